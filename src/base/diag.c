@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/diag.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+void sp_diag_init(struct sp_diag *d)
+{
+    assert(d);
+    *d = (struct sp_diag){0};
+    sp_arena_init(&d->arena);
+}
+
+void sp_diag_done(struct sp_diag *d)
+{
+    assert(d);
+    free(d->items);
+    sp_arena_done(&d->arena);
+    *d = (struct sp_diag){0};
+}
+
+static const char *vformat(struct sp_arena *a, const char *fmt, va_list ap)
+{
+    va_list ap2;
+    va_copy(ap2, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap2);
+    va_end(ap2);
+    assert(n >= 0);
+    char *p = sp_arena_alloc(a, (size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, fmt, ap);
+    /* A config's own bytes may stand in the message: no control byte may reach a terminal or forge a line. */
+    for (char *c = p; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    return p;
+}
+
+void sp_diag_vadd(struct sp_diag *d, enum sp_severity severity, struct sp_mark mark, const char *path,
+                  const char *fmt, va_list ap)
+{
+    assert(d && fmt);
+    *(severity == SP_ERROR ? &d->n_errors : &d->n_warnings) += 1;
+    if (d->n_items == SP_DIAG_MAX)
+        return;
+    if (d->n_items == d->cap) {
+        d->cap = d->cap ? d->cap * 2 : 16;
+        d->items = sp_xrealloc(d->items, d->cap * sizeof(*d->items));
+    }
+    if (mark.file)
+        mark.file = sp_arena_str(&d->arena, sp_str_c(mark.file)).ptr;
+    d->items[d->n_items++] = (struct sp_diag_item){
+        .severity = severity,
+        .mark = mark,
+        .path = sp_arena_str(&d->arena, sp_str_c(path)).ptr,
+        .text = vformat(&d->arena, fmt, ap),
+    };
+}
+
+void sp_diag_add(struct sp_diag *d, enum sp_severity severity, struct sp_mark mark, const char *path,
+                 const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    sp_diag_vadd(d, severity, mark, path, fmt, ap);
+    va_end(ap);
+}
+
+static int item_cmp(const void *va, const void *vb)
+{
+    const struct sp_diag_item *a = va, *b = vb;
+    int r = sp_str_cmp(sp_str_c(a->mark.file), sp_str_c(b->mark.file));
+    if (r)
+        return r;
+    if (a->mark.line != b->mark.line)
+        return a->mark.line < b->mark.line ? -1 : 1;
+    return (a->mark.column > b->mark.column) - (a->mark.column < b->mark.column);
+}
+
+void sp_diag_print(struct sp_diag *d, FILE *to)
+{
+    assert(d && to);
+    if (d->n_items)
+        qsort(d->items, d->n_items, sizeof(*d->items), item_cmp);
+    for (unsigned i = 0; i < d->n_items; i++) {
+        const struct sp_diag_item *it = &d->items[i];
+        if (it->mark.file && it->mark.line)
+            fprintf(to, "%s:%u:%u: ", it->mark.file, it->mark.line, it->mark.column);
+        else if (it->mark.file)
+            fprintf(to, "%s: ", it->mark.file);
+        fprintf(to, "%s%s%s%s\n", it->severity == SP_WARNING ? "warning: " : "", it->path, *it->path ? ": " : "",
+                it->text);
+    }
+    unsigned all = d->n_errors + d->n_warnings;
+    if (all > d->n_items)
+        fprintf(to, "... and %u more\n", all - d->n_items);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "event/turn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { ARITY = 4 };
+
+void sp_turn_init(struct sp_turn *t)
+{
+    assert(t);
+    memset(t, 0, sizeof(*t));
+    sp_list_init(&t->deferred);
+    sp_list_init(&t->buried);
+}
+
+void sp_turn_done(struct sp_turn *t)
+{
+    assert(t);
+    sp_turn_end(t);
+    for (unsigned i = 0; i < t->n_timers; i++)
+        t->heap[i]->turn = NULL;
+    free(t->heap);
+    memset(t, 0, sizeof(*t));
+    sp_list_init(&t->deferred);
+    sp_list_init(&t->buried);
+}
+
+static void place(struct sp_turn *t, unsigned i, struct sp_timer *timer)
+{
+    t->heap[i] = timer;
+    timer->index = i;
+}
+
+static void sift_up(struct sp_turn *t, unsigned i, struct sp_timer *timer)
+{
+    while (i) {
+        unsigned parent = (i - 1) / ARITY;
+        if (t->heap[parent]->heap_ns <= timer->heap_ns)
+            break;
+        place(t, i, t->heap[parent]);
+        i = parent;
+    }
+    place(t, i, timer);
+}
+
+static void sift_down(struct sp_turn *t, unsigned i, struct sp_timer *timer)
+{
+    for (;;) {
+        unsigned first = i * ARITY + 1, best = i;
+        uint64_t least = timer->heap_ns;
+        for (unsigned c = first; c < first + ARITY && c < t->n_timers; c++) {
+            if (t->heap[c]->heap_ns < least) {
+                least = t->heap[c]->heap_ns;
+                best = c;
+            }
+        }
+        if (best == i)
+            break;
+        place(t, i, t->heap[best]);
+        i = best;
+    }
+    place(t, i, timer);
+}
+
+static void heap_remove(struct sp_turn *t, struct sp_timer *timer)
+{
+    unsigned i = timer->index;
+    assert(i < t->n_timers && t->heap[i] == timer);
+    struct sp_timer *last = t->heap[--t->n_timers];
+    if (last == timer)
+        return;
+    if (i && t->heap[(i - 1) / ARITY]->heap_ns > last->heap_ns)
+        sift_up(t, i, last);
+    else
+        sift_down(t, i, last);
+}
+
+void sp_timer_start(struct sp_turn *t, struct sp_timer *timer, uint64_t delay_ns)
+{
+    assert(t && timer && timer->fire);
+    uint64_t due = t->now_ns + delay_ns < t->now_ns ? UINT64_MAX : t->now_ns + delay_ns;
+    timer->due_ns = due;
+    if (timer->turn) {
+        assert(timer->turn == t);
+        if (due >= timer->heap_ns)
+            return; /* found out when its old place in the heap comes up */
+        timer->heap_ns = due;
+        sift_up(t, timer->index, timer);
+        return;
+    }
+    if (t->n_timers == t->cap_timers) {
+        t->cap_timers = t->cap_timers ? t->cap_timers * 2 : 64;
+        t->heap = sp_xrealloc(t->heap, t->cap_timers * sizeof(*t->heap));
+    }
+    timer->turn = t;
+    timer->heap_ns = due;
+    sift_up(t, t->n_timers++, timer);
+}
+
+void sp_timer_stop(struct sp_timer *timer)
+{
+    assert(timer);
+    if (!timer->turn)
+        return;
+    heap_remove(timer->turn, timer);
+    timer->turn = NULL;
+}
+
+void sp_turn_begin(struct sp_turn *t, uint64_t now_ns, int64_t wall_ns)
+{
+    assert(t && now_ns >= t->now_ns);
+    t->now_ns = now_ns;
+    t->wall_ns = wall_ns;
+    while (t->n_timers && t->heap[0]->heap_ns <= now_ns) {
+        struct sp_timer *timer = t->heap[0];
+        if (timer->due_ns > now_ns) {
+            timer->heap_ns = timer->due_ns;
+            sift_down(t, 0, timer);
+            continue;
+        }
+        heap_remove(t, timer);
+        timer->turn = NULL;
+        timer->fire(timer);
+    }
+}
+
+void sp_turn_end(struct sp_turn *t)
+{
+    assert(t);
+    for (;;) {
+        struct sp_list *n = sp_list_pop(&t->deferred);
+        if (n) {
+            struct sp_defer *d = SP_CONTAINER_OF(n, struct sp_defer, link);
+            d->run(d);
+            continue;
+        }
+        n = sp_list_pop(&t->buried);
+        if (!n)
+            return;
+        struct sp_grave *g = SP_CONTAINER_OF(n, struct sp_grave, link);
+        g->free(g);
+    }
+}
+
+uint64_t sp_turn_wait_ns(const struct sp_turn *t)
+{
+    assert(t);
+    if (!sp_list_empty(&t->deferred) || !sp_list_empty(&t->buried))
+        return 0;
+    if (!t->n_timers)
+        return UINT64_MAX;
+    uint64_t next = t->heap[0]->heap_ns;
+    return next <= t->now_ns ? 0 : next - t->now_ns;
+}
+
+void sp_defer(struct sp_turn *t, struct sp_defer *d)
+{
+    assert(t && d && d->run);
+    if (!sp_list_linked(&d->link))
+        sp_list_push_back(&t->deferred, &d->link);
+}
+
+void sp_defer_cancel(struct sp_defer *d)
+{
+    assert(d);
+    sp_list_remove(&d->link);
+}
+
+void sp_bury(struct sp_turn *t, struct sp_grave *g)
+{
+    assert(t && g && g->free);
+    if (!sp_list_linked(&g->link))
+        sp_list_push_back(&t->buried, &g->link);
+}

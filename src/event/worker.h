@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_worker: a thread with one uv loop and one sp_turn.  Everything on a worker runs on its thread; the only way
+ * in from another thread is sp_worker_post.  The process has N serving workers, the prober and, wrapped around
+ * the main thread's own loop, the main worker.
+ *
+ * A turn: the uv loop's I/O callbacks run (each may look at turn.now_ns), then, before the loop sleeps again, due
+ * timers fire, posted messages were handled, deferred calls run and the buried are freed.
+ */
+#ifndef SP_EVENT_WORKER_H
+#define SP_EVENT_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "event/turn.h"
+
+/* A message to another thread: owned by the sender until posted, then by `run`, which frees it. */
+struct sp_msg {
+    struct sp_msg *next;
+    void (*run)(struct sp_msg *m);
+};
+
+struct sp_worker {
+    uv_loop_t loop;
+    struct sp_turn turn;
+    unsigned index; /* 0 .. n-1 of its kind; also the index of its stats slab */
+    char name[16];
+    pthread_t thread;
+    bool threaded, stopping;
+    uv_prepare_t prepare; /* runs last in a turn */
+    uv_check_t check;     /* runs first after the sleep: sets the clock */
+    uv_timer_t alarm;     /* the one uv timer: wakes the loop for the first due sp_timer */
+    uv_async_t async;
+    _Atomic(struct sp_msg *) inbox;
+    void (*on_start)(struct sp_worker *w); /* on the thread, before the loop runs; may be NULL */
+    void (*on_stop)(struct sp_worker *w);  /* on the thread, after the loop ended; may be NULL */
+    void *user;
+};
+
+/* The worker of the calling thread, or NULL. */
+struct sp_worker *sp_worker_self(void);
+
+/* Sets up the loop; 0 or negative errno. `w` is zeroed by the caller, with on_start/on_stop/user set. */
+int sp_worker_init(struct sp_worker *w, const char *name, unsigned index);
+/* Starts the thread. */
+int sp_worker_start(struct sp_worker *w);
+/* Runs the loop on the calling thread until sp_worker_stop: for main and for tests. */
+void sp_worker_run(struct sp_worker *w);
+/* Asks the loop to end at the end of its turn; from any thread. */
+void sp_worker_stop(struct sp_worker *w);
+/* Waits for the thread; then closes the loop. All uv handles of others must have been closed by on_stop. */
+void sp_worker_done(struct sp_worker *w);
+/* Hands a message over; from any thread, lock-free; messages of one sender arrive in order. */
+void sp_worker_post(struct sp_worker *w, struct sp_msg *m);
+
+#endif

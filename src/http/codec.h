@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_codec: HTTP/1.1 or HTTP/2 on one connection, either side, without I/O: bytes in, bytes out.  Whoever owns the
+ * connection (http/link) feeds what arrived and, once a turn, takes what is to be sent.  One thread; owned by the
+ * link, which frees it by ops->destroy.
+ *
+ * A codec makes an sp_codec_stream for each exchange.  Its `rx` is the source of the message that arrives, its
+ * `tx` the sink of the message that is sent.  On the server side the codec announces a stream by cb->on_stream when
+ * the request's head is complete: the receiver sets rx.sink and tx.source there (sp_link), then the codec delivers
+ * the head to rx.sink.  On the client side ops->open makes a stream.
+ *
+ * Life: a stream belongs to the codec.  cb->on_stream_closed is called exactly once for it, when both halves are over
+ * (ended, aborted or cancelled) and what was to be sent has been handed out by flush, or when the connection dies.
+ * It comes from feed, flush, eof or destroy only, never from inside a call to tx or rx by the user.  The user may not
+ * touch the stream afterwards; the codec frees it at the end of the turn.
+ *
+ * Backpressure: rx.pause stops delivery (HTTP/1: the codec stops consuming; HTTP/2: the stream's window is not
+ * replenished).  When a stream's unsent bytes pass config.high_water, the codec pauses tx.source, and resumes it
+ * below half of that.
+ */
+#ifndef SP_HTTP_CODEC_H
+#define SP_HTTP_CODEC_H
+
+#include "event/turn.h"
+#include "http/message.h"
+
+struct sp_codec;
+struct sp_codec_stream;
+
+struct sp_codec_stream {
+    struct sp_source rx;
+    struct sp_sink tx;
+    struct sp_codec *codec;
+    struct sp_arena *arena; /* the stream's: lives until on_stream_closed returned */
+    uint64_t id;            /* HTTP/2 stream id; HTTP/1: 1, 2, ... */
+    void *user;             /* the receiver's */
+    uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes; /* header and body bytes; no framing */
+};
+
+/* Statistics events that the codec's owner counts (Envoy: http1.*, http2.*, and downstream_rq_* names). */
+enum sp_codec_event {
+    SP_CE_BAD_REQUEST,        /* malformed; detail says how ("http1.bad_content_length") */
+    SP_CE_HEADERS_TOO_LARGE,  /* 431 or reset */
+    SP_CE_TOO_MANY_HEADERS,
+    SP_CE_URL_TOO_LONG,       /* 414 */
+    SP_CE_RX_RESET, SP_CE_TX_RESET,
+    SP_CE_GOAWAY_RECEIVED,
+    SP_CE_FLOOD,              /* a frame flood limit; detail names it; the connection closes */
+    SP_CE_HEADERS_DROPPED_UNDERSCORE, SP_CE_REQUESTS_REJECTED_UNDERSCORE,
+    SP_CE_METADATA_REFUSED,
+};
+
+struct sp_codec_cb {
+    /* Server: a request's head is complete (h is what will be delivered to rx.sink). Link rx and tx and return true,
+     * or return false to refuse (HTTP/2: REFUSED_STREAM, HTTP/1: 503 and close). */
+    bool (*on_stream)(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h);
+    void (*on_stream_closed)(void *ctx, struct sp_codec_stream *cs, enum sp_abort why);
+    /* There is something to flush, or the codec wants to close, or it is ready for more input: run a turn. */
+    void (*on_wake)(void *ctx);
+    /* `detail` is a static string. `h` is the request as far as it was understood, or NULL; status is what was
+     * answered (0: reset or closed without an answer). For counters and the access log. */
+    void (*on_event)(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status);
+    /* Client: the peer will take no new streams (GOAWAY, Connection: close). */
+    void (*on_draining)(void *ctx);
+};
+
+struct sp_codec_config {
+    bool server;
+    bool tls;                      /* sets :scheme of HTTP/1 requests to https */
+    size_t high_water;             /* unsent bytes of one stream before its source is paused; default 64 KiB */
+    size_t max_header_bytes;       /* default 60 KiB (Envoy max_request_headers_kb) */
+    unsigned max_headers;          /* default 100 (max_headers_count) */
+    size_t max_url_bytes;          /* default 16 KiB; HTTP/1: 414 */
+    uint8_t underscores;           /* HeadersWithUnderscoresAction: 0 allow, 1 reject, 2 drop */
+    /* HTTP/1 */
+    bool h1_trailers;              /* enable_trailers: deliver them; else dropped */
+    bool h1_accept_10;             /* accept_http_10; else 426 */
+    struct sp_str h1_default_host; /* for HTTP/1.0 without Host */
+    bool h1_allow_absolute_url;    /* Envoy default true */
+    bool h1_keep_open_on_error;    /* override_stream_error_on_invalid_http_message */
+    /* HTTP/2 */
+    uint32_t h2_max_streams;       /* default 100 */
+    uint32_t h2_stream_window, h2_conn_window; /* default 64 KiB and 1 MiB */
+    uint32_t h2_table_size;        /* default 4096 */
+    size_t h2_conn_held_max;       /* default 8 MiB: received bytes held for paused readers before the window stops */
+    uint32_t h2_max_outbound, h2_max_outbound_control; /* default 10000, 1000 */
+    uint32_t h2_max_empty_frames;  /* default 1 */
+    uint32_t h2_max_priority_per_stream, h2_max_window_update_per_data; /* default 100, 10 */
+    bool h2_stream_error_on_invalid; /* reset the stream rather than close the connection; our default true */
+    uint64_t h2_ping_interval_ns, h2_ping_timeout_ns; /* connection_keepalive; 0 = off */
+};
+/* The defaults above. */
+void sp_codec_config_init(struct sp_codec_config *c, bool server);
+
+struct sp_codec_ops {
+    const char *name; /* "http1", "http2" */
+    enum sp_protocol protocol;
+    /* Consumes what it can from `in`; the rest stays (HTTP/1 while paused or while an earlier request is not answered).
+     * 0, or -EPROTO: the connection must close once flushed. */
+    int (*feed)(struct sp_codec *c, struct sp_buf *in);
+    /* The peer ended its side (`in` holds what was left). Open streams are ended or aborted. */
+    void (*eof)(struct sp_codec *c, enum sp_abort why);
+    /* Appends what is to be sent, up to about `room` bytes (0: control frames only). Called once a turn. */
+    void (*flush)(struct sp_codec *c, struct sp_buf *out, size_t room);
+    /* Client: a new exchange whose response goes to `response`. NULL when none can be opened now. */
+    struct sp_codec_stream *(*open)(struct sp_codec *c, struct sp_sink *response);
+    /* No new streams. Graceful: HTTP/2 server sends GOAWAY(2^31-1) first and the final one on the next call or after a
+     * round trip; HTTP/1 answers the request under way with Connection: close. */
+    void (*goaway)(struct sp_codec *c);
+    /* Client: how many more streams may be opened now. */
+    unsigned (*room)(struct sp_codec *c);
+    /* Closes every stream (on_stream_closed(SP_ABORT_CLOSED)) and frees the codec. */
+    void (*destroy)(struct sp_codec *c);
+};
+
+struct sp_codec {
+    const struct sp_codec_ops *ops;
+    const struct sp_codec_cb *cb;
+    void *ctx;
+    struct sp_turn *turn;
+    struct sp_codec_config config;
+    unsigned n_streams;      /* not yet closed */
+    bool want_close;         /* close the connection once all output was sent */
+    bool want_read;          /* false while the codec would not consume more input */
+    bool draining;
+};
+
+/* `config` is copied. */
+struct sp_codec *sp_h1_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,
+                           void *ctx);
+struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,
+                           void *ctx);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_headers: one message's head (or trailers): the pseudo-headers as fields, the rest as an ordered list of lines
+ * with lower-case names (RFC 9110 section 5, RFC 9113 section 8.3).  All bytes live in the arena it was made with
+ * (a stream's) or are static.  HTTP/1's Host becomes `authority` and never stands in the list.  One thread.
+ *
+ * Names of known headers carry an id, so that look-ups compare a byte, not a string.
+ */
+#ifndef SP_HTTP_HEADERS_H
+#define SP_HTTP_HEADERS_H
+
+#include "base/arena.h"
+
+/* X(enum suffix, "name"): keep sorted by name. */
+#define SP_HEADER_TABLE(X) \
+    X(ACCEPT, "accept") X(ACCEPT_ENCODING, "accept-encoding") X(AGE, "age") X(ALLOW, "allow") \
+    X(AUTHORIZATION, "authorization") X(CACHE_CONTROL, "cache-control") X(CONNECTION, "connection") \
+    X(CONTENT_ENCODING, "content-encoding") X(CONTENT_LENGTH, "content-length") X(CONTENT_TYPE, "content-type") \
+    X(COOKIE, "cookie") X(DATE, "date") X(ETAG, "etag") X(EXPECT, "expect") X(FORWARDED, "forwarded") \
+    X(GRPC_MESSAGE, "grpc-message") X(GRPC_STATUS, "grpc-status") X(HOST, "host") \
+    X(HTTP2_SETTINGS, "http2-settings") X(IF_MODIFIED_SINCE, "if-modified-since") X(IF_NONE_MATCH, "if-none-match") \
+    X(KEEP_ALIVE, "keep-alive") X(LAST_MODIFIED, "last-modified") X(LOCATION, "location") X(ORIGIN, "origin") \
+    X(PROXY_CONNECTION, "proxy-connection") X(RANGE, "range") X(REFERER, "referer") X(RETRY_AFTER, "retry-after") \
+    X(SERVER, "server") X(SET_COOKIE, "set-cookie") X(TE, "te") X(TRAILER, "trailer") \
+    X(TRANSFER_ENCODING, "transfer-encoding") X(UPGRADE, "upgrade") X(USER_AGENT, "user-agent") X(VARY, "vary") \
+    X(VIA, "via") X(WWW_AUTHENTICATE, "www-authenticate") \
+    X(X_ENVOY_ATTEMPT_COUNT, "x-envoy-attempt-count") \
+    X(X_ENVOY_DECORATOR_OPERATION, "x-envoy-decorator-operation") \
+    X(X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER, "x-envoy-downstream-service-cluster") \
+    X(X_ENVOY_DOWNSTREAM_SERVICE_NODE, "x-envoy-downstream-service-node") \
+    X(X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, "x-envoy-expected-rq-timeout-ms") \
+    X(X_ENVOY_EXTERNAL_ADDRESS, "x-envoy-external-address") X(X_ENVOY_FORCE_TRACE, "x-envoy-force-trace") \
+    X(X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT, "x-envoy-hedge-on-per-try-timeout") X(X_ENVOY_INTERNAL, "x-envoy-internal") \
+    X(X_ENVOY_IP_TAGS, "x-envoy-ip-tags") X(X_ENVOY_MAX_RETRIES, "x-envoy-max-retries") \
+    X(X_ENVOY_ORIGINAL_HOST, "x-envoy-original-host") X(X_ENVOY_ORIGINAL_PATH, "x-envoy-original-path") \
+    X(X_ENVOY_ORIGINAL_URL, "x-envoy-original-url") X(X_ENVOY_OVERLOADED, "x-envoy-overloaded") \
+    X(X_ENVOY_RATELIMITED, "x-envoy-ratelimited") \
+    X(X_ENVOY_RETRIABLE_HEADER_NAMES, "x-envoy-retriable-header-names") \
+    X(X_ENVOY_RETRIABLE_STATUS_CODES, "x-envoy-retriable-status-codes") \
+    X(X_ENVOY_RETRY_GRPC_ON, "x-envoy-retry-grpc-on") X(X_ENVOY_RETRY_ON, "x-envoy-retry-on") \
+    X(X_ENVOY_UPSTREAM_ALT_STAT_NAME, "x-envoy-upstream-alt-stat-name") \
+    X(X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS, "x-envoy-upstream-rq-per-try-timeout-ms") \
+    X(X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE, "x-envoy-upstream-rq-timeout-alt-response") \
+    X(X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS, "x-envoy-upstream-rq-timeout-ms") \
+    X(X_ENVOY_UPSTREAM_SERVICE_TIME, "x-envoy-upstream-service-time") \
+    X(X_FORWARDED_CLIENT_CERT, "x-forwarded-client-cert") X(X_FORWARDED_FOR, "x-forwarded-for") \
+    X(X_FORWARDED_HOST, "x-forwarded-host") X(X_FORWARDED_PORT, "x-forwarded-port") \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto") X(X_ORIGIN_VERIFY, "x-origin-verify") X(X_REQUEST_ID, "x-request-id")
+
+enum sp_header_id {
+    SP_H_OTHER,
+#define X(id, name) SP_H_##id,
+    SP_HEADER_TABLE(X)
+#undef X
+    SP_H_COUNT
+};
+
+/* The id of a lower-case name, SP_H_OTHER when it is not in the table. */
+enum sp_header_id sp_header_id(struct sp_str name);
+/* The name of an id other than SP_H_OTHER: static, lower-case. */
+struct sp_str sp_header_name(enum sp_header_id id);
+
+struct sp_header {
+    struct sp_str name; /* lower-case */
+    struct sp_str value;
+    uint8_t id;         /* enum sp_header_id */
+    bool never_index;   /* RFC 7541 section 6.2.3: sensitive, must not enter an HPACK table */
+};
+
+enum sp_protocol { SP_HTTP_10, SP_HTTP_11, SP_HTTP_2 };
+
+struct sp_headers {
+    struct sp_arena *arena;
+    struct sp_header *v; /* n of them, in order */
+    unsigned n, cap;
+    /* Requests. Empty when absent. `path` is the request target with its query, as received. */
+    struct sp_str method, scheme, authority, path, protocol; /* protocol: RFC 8441 :protocol */
+    /* Responses. 0 in requests and trailers. */
+    unsigned status;
+    enum sp_protocol version; /* how it came in */
+    size_t bytes;             /* of all names and values as received, for limits and the access log */
+};
+
+void sp_headers_init(struct sp_headers *h, struct sp_arena *arena);
+/* Deep copy into another arena (retries, shadowing). */
+void sp_headers_copy(struct sp_headers *to, struct sp_arena *arena, const struct sp_headers *from);
+
+/* Adds a line. Bytes are borrowed: they must live as long as the arena. `name` is lower-case. */
+void sp_headers_add(struct sp_headers *h, struct sp_str name, struct sp_str value);
+void sp_headers_add_id(struct sp_headers *h, enum sp_header_id id, struct sp_str value);
+/* Replaces all lines of that name by one (at the first one's place). */
+void sp_headers_set(struct sp_headers *h, struct sp_str name, struct sp_str value);
+void sp_headers_set_id(struct sp_headers *h, enum sp_header_id id, struct sp_str value);
+/* The first line of that name, or NULL. `after` (or NULL) continues a search behind a found line. */
+struct sp_header *sp_headers_find(const struct sp_headers *h, struct sp_str name, const struct sp_header *after);
+struct sp_header *sp_headers_find_id(const struct sp_headers *h, enum sp_header_id id, const struct sp_header *after);
+/* The first line's value; a NULL slice when there is none. */
+struct sp_str sp_headers_get(const struct sp_headers *h, struct sp_str name);
+struct sp_str sp_headers_get_id(const struct sp_headers *h, enum sp_header_id id);
+unsigned sp_headers_count(const struct sp_headers *h, struct sp_str name);
+/* All lines of that name joined by ", " (RFC 9110 section 5.3), in the arena if there are several. */
+struct sp_str sp_headers_joined(const struct sp_headers *h, struct sp_str name);
+/* Removes every line of that name; returns how many. */
+unsigned sp_headers_remove(struct sp_headers *h, struct sp_str name);
+unsigned sp_headers_remove_id(struct sp_headers *h, enum sp_header_id id);
+
+/* RFC 9110 token characters, no upper case. */
+bool sp_header_name_valid(struct sp_str name);
+/* Field-value bytes: no CTL but HTAB, no leading or trailing space. */
+bool sp_header_value_valid(struct sp_str value);
+
+/* "OK", "Not Found" ...; "Unknown" for a status without one. Static. */
+struct sp_str sp_status_reason(unsigned status);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The HTTP filter: what looks at, changes, answers or refuses a stream.  A filter type is one sp_filter_ops; its
+ * compiled config is immutable, shared by all workers and owned by the config snapshot; its per-stream object is
+ * `ops->size` bytes beginning with struct sp_filter, zeroed, in the stream's arena.  All callbacks run on the
+ * stream's worker.
+ *
+ * Order (chain.h): gates decode, then the route is matched, then the other filters decode, the last being terminal
+ * (the router).  Responses pass the filters in the opposite order.
+ */
+#ifndef SP_STREAM_FILTER_H
+#define SP_STREAM_FILTER_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/diag.h"
+#include "event/turn.h"
+#include "http/message.h"
+#include "stream/info.h"
+
+struct sp_doc;
+struct sp_chain;
+struct sp_stream;
+struct sp_filter;
+struct sp_route;
+struct sp_stats_scope;
+
+enum sp_status {
+    SP_CONTINUE,
+    SP_STOP,        /* headers: the iteration stops here, data still reaches this filter; data: the filter took it */
+    SP_STOP_BUFFER, /* the chain holds it here (data: later data still reaches this filter); over the stream's buffer
+                       limit the chain answers 413 (requests) or 500 (responses) */
+    SP_STOP_PAUSE,  /* the chain holds it here and what follows too, unseen; at the watermark the source is paused */
+};
+
+enum sp_direction { SP_DECODE, SP_ENCODE };
+
+/* What a filter's config is compiled with. */
+struct sp_filter_build {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;       /* sp_doc_err(doc, diag, msg, field, index, ...) */
+    const char *stat_prefix;    /* of the connection manager: "ingress" */
+    const char *filter_name;    /* HttpFilter.name */
+    struct sp_stats_scope *scope; /* "http.<stat_prefix>." with its tag */
+    /* Names a cluster of the set being compiled, or NULL; filters that call out keep the name and resolve it through
+     * sp_stream's snapshot. */
+    bool (*cluster_known)(void *ctx, struct sp_str name);
+    void *ctx;
+};
+
+struct sp_filter_ops {
+    const char *name;     /* short: "jwt_authn", for logs */
+    const char *type_url; /* full message name: "envoy.extensions.filters.http.router.v3.Router" */
+    size_t size;          /* of the per-stream object; at least sizeof(struct sp_filter) */
+    bool gate, terminal;
+
+    /* Compiles the filter's message (type_url's, already validated). NULL: errors were added to build->diag. */
+    void *(*config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);
+    void (*config_free)(void *config);
+    /* The same for typed_per_filter_config; type name of the message it takes, or NULL if it takes none. */
+    const char *route_type_url;
+    void *(*route_config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);
+    void (*route_config_free)(void *config);
+
+    /* NULL members continue. */
+    enum sp_status (*decode_headers)(struct sp_filter *f, struct sp_headers *h, bool end);
+    enum sp_status (*decode_data)(struct sp_filter *f, struct sp_buf *b, bool end);
+    enum sp_status (*decode_trailers)(struct sp_filter *f, struct sp_headers *t);
+    enum sp_status (*encode_headers)(struct sp_filter *f, struct sp_headers *h, bool end);
+    enum sp_status (*encode_data)(struct sp_filter *f, struct sp_buf *b, bool end);
+    enum sp_status (*encode_trailers)(struct sp_filter *f, struct sp_headers *t);
+    void (*on_complete)(struct sp_filter *f); /* the stream is over; before the access log */
+    void (*destroy)(struct sp_filter *f);     /* cancel whatever runs; memory goes with the arena */
+};
+
+struct sp_filter {
+    const struct sp_filter_ops *ops;
+    struct sp_chain *chain;
+    const void *config;
+    unsigned index;
+};
+
+/*
+ * Resumes a direction that this filter stopped: passes on the headers, data and trailers held at it.  Never from
+ * inside one of this filter's own callbacks (asserted): defer it.
+ */
+void sp_filter_continue(struct sp_filter *f, enum sp_direction dir);
+
+struct sp_reply {
+    unsigned status;
+    struct sp_str body;         /* text/plain unless content_type is set; borrowed until the stream's end */
+    struct sp_str content_type; /* empty: text/plain */
+    struct sp_str details;      /* RESPONSE_CODE_DETAILS; borrowed until the stream's end */
+    uint32_t flags;             /* SP_FLAG_* to set */
+    const struct sp_header *headers; /* n_headers lines to add; names lower-case */
+    unsigned n_headers;
+    bool no_store;              /* add cache-control: no-store */
+    bool reset;                 /* no answer: reset the stream (HTTP/1: close) */
+};
+/*
+ * Answers in place of the upstream (a local reply): what the request still brings is dropped, the answer passes all
+ * encode filters.  If a response has begun, the stream is reset.  From a filter callback, return SP_STOP afterwards;
+ * it may also be called asynchronously.
+ */
+void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply);
+/* The short form: text/plain. */
+void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details);
+
+/* What a filter may look at. */
+struct sp_stream *sp_filter_stream(const struct sp_filter *f);
+struct sp_arena *sp_filter_arena(const struct sp_filter *f);
+struct sp_stream_info *sp_filter_info(const struct sp_filter *f);
+struct sp_turn *sp_filter_turn(const struct sp_filter *f);
+/* The request's headers (as changed so far) and, once they came, the response's; else NULL. */
+struct sp_headers *sp_filter_request(const struct sp_filter *f);
+struct sp_headers *sp_filter_response(const struct sp_filter *f);
+/* The matched route; NULL in gates and when none matched. */
+const struct sp_route *sp_filter_route(const struct sp_filter *f);
+/* This filter's typed_per_filter_config, the most specific one; NULL if there is none. */
+const void *sp_filter_route_config(const struct sp_filter *f);
+/* Forgets the matched route, so that it is matched anew before the next filter (after a change of path or headers). */
+void sp_filter_clear_route(struct sp_filter *f);
+/* Sets dynamic metadata `ns`.`key` to a JSON text (copied). */
+void sp_filter_set_metadata(struct sp_filter *f, struct sp_str ns, struct sp_str key, struct sp_str json);
+
+/*
+ * Terminal filters only: the response half. The chain is the sink of the response (link your source to it), and data
+ * given to decode_data that the terminal filter cannot send on pauses the request through sp_chain_request_pause.
+ */
+struct sp_sink *sp_filter_response_sink(struct sp_filter *f);
+void sp_filter_request_pause(struct sp_filter *f);
+void sp_filter_request_resume(struct sp_filter *f);
+
+#endif

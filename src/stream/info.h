@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is known of a connection and of a stream: what the access log, the formatters, the filters and the counters
+ * read.  sp_conn_info belongs to the connection and outlives its streams (HTTP/2 streams share it);
+ * sp_stream_info is part of the stream.  All strings live in the stream's arena, in the connection, in the config
+ * snapshot that the stream holds, or are static.  One thread.
+ */
+#ifndef SP_STREAM_INFO_H
+#define SP_STREAM_INFO_H
+
+#include "http/message.h"
+#include "net/addr.h"
+
+/* Envoy's response flags; the short names are what %RESPONSE_FLAGS% prints. X(enum suffix, "short", "long") */
+#define SP_FLAG_TABLE(X) \
+    X(LH, "LH", "FailedLocalHealthCheck") X(UH, "UH", "NoHealthyUpstream") \
+    X(UT, "UT", "UpstreamRequestTimeout") X(LR, "LR", "LocalReset") X(UR, "UR", "UpstreamRemoteReset") \
+    X(UF, "UF", "UpstreamConnectionFailure") X(UC, "UC", "UpstreamConnectionTermination") \
+    X(UO, "UO", "UpstreamOverflow") X(NR, "NR", "NoRouteFound") X(DI, "DI", "DelayInjected") \
+    X(FI, "FI", "FaultInjected") X(RL, "RL", "RateLimited") X(UAEX, "UAEX", "UnauthorizedExternalService") \
+    X(RLSE, "RLSE", "RateLimitServiceError") X(DC, "DC", "DownstreamConnectionTermination") \
+    X(URX, "URX", "UpstreamRetryLimitExceeded") X(SI, "SI", "StreamIdleTimeout") \
+    X(IH, "IH", "InvalidEnvoyRequestHeaders") X(DPE, "DPE", "DownstreamProtocolError") \
+    X(UMSDR, "UMSDR", "UpstreamMaxStreamDurationReached") X(RFCF, "RFCF", "ResponseFromCacheFilter") \
+    X(NFCF, "NFCF", "NoFilterConfigFound") X(DT, "DT", "DurationTimeout") \
+    X(UPE, "UPE", "UpstreamProtocolError") X(NC, "NC", "NoClusterFound") X(OM, "OM", "OverloadManagerTerminated") \
+    X(DF, "DF", "DnsResolutionFailed") X(DO, "DO", "DropOverload") X(DR, "DR", "DownstreamRemoteReset") \
+    X(UDO, "UDO", "UnconditionalDropOverload")
+
+enum sp_flag_bit {
+#define X(id, s, l) SP_FLAG_BIT_##id,
+    SP_FLAG_TABLE(X)
+#undef X
+};
+enum sp_flag {
+#define X(id, s, l) SP_FLAG_##id = 1u << SP_FLAG_BIT_##id,
+    SP_FLAG_TABLE(X)
+#undef X
+};
+
+/* TLS facts of one side; empty strings where there was no TLS. */
+struct sp_tls_info {
+    struct sp_str version, cipher, sni, alpn;
+    bool peer_presented, peer_verified; /* a certificate was sent; it chained to the context's CA */
+    struct sp_str peer_subject, peer_issuer, peer_serial, peer_sha256, peer_spki_sha256; /* hex, lower case */
+    const struct sp_str *peer_dns, *peer_uri;
+    unsigned n_peer_dns, n_peer_uri;
+    struct sp_str peer_pem_urlencoded; /* only where a context asked for it */
+    int64_t peer_not_before, peer_not_after; /* Unix seconds */
+    struct sp_str local_subject;
+};
+
+struct sp_conn_info {
+    uint64_t id;
+    struct sp_addr socket; /* SOCKET: the TCP peer (Envoy: direct remote address) */
+    struct sp_addr peer;   /* PEER: after the PROXY protocol; as socket without it */
+    struct sp_addr local;
+    bool tls_used;
+    struct sp_tls_info tls;
+    struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
+    struct sp_str listener;       /* name */
+};
+
+/* Dynamic metadata: a JSON document (text) under a namespace, in the order it was set. */
+struct sp_metadata {
+    struct sp_metadata *next;
+    struct sp_str ns, key;
+    struct sp_str json; /* serialised value */
+};
+
+struct sp_stream_info {
+    const struct sp_conn_info *conn;
+    uint64_t start_ns;      /* of the turn's clock */
+    int64_t start_wall_ns;  /* Unix time */
+    uint64_t rx_end_ns;     /* request complete; 0: not yet */
+    uint64_t up_first_tx_ns, up_last_tx_ns, up_first_rx_ns, up_last_rx_ns, tx_first_ns, tx_end_ns;
+    enum sp_protocol protocol;
+
+    struct sp_addr client;  /* CLIENT: derived (Envoy: remote address); PEER until then */
+    bool client_derived;    /* a derivation was configured and succeeded */
+    bool client_failed;     /* a derivation was configured and failed: source CLIENT must refuse */
+    bool proven;            /* an enforcing origin shield saw its proof */
+
+    unsigned response_code; /* 0: none was sent */
+    struct sp_str details;  /* RESPONSE_CODE_DETAILS: "via_upstream", "origin_shield_refused{...}" */
+    uint32_t flags;         /* SP_FLAG_* */
+    struct sp_str termination_details; /* CONNECTION_TERMINATION_DETAILS */
+
+    struct sp_str route_name, vhost_name, upstream_cluster;
+    struct sp_addr upstream_host, upstream_local; /* family 0 when there was none */
+    struct sp_str upstream_failure_reason; /* UPSTREAM_TRANSPORT_FAILURE_REASON */
+    enum sp_protocol upstream_protocol;
+    unsigned upstream_attempts;
+    struct sp_tls_info upstream_tls;
+    uint64_t up_rx_body_bytes, up_tx_body_bytes;
+
+    uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes;
+    struct sp_metadata *metadata;
+    struct sp_str request_id;
+};
+
+#endif

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# src/<dir>/*.c -> sp_<dir>, linked with every library to its left; then the program.
+set(SP_EXTERNAL_base PkgConfig::JANSSON m)
+set(SP_EXTERNAL_event PkgConfig::UV Threads::Threads)
+set(SP_EXTERNAL_config sp_proto PkgConfig::YAML)
+set(SP_EXTERNAL_http PkgConfig::NGHTTP2)
+set(SP_EXTERNAL_route PkgConfig::PCRE2)
+
+# wolfSSL's headers are seen by these two alone; the library still reaches every link.
+set(SP_PRIVATE_crypto sp_wolfssl)
+set(SP_PRIVATE_net sp_wolfssl)
+
+set(left "")
+foreach(dir IN LISTS SP_LAYERS)
+  set(needs ${left})
+  if(dir STREQUAL "stats")
+    list(REMOVE_ITEM needs sp_event)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${dir}/*.c)
+  if(sources)
+    add_library(sp_${dir} STATIC ${sources})
+    target_link_libraries(sp_${dir} PUBLIC sp_options ${needs} ${SP_EXTERNAL_${dir}} PRIVATE sp_warnings ${SP_PRIVATE_${dir}})
+    add_dependencies(sp_${dir} sp_version)
+  else()
+    add_library(sp_${dir} INTERFACE)
+    target_link_libraries(sp_${dir} INTERFACE sp_options ${needs} ${SP_EXTERNAL_${dir}})
+  endif()
+  # Nearest layer first: a static linker resolves from left to right.
+  list(PREPEND left sp_${dir})
+endforeach()
+add_library(sp_all INTERFACE)
+target_link_libraries(sp_all INTERFACE ${left})
+
+file(GLOB main CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/main.c)
+if(main AND NOT SALLYPORT_FUZZ)
+  add_executable(sallyport ${main})
+  target_link_libraries(sallyport PRIVATE sp_warnings sp_all)
+  add_dependencies(sallyport sp_version)
+endif()

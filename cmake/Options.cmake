@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Compiler and linker flags for our own code, carried by the interface target sp_options, and the generated version header.
+include(CheckPIESupported)
+include(CheckIPOSupported)
+
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+# No NDEBUG anywhere: the asserts at public entries are part of the product.
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+set(CMAKE_C_FLAGS_RELEASE "-O2")
+
+find_program(SP_CCACHE ccache)
+if(SP_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${SP_CCACHE})
+endif()
+
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+check_pie_supported(LANGUAGES C)
+
+add_library(sp_options INTERFACE)
+target_compile_definitions(sp_options INTERFACE _GNU_SOURCE)
+target_include_directories(sp_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/gen)
+target_compile_options(sp_options INTERFACE -fno-omit-frame-pointer)
+
+add_library(sp_warnings INTERFACE)
+target_compile_options(sp_warnings INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith
+  -Wvla -Wformat=2 -Wundef -Wwrite-strings -Wcast-align -Wno-unused-parameter)
+
+if(SALLYPORT_SANITIZE)
+  # Vendor libraries stay plain: only what is compiled here is instrumented.
+  add_compile_options(-fsanitize=${SALLYPORT_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SALLYPORT_SANITIZE})
+endif()
+if(SALLYPORT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(SALLYPORT_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
+if(SALLYPORT_HARDEN)
+  add_compile_options(-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-plt)
+  add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+  check_ipo_supported(RESULT SP_IPO OUTPUT SP_IPO_WHY LANGUAGES C)
+  if(SP_IPO)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  else()
+    message(STATUS "no link-time optimisation: ${SP_IPO_WHY}")
+  endif()
+endif()
+
+# gen/sallyport_version.h is written at build time, and only touched when the commit changes.
+set(SP_VERSION_HEADER ${CMAKE_BINARY_DIR}/gen/sallyport_version.h)
+add_custom_target(sp_version
+  COMMAND ${CMAKE_COMMAND} -DOUT=${SP_VERSION_HEADER} -DSOURCE=${CMAKE_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
+          -P ${CMAKE_SOURCE_DIR}/cmake/Version.cmake
+  BYPRODUCTS ${SP_VERSION_HEADER}
+  COMMENT "version header" VERBATIM)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ctest: label unit (test/unit, test/sim, fuzz corpora), lint (test/lint), integration (test/integration/run).
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+set(SP_TEST ${CMAKE_SOURCE_DIR}/test)
+set(SP_TEST_ENV
+  "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1"
+  "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp"
+  "SALLYPORT_SOURCE_DIR=${CMAKE_SOURCE_DIR}" "SALLYPORT_BUILD_DIR=${CMAKE_BINARY_DIR}")
+
+function(sp_register name label timeout)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} ENVIRONMENT "${SP_TEST_ENV}")
+endfunction()
+
+# test/support/*.c: helpers for every test program.
+file(GLOB support CONFIGURE_DEPENDS ${SP_TEST}/support/*.c)
+add_library(sp_test INTERFACE)
+target_include_directories(sp_test INTERFACE ${SP_TEST})
+if(support)
+  add_library(sp_test_support STATIC ${support})
+  target_include_directories(sp_test_support PUBLIC ${SP_TEST})
+  target_link_libraries(sp_test_support PUBLIC sp_all PRIVATE PkgConfig::CMOCKA sp_warnings)
+  target_link_libraries(sp_test INTERFACE sp_test_support)
+endif()
+
+# Each test_*.c of a directory is a program; the directory's other .c files are helpers of all of them.
+function(sp_test_programs dir prefix)
+  file(GLOB tests CONFIGURE_DEPENDS ${dir}/test_*.c)
+  file(GLOB helpers CONFIGURE_DEPENDS ${dir}/*.c)
+  if(tests)
+    list(REMOVE_ITEM helpers ${tests})
+  endif()
+  foreach(source IN LISTS tests)
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "${prefix}_" name ${name})
+    add_executable(${name} ${source} ${helpers})
+    file(RELATIVE_PATH where ${CMAKE_SOURCE_DIR} ${dir})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${where})
+    target_link_libraries(${name} PRIVATE sp_test ${ARGN} sp_wolfssl PkgConfig::CMOCKA sp_warnings)
+    sp_register(${name} unit 60 ${name})
+  endforeach()
+endfunction()
+
+if(NOT SALLYPORT_FUZZ)
+  foreach(dir IN LISTS SP_LAYERS)
+    sp_test_programs(${SP_TEST}/unit/${dir} unit_${dir} sp_${dir})
+  endforeach()
+  sp_test_programs(${SP_TEST}/sim sim sp_all)
+
+  # A lint is an executable under test/lint; one that knows --self-test is run that way too.
+  file(GLOB lints CONFIGURE_DEPENDS ${SP_TEST}/lint/*)
+  foreach(script IN LISTS lints)
+    get_filename_component(name ${script} NAME)
+    execute_process(COMMAND test -f ${script} -a -x ${script} RESULT_VARIABLE not_program)
+    if(NOT not_program)
+      sp_register(lint_${name} lint 60 ${script})
+      file(STRINGS ${script} self REGEX "--self-test")
+      if(self)
+        sp_register(lint_${name}_self lint 60 ${script} --self-test)
+      endif()
+    endif()
+  endforeach()
+
+  file(GLOB integration CONFIGURE_DEPENDS ${SP_TEST}/integration/run)
+  if(integration AND TARGET sallyport)
+    sp_register(integration integration 600 ${integration} $<TARGET_FILE:sallyport>)
+  endif()
+endif()
+
+# fuzz_*.c: libFuzzer programs under the fuzz preset; elsewhere replay.c feeds them their corpus as a regression test.
+file(GLOB fuzzers CONFIGURE_DEPENDS ${SP_TEST}/fuzz/fuzz_*.c)
+foreach(source IN LISTS fuzzers)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "^fuzz_" "" short ${name})
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE sp_all sp_warnings)
+  if(SALLYPORT_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${SP_TEST}/fuzz/replay.c)
+    sp_register(${name} unit 60 ${name} ${SP_TEST}/fuzz/corpus/${short})
+  endif()
+endforeach()

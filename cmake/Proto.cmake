@@ -20,7 +20,10 @@ function(sp_proto_compile root proto)
 endfunction()
 
 foreach(name any duration empty struct timestamp wrappers)
-  sp_proto_compile(${SP_WELL_KNOWN} google/protobuf/${name}.proto)
+  # A copy under proto/ comes first, here as in protoc's search path.
+  if(NOT EXISTS ${SP_PROTO_ROOT}/google/protobuf/${name}.proto)
+    sp_proto_compile(${SP_WELL_KNOWN} google/protobuf/${name}.proto)
+  endif()
 endforeach()
 set(paths "")
 foreach(proto IN LISTS protos)

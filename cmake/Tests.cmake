@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ctest: label unit (test/unit, test/sim, fuzz corpora), lint (test/lint), integration (test/integration/run).
+# ctest: label unit (test/unit, test/sim, fuzz corpora), lint (test/lint), integration (test/integration/run, which finds the program in
+# SALLYPORT_BIN). Every test sees SALLYPORT_SOURCE_DIR and SALLYPORT_BUILD_DIR.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 set(SP_TEST ${CMAKE_SOURCE_DIR}/test)
 set(SP_TEST_ENV
@@ -64,7 +65,9 @@ if(NOT SALLYPORT_FUZZ)
 
   file(GLOB integration CONFIGURE_DEPENDS ${SP_TEST}/integration/run)
   if(integration AND TARGET sallyport)
-    sp_register(integration integration 600 ${integration} $<TARGET_FILE:sallyport>)
+    sp_register(integration integration 900 ${integration})
+    set_tests_properties(integration PROPERTIES RUN_SERIAL ON)
+    set_property(TEST integration APPEND PROPERTY ENVIRONMENT "SALLYPORT_BIN=$<TARGET_FILE:sallyport>")
   endif()
 endif()
 

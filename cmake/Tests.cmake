@@ -4,7 +4,7 @@
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 set(SP_TEST ${CMAKE_SOURCE_DIR}/test)
 set(SP_TEST_ENV
-  "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1"
+  "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:handle_segv=2:handle_sigbus=2"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
   "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp"
   "SALLYPORT_SOURCE_DIR=${CMAKE_SOURCE_DIR}" "SALLYPORT_BUILD_DIR=${CMAKE_BINARY_DIR}")

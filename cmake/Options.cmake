@@ -18,7 +18,8 @@ set(CMAKE_C_FLAGS_RELEASE "-O2")
 
 find_program(SP_CCACHE ccache)
 if(SP_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
-  set(CMAKE_C_COMPILER_LAUNCHER ${SP_CCACHE})
+  # Paths below the source tree count as relative, so that several clones of it share one cache.
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${SP_CCACHE})
 endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

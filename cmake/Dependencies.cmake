@@ -26,5 +26,5 @@ else()
   target_include_directories(sp_wolfssl SYSTEM INTERFACE ${SP_WOLFSSL_DIR}/include)
   target_link_libraries(sp_wolfssl INTERFACE ${SP_WOLFSSL_DIR}/lib/libwolfssl.a m Threads::Threads)
 endif()
-# Its headers take the options it was built with from wolfssl/options.h, whichever header comes first.
-target_compile_definitions(sp_wolfssl INTERFACE WOLFSSL_USE_OPTIONS_H)
+# Its headers mean nothing without the options it was built with, so they always come first.
+target_compile_options(sp_wolfssl INTERFACE "SHELL:-include wolfssl/options.h")

@@ -13,7 +13,7 @@ quiet() {
   mkdir -p "$LOGS"
   shift 2
   "$@" >"$log" 2>&1 && return 0
-  grep -E '(error|Error|FAILED|undefined reference|CMake Error)' "$log" | head -n 30 >&2 || true
+  grep -E '(error:|Error|FAILED|undefined reference)' "$log" | cut -c1-300 | head -n 30 >&2 || true
   tail -n 25 "$log" >&2
   printf '%s: failed: %s (whole output: %s)\n' "$TOOL" "$*" "$log" >&2
   return 1

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Nodes to messages, by descriptor. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "config/decode.h"
+#include "config/descriptor.h"
+#include "config/names.h"
+#include "config/types.h"
+#include "google/protobuf/duration.pb-c.h"
+#include "google/protobuf/struct.pb-c.h"
+
+struct load {
+    struct sp_doc *doc;
+    struct sp_diag *diag;
+};
+
+void sp_decode_err(struct sp_doc *doc, struct sp_diag *diag, const struct sp_place *place,
+                   const ProtobufCFieldDescriptor *field, int index, struct sp_node *node, const char *fmt, ...)
+{
+    assert(doc && place && node);
+    struct sp_arena arena;
+    va_list ap;
+    node->bad = true;
+    sp_arena_init(&arena);
+    const char *path = "";
+    if (diag->n_items < SP_DIAG_MAX)
+        path = sp_doc_path(doc, place->msg, field ? field->name : NULL, index, &arena).ptr;
+    va_start(ap, fmt);
+    sp_diag_vadd(diag, SP_ERROR, (struct sp_mark){place->origin[0].file, node->line, node->column}, path, fmt, ap);
+    va_end(ap);
+    sp_arena_done(&arena);
+}
+
+static void expected(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *field, int index,
+                     struct sp_node *node, const char *what)
+{
+    /* Not the value itself: a secret may stand where its DataSource should. */
+    char found[80];
+    sp_decode_err(l->doc, l->diag, place, field, index, node, "expected %s, found %s", what,
+                  sp_node_describe(node, false, found, sizeof(found)));
+}
+
+/* The names of a message's fields, or of one oneof's members, for an error. */
+static struct sp_str field_names(struct sp_arena *arena, const ProtobufCMessageDescriptor *desc,
+                                 const ProtobufCFieldDescriptor *oneof)
+{
+    struct sp_str s = SP_STR("");
+    unsigned n = 0;
+    for (unsigned i = 0; i < desc->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &desc->fields[i];
+        if (oneof && (!sp_field_in_oneof(f) || f->quantifier_offset != oneof->quantifier_offset))
+            continue;
+        if (++n > 12)
+            return sp_arena_cat(arena, s, SP_STR(", ..."));
+        s = sp_arena_printf(arena, "%.*s%s%s", SP_STR_ARG(s), s.len ? ", " : "", f->name);
+    }
+    return n ? s : SP_STR("none");
+}
+
+static void unknown_field(struct load *l, const struct sp_place *place, const struct sp_pair *pair)
+{
+    const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
+    struct sp_mark mark = {place->origin[0].file, pair->line, pair->column};
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    struct sp_str base = sp_doc_path(l->doc, place->msg, NULL, -1, &arena);
+    const char *path = sp_arena_printf(&arena, "%.*s%s%.*s", SP_STR_ARG(base), base.len ? "." : "",
+                                       (int)SP_MIN(pair->key.len, 80u), pair->key.ptr)
+                           .ptr;
+    struct sp_str near = sp_nearest_field(desc, pair->key);
+    if (sp_envoy_has_field(desc->name, pair->key))
+        sp_diag_add(l->diag, SP_ERROR, mark, path,
+                    "Envoy has this field, sallyport does not run it (remove it, or see docs/envoy-differences.md)");
+    else if (strcmp(pair->key.ptr, "@type") == 0)
+        sp_diag_add(l->diag, SP_ERROR, mark, path, "this field has a fixed type, %s (remove \"@type\")", desc->name);
+    else if (near.len)
+        sp_diag_add(l->diag, SP_ERROR, mark, path, "%s has no such field (the nearest it knows is \"%.*s\")",
+                    desc->name, SP_STR_ARG(near));
+    else
+        sp_diag_add(l->diag, SP_ERROR, mark, path, "%s has no such field (it knows: %s)", desc->name,
+                    field_names(&arena, desc, NULL).ptr);
+    sp_arena_done(&arena);
+}
+
+static void decode_one(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f, int index,
+                       struct sp_node *node, void *slot)
+{
+    if (f->type != PROTOBUF_C_TYPE_MESSAGE) {
+        sp_decode_scalar(l->doc, l->diag, place, f, index, node, slot);
+        return;
+    }
+    struct sp_place *child = sp_place_new(l->doc, f->descriptor, place, f, index,
+                                          (struct sp_origin){node, place->origin[0].file});
+    *(ProtobufCMessage **)slot = child->msg;
+    sp_decode_message(l->doc, l->diag, child);
+}
+
+static bool null_means_something(const ProtobufCFieldDescriptor *f)
+{
+    return f->type == PROTOBUF_C_TYPE_MESSAGE && sp_wkt_of(f->descriptor) == SP_WKT_VALUE;
+}
+
+static void decode_list(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+                        struct sp_node *node)
+{
+    /* A single mapping may stand for a list of one. */
+    struct sp_node *one[1] = {node}, **items = one;
+    size_t n = 1, size = sp_field_size(f), done = 0;
+    if (node->kind == SP_NODE_LIST) {
+        items = node->items;
+        n = node->n;
+    } else if (node->kind != SP_NODE_MAP || f->type != PROTOBUF_C_TYPE_MESSAGE) {
+        expected(l, place, f, -1, node, "a list");
+        return;
+    }
+    char *array = sp_arena_zalloc(&l->doc->arena, SP_MAX(n, 1u) * size);
+    for (size_t i = 0; i < n; i++) {
+        char *slot = array + done * size;
+        if (items[i]->kind == SP_NODE_NULL && !null_means_something(f)) {
+            sp_decode_err(l->doc, l->diag, place, f, (int)i, items[i], "null in a list (remove it)");
+            continue;
+        }
+        /* A bad element leaves its default, so that the rest can still be checked. */
+        if (f->type == PROTOBUF_C_TYPE_STRING)
+            *(const char **)(void *)slot = protobuf_c_empty_string;
+        decode_one(l, place, f, (int)i, items[i], slot);
+        done++;
+    }
+    *(void **)sp_field_ptr(place->msg, f) = array;
+    *sp_field_count(place->msg, f) = done;
+}
+
+static void decode_map(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+                       struct sp_node *node)
+{
+    if (node->kind != SP_NODE_MAP) {
+        expected(l, place, f, -1, node, "a mapping");
+        return;
+    }
+    const ProtobufCMessageDescriptor *desc = f->descriptor;
+    const ProtobufCFieldDescriptor *key = &desc->fields[0], *value = &desc->fields[1];
+    ProtobufCMessage **array = sp_arena_zalloc(&l->doc->arena, SP_MAX(node->n, 1u) * sizeof(*array));
+    size_t done = 0;
+    for (unsigned i = 0; i < node->n; i++) {
+        const struct sp_pair *pair = &node->pairs[i];
+        if (pair->ignore || (pair->value->kind == SP_NODE_NULL && !null_means_something(value)))
+            continue;
+        struct sp_place *entry = sp_place_new(l->doc, desc, place, f, (int)done,
+                                              (struct sp_origin){pair->value, place->origin[0].file});
+        entry->key = pair->key.ptr;
+        struct sp_node *key_node = sp_arena_zalloc(&l->doc->arena, sizeof(*key_node));
+        *key_node = (struct sp_node){.kind = SP_NODE_STRING, .line = pair->line, .column = pair->column, .text = pair->key};
+        sp_decode_scalar(l->doc, l->diag, entry, key, -1, key_node, sp_field_ptr(entry->msg, key));
+        decode_one(l, entry, value, -1, pair->value, sp_field_ptr(entry->msg, value));
+        array[done++] = entry->msg;
+    }
+    *(void **)sp_field_ptr(place->msg, f) = array;
+    *sp_field_count(place->msg, f) = done;
+}
+
+/* Says so if another member of the field's oneof is set already. */
+static bool oneof_free(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+                       struct sp_node *node)
+{
+    uint32_t set = *sp_field_case(place->msg, f);
+    if (set == 0 || set == f->id)
+        return true;
+    const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
+    const ProtobufCFieldDescriptor *other = protobuf_c_message_descriptor_get_field(desc, set);
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    sp_decode_err(l->doc, l->diag, place, f, -1, node, "\"%s\" and \"%s\" exclude each other (keep one of: %s)",
+                  other->name, f->name, field_names(&arena, desc, f).ptr);
+    sp_arena_done(&arena);
+    return false;
+}
+
+static void decode_field(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+                         struct sp_node *node)
+{
+    if (sp_field_is_map(place->msg->descriptor, f)) {
+        decode_map(l, place, f, node);
+    } else if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        decode_list(l, place, f, node);
+    } else if (!sp_field_in_oneof(f)) {
+        decode_one(l, place, f, -1, node, sp_field_ptr(place->msg, f));
+    } else if (oneof_free(l, place, f, node)) {
+        /* Set even if the value is bad, or the rules would complain that none is chosen. */
+        *sp_field_case(place->msg, f) = f->id;
+        if (f->type == PROTOBUF_C_TYPE_STRING)
+            *(const char **)sp_field_ptr(place->msg, f) = protobuf_c_empty_string;
+        decode_one(l, place, f, -1, node, sp_field_ptr(place->msg, f));
+    }
+}
+
+static void decode_fields(struct load *l, struct sp_place *place, bool is_content)
+{
+    const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
+    struct sp_node *node = place->origin[0].node;
+    const struct sp_pair *seen[256] = {0};
+    assert(desc->n_fields <= SP_ARRAY_LEN(seen));
+    if (node->kind != SP_NODE_MAP) {
+        char what[160];
+        snprintf(what, sizeof(what), "a mapping with the fields of %s", desc->name);
+        expected(l, place, NULL, -1, node, what);
+        return;
+    }
+    for (unsigned i = 0; i < node->n; i++) {
+        const struct sp_pair *pair = &node->pairs[i];
+        if (pair->ignore || (is_content && sp_str_eq(pair->key, SP_STR("@type"))))
+            continue;
+        const ProtobufCFieldDescriptor *f = sp_field_find(desc, pair->key);
+        if (!f) {
+            unknown_field(l, place, pair);
+            continue;
+        }
+        const struct sp_pair **first = &seen[f - desc->fields];
+        if (*first) {
+            sp_decode_err(l->doc, l->diag, place, f, -1, pair->value, "written twice, as \"%s\" and \"%s\" (remove one)",
+                          (*first)->key.ptr, pair->key.ptr);
+            continue;
+        }
+        *first = pair;
+        if (pair->value->kind != SP_NODE_NULL || null_means_something(f))
+            decode_field(l, place, f, pair->value);
+    }
+}
+
+static void unknown_type(struct load *l, struct sp_place *place, struct sp_node *node)
+{
+    struct sp_str url = node->text, near = sp_type_nearest(url);
+    ptrdiff_t slash = sp_str_chr(url, '/');
+    struct sp_str name = sp_str_sub(url, (size_t)(slash + 1), url.len);
+    if (sp_envoy_has_message(name))
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
+                      "Envoy has the type %.*s, sallyport does not run it (remove it, or see "
+                      "docs/envoy-differences.md)",
+                      SP_STR_ARG(name));
+    else if (near.len)
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
+                      "unknown type \"%.*s\" (the nearest known is \"" SP_TYPE_PREFIX "%.*s\")", SP_STR_ARG(url),
+                      SP_STR_ARG(near));
+    else
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
+                      "unknown type \"%.*s\" (expected \"" SP_TYPE_PREFIX "\" and the name of a message)",
+                      SP_STR_ARG(url));
+}
+
+static void decode_any(struct load *l, struct sp_place *place)
+{
+    struct sp_node *node = place->origin[0].node, *type = NULL;
+    if (node->kind != SP_NODE_MAP) {
+        expected(l, place, NULL, -1, node, "a mapping with \"@type\"");
+        return;
+    }
+    for (unsigned i = 0; i < node->n; i++)
+        if (sp_str_eq(node->pairs[i].key, SP_STR("@type")))
+            type = node->pairs[i].value;
+    if (!type) {
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
+                      "\"@type\" is missing (add \"@type\": " SP_TYPE_PREFIX "... to say which message this is)");
+        return;
+    }
+    if (type->kind != SP_NODE_STRING) {
+        expected(l, place, NULL, -1, type, "the name of a type");
+        return;
+    }
+    const ProtobufCMessageDescriptor *desc = sp_type_find(type->text);
+    if (!desc) {
+        unknown_type(l, place, type);
+        return;
+    }
+    ((Google__Protobuf__Any *)(void *)place->msg)->type_url = (char *)(uintptr_t)type->text.ptr;
+    struct sp_place *content = sp_place_new(l->doc, desc, place, NULL, -1, place->origin[0]);
+    place->content = content->msg;
+    decode_fields(l, content, true);
+}
+
+/* Strict: digits, at most nine of them behind the point, and an 's'; protobuf's limit of ten thousand years. */
+bool sp_decode_duration(struct sp_str text, int64_t *ret_seconds, int32_t *ret_nanos)
+{
+    if (text.len < 2 || text.ptr[text.len - 1] != 's')
+        return false;
+    struct sp_str rest = sp_str_sub(text, 0, text.len - 1), whole;
+    uint64_t seconds, nanos = 0;
+    ptrdiff_t point = sp_str_chr(rest, '.');
+    whole = point < 0 ? rest : sp_str_sub(rest, 0, (size_t)point);
+    if (sp_str_u64(whole, 315576000000u, &seconds) < 0)
+        return false;
+    if (point >= 0) {
+        struct sp_str part = sp_str_sub(rest, (size_t)point + 1, rest.len);
+        if (part.len > 9 || sp_str_u64(part, 999999999, &nanos) < 0)
+            return false;
+        for (size_t i = part.len; i < 9; i++)
+            nanos *= 10;
+    }
+    *ret_seconds = (int64_t)seconds;
+    *ret_nanos = (int32_t)nanos;
+    return true;
+}
+
+static void decode_duration(struct load *l, struct sp_place *place)
+{
+    struct sp_node *node = place->origin[0].node;
+    Google__Protobuf__Duration *d = (void *)place->msg;
+    char found[80];
+    if (node->kind != SP_NODE_STRING || !sp_decode_duration(node->text, &d->seconds, &d->nanos))
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
+                      "expected a duration in seconds such as 5s or 0.25s, found %s",
+                      sp_node_describe(node, true, found, sizeof(found)));
+}
+
+static const ProtobufCFieldDescriptor *member(const struct sp_place *place, unsigned id)
+{
+    return protobuf_c_message_descriptor_get_field(place->msg->descriptor, id);
+}
+
+static void decode_struct_value(struct load *l, struct sp_place *place)
+{
+    Google__Protobuf__Value *v = (void *)place->msg;
+    struct sp_node *node = place->origin[0].node;
+    static const uint8_t kind_case[] = {
+        [SP_NODE_NULL] = GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE,
+        [SP_NODE_BOOL] = GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE,
+        [SP_NODE_INT] = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE,
+        [SP_NODE_FLOAT] = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE,
+        [SP_NODE_STRING] = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE,
+        [SP_NODE_LIST] = GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE,
+        [SP_NODE_MAP] = GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE,
+    };
+    const ProtobufCFieldDescriptor *f = member(place, kind_case[node->kind]);
+    assert(f);
+    v->kind_case = kind_case[node->kind];
+    if (node->kind != SP_NODE_NULL)
+        decode_one(l, place, f, -1, node, sp_field_ptr(place->msg, f));
+}
+
+void sp_decode_message(struct sp_doc *doc, struct sp_diag *diag, struct sp_place *place)
+{
+    assert(doc && diag && place);
+    struct load l = {doc, diag};
+    struct sp_node *node = place->origin[0].node;
+    switch (sp_wkt_of(place->msg->descriptor)) {
+    case SP_WKT_ANY:
+        decode_any(&l, place);
+        break;
+    case SP_WKT_DURATION:
+        decode_duration(&l, place);
+        break;
+    case SP_WKT_WRAPPER:
+        sp_decode_scalar(doc, diag, place, member(place, 1), -1, node, sp_field_ptr(place->msg, member(place, 1)));
+        break;
+    case SP_WKT_STRUCT:
+        decode_map(&l, place, member(place, 1), node);
+        break;
+    case SP_WKT_LIST_VALUE:
+        decode_list(&l, place, member(place, 1), node);
+        break;
+    case SP_WKT_VALUE:
+        decode_struct_value(&l, place);
+        break;
+    case SP_WKT_NONE:
+        decode_fields(&l, place, false);
+        break;
+    }
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Walks a document and checks the field rules. */
+#include "config/rules.h"
+
+#include <assert.h>
+
+#include "config/descriptor.h"
+#include "config/place.h"
+#include "google/protobuf/duration.pb-c.h"
+
+struct check {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    const struct sp_place *place;
+    const struct sp_rule *rule;
+    const ProtobufCFieldDescriptor *field;
+};
+
+static bool is_set(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
+{
+    if (sp_field_in_oneof(f))
+        return *sp_field_case(msg, f) == f->id;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED)
+        return *sp_field_count(msg, f) > 0;
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+        return *(ProtobufCMessage **)sp_field_ptr(msg, f) != NULL;
+    return true;
+}
+
+/* What is known to be wrong already is not judged again. */
+static bool already_bad(const struct sp_place *place, const char *field)
+{
+    const struct sp_node *n = sp_place_field_node(place, field, NULL);
+    if (!n || n->bad || n->kind != SP_NODE_LIST)
+        return n && n->bad;
+    for (unsigned i = 0; i < n->n; i++)
+        if (n->items[i]->bad)
+            return true;
+    return false;
+}
+
+/* The names of the rule's oneof, or of all fields of the message. */
+static const char *names(const struct check *c, bool oneof, struct sp_arena *arena)
+{
+    const ProtobufCMessageDescriptor *desc = c->place->msg->descriptor;
+    struct sp_str s = SP_STR("");
+    for (unsigned i = 0; i < desc->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &desc->fields[i];
+        if (oneof && (!sp_field_in_oneof(f) || f->quantifier_offset != c->field->quantifier_offset))
+            continue;
+        s = sp_arena_printf(arena, "%.*s%s%s", SP_STR_ARG(s), s.len ? ", " : "", f->name);
+    }
+    return s.ptr;
+}
+
+static void check_oneof(const struct check *c)
+{
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    if (*sp_field_case(c->place->msg, c->field) == 0)
+        sp_doc_err(c->doc, c->diag, c->place->msg, NULL, -1, "one of these is required: %s", names(c, true, &arena));
+    sp_arena_done(&arena);
+}
+
+static void check_some(const struct check *c)
+{
+    const ProtobufCMessage *msg = c->place->msg;
+    const ProtobufCMessageDescriptor *desc = msg->descriptor;
+    struct sp_arena arena;
+    for (unsigned i = 0; i < desc->n_fields; i++)
+        if (sp_doc_written(c->doc, msg, desc->fields[i].name))
+            return;
+    sp_arena_init(&arena);
+    sp_doc_err(c->doc, c->diag, msg, NULL, -1, "there is nothing in it (set at least one of: %s)",
+               names(c, false, &arena));
+    sp_arena_done(&arena);
+}
+
+static void err(const struct check *c, int index, const char *text)
+{
+    sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index, "%s", text);
+}
+
+static bool header_name(const char *s)
+{
+    if (*s == ':')
+        s++;
+    for (; *s; s++) {
+        bool alnum = (*s >= '0' && *s <= '9') || (sp_ascii_lower(*s) >= 'a' && sp_ascii_lower(*s) <= 'z');
+        if (!alnum && !strchr("!#$%&'*+-.^_|~`", *s))
+            return false;
+    }
+    return true;
+}
+
+static void check_string(const struct check *c, int index, const char *s)
+{
+    double len = (double)strlen(s);
+    switch (c->rule->kind) {
+    case SP_RULE_MIN_LEN:
+        if (len >= c->rule->a)
+            return;
+        if (len == 0)
+            err(c, index, sp_doc_written(c->doc, c->place->msg, c->field->name) ? "must not be empty"
+                                                                                 : "required, but missing (add it)");
+        else
+            sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index,
+                       "too short: %g characters (expected at least %g)", len, c->rule->a);
+        break;
+    case SP_RULE_MAX_LEN:
+        if (len > c->rule->a)
+            sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index,
+                       "too long: %g characters (expected at most %g)", len, c->rule->a);
+        break;
+    case SP_RULE_HEADER_NAME:
+        if (!header_name(s))
+            err(c, index, "not a header name (letters, digits and !#$%&'*+-.^_|~` only)");
+        break;
+    case SP_RULE_HEADER_VALUE:
+        if (s[strcspn(s, "\r\n")])
+            err(c, index, "a header value cannot hold line breaks (take them out)");
+        break;
+    case SP_RULE_PATH_PREFIX:
+        if (s[strcspn(s, "?#")] || (len && s[(size_t)len - 1] == '/'))
+            err(c, index, "must not hold '?' or '#', nor end in '/'");
+        break;
+    default:
+        assert(!"not a rule for strings");
+    }
+}
+
+static double number_at(const ProtobufCFieldDescriptor *f, const void *p)
+{
+    switch (f->type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_ENUM:
+        return *(const int32_t *)p;
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
+        return *(const uint32_t *)p;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+        return (double)*(const int64_t *)p;
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_FIXED64:
+        return (double)*(const uint64_t *)p;
+    case PROTOBUF_C_TYPE_FLOAT:
+        return (double)*(const float *)p;
+    default:
+        assert(f->type == PROTOBUF_C_TYPE_DOUBLE);
+        return *(const double *)p;
+    }
+}
+
+static void check_number(const struct check *c, int index, const ProtobufCFieldDescriptor *f, const void *p)
+{
+    double v = number_at(f, p);
+    if (v < c->rule->a || v > c->rule->b)
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index,
+                   "%.10g is out of range (expected %.10g to %.10g)", v, c->rule->a, c->rule->b);
+}
+
+static void check_enum(const struct check *c)
+{
+    const ProtobufCEnumDescriptor *desc = c->field->descriptor;
+    int v = *(const int *)sp_field_ptr(c->place->msg, c->field);
+    unsigned allowed = (unsigned)c->rule->a;
+    if (c->rule->kind == SP_RULE_ENUM_SET ? v != 0 : allowed >> v & 1)
+        return;
+    struct sp_arena arena;
+    struct sp_str s = SP_STR("");
+    sp_arena_init(&arena);
+    for (unsigned i = 0; i < desc->n_values; i++)
+        if (c->rule->kind == SP_RULE_ENUM_SET ? desc->values[i].value != 0 : allowed >> desc->values[i].value & 1)
+            s = sp_arena_printf(&arena, "%.*s%s%s", SP_STR_ARG(s), s.len ? ", " : "", desc->values[i].name);
+    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(desc, v);
+    if (c->rule->kind == SP_RULE_ENUM_SET)
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "required, but missing (choose one of: %s)",
+                   s.ptr);
+    else
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "%s is not run by sallyport (choose one of: %s)",
+                   value ? value->name : "this value", s.ptr);
+    sp_arena_done(&arena);
+}
+
+static void check_duration(const struct check *c, const Google__Protobuf__Duration *d)
+{
+    double ms = (double)d->seconds * 1000 + d->nanos / 1e6;
+    if (c->rule->kind == SP_RULE_POSITIVE && ms <= 0)
+        err(c, -1, "has to be more than 0s");
+    else if (c->rule->kind == SP_RULE_MIN_MS && ms < c->rule->a)
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "too short (expected at least %gs)",
+                   c->rule->a / 1000);
+    else if (c->rule->kind == SP_RULE_MAX_MS && ms > c->rule->a)
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "too long (expected at most %gs)",
+                   c->rule->a / 1000);
+}
+
+/* Strings and numbers, singular or each of a list. */
+static void check_scalars(const struct check *c)
+{
+    const ProtobufCFieldDescriptor *f = c->field;
+    const char *p = sp_field_ptr(c->place->msg, f);
+    bool list = f->label == PROTOBUF_C_LABEL_REPEATED;
+    size_t n = list ? *sp_field_count(c->place->msg, f) : 1;
+    if (list)
+        p = *(const char *const *)(const void *)p;
+    if (sp_field_in_oneof(f) && !is_set(c->place->msg, f))
+        return;
+    for (size_t i = 0; i < n; i++, p += sp_field_size(f)) {
+        int index = list ? (int)i : -1;
+        if (f->type == PROTOBUF_C_TYPE_STRING)
+            check_string(c, index, *(const char *const *)(const void *)p);
+        else
+            check_number(c, index, f, p);
+    }
+}
+
+static void check_message_field(const struct check *c)
+{
+    const ProtobufCMessage *child = *(ProtobufCMessage **)sp_field_ptr(c->place->msg, c->field);
+    if (!is_set(c->place->msg, c->field) || !child)
+        return;
+    if (sp_wkt_of(child->descriptor) == SP_WKT_DURATION)
+        check_duration(c, (const void *)child);
+    else if (sp_wkt_of(child->descriptor) == SP_WKT_WRAPPER)
+        check_number(c, -1, &child->descriptor->fields[0], sp_field_ptr(child, &child->descriptor->fields[0]));
+}
+
+static void check_rule(const struct check *c)
+{
+    const ProtobufCMessage *msg = c->place->msg;
+    const ProtobufCFieldDescriptor *f = c->field;
+    if (f && already_bad(c->place, f->name))
+        return;
+    switch (c->rule->kind) {
+    case SP_RULE_SOME:
+        check_some(c);
+        break;
+    case SP_RULE_ONEOF:
+        check_oneof(c);
+        break;
+    case SP_RULE_REQUIRED:
+        if (!is_set(msg, f))
+            err(c, -1, "required, but missing (add it)");
+        break;
+    case SP_RULE_MIN_ITEMS:
+        if ((double)*sp_field_count(msg, f) < c->rule->a)
+            sp_doc_err(c->doc, c->diag, msg, f->name, -1, "has %zu items (expected at least %g)",
+                       *sp_field_count(msg, f), c->rule->a);
+        break;
+    case SP_RULE_NOT_EMPTY:
+        if (*sp_field_count(msg, f) == 0 && sp_doc_written(c->doc, msg, f->name))
+            err(c, -1, "written, but empty (add items, or leave it out)");
+        break;
+    case SP_RULE_ENUM_IN:
+    case SP_RULE_ENUM_SET:
+        check_enum(c);
+        break;
+    case SP_RULE_TRUE:
+        if (is_set(msg, f) && !*(const protobuf_c_boolean *)sp_field_ptr(msg, f))
+            err(c, -1, "has to be true (or leave it out)");
+        break;
+    default:
+        if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+            check_message_field(c);
+        else
+            check_scalars(c);
+    }
+}
+
+static void check_rules_of(const struct sp_doc *doc, struct sp_diag *diag, const struct sp_place *place)
+{
+    const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
+    size_t n, low = 0;
+    const struct sp_rule *rules = sp_rules(&n);
+    for (size_t high = n; low < high;) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(rules[mid].message, desc->name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < n && strcmp(rules[low].message, desc->name) == 0; low++) {
+        const char *field = rules[low].field;
+        struct check c = {doc, diag, place, &rules[low], field ? sp_field_find(desc, sp_str_c(field)) : NULL};
+        assert(c.field || rules[low].kind == SP_RULE_SOME);
+        check_rule(&c);
+    }
+}
+
+/* Depth is bounded by that of the text. */
+static void walk(const struct sp_doc *doc, struct sp_diag *diag, const ProtobufCMessage *msg)
+{
+    const struct sp_place *place = sp_place_find(doc, msg);
+    if (!place || place->origin[0].node->bad)
+        return;
+    if (place->content)
+        walk(doc, diag, place->content);
+    if (strcmp(msg->descriptor->package_name, "google.protobuf") == 0)
+        return;
+    check_rules_of(doc, diag, place);
+    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE || !is_set(msg, f))
+            continue;
+        ProtobufCMessage **items = sp_field_ptr(msg, f);
+        size_t n = 1;
+        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+            items = *(ProtobufCMessage ***)(void *)items;
+            n = *sp_field_count(msg, f);
+        }
+        for (size_t k = 0; k < n; k++)
+            walk(doc, diag, items[k]);
+    }
+}
+
+void sp_rules_check(const struct sp_doc *doc, struct sp_diag *diag)
+{
+    assert(doc && diag);
+    walk(doc, diag, doc->root);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/secret.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+typedef Envoy__Config__Core__V3__DataSource Source;
+
+struct reader {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    const Source *source;
+};
+
+static int cannot_read(const struct reader *r, const char *path, int err)
+{
+    char text[128];
+    sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "cannot read %s: %s (check the path and its permissions)",
+               path, strerror_r(err, text, sizeof(text)));
+    return -err;
+}
+
+static int too_large(const struct reader *r, const char *field)
+{
+    sp_doc_err(r->doc, r->diag, r->source, field, -1, "larger than 1 MiB (is it the right file?)");
+    return -EFBIG;
+}
+
+static int copy(const void *p, size_t n, struct sp_secret *ret_secret)
+{
+    char *mem = sp_xmalloc(n + 1);
+    if (n)
+        memcpy(mem, p, n);
+    mem[n] = 0;
+    *ret_secret = (struct sp_secret){mem, n};
+    return 0;
+}
+
+/* One byte more than allowed is asked for, so that a file that grows meanwhile is noticed too. */
+static int read_fd(const struct reader *r, int fd, struct sp_secret *ret_secret)
+{
+    size_t cap = SP_SECRET_MAX_BYTES + 1, n = 0;
+    ssize_t got;
+    char *mem = sp_xmalloc(cap + 1);
+    int err = 0;
+    do {
+        got = read(fd, mem + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            err = cannot_read(r, r->source->filename, errno);
+        else
+            n += (size_t)got;
+    } while (got != 0 && err == 0 && n < cap);
+    if (err == 0 && n == cap)
+        err = too_large(r, "filename");
+    if (err == 0)
+        copy(mem, n, ret_secret);
+    sp_wipe(mem, n);
+    free(mem);
+    return err;
+}
+
+static int read_file(const struct reader *r, struct sp_secret *ret_secret)
+{
+    struct stat st;
+    const char *path = r->source->filename;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return cannot_read(r, path, errno);
+    int err;
+    if (fstat(fd, &st) < 0) {
+        err = cannot_read(r, path, errno);
+    } else if (!S_ISREG(st.st_mode)) {
+        sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "%s is not a regular file", path);
+        err = -EINVAL;
+    } else {
+        err = st.st_size > SP_SECRET_MAX_BYTES ? too_large(r, "filename") : read_fd(r, fd, ret_secret);
+    }
+    close(fd);
+    return err;
+}
+
+static int read_env(const struct reader *r, struct sp_secret *ret_secret)
+{
+    const char *value = getenv(r->source->environment_variable);
+    if (!value) {
+        sp_doc_err(r->doc, r->diag, r->source, "environment_variable", -1,
+                   "the environment variable %s is not set (set it before the start)", r->source->environment_variable);
+        return -ENOENT;
+    }
+    if (strlen(value) > SP_SECRET_MAX_BYTES)
+        return too_large(r, "environment_variable");
+    return copy(value, strlen(value), ret_secret);
+}
+
+static void chomp(struct sp_secret *s)
+{
+    if (s->len && s->ptr[s->len - 1] == '\n')
+        s->len--;
+    else
+        return;
+    if (s->len && s->ptr[s->len - 1] == '\r')
+        s->len--;
+    s->ptr[s->len] = 0;
+}
+
+static int read_any(const struct reader *r, struct sp_secret *ret_secret)
+{
+    const Source *s = r->source;
+    size_t n;
+    switch (s->specifier_case) {
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME:
+        return read_file(r, ret_secret);
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_BYTES:
+        n = s->inline_bytes.len;
+        return n > SP_SECRET_MAX_BYTES ? too_large(r, "inline_bytes") : copy(s->inline_bytes.data, n, ret_secret);
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_STRING:
+        n = strlen(s->inline_string);
+        return n > SP_SECRET_MAX_BYTES ? too_large(r, "inline_string") : copy(s->inline_string, n, ret_secret);
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_ENVIRONMENT_VARIABLE:
+        return read_env(r, ret_secret);
+    default:
+        sp_doc_err(r->doc, r->diag, s, NULL, -1, "there is nothing in it (set filename, inline_string, inline_bytes or "
+                                                 "environment_variable)");
+        return -EINVAL;
+    }
+}
+
+int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Source *source, unsigned flags,
+                   struct sp_secret *ret_secret)
+{
+    assert(doc && diag && source && ret_secret);
+    struct reader r = {doc, diag, source};
+    struct sp_secret s = {0};
+    int err = read_any(&r, &s);
+    if (err < 0)
+        return err;
+    if ((flags & SP_SECRET_CHOMP) && source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME)
+        chomp(&s);
+    if ((flags & SP_SECRET_NOT_EMPTY) && s.len == 0) {
+        sp_doc_err(doc, diag, source, NULL, -1, "it is empty (an empty secret would let anyone in)");
+        sp_secret_done(&s);
+        return -EINVAL;
+    }
+    *ret_secret = s;
+    return 0;
+}
+
+void sp_secret_done(struct sp_secret *secret)
+{
+    assert(secret);
+    if (secret->ptr)
+        sp_wipe(secret->ptr, secret->len);
+    free(secret->ptr);
+    *secret = (struct sp_secret){0};
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading a DataSource: a file, text or bytes in the config, or an environment variable.  Blocks on the disk: only
+ * where configs are compiled.  The bytes belong to the caller, who gives them back with sp_secret_done, which
+ * wipes them.
+ */
+#ifndef SP_CONFIG_SECRET_H
+#define SP_CONFIG_SECRET_H
+
+#include "config/doc.h"
+#include "envoy/config/core/v3/base.pb-c.h"
+
+enum { SP_SECRET_MAX_BYTES = 1 << 20 };
+
+enum sp_secret_flags {
+    SP_SECRET_CHOMP = 1,     /* drop one newline (or CR LF) at the end of a file, as editors put there */
+    SP_SECRET_NOT_EMPTY = 2, /* an empty one is an error */
+};
+
+struct sp_secret {
+    char *ptr; /* NUL-terminated behind len */
+    size_t len;
+};
+
+/*
+ * Errors go to `diag` with the source's place and path: -ENOENT and the like from the system, -EFBIG, -EINVAL.
+ * Messages never show the content.
+ */
+int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__DataSource *source,
+                   unsigned flags, struct sp_secret *ret_secret);
+/* Wipes and frees; a zeroed sp_secret is fine. */
+void sp_secret_done(struct sp_secret *secret);
+
+static inline struct sp_str sp_secret_str(const struct sp_secret *secret)
+{
+    return sp_str_n(secret->ptr, secret->len);
+}
+
+#endif

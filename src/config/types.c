@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/types.h"
+
+#include <assert.h>
+
+#include "base/defs.h"
+#include "config/names.h"
+#include "envoy/config/route/v3/route_components.pb-c.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
+#include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb-c.h"
+#include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
+#include "sallyport/bootstrap/v1/edge.pb-c.h"
+#include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
+#include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
+#include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
+
+static const ProtobufCMessageDescriptor *const types[] = {
+    &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor,
+    &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
+    &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,
+    &envoy__extensions__filters__http__header_mutation__v3__header_mutation__descriptor,
+    &envoy__extensions__filters__http__header_mutation__v3__header_mutation_per_route__descriptor,
+    &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor,
+    &envoy__extensions__filters__http__jwt_authn__v3__per_route_config__descriptor,
+    &envoy__extensions__filters__http__router__v3__router__descriptor,
+    &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor,
+    &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor,
+    &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor,
+    &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor,
+    &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
+    &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor,
+    &envoy__config__route__v3__filter_config__descriptor,
+    &sallyport__bootstrap__v1__edge__descriptor,
+    &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
+    &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
+    &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor,
+};
+
+const ProtobufCMessageDescriptor *sp_type_find(struct sp_str url)
+{
+    if (!sp_str_starts(url, SP_STR(SP_TYPE_PREFIX)))
+        return NULL;
+    struct sp_str name = sp_str_sub(url, sizeof(SP_TYPE_PREFIX) - 1, url.len);
+    for (size_t i = 0; i < SP_ARRAY_LEN(types); i++)
+        if (sp_str_eq(name, sp_str_c(types[i]->name)))
+            return types[i];
+    return NULL;
+}
+
+struct sp_str sp_type_nearest(struct sp_str url)
+{
+    struct sp_nearest n;
+    ptrdiff_t slash = sp_str_chr(url, '/');
+    struct sp_str name = sp_str_sub(url, (size_t)(slash + 1), url.len);
+    sp_nearest_init(&n, name);
+    for (size_t i = 0; i < SP_ARRAY_LEN(types); i++)
+        sp_nearest_offer(&n, sp_str_c(types[i]->name));
+    return n.best;
+}
+
+const ProtobufCMessageDescriptor *const *sp_type_all(size_t *ret_n)
+{
+    assert(ret_n);
+    *ret_n = SP_ARRAY_LEN(types);
+    return types;
+}

@@ -21,6 +21,15 @@ void sp_diag_done(struct sp_diag *d)
     *d = (struct sp_diag){0};
 }
 
+/* A config's own bytes may stand in it: no control byte may reach a terminal or forge a line. */
+static const char *clean(const char *text)
+{
+    for (char *c = (char *)(uintptr_t)text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    return text;
+}
+
 static const char *vformat(struct sp_arena *a, const char *fmt, va_list ap)
 {
     va_list ap2;
@@ -30,11 +39,7 @@ static const char *vformat(struct sp_arena *a, const char *fmt, va_list ap)
     assert(n >= 0);
     char *p = sp_arena_alloc(a, (size_t)n + 1);
     vsnprintf(p, (size_t)n + 1, fmt, ap);
-    /* A config's own bytes may stand in the message: no control byte may reach a terminal or forge a line. */
-    for (char *c = p; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    return p;
+    return clean(p);
 }
 
 void sp_diag_vadd(struct sp_diag *d, enum sp_severity severity, struct sp_mark mark, const char *path,
@@ -53,7 +58,7 @@ void sp_diag_vadd(struct sp_diag *d, enum sp_severity severity, struct sp_mark m
     d->items[d->n_items++] = (struct sp_diag_item){
         .severity = severity,
         .mark = mark,
-        .path = sp_arena_str(&d->arena, sp_str_c(path)).ptr,
+        .path = clean(sp_arena_str(&d->arena, sp_str_c(path)).ptr),
         .text = vformat(&d->arena, fmt, ap),
     };
 }

@@ -233,7 +233,7 @@ static void unknown_type(struct load *l, struct sp_place *place, struct sp_node 
     struct sp_str url = node->text, near = sp_type_nearest(url);
     ptrdiff_t slash = sp_str_chr(url, '/');
     struct sp_str name = sp_str_sub(url, (size_t)(slash + 1), url.len);
-    if (sp_envoy_has_message(name))
+    if (!sp_str_eq(name, near) && (sp_envoy_has_message(name) || (!near.len && sp_envoy_has_package_of(name))))
         sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
                       "Envoy has the type %.*s, sallyport does not run it (remove it, or see "
                       "docs/envoy-differences.md)",

@@ -106,9 +106,6 @@ static struct sp_str step(struct sp_arena *arena, struct sp_str base, const Prot
         s = sp_arena_printf(arena, "%.*s[\"%s\"]", SP_STR_ARG(s), key);
     else if (index >= 0)
         s = sp_arena_printf(arena, "%.*s[%d]", SP_STR_ARG(s), index);
-    for (size_t i = base.len; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
-            ((char *)(uintptr_t)s.ptr)[i] = '?';
     return s;
 }
 

@@ -99,6 +99,17 @@ bool sp_envoy_has_message(struct sp_str full_name)
     return envoy_message(full_name) != NULL;
 }
 
+bool sp_envoy_has_package_of(struct sp_str full_name)
+{
+    size_t n = full_name.len;
+    while (n && full_name.ptr[n - 1] != '.')
+        n--;
+    for (size_t i = 0; n && i < sp_envoy_n_messages; i++)
+        if (sp_str_starts(sp_str_c(sp_envoy_messages[i].name), sp_str_sub(full_name, 0, n)))
+            return true;
+    return false;
+}
+
 bool sp_envoy_has_field(const char *message, struct sp_str field)
 {
     assert(message);

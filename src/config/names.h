@@ -33,5 +33,7 @@ struct sp_str sp_nearest_enum(const ProtobufCEnumDescriptor *desc, struct sp_str
  */
 bool sp_envoy_has_field(const char *message, struct sp_str field);
 bool sp_envoy_has_message(struct sp_str full_name);
+/* Whether any message of Envoy's is in the package of this one: the table lacks messages without fields. */
+bool sp_envoy_has_package_of(struct sp_str full_name);
 
 #endif

@@ -239,7 +239,6 @@ static const struct sp_rule rules[] = {
     {TLS "UpstreamTlsContext", "sni", SP_RULE_MAX_LEN, 255, 0},
     {UPSTREAM "HttpProtocolOptions", "explicit_http_config", SP_RULE_ONEOF, 0, 0},
     {UPSTREAM "HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options", SP_RULE_ONEOF, 0, 0},
-    {MATCHER "ListStringMatcher", "patterns", SP_RULE_MIN_ITEMS, 1, 0},
     {MATCHER "RegexMatchAndSubstitute", "pattern", SP_RULE_REQUIRED, 0, 0},
     {MATCHER "RegexMatchAndSubstitute", "substitution", SP_RULE_HEADER_VALUE, 0, 0},
     {MATCHER "RegexMatcher", "regex", SP_RULE_MIN_LEN, 1, 0},

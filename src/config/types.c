@@ -60,6 +60,8 @@ struct sp_str sp_type_nearest(struct sp_str url)
     ptrdiff_t slash = sp_str_chr(url, '/');
     struct sp_str name = sp_str_sub(url, (size_t)(slash + 1), url.len);
     sp_nearest_init(&n, name);
+    n.limit = SP_MIN(n.limit, 5u); /* most names share long prefixes: half of such a name is still far away */
+    n.distance = n.limit + 1;
     for (size_t i = 0; i < SP_ARRAY_LEN(types); i++)
         sp_nearest_offer(&n, sp_str_c(types[i]->name));
     return n.best;

@@ -151,7 +151,8 @@ static void decode_map(struct load *l, const struct sp_place *place, const Proto
                                               (struct sp_origin){pair->value, place->origin[0].file});
         entry->key = pair->key.ptr;
         struct sp_node *key_node = sp_arena_zalloc(&l->doc->arena, sizeof(*key_node));
-        *key_node = (struct sp_node){.kind = SP_NODE_STRING, .line = pair->line, .column = pair->column, .text = pair->key};
+        *key_node = (struct sp_node){
+            .kind = SP_NODE_STRING, .line = pair->line, .column = pair->column, .text = pair->key};
         sp_decode_scalar(l->doc, l->diag, entry, key, -1, key_node, sp_field_ptr(entry->msg, key));
         decode_one(l, entry, value, -1, pair->value, sp_field_ptr(entry->msg, value));
         array[done++] = entry->msg;
@@ -218,8 +219,8 @@ static void decode_fields(struct load *l, struct sp_place *place, bool is_conten
         }
         const struct sp_pair **first = &seen[f - desc->fields];
         if (*first) {
-            sp_decode_err(l->doc, l->diag, place, f, -1, pair->value, "written twice, as \"%s\" and \"%s\" (remove one)",
-                          (*first)->key.ptr, pair->key.ptr);
+            sp_decode_err(l->doc, l->diag, place, f, -1, pair->value,
+                          "written twice, as \"%s\" and \"%s\" (remove one)", (*first)->key.ptr, pair->key.ptr);
             continue;
         }
         *first = pair;

@@ -56,8 +56,9 @@ static char *read_file(const char *path, size_t *ret_len, struct sp_diag *diag)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0) {
-        char err[128];
-        file_error(diag, path, strerror_r(errno, err, sizeof(err)), "cannot read the config; check the path and its permissions");
+        char err[128], what[160];
+        snprintf(what, sizeof(what), "cannot read it: %s", strerror_r(errno, err, sizeof(err)));
+        file_error(diag, path, what, "check the path and its permissions");
         if (fd >= 0)
             close(fd);
         return NULL;
@@ -122,7 +123,9 @@ struct sp_doc *sp_config_load(const char *path, const char *yaml, struct sp_diag
     const ProtobufCMessageDescriptor *root = &envoy__config__bootstrap__v3__bootstrap__descriptor;
     unsigned before = diag->n_errors;
     struct sp_doc *doc = path ? load_file_partial(path, root, diag) : NULL;
-    struct sp_doc *over = yaml ? sp_doc_load_partial("--config-yaml", sp_str_c(yaml), SP_SYNTAX_YAML, root, diag) : NULL;
+    struct sp_doc *over = NULL;
+    if (yaml)
+        over = sp_doc_load_partial("--config-yaml", sp_str_c(yaml), SP_SYNTAX_YAML, root, diag);
     if ((path && !doc) || (yaml && !over)) { /* not even syntax: nothing to check */
         sp_doc_free(doc);
         sp_doc_free(over);

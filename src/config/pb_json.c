@@ -79,7 +79,11 @@ static void put_bytes(struct writer *w, const ProtobufCBinaryData *b)
             v |= (uint32_t)b->data[i + 1] << 8;
         if (n > 2)
             v |= b->data[i + 2];
-        char q[4] = {digits[v >> 18], digits[v >> 12 & 63], n > 1 ? digits[v >> 6 & 63] : '=', n > 2 ? digits[v & 63] : '='};
+        char q[4] = {digits[v >> 18], digits[v >> 12 & 63], '=', '='};
+        if (n > 1)
+            q[2] = digits[v >> 6 & 63];
+        if (n > 2)
+            q[3] = digits[v & 63];
         sp_buf_append(w->out, q, 4);
     }
     put(w, "\"");

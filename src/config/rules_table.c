@@ -90,7 +90,7 @@ static const struct sp_rule rules[] = {
     {CORE "HealthCheck.HttpHealthCheck", "request_headers_to_remove", SP_RULE_MIN_LEN, 1, 0},
     {CORE "HealthCheck.HttpHealthCheck", "request_headers_to_remove", SP_RULE_HEADER_NAME, 0, 0},
     {CORE "HealthCheck.HttpHealthCheck", "codec_client_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
-    {CORE "HealthCheck.HttpHealthCheck", "method", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(9), 0},
+    {CORE "HealthCheck.HttpHealthCheck", "method", SP_RULE_ENUM_IN, 0x3bf, 0}, /* all but CONNECT, 6 */
     {CORE "HealthCheck.Payload", "text", SP_RULE_ONEOF, 0, 0},
     {CORE "HealthCheck.Payload", "text", SP_RULE_MIN_LEN, 1, 0},
     {CORE "Http1ProtocolOptions", "default_host_for_http_10", SP_RULE_HEADER_VALUE, 0, 0},

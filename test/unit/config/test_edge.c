@@ -59,7 +59,8 @@ static void test_contents(void **state)
     assert_null(sp_doc_any_as(doc, hcm->http_filters[1]->typed_config,
                               &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor));
     const Bootstrap *b = sp_doc_root(doc);
-    Envoy__Config__Cluster__V3__Cluster *origin = b->static_resources->clusters[0], *canary = b->static_resources->clusters[1];
+    Envoy__Config__Cluster__V3__Cluster *origin = b->static_resources->clusters[0];
+    Envoy__Config__Cluster__V3__Cluster *canary = b->static_resources->clusters[1];
     assert_int_equal(origin->connect_timeout->seconds, 1);
     assert_int_equal(canary->connect_timeout->nanos, 250000000);
     assert_int_equal(canary->load_assignment->endpoints[0]->lb_endpoints[0]->endpoint->address->pipe->mode, 0600);

@@ -91,7 +91,7 @@ static void test_unreadable(void **state)
 {
     char path[200];
     snprintf(path, sizeof(path), "%s/none.yaml", dir);
-    bad_file(path, "none.yaml: No such file or directory (cannot read the config; check the path and its permissions)\n");
+    bad_file(path, "none.yaml: cannot read it: No such file or directory (check the path and its permissions)\n");
     snprintf(path, sizeof(path), "%s/dir.yaml", dir);
     assert_int_equal(mkdir(path, 0700), 0);
     bad_file(path, "dir.yaml: this is not a regular file (a config is read from a file)\n");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_codec: HTTP/1.1 or HTTP/2 on one connection, either side, without I/O: bytes in, bytes out.  Whoever owns the
- * connection (http/link) feeds what arrived and, once a turn, takes what is to be sent.  One thread; owned by the
- * link, which frees it by ops->destroy.
+ * connection (http/wire) feeds what arrived and, once a turn, takes what is to be sent.  One thread; owned by the
+ * wire, which frees it by ops->destroy.
  *
  * A codec makes an sp_codec_stream for each exchange.  Its `rx` is the source of the message that arrives, its
  * `tx` the sink of the message that is sent.  On the server side the codec announces a stream by cb->on_stream when

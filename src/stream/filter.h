@@ -24,6 +24,7 @@ struct sp_stream;
 struct sp_filter;
 struct sp_route;
 struct sp_stats_scope;
+struct sp_cluster;
 
 enum sp_status {
     SP_CONTINUE,
@@ -42,10 +43,12 @@ struct sp_filter_build {
     const char *stat_prefix;    /* of the connection manager: "ingress" */
     const char *filter_name;    /* HttpFilter.name */
     struct sp_stats_scope *scope; /* "http.<stat_prefix>." with its tag */
-    /* Names a cluster of the set being compiled, or NULL; filters that call out keep the name and resolve it through
-     * sp_stream's snapshot. */
-    bool (*cluster_known)(void *ctx, struct sp_str name);
+    /* The cluster of that name of the set being compiled, or NULL: valid as long as the config that is compiled, so that
+     * a filter's config may keep ctx and call it for each request (cluster_header). */
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
+    bool tls, tls_verifies; /* the filter chain has TLS; it verifies client certificates against a CA */
+    bool client_derived;    /* the connection manager or a gate before this one derives CLIENT */
 };
 
 struct sp_filter_ops {

@@ -10,6 +10,7 @@
 
 #include "http/message.h"
 #include "net/addr.h"
+#include "net/tls_info.h"
 
 /* Envoy's response flags; the short names are what %RESPONSE_FLAGS% prints. X(enum suffix, "short", "long") */
 #define SP_FLAG_TABLE(X) \
@@ -36,18 +37,6 @@ enum sp_flag {
 #define X(id, s, l) SP_FLAG_##id = 1u << SP_FLAG_BIT_##id,
     SP_FLAG_TABLE(X)
 #undef X
-};
-
-/* TLS facts of one side; empty strings where there was no TLS. */
-struct sp_tls_info {
-    struct sp_str version, cipher, sni, alpn;
-    bool peer_presented, peer_verified; /* a certificate was sent; it chained to the context's CA */
-    struct sp_str peer_subject, peer_issuer, peer_serial, peer_sha256, peer_spki_sha256; /* hex, lower case */
-    const struct sp_str *peer_dns, *peer_uri;
-    unsigned n_peer_dns, n_peer_uri;
-    struct sp_str peer_pem_urlencoded; /* only where a context asked for it */
-    int64_t peer_not_before, peer_not_after; /* Unix seconds */
-    struct sp_str local_subject;
 };
 
 struct sp_conn_info {

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_cluster: a compiled Cluster and its life: hosts with their health (atomic words, shared by all threads), its TLS
+ * context, limits, counters, and for each worker its pools and balancer.  Made when a config is compiled; shared by
+ * snapshots (counted atomically); its parts of a worker are touched on that worker's thread only.
+ *
+ * Order: new (compile) -> start on the prober (health checks) and attach to each worker -> requests -> detach from each
+ * worker (drains its pools) -> stop on the prober -> unref.
+ */
+#ifndef SP_CLUSTERS_CLUSTER_H
+#define SP_CLUSTERS_CLUSTER_H
+
+#include "base/map.h"
+#include "config/doc.h"
+#include "envoy/config/cluster/v3/cluster.pb-c.h"
+#include "event/worker.h"
+#include "net/tls_ctx.h"
+
+struct sp_cluster;
+struct sp_buf;
+
+struct sp_cluster_build {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
+};
+
+/* NULL after an error; all are in build->diag. */
+struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const Envoy__Config__Cluster__V3__Cluster *msg);
+struct sp_cluster *sp_cluster_ref(struct sp_cluster *c);
+void sp_cluster_unref(struct sp_cluster *c); /* NULL-safe */
+struct sp_str sp_cluster_name(const struct sp_cluster *c);
+struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain */
+
+/* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */
+void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober);
+void sp_cluster_stop(struct sp_cluster *c);
+/* The first round of health checks is over (at once when there are none). Any thread. */
+bool sp_cluster_warm(const struct sp_cluster *c);
+
+/* On a worker's thread (also the prober's): makes the worker's pools; closes them (idle connections now, the others
+ * when their streams end, or at once with `now`). */
+void sp_cluster_attach(struct sp_cluster *c, struct sp_worker *w);
+void sp_cluster_detach(struct sp_cluster *c, struct sp_worker *w, bool now);
+/* Connections of this worker's pools that are not closed yet: a worker ends when there are none. */
+unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_worker *w);
+
+/* For /clusters: Envoy's lines "name::host::cx_active::0", or a JSON cluster_statuses element. Any thread. */
+void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out);
+void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out);
+
+/* The clusters of a config by name. */
+struct sp_clusters {
+    struct sp_map by_name;
+    struct sp_cluster **v; /* n of them, in order of the config */
+    unsigned n;
+};
+
+#endif

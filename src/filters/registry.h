@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one table of HTTP filters.  Static, any thread.  A new filter is a line here.
+ */
+#ifndef SP_FILTERS_REGISTRY_H
+#define SP_FILTERS_REGISTRY_H
+
+#include "stream/filter.h"
+
+/* NULL-terminated; for sp_hcm_build.registry. */
+const struct sp_filter_ops *const *sp_filter_registry(void);
+
+extern const struct sp_filter_ops sp_router_ops;
+extern const struct sp_filter_ops sp_origin_shield_ops;
+extern const struct sp_filter_ops sp_ip_restriction_ops;
+extern const struct sp_filter_ops sp_jwt_authn_ops;
+extern const struct sp_filter_ops sp_header_mutation_ops;
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_listener: a compiled Listener: its address, filter chains (match, TLS context, connection manager), the accept-time
+ * gate.  Immutable, part of the snapshot.  sp_listener_socket: the socket of one listener on one worker, and the
+ * connections that came by it.
+ */
+#ifndef SP_LISTENERS_LISTENER_H
+#define SP_LISTENERS_LISTENER_H
+
+#include "config/snapshot.h"
+#include "envoy/config/listener/v3/listener.pb-c.h"
+#include "event/worker.h"
+#include "stream/hcm.h"
+
+struct sp_listener;
+struct sp_listener_socket;
+
+struct sp_listener_build {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    const struct sp_filter_ops *const *registry;
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
+    void *ctx;
+};
+
+/* NULL after an error; all are in build->diag. Nothing is bound yet. */
+struct sp_listener *sp_listener_new(const struct sp_listener_build *build, const Envoy__Config__Listener__V3__Listener *msg);
+/* A listener that is not in the config (the admin page's): plain HTTP, one filter chain, this connection manager, which
+ * it takes over. */
+struct sp_listener *sp_listener_new_plain(struct sp_str name, const struct sp_addr *addr, struct sp_hcm *hcm);
+void sp_listener_free(struct sp_listener *l); /* NULL-safe */
+struct sp_str sp_listener_name(const struct sp_listener *l);
+const struct sp_addr *sp_listener_addr(const struct sp_listener *l);
+bool sp_listener_reuse_port(const struct sp_listener *l);
+void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
+
+/*
+ * Binds, without listening: on the main thread, before privileges are dropped; one descriptor for each worker with
+ * SO_REUSEPORT. Port 0 takes a free port, which *ret_bound tells; bind the other workers' to that. Negative errno.
+ */
+int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, struct sp_addr *ret_bound);
+
+/* On the worker's thread: listens on `fd` (taken over). The snapshot is the one `l` belongs to; new connections take
+ * references of it. */
+struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot,
+                                            int fd, int *ret_err);
+/* Stops accepting, drains the connections: GOAWAY, Connection: close. */
+void sp_listener_drain(struct sp_listener_socket *s);
+/* Connections that are still there. */
+unsigned sp_listener_connections(const struct sp_listener_socket *s);
+/* Resets what is left and frees the socket; before the worker ends. */
+void sp_listener_close(struct sp_listener_socket *s);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading a TLS ClientHello before wolfSSL sees it: for the choice of a filter chain (SNI, ALPN), and to refuse what
+ * wolfSSL is known to handle badly: malformed ALPN or SNI, extensions or key shares that come twice, records of
+ * silly sizes (dependencies.md section 1).  RFC 8446 section 4.1.2, RFC 6066 section 3, RFC 7301.  Sans-IO.
+ */
+#ifndef SP_NET_CLIENT_HELLO_H
+#define SP_NET_CLIENT_HELLO_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum { SP_CLIENT_HELLO_MAX = 65536, SP_CLIENT_HELLO_MAX_ALPN = 16 };
+
+struct sp_client_hello {
+    struct sp_str sni;  /* lower-case, no trailing dot; empty when absent */
+    struct sp_str alpn[SP_CLIENT_HELLO_MAX_ALPN];
+    unsigned n_alpn;
+    bool tls13;         /* supported_versions has 1.3 */
+    bool resumes;       /* carries a session ticket, a pre-shared key or a session id */
+};
+
+/*
+ * Looks at the first bytes of a connection, taking none. 1: a whole ClientHello, in *ret (strings in `arena`);
+ * 0: more is needed; -EPROTO: not a TLS client, or one we refuse, with *ret_why (static).
+ */
+int sp_client_hello_parse(const struct sp_buf *in, struct sp_arena *arena, struct sp_client_hello *ret,
+                          const char **ret_why);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_tls: one TLS connection without I/O: ciphertext in, plaintext out and the other way round.  wolfSSL's send
+ * callback always accepts into memory; limits sit above it (high_water).  One thread; owned by the wire.
+ */
+#ifndef SP_NET_TLS_H
+#define SP_NET_TLS_H
+
+#include "base/buf.h"
+#include "net/tls_ctx.h"
+#include "net/tls_info.h"
+
+struct sp_tls;
+
+enum sp_tls_state {
+    SP_TLS_HANDSHAKE, /* under way */
+    SP_TLS_OPEN,
+    SP_TLS_CLOSED,    /* the peer sent close_notify; what was read is in app_in */
+    SP_TLS_FAILED,    /* sp_tls_error says why; net_out may hold an alert to send */
+};
+
+/* Server side, or client side with `sni` (empty: none, the context's is used when it has one) and, for verification, the
+ * host name that must be in the certificate (`verify_name`, empty: the context's matchers alone decide). */
+struct sp_tls *sp_tls_accept(struct sp_tls_ctx *ctx);
+struct sp_tls *sp_tls_connect(struct sp_tls_ctx *ctx, struct sp_str sni, struct sp_str verify_name);
+void sp_tls_free(struct sp_tls *t); /* NULL-safe */
+
+/*
+ * Moves what can be moved: net_in -> app_in until app_in holds high_water bytes, app_out -> net_out until net_out holds
+ * high_water bytes. Call it when net_in grew, when app_out grew, when app_in was emptied (decrypted bytes raise no
+ * socket event) and when net_out was flushed.
+ */
+enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp_buf *app_in, struct sp_buf *app_out,
+                              struct sp_buf *net_out, size_t high_water);
+/* Appends close_notify to net_out. */
+void sp_tls_shutdown(struct sp_tls *t, struct sp_buf *net_out);
+
+/* Envoy-like text of a failure, static or owned by t: "TLS error: peer did not return a certificate". Empty: none. */
+struct sp_str sp_tls_error(const struct sp_tls *t);
+/* What kind of failure, for ssl.* counters. */
+enum sp_tls_fail { SP_TLS_FAIL_NONE, SP_TLS_FAIL_OTHER, SP_TLS_FAIL_NO_CERT, SP_TLS_FAIL_VERIFY_CA, SP_TLS_FAIL_VERIFY_SAN,
+                   SP_TLS_FAIL_VERIFY_PIN, SP_TLS_FAIL_EOF };
+enum sp_tls_fail sp_tls_failure(const struct sp_tls *t);
+/* After the handshake: facts of the connection; strings live as long as t. */
+const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t);
+bool sp_tls_resumed(const struct sp_tls *t);
+/* The peer's leaf certificate in DER, or empty: for XFCC and token binding. */
+struct sp_str sp_tls_peer_der(struct sp_tls *t);
+
+#endif

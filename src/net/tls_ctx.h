@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_tls_ctx: a compiled DownstreamTlsContext or UpstreamTlsContext: certificates, keys, trust, pins, name matchers,
+ * versions, ciphers, ALPN, session policy.  Compiled from the config (blocks on the disk); immutable afterwards and
+ * shared by all workers; reference-counted, atomically (connections hold it).  Whatever cannot be loaded is a config
+ * error with place and remedy: there is no fall-back.
+ *
+ * Resumption: tickets are off wherever a client certificate is asked for, and keys differ for each context, so that a
+ * ticket can neither skip a certificate nor cross virtual hosts (dependencies.md section 2).
+ */
+#ifndef SP_NET_TLS_CTX_H
+#define SP_NET_TLS_CTX_H
+
+#include "config/doc.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
+
+struct sp_tls_ctx;
+
+/* Once a process, before any other TLS or crypto call; 0 or -EIO. */
+int sp_tls_global_init(void);
+void sp_tls_global_done(void);
+
+/* NULL after an error; errors are in `diag`. */
+struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *diag,
+                                     const Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext *msg);
+/* `extra_alpn`: NULL-terminated list used when the config names no ALPN (what the cluster's protocol needs), or NULL. */
+struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *diag,
+                                     const Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext *msg,
+                                     const char *const *default_alpn);
+struct sp_tls_ctx *sp_tls_ctx_ref(struct sp_tls_ctx *c);
+void sp_tls_ctx_unref(struct sp_tls_ctx *c); /* NULL-safe */
+
+/* Whether a peer's certificate is verified against a CA here: certificate matchers elsewhere need it. */
+bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c);
+
+/* For /certs and expiry gauges: calls back for each certificate of the context and each CA. */
+struct sp_tls_cert_info {
+    bool is_ca;
+    struct sp_str path; /* file name or "<inline>" */
+    struct sp_str subject, issuer, serial; /* serial in hex */
+    const struct sp_str *dns, *uri;
+    unsigned n_dns, n_uri;
+    int64_t not_before, not_after; /* Unix seconds */
+};
+void sp_tls_ctx_certs(const struct sp_tls_ctx *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is known of one side's TLS: read by the access log, gates, filters and XFCC.  Strings live as long as the
+ * sp_tls that gave them.
+ */
+#ifndef SP_NET_TLS_INFO_H
+#define SP_NET_TLS_INFO_H
+
+#include "base/str.h"
+
+/* Empty strings where there was no TLS. */
+struct sp_tls_info {
+    struct sp_str version, cipher, sni, alpn; /* "TLSv1.3", OpenSSL-style cipher name */
+    bool peer_presented, peer_verified; /* a certificate was sent; it chained to the context's CA and passed all matchers */
+    struct sp_str peer_subject, peer_issuer; /* RFC 2253 text: "CN=x,O=y" */
+    struct sp_str peer_serial, peer_sha256, peer_spki_sha256; /* hex, lower case */
+    const struct sp_str *peer_dns, *peer_uri, *peer_email, *peer_ip;
+    unsigned n_peer_dns, n_peer_uri, n_peer_email, n_peer_ip;
+    int64_t peer_not_before, peer_not_after; /* Unix seconds */
+    struct sp_str local_subject;
+    const struct sp_str *local_uri, *local_dns;
+    unsigned n_local_uri, n_local_dns;
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compiled matchers: StringMatcher, RegexMatcher (PCRE2 with JIT and a match limit, failing closed), HeaderMatcher,
+ * QueryParameterMatcher, RouteMatch.  Compiled from the config, immutable, any thread; owned by whoever compiled them.
+ * Regular expressions use Envoy's full-match semantics where Envoy does.
+ */
+#ifndef SP_ROUTE_MATCHER_H
+#define SP_ROUTE_MATCHER_H
+
+#include "config/doc.h"
+#include "envoy/config/route/v3/route_components.pb-c.h"
+#include "envoy/type/matcher/v3/regex.pb-c.h"
+#include "envoy/type/matcher/v3/string.pb-c.h"
+#include "http/headers.h"
+
+struct sp_regex;
+/* NULL after an error in `diag` (place: msg's field "regex"). */
+struct sp_regex *sp_regex_new(const struct sp_doc *doc, struct sp_diag *diag,
+                              const Envoy__Type__Matcher__V3__RegexMatcher *msg);
+void sp_regex_free(struct sp_regex *r);
+/* The whole text matches. A match that hits the limit is no match, and *ret_limit is set (ret_limit may be NULL). */
+bool sp_regex_full_match(const struct sp_regex *r, struct sp_str text, bool *ret_limit);
+/* Replaces every match; \1..\9 and \0 in `with`. A NULL slice when the limit was hit or the result passes max bytes. */
+struct sp_str sp_regex_substitute(const struct sp_regex *r, struct sp_str text, struct sp_str with, size_t max,
+                                  struct sp_arena *arena);
+
+struct sp_string_matcher;
+struct sp_string_matcher *sp_string_matcher_new(const struct sp_doc *doc, struct sp_diag *diag,
+                                                const Envoy__Type__Matcher__V3__StringMatcher *msg);
+void sp_string_matcher_free(struct sp_string_matcher *m);
+bool sp_string_match(const struct sp_string_matcher *m, struct sp_str text);
+
+struct sp_header_matcher;
+struct sp_header_matcher *sp_header_matcher_new(const struct sp_doc *doc, struct sp_diag *diag,
+                                                const Envoy__Config__Route__V3__HeaderMatcher *msg);
+void sp_header_matcher_free(struct sp_header_matcher *m);
+bool sp_header_match(const struct sp_header_matcher *m, const struct sp_headers *h);
+
+/* A RouteMatch on its own: jwt_authn's rules use it. */
+struct sp_route_match;
+struct sp_route_match *sp_route_match_new(const struct sp_doc *doc, struct sp_diag *diag,
+                                          const Envoy__Config__Route__V3__RouteMatch *msg);
+void sp_route_match_free(struct sp_route_match *m);
+/* `random`: a number that decides runtime_fraction. */
+bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The route table: RouteConfiguration compiled to a pure match table.  No I/O, no HTTP state: headers in, route out.
+ * Immutable, any thread; owned by the config snapshot.  Fields are Envoy's (config.route.v3) unless said.
+ */
+#ifndef SP_ROUTE_ROUTE_H
+#define SP_ROUTE_ROUTE_H
+
+#include "envoy/config/route/v3/route.pb-c.h"
+#include "route/matcher.h"
+
+struct sp_cluster;       /* clusters/cluster.h; opaque here */
+struct sp_header_ops;    /* stream/header_ops.h: compiled headers to add and remove; opaque here */
+struct sp_filter_configs; /* typed_per_filter_config, compiled by stream/; opaque here */
+
+/* What the compiler of a route table gives, so that this layer stays pure. */
+struct sp_route_build {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    void *ctx;
+    /* The cluster of that name, or NULL. */
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
+    /* Compile the four lists of a message; NULL when all are empty. Errors go to diag. */
+    struct sp_header_ops *(*header_ops)(void *ctx, const void *msg,
+        Envoy__Config__Core__V3__HeaderValueOption **add_request, size_t n_add_request, char **remove_request, size_t n_remove_request,
+        Envoy__Config__Core__V3__HeaderValueOption **add_response, size_t n_add_response, char **remove_response, size_t n_remove_response);
+    void (*header_ops_free)(struct sp_header_ops *ops);
+    /* Compile a typed_per_filter_config map (entries of msg's field). NULL when empty. `entries` is the protobuf-c array
+     * of the *Entry messages, all of which have the layout { base; char *key; Google__Protobuf__Any *value; }. */
+    struct sp_filter_configs *(*filter_configs)(void *ctx, const void *msg, const void *entries, size_t n);
+    void (*filter_configs_free)(struct sp_filter_configs *c);
+};
+
+enum sp_route_kind { SP_ROUTE_CLUSTER, SP_ROUTE_REDIRECT, SP_ROUTE_DIRECT };
+
+/* Bits of RetryPolicy.retry_on. */
+enum sp_retry_on {
+    SP_RETRY_5XX = 1 << 0, SP_RETRY_GATEWAY_ERROR = 1 << 1, SP_RETRY_RESET = 1 << 2, SP_RETRY_CONNECT_FAILURE = 1 << 3,
+    SP_RETRY_RETRIABLE_4XX = 1 << 4, SP_RETRY_REFUSED_STREAM = 1 << 5, SP_RETRY_STATUS_CODES = 1 << 6,
+    SP_RETRY_HEADERS = 1 << 7, SP_RETRY_RESET_BEFORE_REQUEST = 1 << 8,
+};
+struct sp_retry_policy {
+    uint32_t on;
+    unsigned num_retries;
+    uint64_t per_try_timeout_ns; /* 0: none */
+    const uint32_t *status_codes;
+    unsigned n_status_codes;
+    struct sp_header_matcher **headers;
+    unsigned n_headers;
+};
+
+struct sp_weighted_cluster {
+    struct sp_str name;
+    struct sp_cluster *cluster; /* NULL: unknown (validate_clusters: false) */
+    uint32_t upto;              /* sum of the weights up to and with this one */
+    struct sp_header_ops *header_ops;
+    struct sp_filter_configs *filter_configs;
+    struct sp_str host_rewrite;
+};
+
+struct sp_vhost;
+struct sp_route_table;
+
+struct sp_route {
+    const struct sp_vhost *vhost;
+    struct sp_str name;
+    const struct sp_route_match *match;
+    enum sp_route_kind kind;
+    struct sp_header_ops *header_ops;
+    struct sp_filter_configs *filter_configs;
+    /* SP_ROUTE_CLUSTER */
+    struct sp_str cluster_name;    /* cluster */
+    struct sp_cluster *cluster;
+    struct sp_str cluster_header;  /* lower-case */
+    struct sp_weighted_cluster *weighted;
+    unsigned n_weighted;
+    uint32_t total_weight;
+    unsigned cluster_not_found_status; /* 503, 404 or 500 */
+    struct sp_str host_rewrite_literal, host_rewrite_header;
+    bool auto_host_rewrite, append_x_forwarded_host;
+    const struct sp_retry_policy *retry; /* the route's or the virtual host's; NULL: none */
+    uint64_t timeout_ns;           /* 15 s when unset; 0: none */
+    uint64_t idle_timeout_ns;      /* has_idle_timeout; 0: none */
+    uint64_t max_stream_duration_ns;
+    bool has_idle_timeout, has_max_stream_duration;
+    /* SP_ROUTE_DIRECT */
+    unsigned direct_status;
+    struct sp_str direct_body;
+    void *priv; /* rewrites and redirects: route's own */
+};
+
+struct sp_vhost {
+    const struct sp_route_table *table;
+    struct sp_str name;
+    struct sp_header_ops *header_ops;
+    struct sp_filter_configs *filter_configs;
+    uint8_t require_tls; /* 0 none, 1 external only, 2 all */
+};
+
+/* NULL after an error; all errors are in build->diag. Clusters that are unknown are errors unless validate_clusters is false. */
+struct sp_route_table *sp_route_table_new(const struct sp_route_build *build,
+                                          const Envoy__Config__Route__V3__RouteConfiguration *msg);
+void sp_route_table_free(struct sp_route_table *t); /* NULL-safe */
+struct sp_str sp_route_table_name(const struct sp_route_table *t);
+struct sp_header_ops *sp_route_table_header_ops(const struct sp_route_table *t);
+struct sp_filter_configs *sp_route_table_filter_configs(const struct sp_route_table *t);
+bool sp_route_table_most_specific_wins(const struct sp_route_table *t);
+const struct sp_str *sp_route_table_internal_only_headers(const struct sp_route_table *t, unsigned *ret_n);
+
+/* The virtual host of an authority (exact, longest suffix, longest prefix, "*"), or NULL. */
+const struct sp_vhost *sp_route_vhost(const struct sp_route_table *t, struct sp_str authority);
+/* The first route of it that matches, or NULL. */
+const struct sp_route *sp_route_find(const struct sp_vhost *v, const struct sp_headers *h, uint64_t random);
+
+/* The cluster of one request: *ret_weighted is set when one of several was chosen (by `random`). NULL: unknown; the
+ * name that was asked for is in *ret_name. `find` is for cluster_header. */
+struct sp_cluster *sp_route_pick_cluster(const struct sp_route *r, const struct sp_headers *h, uint64_t random,
+                                         struct sp_cluster *(*find)(void *ctx, struct sp_str name), void *ctx,
+                                         struct sp_str *ret_name, const struct sp_weighted_cluster **ret_weighted);
+/*
+ * Path rewriting (prefix_rewrite, regex_rewrite) and host rewriting but auto_host_rewrite, into h, in its arena. The path
+ * before goes to *ret_original_path (a NULL slice when it was not changed), likewise the host; append_x_forwarded_host is
+ * done too. False: a rewrite failed (regular expression limit, or the result is no valid path): answer 500.
+ */
+bool sp_route_rewrite(const struct sp_route *r, const struct sp_weighted_cluster *w, struct sp_headers *h,
+                      struct sp_str *ret_original_path, struct sp_str *ret_original_host);
+/* The Location of a redirect and its status. */
+struct sp_str sp_route_redirect(const struct sp_route *r, const struct sp_headers *h, unsigned *ret_status);
+
+#endif

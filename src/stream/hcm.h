@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_hcm: a compiled HttpConnectionManager: filters with their configs, route table, codec options, timeouts, access
+ * logs, counters.  Immutable, shared by all workers, part of the config snapshot.
+ */
+#ifndef SP_STREAM_HCM_H
+#define SP_STREAM_HCM_H
+
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
+#include "http/wire.h"
+#include "route/route.h"
+#include "stats/stats.h"
+#include "stream/filter.h"
+
+struct sp_hcm;
+struct sp_access_logs; /* stream/access_log.h */
+
+struct sp_hcm_build {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    const struct sp_filter_ops *const *registry; /* NULL-terminated: all filters there are */
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
+    void *ctx;
+    bool tls_verifies;  /* the filter chain's TLS context verifies client certificates against a CA */
+    bool tls;           /* the filter chain has TLS */
+    const struct sp_stats_scope *listener_scope;
+};
+
+/* NULL after an error; all are in build->diag. */
+struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build,
+    const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager *msg);
+void sp_hcm_free(struct sp_hcm *h); /* NULL-safe */
+
+/* What a connection of it runs: codec options and timeouts (tls is left NULL). */
+void sp_hcm_wire_setup(const struct sp_hcm *h, struct sp_wire_setup *ret);
+struct sp_str sp_hcm_stat_prefix(const struct sp_hcm *h);
+/* Connection counters: http.<stat_prefix>.downstream_cx_*; called by listeners/. */
+struct sp_hcm_cx_stats {
+    struct sp_counter total, ssl_total, destroy, destroy_local, destroy_remote, http1_total, http2_total,
+        protocol_error, idle_timeout, max_duration, drain_close, delayed_close_timeout, rx_bytes, tx_bytes,
+        destroy_active_rq, overload_disable_keepalive;
+    struct sp_gauge active, ssl_active, http1_active, http2_active;
+    struct sp_histogram length_ms;
+};
+const struct sp_hcm_cx_stats *sp_hcm_cx(const struct sp_hcm *h);
+/* Counts a codec's event (http1.*, http2.*, downstream_rq_too_large ...) and, for a request that never became a stream,
+ * writes its access log line. */
+void sp_hcm_codec_event(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn,
+                        enum sp_codec_event ev, const char *detail, unsigned status);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_stream: one request and its response: it stands between a server codec's stream and the filter chain, does what a
+ * connection manager does (checks, path normalisation, addresses, sanitising, request id, timeouts, local replies,
+ * counters, access log), and owns the chain.  One thread; lives in its codec stream's arena until sp_stream_closed.
+ */
+#ifndef SP_STREAM_STREAM_H
+#define SP_STREAM_STREAM_H
+
+#include "config/snapshot.h"
+#include "stream/hcm.h"
+#include "stream/info.h"
+
+struct sp_stream;
+
+/* The connection as its streams see it: embedded in listeners/downstream, which outlives the streams. */
+struct sp_stream_owner {
+    const struct sp_hcm *hcm;
+    struct sp_snapshot *snapshot; /* each stream takes its own reference */
+    unsigned worker;              /* index, for the snapshot's counts */
+    const struct sp_conn_info *conn;
+    struct sp_turn *turn;
+    struct sp_list streams;       /* of sp_stream, for draining and the admin page */
+    bool draining;                /* answers get Connection: close (HTTP/1) */
+    /* The connection shall close once this stream is answered (a 4xx for malformed input, drain). */
+    void (*drain)(struct sp_stream_owner *o);
+};
+
+/* From codec_cb.on_stream: links cs->rx and cs->tx; false refuses the stream. */
+bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, struct sp_headers *h);
+/* From codec_cb.on_stream_closed: completes, logs, destroys. cs->user is the stream. */
+void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why);
+
+const struct sp_hcm *sp_stream_hcm(const struct sp_stream *s);
+/* A random number that is the stream's own: weighted clusters, runtime fractions, sampling. */
+uint64_t sp_stream_random(const struct sp_stream *s);
+struct sp_stream_owner *sp_stream_get_owner(const struct sp_stream *s);
+
+#endif

@@ -24,6 +24,7 @@ struct sp_slab {
     _Atomic(uint64_t) *_Atomic chunks[SP_STATS_CHUNKS];
 };
 extern _Thread_local struct sp_slab *sp_slab_self;
+struct sp_slab *sp_slab_main(void);
 
 /* Cell numbers; 0 is a cell that nobody reads, so that a zeroed struct is harmless. */
 struct sp_counter { uint32_t cell; };
@@ -39,7 +40,6 @@ void sp_stats_thread(unsigned index);
 
 static inline void sp_cell_add(uint32_t cell, uint64_t n)
 {
-    extern struct sp_slab *sp_slab_main(void);
     struct sp_slab *slab = SP_LIKELY(sp_slab_self != NULL) ? sp_slab_self : sp_slab_main();
     _Atomic uint64_t *chunk = atomic_load_explicit(&slab->chunks[cell / SP_STATS_CHUNK], memory_order_relaxed);
     _Atomic uint64_t *p = &chunk[cell % SP_STATS_CHUNK];

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stats/stats.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "stats/registry.h"
+
+enum { HISTS_MAX = 65536 };
+
+/* A slab as it is: what stats.h shows, and the histograms' shares. */
+struct slab {
+    struct sp_slab cells;
+    struct sp_hist_share *_Atomic hists[HISTS_MAX];
+};
+
+_Thread_local struct sp_slab *sp_slab_self;
+struct sp_stats_registry sp_registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct sp_stats_scope root;
+
+struct sp_slab *sp_slab_main(void)
+{
+    assert(sp_registry.slabs && "sp_stats_init comes first");
+    return sp_registry.slabs[0];
+}
+
+static void add_chunk(unsigned chunk)
+{
+    assert(chunk < SP_STATS_CHUNKS);
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
+        atomic_store(&sp_registry.slabs[i]->chunks[chunk], sp_xcalloc(SP_STATS_CHUNK, sizeof(uint64_t)));
+}
+
+void sp_stats_init(unsigned n_threads)
+{
+    assert(!sp_registry.slabs);
+    sp_arena_init(&sp_registry.arena);
+    sp_map_init(&sp_registry.by_name);
+    sp_map_init(&sp_registry.scopes);
+    sp_registry.n_slabs = n_threads + 1;
+    sp_registry.slabs = sp_xcalloc(sp_registry.n_slabs, sizeof(*sp_registry.slabs));
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
+        sp_registry.slabs[i] = sp_xcalloc(1, sizeof(struct slab));
+    sp_registry.cells = 1; /* cell 0 is the one that nobody reads */
+    sp_registry.hists = 1;
+    add_chunk(0);
+}
+
+void sp_stats_done(void)
+{
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++) {
+        struct slab *s = (struct slab *)sp_registry.slabs[i];
+        for (unsigned c = 0; c < SP_STATS_CHUNKS; c++)
+            free((void *)atomic_load(&s->cells.chunks[c]));
+        for (unsigned h = 0; h < sp_registry.hists; h++)
+            free(atomic_load(&s->hists[h]));
+        free(s);
+    }
+    free(sp_registry.slabs);
+    free(sp_registry.v);
+    sp_map_done(&sp_registry.by_name);
+    sp_map_done(&sp_registry.scopes);
+    sp_arena_done(&sp_registry.arena);
+    sp_registry.slabs = NULL;
+    sp_registry.v = NULL;
+    sp_registry.n = sp_registry.cap = sp_registry.n_slabs = 0;
+    sp_slab_self = NULL;
+}
+
+void sp_stats_thread(unsigned index)
+{
+    assert(index > 0 && index < sp_registry.n_slabs);
+    sp_slab_self = sp_registry.slabs[index];
+}
+
+void sp_gauge_set(struct sp_gauge g, uint64_t value)
+{
+    struct sp_slab *slab = sp_slab_self ? sp_slab_self : sp_slab_main();
+    atomic_store_explicit(&atomic_load(&slab->chunks[g.cell / SP_STATS_CHUNK])[g.cell % SP_STATS_CHUNK], value,
+                          memory_order_relaxed);
+}
+
+unsigned sp_hist_bucket(uint64_t value)
+{
+    if (value < SP_HIST_EXACT)
+        return (unsigned)value;
+    unsigned top = 63 - (unsigned)__builtin_clzll(value); /* 4 or more */
+    unsigned sub = (unsigned)(value >> (top - 3)) & (SP_HIST_SUB - 1);
+    return SP_MIN(SP_HIST_EXACT + (top - 4) * SP_HIST_SUB + sub, (unsigned)SP_HIST_BUCKETS - 1);
+}
+
+uint64_t sp_hist_floor(unsigned bucket)
+{
+    if (bucket < SP_HIST_EXACT)
+        return bucket;
+    unsigned top = (bucket - SP_HIST_EXACT) / SP_HIST_SUB + 4, sub = (bucket - SP_HIST_EXACT) % SP_HIST_SUB;
+    return (uint64_t)(SP_HIST_SUB + sub) << (top - 3);
+}
+
+static void bump(_Atomic uint64_t *p, uint64_t n)
+{
+    atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+void sp_histogram_record(struct sp_histogram h, uint64_t value)
+{
+    struct slab *slab = (struct slab *)(sp_slab_self ? sp_slab_self : sp_slab_main());
+    struct sp_hist_share *share = atomic_load_explicit(&slab->hists[h.cell], memory_order_relaxed);
+    if (SP_UNLIKELY(!share)) {
+        share = sp_xcalloc(1, sizeof(*share));
+        atomic_store_explicit(&slab->hists[h.cell], share, memory_order_release);
+    }
+    bump(&share->sum, value);
+    bump(&share->count[sp_hist_bucket(value)], 1);
+}
+
+struct sp_stats_scope *sp_stats_root(void)
+{
+    return &root;
+}
+
+static struct sp_str cleaned(struct sp_str value)
+{
+    struct sp_str s = sp_arena_str(&sp_registry.arena, value);
+    for (size_t i = 0; i < s.len; i++) {
+        char *c = (char *)s.ptr + i;
+        if (*c == ':' || (unsigned char)*c <= ' ' || *c == 0x7f)
+            *c = '_';
+    }
+    return s;
+}
+
+struct sp_stats_scope *sp_stats_scope(struct sp_stats_scope *parent, struct sp_str name, const char *tag,
+                                      struct sp_str value)
+{
+    assert(parent && sp_registry.slabs);
+    struct sp_arena *a = &sp_registry.arena;
+    pthread_mutex_lock(&sp_registry.lock);
+    value = cleaned(value);
+    struct sp_str prefix = sp_arena_printf(a, "%.*s%.*s%s%.*s%s", SP_STR_ARG(parent->prefix), SP_STR_ARG(name),
+                                           name.len ? "." : "", SP_STR_ARG(value), value.len ? "." : "");
+    struct sp_stats_scope *s = sp_map_get(&sp_registry.scopes, prefix);
+    if (!s) {
+        s = sp_arena_zalloc(a, sizeof(*s));
+        *s = *parent;
+        s->prefix = prefix;
+        s->bare = sp_arena_printf(a, "%.*s%.*s%s", SP_STR_ARG(parent->bare), SP_STR_ARG(name), name.len ? "." : "");
+        if (!tag && value.len)
+            s->bare = sp_arena_printf(a, "%.*s%.*s.", SP_STR_ARG(s->bare), SP_STR_ARG(value));
+        if (tag && value.len && s->n_labels < SP_STATS_LABELS)
+            s->labels[s->n_labels++] = (struct sp_label){tag, value};
+        sp_map_add(&sp_registry.scopes, prefix, s);
+    }
+    pthread_mutex_unlock(&sp_registry.lock);
+    return s;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "..._rq_200" and "..._rq_2xx" are one metric with a label each, as Envoy has it. */
+static struct sp_str take_code(struct sp_str name, struct sp_stat *s)
+{
+    const char *e = name.ptr + name.len;
+    if (name.len < 7 || e[-4] != '_' || !is_digit(e[-3]))
+        return name;
+    if (e[-2] == 'x' && e[-1] == 'x') {
+        s->labels[s->n_labels++] = (struct sp_label){"envoy_response_code_class", {e - 3, 1}};
+        return sp_arena_printf(&sp_registry.arena, "%.*s_xx", (int)name.len - 4, name.ptr);
+    }
+    if (!is_digit(e[-2]) || !is_digit(e[-1]))
+        return name;
+    s->labels[s->n_labels++] = (struct sp_label){"envoy_response_code", {e - 3, 3}};
+    return sp_str_sub(name, 0, name.len - 4);
+}
+
+static struct sp_str metric_name(struct sp_str bare, struct sp_str name)
+{
+    struct sp_str m = sp_arena_printf(&sp_registry.arena, "envoy_%.*s%.*s", SP_STR_ARG(bare), SP_STR_ARG(name));
+    for (size_t i = 0; i < m.len; i++) {
+        char *c = (char *)m.ptr + i;
+        if (!is_digit(*c) && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z'))
+            *c = '_';
+    }
+    return m;
+}
+
+static uint32_t new_cell(enum sp_stat_kind kind)
+{
+    if (kind == SP_STAT_HISTOGRAM) /* over the limit they share number 0, which nobody reads */
+        return sp_registry.hists < HISTS_MAX ? sp_registry.hists++ : 0;
+    if (sp_registry.cells == (uint32_t)SP_STATS_CHUNK * SP_STATS_CHUNKS)
+        return 0;
+    if (sp_registry.cells % SP_STATS_CHUNK == 0)
+        add_chunk(sp_registry.cells / SP_STATS_CHUNK);
+    return sp_registry.cells++;
+}
+
+static uint32_t stat_cell(struct sp_stats_scope *scope, struct sp_str name, enum sp_stat_kind kind)
+{
+    assert(scope && name.len && sp_registry.slabs);
+    struct sp_stats_registry *r = &sp_registry;
+    pthread_mutex_lock(&r->lock);
+    name = cleaned(name);
+    struct sp_str full = sp_arena_cat(&r->arena, scope->prefix, name);
+    struct sp_stat *s = sp_map_get(&r->by_name, full);
+    if (!s) {
+        s = sp_arena_zalloc(&r->arena, sizeof(*s));
+        s->name = full;
+        s->kind = kind;
+        s->cell = new_cell(kind);
+        memcpy(s->labels, scope->labels, sizeof(scope->labels));
+        s->n_labels = scope->n_labels;
+        s->metric = metric_name(scope->bare, take_code(name, s));
+        sp_map_add(&r->by_name, full, s);
+        if (r->n == r->cap) {
+            r->cap = r->cap ? r->cap * 2 : 256;
+            r->v = sp_xrealloc(r->v, r->cap * sizeof(*r->v));
+        }
+        r->v[r->n++] = s;
+        r->sorted = false;
+    }
+    uint32_t cell = s->kind == kind ? s->cell : 0;
+    pthread_mutex_unlock(&r->lock);
+    return cell;
+}
+
+struct sp_counter sp_stats_counter(struct sp_stats_scope *scope, struct sp_str name)
+{
+    return (struct sp_counter){stat_cell(scope, name, SP_STAT_COUNTER)};
+}
+
+struct sp_gauge sp_stats_gauge(struct sp_stats_scope *scope, struct sp_str name)
+{
+    return (struct sp_gauge){stat_cell(scope, name, SP_STAT_GAUGE)};
+}
+
+struct sp_histogram sp_stats_histogram(struct sp_stats_scope *scope, struct sp_str name)
+{
+    return (struct sp_histogram){stat_cell(scope, name, SP_STAT_HISTOGRAM)};
+}
+
+void sp_code_counters_init(struct sp_code_counters *c, struct sp_stats_scope *scope, const char *prefix)
+{
+    assert(c && scope && prefix);
+    memset(c, 0, sizeof(*c));
+    c->scope = scope;
+    c->prefix = prefix;
+    for (unsigned i = 1; i < 6; i++) {
+        char name[64];
+        int n = snprintf(name, sizeof(name), "%s%uxx", prefix, i);
+        c->classes[i] = sp_stats_counter(scope, sp_str_n(name, (size_t)n));
+    }
+}
+
+void sp_code_counters_inc(struct sp_code_counters *c, unsigned status, bool single)
+{
+    assert(c && c->scope);
+    if (status < 100 || status > 599)
+        return;
+    sp_counter_inc(c->classes[status / 100]);
+    if (!single)
+        return;
+    uint32_t cell = atomic_load_explicit(&c->codes[status], memory_order_relaxed);
+    if (SP_UNLIKELY(!cell)) {
+        char name[64];
+        int n = snprintf(name, sizeof(name), "%s%u", c->prefix, status);
+        cell = sp_stats_counter(c->scope, sp_str_n(name, (size_t)n)).cell;
+        atomic_store_explicit(&c->codes[status], cell, memory_order_relaxed);
+    }
+    sp_cell_add(cell, 1);
+}
+
+static uint64_t cell_sum(uint32_t cell)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
+        sum += atomic_load_explicit(
+            &atomic_load(&sp_registry.slabs[i]->chunks[cell / SP_STATS_CHUNK])[cell % SP_STATS_CHUNK],
+            memory_order_relaxed);
+    return sum;
+}
+
+uint64_t sp_counter_value(struct sp_counter c)
+{
+    return cell_sum(c.cell);
+}
+
+uint64_t sp_gauge_value(struct sp_gauge g)
+{
+    return cell_sum(g.cell);
+}
+
+uint64_t sp_stat_value(const struct sp_stat *s)
+{
+    uint64_t v = cell_sum(s->cell);
+    if (s->kind == SP_STAT_GAUGE) /* shares are read one after the other: a moving gauge can look negative */
+        return (int64_t)v < 0 ? 0 : v;
+    return v - s->base;
+}
+
+void sp_stat_hist(const struct sp_stat *s, struct sp_hist_sum *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++) {
+        struct slab *slab = (struct slab *)sp_registry.slabs[i];
+        struct sp_hist_share *share = atomic_load_explicit(&slab->hists[s->cell], memory_order_acquire);
+        if (!share)
+            continue;
+        ret->sum += atomic_load_explicit(&share->sum, memory_order_relaxed);
+        for (unsigned b = 0; b < SP_HIST_BUCKETS; b++) {
+            uint64_t n = atomic_load_explicit(&share->count[b], memory_order_relaxed);
+            ret->count[b] += n;
+            ret->n += n;
+        }
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return sp_str_cmp((*(struct sp_stat *const *)a)->name, (*(struct sp_stat *const *)b)->name);
+}
+
+void sp_registry_sort(void)
+{
+    if (!sp_registry.sorted && sp_registry.n)
+        qsort(sp_registry.v, sp_registry.n, sizeof(*sp_registry.v), by_name);
+    sp_registry.sorted = true;
+}
+
+int sp_stats_find(struct sp_str full_name, uint64_t *ret_value)
+{
+    assert(ret_value);
+    pthread_mutex_lock(&sp_registry.lock);
+    struct sp_stat *s = sp_map_get(&sp_registry.by_name, full_name);
+    if (s && s->kind == SP_STAT_HISTOGRAM) {
+        struct sp_hist_sum sum;
+        sp_stat_hist(s, &sum);
+        *ret_value = sum.n;
+    } else if (s) {
+        *ret_value = sp_stat_value(s);
+    }
+    pthread_mutex_unlock(&sp_registry.lock);
+    return s ? 0 : -ENOENT;
+}
+
+void sp_stats_reset_counters(void)
+{
+    pthread_mutex_lock(&sp_registry.lock);
+    for (unsigned i = 0; i < sp_registry.n; i++)
+        if (sp_registry.v[i]->kind == SP_STAT_COUNTER)
+            sp_registry.v[i]->base = cell_sum(sp_registry.v[i]->cell);
+    pthread_mutex_unlock(&sp_registry.lock);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of stats/ (stats.h), for this directory only: the list of all stats and the slabs.  Guarded by one mutex,
+ * which only creating and reading take.
+ */
+#ifndef SP_STATS_REGISTRY_H
+#define SP_STATS_REGISTRY_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "stats/stats.h"
+
+enum { SP_HIST_EXACT = 16, SP_HIST_SUB = 8, SP_HIST_OCTAVES = 37, SP_HIST_BUCKETS = SP_HIST_EXACT + SP_HIST_SUB * SP_HIST_OCTAVES };
+enum { SP_STATS_LABELS = 4 };
+
+/* One thread's share of one histogram, made when that thread first records into it. */
+struct sp_hist_share {
+    _Atomic uint64_t sum;
+    _Atomic uint64_t count[SP_HIST_BUCKETS];
+};
+
+struct sp_label {
+    const char *name;
+    struct sp_str value;
+};
+
+struct sp_stats_scope {
+    struct sp_str prefix, bare; /* "cluster.api.", "cluster." */
+    struct sp_label labels[SP_STATS_LABELS];
+    unsigned n_labels;
+};
+
+enum sp_stat_kind { SP_STAT_COUNTER, SP_STAT_GAUGE, SP_STAT_HISTOGRAM };
+
+struct sp_stat {
+    struct sp_str name, metric; /* full name; Prometheus name with its labels taken out, "envoy_..." */
+    enum sp_stat_kind kind;
+    uint32_t cell; /* of a histogram: its number */
+    struct sp_label labels[SP_STATS_LABELS + 1];
+    unsigned n_labels;
+    uint64_t base; /* subtracted after a reset */
+};
+
+/* A histogram added up over threads. */
+struct sp_hist_sum {
+    uint64_t n, sum, count[SP_HIST_BUCKETS];
+};
+
+struct sp_stats_registry {
+    pthread_mutex_t lock;
+    struct sp_arena arena;
+    struct sp_map by_name, scopes;
+    struct sp_stat **v; /* in order of `sorted` */
+    unsigned n, cap;
+    bool sorted; /* v is in order of name */
+    uint32_t cells, hists;
+    struct sp_slab **slabs;
+    unsigned n_slabs;
+};
+extern struct sp_stats_registry sp_registry;
+
+/* With the lock held. */
+uint64_t sp_stat_value(const struct sp_stat *s);
+void sp_stat_hist(const struct sp_stat *s, struct sp_hist_sum *ret);
+void sp_registry_sort(void);
+
+/* The bucket of a value, and the least value of a bucket. */
+unsigned sp_hist_bucket(uint64_t value);
+uint64_t sp_hist_floor(unsigned bucket);
+
+#endif

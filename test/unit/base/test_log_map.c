@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/map.h"
+
+static void map_finds_what_was_added(void **state)
+{
+    static char keys[2000][8];
+    struct sp_map m;
+    sp_map_init(&m);
+    assert_null(sp_map_get(&m, SP_STR("x")));
+    for (int i = 0; i < 2000; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "k%d", i);
+        assert_true(sp_map_add(&m, sp_str_c(keys[i]), keys[i]));
+    }
+    assert_false(sp_map_add(&m, SP_STR("k77"), NULL));
+    for (int i = 0; i < 2000; i++)
+        assert_ptr_equal(sp_map_get(&m, sp_str_c(keys[i])), keys[i]);
+    assert_null(sp_map_get(&m, SP_STR("k2000")));
+    sp_map_done(&m);
+}
+
+static char *logged(bool json, const char *text)
+{
+    char path[] = "/tmp/sp-log-XXXXXX";
+    close(mkstemp(path));
+    assert_int_equal(sp_log_open(path), 0);
+    sp_log_json(json);
+    sp_log(SP_LOG_WARNING, "test", "%s", text);
+    sp_log(SP_LOG_DEBUG, "test", "not seen");
+    sp_log_json(false);
+    FILE *f = fopen(path, "r");
+    char *out = calloc(1, 8192);
+    assert_true(fread(out, 1, 8191, f) > 0);
+    fclose(f);
+    unlink(path);
+    return out;
+}
+
+static void no_line_can_be_forged(void **state)
+{
+    char *s = logged(false, "a\nb\rc\x1b[1m\x7f");
+    assert_non_null(strstr(s, "][warning][test] a?b?c?[1m?\n"));
+    assert_null(strstr(s, "not seen"));
+    free(s);
+    s = logged(true, "q\"\\\n");
+    assert_non_null(strstr(s, "\"component\":\"test\",\"message\":\"q\\\"\\\\?\"}\n"));
+    free(s);
+}
+
+static void long_lines_are_cut(void **state)
+{
+    char *text = malloc(5001);
+    memset(text, '"', 5000);
+    text[5000] = 0;
+    char *s = logged(true, text);
+    assert_true(strlen(s) < 4500);
+    assert_string_equal(s + strlen(s) - 3, "\"}\n");
+    free(s);
+    free(text);
+}
+
+static void limit_counts_what_it_leaves_out(void **state)
+{
+    struct sp_log_limit l = {0};
+    unsigned left, passed = 0;
+    for (int i = 0; i < 100; i++)
+        passed += sp_log_allow(&l, 3, &left);
+    assert_true(passed >= 3 && passed <= 6); /* a second may end meanwhile */
+    atomic_store(&l.second, 0);
+    assert_true(sp_log_allow(&l, 3, &left));
+    assert_int_equal(left + passed, 100);
+}
+
+static void levels(void **state)
+{
+    enum sp_log_level level;
+    assert_int_equal(sp_log_level_parse(SP_STR("warn"), &level), 0);
+    assert_int_equal(level, SP_LOG_WARNING);
+    assert_int_equal(sp_log_level_parse(SP_STR("critical"), &level), 0);
+    assert_int_equal(level, SP_LOG_CRITICAL);
+    assert_int_equal(sp_log_level_parse(SP_STR("loud"), &level), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(map_finds_what_was_added), cmocka_unit_test(no_line_can_be_forged),
+        cmocka_unit_test(long_lines_are_cut), cmocka_unit_test(limit_counts_what_it_leaves_out),
+        cmocka_unit_test(levels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

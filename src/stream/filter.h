@@ -25,6 +25,7 @@ struct sp_filter;
 struct sp_route;
 struct sp_stats_scope;
 struct sp_cluster;
+struct sp_weighted_cluster; /* route/route.h */
 
 enum sp_status {
     SP_CONTINUE,
@@ -133,5 +134,17 @@ void sp_filter_set_metadata(struct sp_filter *f, struct sp_str ns, struct sp_str
 struct sp_sink *sp_filter_response_sink(struct sp_filter *f);
 void sp_filter_request_pause(struct sp_filter *f);
 void sp_filter_request_resume(struct sp_filter *f);
+/*
+ * The router's, once a request, before it sends the head: applies the request header changes of the weighted cluster
+ * (`w`, or NULL), the route, the virtual host and the table, in Envoy's order, to sp_filter_request.  The path and host
+ * rewrites (sp_route_rewrite) come after it.  It remembers `w` as sp_filter_set_weighted does.
+ */
+void sp_stream_finalize_request(struct sp_filter *f, const struct sp_weighted_cluster *w);
+/*
+ * Tells which weighted cluster serves the request, so that its response header changes and its typed_per_filter_config
+ * hold.  The stream itself has picked one by sp_stream_random when the route matched (sp_route_pick_cluster with the same
+ * number gives the same one): only a router that chose another one needs to call it.
+ */
+void sp_filter_set_weighted(struct sp_filter *f, const struct sp_weighted_cluster *w);
 
 #endif

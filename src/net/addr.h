@@ -23,12 +23,14 @@ struct sp_addr {
 
 enum { SP_ADDR_TEXT_MAX = 128 }; /* "[v6%scope]:port" or a path */
 
-/* "1.2.3.4", "2001:db8::1", "[2001:db8::1]" without port; strict (no inet_aton forms). -EINVAL. */
+/* "1.2.3.4", "2001:db8::1", "[2001:db8::1]" without port; strict (no inet_aton forms, no leading zeros; a zone index
+ * in digits only: "fe80::1%2"). -EINVAL. */
 int sp_addr_parse_ip(struct sp_str text, struct sp_addr *ret);
 /* "1.2.3.4:80", "[::1]:80"; with a bare address the port is 0. -EINVAL. */
 int sp_addr_parse(struct sp_str text, struct sp_addr *ret);
 /* From and to the system's form. `from`: 0 or -EAFNOSUPPORT; path is copied to `arena` (NULL: dropped). */
 int sp_addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct sp_arena *arena, struct sp_addr *ret);
+/* 0 when it has no such form: no family, or a path that is too long for the system (107 bytes). */
 socklen_t sp_addr_to_sockaddr(const struct sp_addr *a, struct sockaddr_storage *ret);
 /* "1.2.3.4:80", "[::1]:80", the path; family 0 gives "-". Returns the length. */
 size_t sp_addr_format(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX]);
@@ -36,6 +38,7 @@ size_t sp_addr_format(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX]);
 size_t sp_addr_format_ip(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX]);
 /* Same family and bytes; ports compared only if `with_port`. */
 bool sp_addr_eq(const struct sp_addr *a, const struct sp_addr *b, bool with_port);
+/* 127.0.0.0/8 or ::1. */
 bool sp_addr_is_loopback(const struct sp_addr *a);
 
 #endif

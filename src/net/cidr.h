@@ -11,14 +11,17 @@
 struct sp_cidr {
     uint8_t family; /* AF_INET or AF_INET6 */
     uint8_t bits;
-    uint8_t ip[16]; /* host bits are zero */
+    uint8_t ip[16]; /* host bits are zero, and so is what stands behind the first 4 bytes of AF_INET */
 };
 
 /*
  * "203.0.113.0/24", "2001:db8::/32", or a bare address (one host). IPv4-mapped ranges of 96 bits and more become
- * IPv4. -EINVAL with *ret_why (static) saying what is wrong; host bits that are set are an error ("did you mean").
+ * IPv4. -EINVAL with *ret_why (static, until this thread's next call) saying what is wrong; host bits that are set are
+ * an error ("did you mean").
  */
 int sp_cidr_parse(struct sp_str text, struct sp_cidr *ret, const char **ret_why);
+/* Envoy's CidrRange {address_prefix, prefix_len}: as above, but host bits are cleared silently, as Envoy does. */
+int sp_cidr_from_prefix(struct sp_str address, unsigned bits, struct sp_cidr *ret, const char **ret_why);
 bool sp_cidr_contains(const struct sp_cidr *c, const struct sp_addr *a);
 size_t sp_cidr_format(const struct sp_cidr *c, char out[SP_ADDR_TEXT_MAX]);
 
@@ -32,6 +35,7 @@ void sp_cidr_table_build(struct sp_cidr_table *t);
 /* The longest range that contains `a`: true with its range and value (either may be NULL). Unix sockets match none. */
 bool sp_cidr_table_find(const struct sp_cidr_table *t, const struct sp_addr *a, struct sp_cidr *ret_range,
                         uint32_t *ret_value);
+/* Different ranges, after the build. */
 unsigned sp_cidr_table_count(const struct sp_cidr_table *t);
 
 #endif

@@ -61,6 +61,8 @@ struct sp_filter_ops {
     /* Compiles the filter's message (type_url's, already validated). NULL: errors were added to build->diag. */
     void *(*config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);
     void (*config_free)(void *config);
+    /* Gates: whether this config derives CLIENT, for sp_filter_build.client_derived of the gates behind it. NULL: no. */
+    bool (*derives_client)(const void *config);
     /* The same for typed_per_filter_config; type name of the message it takes, or NULL if it takes none. */
     const char *route_type_url;
     void *(*route_config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);

@@ -64,6 +64,7 @@ struct sp_stream_info {
     uint64_t rx_end_ns;     /* request complete; 0: not yet */
     uint64_t up_first_tx_ns, up_last_tx_ns, up_first_rx_ns, up_last_rx_ns, tx_first_ns, tx_end_ns;
     enum sp_protocol protocol;
+    struct sp_str raw_path; /* the request target as received, before any normalisation */
 
     struct sp_addr client;  /* CLIENT: derived (Envoy: remote address); PEER until then */
     bool client_derived;    /* a derivation was configured and succeeded */

@@ -7,22 +7,21 @@
 #ifndef SP_ROUTE_MATCHER_H
 #define SP_ROUTE_MATCHER_H
 
+#include "base/regex.h"
 #include "config/doc.h"
 #include "envoy/config/route/v3/route_components.pb-c.h"
 #include "envoy/type/matcher/v3/regex.pb-c.h"
 #include "envoy/type/matcher/v3/string.pb-c.h"
 #include "http/headers.h"
 
-struct sp_regex;
-/* NULL after an error in `diag` (place: msg's field "regex"). */
-struct sp_regex *sp_regex_new(const struct sp_doc *doc, struct sp_diag *diag,
-                              const Envoy__Type__Matcher__V3__RegexMatcher *msg);
-void sp_regex_free(struct sp_regex *r);
-/* The whole text matches. A match that hits the limit is no match, and *ret_limit is set (ret_limit may be NULL). */
-bool sp_regex_full_match(const struct sp_regex *r, struct sp_str text, bool *ret_limit);
-/* Replaces every match; \1..\9 and \0 in `with`. A NULL slice when the limit was hit or the result passes max bytes. */
-struct sp_str sp_regex_substitute(const struct sp_regex *r, struct sp_str text, struct sp_str with, size_t max,
-                                  struct sp_arena *arena);
+/*
+ * Regular expressions (base/regex.h) from the config. NULL after an error in `diag`. `flags`: SP_REGEX_*.  The second also
+ * checks the substitution.
+ */
+struct sp_regex *sp_regex_new_msg(const struct sp_doc *doc, struct sp_diag *diag,
+                                  const Envoy__Type__Matcher__V3__RegexMatcher *msg, unsigned flags);
+struct sp_regex *sp_regex_new_substitute(const struct sp_doc *doc, struct sp_diag *diag,
+                                         const Envoy__Type__Matcher__V3__RegexMatchAndSubstitute *msg);
 
 struct sp_string_matcher;
 struct sp_string_matcher *sp_string_matcher_new(const struct sp_doc *doc, struct sp_diag *diag,

@@ -16,6 +16,7 @@
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
+#include "sallyport/admin/v1/admin.pb-c.h"
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
@@ -37,6 +38,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
     &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor,
     &envoy__config__route__v3__filter_config__descriptor,
+    &sallyport__admin__v1__admin__descriptor,
     &sallyport__bootstrap__v1__edge__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,

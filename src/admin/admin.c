@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "admin/admin.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/handlers.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/load.h"
+#include "config/rules.h"
+
+struct sp_admin {
+    struct sp_server *server;
+    struct sp_server_hooks next;
+    struct sp_doc *doc;
+    struct sp_listener *listener;
+    struct sp_listener_socket *socket;
+    struct sp_snapshot snapshot; /* what its streams hold: nothing, the admin page outlives them */
+    bool has_snapshot;
+    struct sp_addr bound;
+    int fd;
+};
+
+/* A page of another site may make a browser post here; none of our own sends these headers from elsewhere. */
+static bool is_cross_site(const struct sp_headers *h)
+{
+    struct sp_str site = sp_headers_get(h, SP_STR("sec-fetch-site")), origin = sp_headers_get_id(h, SP_H_ORIGIN);
+    if (site.ptr)
+        return !sp_str_eq(site, SP_STR("same-origin")) && !sp_str_eq(site, SP_STR("none"));
+    ptrdiff_t slashes = sp_str_find(origin, SP_STR("://"));
+    return origin.ptr && (slashes < 0 || !sp_str_eq(sp_str_sub(origin, (size_t)slashes + 3, origin.len), h->authority));
+}
+
+static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_admin *admin, struct sp_admin_answer *a)
+{
+    struct sp_str path = h->path, query = SP_STR_NULL;
+    ptrdiff_t mark = sp_str_chr(path, '?');
+    if (mark >= 0) {
+        query = sp_str_sub(path, (size_t)mark + 1, path.len);
+        path.len = (size_t)mark;
+    }
+    const struct sp_admin_handler *handler = sp_admin_handler_find(path);
+    struct sp_admin_request r = {admin->server, h->method, path, query, sp_filter_arena(f)};
+    bool get = sp_str_eq(h->method, SP_STR("GET")) || sp_str_eq(h->method, SP_STR("HEAD"));
+    bool post = sp_str_eq(h->method, SP_STR("POST"));
+    if (!handler) {
+        a->status = 404;
+        sp_admin_put(a, "no such path (/help lists what there is)\n");
+    } else if (handler->post ? !post : !get) {
+        a->status = 405;
+        sp_admin_put(a, "this path needs %s\n", handler->post ? "POST" : "GET");
+    } else if (post && is_cross_site(h)) {
+        a->status = 403;
+        sp_admin_put(a, "not from another site\n");
+    } else {
+        handler->run(&r, a);
+    }
+}
+
+static enum sp_status admin_decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
+{
+    /* Every admin's config is one pointer: to the admin itself. */
+    struct sp_admin *admin = *(struct sp_admin *const *)f->config;
+    static const struct sp_header extra[] = {
+        {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-cache, max-age=0"), .id = SP_H_CACHE_CONTROL},
+        {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
+    };
+    struct sp_admin_answer a = {.status = 200, .content_type = "text/plain; charset=UTF-8"};
+    sp_buf_init(&a.body);
+    answer(f, h, admin, &a);
+    char *body = sp_arena_alloc(sp_filter_arena(f), a.body.len + 1);
+    size_t n = sp_buf_peek(&a.body, body, a.body.len);
+    sp_buf_clear(&a.body);
+    struct sp_reply reply = {.status = a.status,
+                             .body = {body, n},
+                             .content_type = sp_str_c(a.content_type),
+                             .details = SP_STR("admin_filter_response"),
+                             .headers = extra,
+                             .n_headers = SP_ARRAY_LEN(extra)};
+    sp_filter_reply(f, &reply);
+    return SP_STOP;
+}
+
+static void *admin_config_new(const struct sp_filter_build *build, const ProtobufCMessage *msg)
+{
+    struct sp_admin **config = sp_xmalloc(sizeof(*config));
+    *config = build->ctx;
+    return config;
+}
+
+static const struct sp_filter_ops admin_ops = {
+    .name = "admin",
+    .type_url = "sallyport.admin.v1.Admin",
+    .size = sizeof(struct sp_filter),
+    .terminal = true,
+    .config_new = admin_config_new,
+    .config_free = free,
+    .decode_headers = admin_decode_headers,
+};
+
+static struct sp_cluster *no_cluster(void *ctx, struct sp_str name)
+{
+    return NULL;
+}
+
+static const char hcm_yaml[] =
+    "stat_prefix: admin\n"
+    "stream_idle_timeout: 60s\n"
+    "http_filters:\n"
+    "- {name: admin, typed_config: {\"@type\": type.googleapis.com/sallyport.admin.v1.Admin}}\n"
+    "route_config:\n"
+    "  name: admin\n"
+    "  validate_clusters: false\n"
+    "  virtual_hosts: [{name: admin, domains: [\"*\"], routes: [{match: {prefix: /}, route: {cluster: admin}}]}]\n";
+
+static struct sp_hcm *make_hcm(struct sp_admin *a, const Envoy__Config__Bootstrap__V3__Admin *msg, struct sp_diag *diag)
+{
+    static const struct sp_filter_ops *const registry[] = {&admin_ops, NULL};
+    const ProtobufCMessageDescriptor *type =
+        &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor;
+    a->doc = sp_doc_load_text("<admin>", sp_str_c(hcm_yaml), SP_SYNTAX_YAML, type, diag);
+    if (!a->doc)
+        return NULL;
+    struct sp_hcm_build build = {.doc = a->doc, .diag = diag, .registry = registry, .find_cluster = no_cluster, .ctx = a};
+    return sp_hcm_new(&build, sp_doc_root(a->doc));
+}
+
+static bool address_of(const Envoy__Config__Core__V3__Address *msg, struct sp_addr *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (msg->address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_PIPE) {
+        ret->family = AF_UNIX;
+        ret->path = msg->pipe->path;
+        return true;
+    }
+    if (!msg->socket_address || sp_addr_parse_ip(sp_str_c(msg->socket_address->address), ret) < 0)
+        return false;
+    ret->port = (uint16_t)msg->socket_address->port_value;
+    return true;
+}
+
+static void write_address_file(const struct sp_admin *a, const char *path)
+{
+    char text[SP_ADDR_TEXT_MAX];
+    size_t n = sp_addr_format(&a->bound, text);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n)
+        sp_log(SP_LOG_ERROR, "admin", "cannot write --admin-address-path %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static int on_bind(void *ctx, struct sp_server *s)
+{
+    struct sp_admin *a = ctx;
+    a->server = s;
+    const Envoy__Config__Bootstrap__V3__Admin *msg = sp_server_config(s)->bootstrap->admin;
+    struct sp_addr at;
+    if (msg && msg->address && msg->address->address_case && !address_of(msg->address, &at)) {
+        sp_log(SP_LOG_CRITICAL, "admin", "admin.address is no IP address (write 127.0.0.1, ::1 or a pipe)");
+        return SP_EXIT_CONFIG;
+    }
+    if (msg && msg->address && msg->address->address_case) {
+        struct sp_diag diag;
+        sp_diag_init(&diag);
+        struct sp_hcm *hcm = make_hcm(a, msg, &diag);
+        sp_diag_print(&diag, stderr);
+        sp_diag_done(&diag);
+        assert(hcm && "the admin page's own config is good");
+        a->listener = sp_listener_new_plain(SP_STR("admin"), &at, hcm);
+        a->fd = sp_listener_bind(a->listener, &at, &a->bound);
+        if (a->fd < 0) {
+            char text[SP_ADDR_TEXT_MAX];
+            sp_addr_format(&at, text);
+            sp_log(SP_LOG_CRITICAL, "admin", "cannot bind %s: %s (choose another address in admin.address)", text,
+                   strerror(-a->fd));
+            return SP_EXIT_BIND;
+        }
+        if (!sp_addr_is_loopback(&at) && at.family != AF_UNIX)
+            sp_log(SP_LOG_WARNING, "admin", "the admin page is open to other machines (use 127.0.0.1 or a pipe)");
+    }
+    return a->next.on_bind ? a->next.on_bind(a->next.ctx, s) : SP_EXIT_OK;
+}
+
+static void nobody_left(struct sp_snapshot *s)
+{
+}
+
+static void on_start(void *ctx, struct sp_server *s)
+{
+    struct sp_admin *a = ctx;
+    if (a->listener) {
+        int err = 0;
+        sp_snapshot_init(&a->snapshot, sp_server_main(s)->index + 1, nobody_left);
+        a->has_snapshot = true;
+        a->socket = sp_listener_open(sp_server_main(s), a->listener, &a->snapshot, a->fd, &err);
+        if (!a->socket)
+            sp_log(SP_LOG_ERROR, "admin", "cannot listen: %s", strerror(-err));
+        if (a->socket && sp_server_options(s)->admin_address_path)
+            write_address_file(a, sp_server_options(s)->admin_address_path);
+    }
+    if (a->next.on_start)
+        a->next.on_start(a->next.ctx, s);
+}
+
+static void on_server_ready(void *ctx, struct sp_server *s)
+{
+    struct sp_admin *a = ctx;
+    if (a->next.on_ready)
+        a->next.on_ready(a->next.ctx, s);
+}
+
+static void on_stop(void *ctx, struct sp_server *s)
+{
+    struct sp_admin *a = ctx;
+    if (a->next.on_stop)
+        a->next.on_stop(a->next.ctx, s);
+    if (a->socket)
+        sp_listener_close(a->socket);
+    a->socket = NULL;
+}
+
+struct sp_admin *sp_admin_new(void)
+{
+    struct sp_admin *a = sp_xcalloc(1, sizeof(*a));
+    a->fd = -1;
+    return a;
+}
+
+void sp_admin_hooks(struct sp_admin *a, const struct sp_server_hooks *next, struct sp_server_hooks *ret)
+{
+    assert(a && ret);
+    if (next)
+        a->next = *next;
+    *ret = (struct sp_server_hooks){
+        .on_bind = on_bind, .on_start = on_start, .on_ready = on_server_ready, .on_stop = on_stop, .ctx = a};
+}
+
+void sp_admin_free(struct sp_admin *a)
+{
+    if (!a)
+        return;
+    sp_listener_free(a->listener);
+    sp_doc_free(a->doc);
+    if (a->has_snapshot)
+        sp_snapshot_done(&a->snapshot);
+    free(a);
+}
+
+const struct sp_addr *sp_admin_bound(const struct sp_admin *a)
+{
+    return &a->bound;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The admin page's longer answers: config, certificates, clusters, listeners, the server itself. */
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "admin/handlers.h"
+#include "config/pb_json.h"
+#include "sallyport_version.h"
+
+static void put_json(struct sp_admin_answer *a, json_t *v)
+{
+    char *text = json_dumps(v, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    a->content_type = "application/json";
+    if (text)
+        sp_buf_append(&a->body, text, strlen(text));
+    sp_buf_append_static(&a->body, "\n", 1);
+    free(text);
+    json_decref(v);
+}
+
+static bool wants_json(const struct sp_admin_request *r)
+{
+    struct sp_str format;
+    return sp_admin_param(r, "format", &format) && sp_str_eq(format, SP_STR("json"));
+}
+
+/* A string of JSON out of bytes that need not be UTF-8. */
+static json_t *text_of(struct sp_str s)
+{
+    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
+    return v ? v : json_string("(not UTF-8)");
+}
+
+static void dump_each(const struct sp_doc *doc, struct sp_admin_answer *a, const char *type, const char *list,
+                      const char *field, ProtobufCMessage *const *v, size_t n)
+{
+    sp_admin_put(a, ",\n  {\n   \"@type\": \"type.googleapis.com/envoy.admin.v3.%s\",\n   \"%s\": [", type, list);
+    for (size_t i = 0; i < n; i++) {
+        sp_admin_put(a, "%s\n    {\n     \"%s\": ", i ? "," : "", field);
+        sp_pb_json(doc, v[i], 5, &a->body);
+        sp_admin_put(a, "\n    }");
+    }
+    sp_admin_put(a, "%s]\n  }", n ? "\n   " : "");
+}
+
+void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    struct sp_config *c = sp_server_config(r->server);
+    const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
+    a->content_type = "application/json";
+    sp_admin_put(a, "{\n \"configs\": [\n  {\n   \"@type\": \"type.googleapis.com/envoy.admin.v3.BootstrapConfigDump\",\n"
+                    "   \"bootstrap\": ");
+    sp_pb_json(c->doc, c->bootstrap, 3, &a->body);
+    sp_admin_put(a, "\n  }");
+    if (res) {
+        dump_each(c->doc, a, "ClustersConfigDump", "static_clusters", "cluster", (ProtobufCMessage *const *)(void *)res->clusters,
+                  res->n_clusters);
+        dump_each(c->doc, a, "ListenersConfigDump", "static_listeners", "listener",
+                  (ProtobufCMessage *const *)(void *)res->listeners, res->n_listeners);
+    }
+    sp_admin_put(a, "\n ]\n}\n");
+}
+
+static json_t *time_of(int64_t t)
+{
+    char text[40];
+    struct tm tm;
+    time_t when = (time_t)t;
+    gmtime_r(&when, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
+}
+
+static void add_names(json_t *to, const char *kind, const struct sp_str *v, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        json_array_append_new(to, json_pack("{s:o}", kind, text_of(v[i])));
+}
+
+static void add_cert(void *arg, const struct sp_tls_cert_info *info)
+{
+    json_t *list = arg, *names = json_array();
+    int64_t left = info->not_after - time(NULL);
+    char days[32];
+    snprintf(days, sizeof(days), "%lld", left > 0 ? (long long)left / 86400 : 0);
+    add_names(names, "dns", info->dns, info->n_dns);
+    add_names(names, "uri", info->uri, info->n_uri);
+    json_t *cert = json_pack("{s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o}", "path", text_of(info->path), "subject",
+                             text_of(info->subject), "issuer", text_of(info->issuer), "serial_number", text_of(info->serial),
+                             "subject_alt_names", names, "days_until_expiration", days, "valid_from",
+                             time_of(info->not_before), "expiration_time", time_of(info->not_after));
+    json_array_append_new(list, json_pack("{s:[],s:[]}", "ca_cert", "cert_chain"));
+    json_t *entry = json_array_get(list, json_array_size(list) - 1);
+    json_array_append_new(json_object_get(entry, info->is_ca ? "ca_cert" : "cert_chain"), cert);
+}
+
+void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    json_t *list = json_array();
+    sp_config_certs(sp_server_config(r->server), add_cert, list);
+    put_json(a, json_pack("{s:o}", "certificates", list));
+}
+
+void sp_admin_clusters(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    const struct sp_clusters *c = &sp_server_config(r->server)->clusters;
+    bool json = wants_json(r);
+    if (json) {
+        a->content_type = "application/json";
+        sp_admin_put(a, "{\"cluster_statuses\":[");
+    }
+    for (unsigned i = 0; i < c->n; i++) {
+        if (json && i)
+            sp_admin_put(a, ",");
+        if (json)
+            sp_cluster_json(c->v[i], &a->body);
+        else
+            sp_cluster_text(c->v[i], &a->body);
+    }
+    if (json)
+        sp_admin_put(a, "]}\n");
+}
+
+static json_t *address_of(const struct sp_addr *addr)
+{
+    char text[SP_ADDR_TEXT_MAX];
+    size_t n = sp_addr_format_ip(addr, text);
+    if (addr->family == AF_UNIX)
+        return json_pack("{s:{s:o}}", "pipe", "path", text_of(sp_str_n(text, n)));
+    return json_pack("{s:{s:o,s:i}}", "socket_address", "address", text_of(sp_str_n(text, n)), "port_value", (int)addr->port);
+}
+
+void sp_admin_listeners(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    const struct sp_config *c = sp_server_config(r->server);
+    json_t *list = json_array();
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        const struct sp_addr *at = sp_server_bound(r->server, i);
+        struct sp_str name = sp_listener_name(c->listeners[i]);
+        char text[SP_ADDR_TEXT_MAX];
+        sp_addr_format(at, text);
+        if (!wants_json(r))
+            sp_admin_put(a, "%.*s::%s\n", SP_STR_ARG(name), text);
+        json_array_append_new(list, json_pack("{s:o,s:o}", "name", text_of(name), "local_address", address_of(at)));
+    }
+    if (wants_json(r))
+        put_json(a, json_pack("{s:o}", "listener_statuses", list));
+    else
+        json_decref(list);
+}
+
+void sp_admin_server_info(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    static const char *const states[] = {"INITIALIZING", "LIVE", "DRAINING"};
+    const struct sp_options *o = sp_server_options(r->server);
+    char uptime[32], drain[32];
+    snprintf(uptime, sizeof(uptime), "%llus", (unsigned long long)sp_server_uptime_s(r->server));
+    snprintf(drain, sizeof(drain), "%us", o->drain_time_s);
+    json_t *options =
+        json_pack("{s:i,s:s,s:s,s:s,s:s,s:s}", "concurrency", (int)sp_server_concurrency(r->server), "config_path",
+                  o->config_path ? o->config_path : "", "log_level",
+                  sp_log_level_name((enum sp_log_level)atomic_load(&sp_log_threshold)), "log_path",
+                  o->log_path ? o->log_path : "", "drain_time", drain, "mode", "Serve");
+    put_json(a, json_pack("{s:s,s:s,s:s,s:s,s:s,s:o}", "version", SP_GIT_COMMIT "/" SP_VERSION "/sallyport", "state",
+                          states[sp_server_state(r->server)], "hot_restart_version", "disabled", "uptime_current_epoch",
+                          uptime, "uptime_all_epochs", uptime, "command_line_options", options));
+}

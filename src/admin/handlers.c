@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "admin/handlers.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "stats/stats.h"
+#include "stream/access_log.h"
+
+void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...)
+{
+    char text[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    assert(n >= 0);
+    sp_buf_append(&a->body, text, SP_MIN((size_t)n, sizeof(text) - 1));
+}
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = sp_ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static struct sp_str decoded(struct sp_arena *arena, struct sp_str s)
+{
+    char *out = sp_arena_alloc(arena, s.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '%' && i + 2 < s.len && hex(s.ptr[i + 1]) >= 0 && hex(s.ptr[i + 2]) >= 0) {
+            out[n++] = (char)(hex(s.ptr[i + 1]) * 16 + hex(s.ptr[i + 2]));
+            i += 2;
+        } else {
+            out[n++] = s.ptr[i] == '+' ? ' ' : s.ptr[i];
+        }
+    }
+    out[n] = 0;
+    return sp_str_n(out, n);
+}
+
+bool sp_admin_param(const struct sp_admin_request *r, const char *name, struct sp_str *ret_value)
+{
+    struct sp_str rest = r->query, pair;
+    while (sp_str_split(&rest, '&', &pair)) {
+        struct sp_str value = pair, key;
+        if (!sp_str_split(&value, '=', &key) || !sp_str_eq(key, sp_str_c(name)))
+            continue;
+        if (ret_value)
+            *ret_value = decoded(r->arena, value);
+        return true;
+    }
+    return false;
+}
+
+static void on_ready(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    static const char *const states[] = {"INITIALIZING", "LIVE", "DRAINING"};
+    enum sp_server_state state = sp_server_state(r->server);
+    if (state != SP_SERVER_LIVE || sp_server_failing(r->server))
+        a->status = 503;
+    sp_admin_put(a, "%s\n", state == SP_SERVER_LIVE && sp_server_failing(r->server) ? "DRAINING" : states[state]);
+}
+
+static void on_fail(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    sp_server_set_failing(r->server, true);
+    sp_admin_put(a, "OK\n");
+}
+
+static void on_ok(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    sp_server_set_failing(r->server, false);
+    sp_admin_put(a, "OK\n");
+}
+
+static void on_quit(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    sp_admin_put(a, "OK\n");
+    sp_log(SP_LOG_INFO, "admin", "/quitquitquit");
+    sp_server_quit(r->server);
+}
+
+static void on_reset(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    sp_stats_reset_counters();
+    sp_admin_put(a, "OK\n");
+}
+
+static void on_reopen(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    sp_access_log_reopen();
+    if (sp_server_options(r->server)->log_path)
+        sp_log_open(sp_server_options(r->server)->log_path);
+    sp_admin_put(a, "OK\n");
+}
+
+static void on_logging(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    struct sp_str name;
+    enum sp_log_level level;
+    if (sp_admin_param(r, "level", &name)) {
+        if (sp_log_level_parse(name, &level) < 0) {
+            a->status = 400;
+            sp_admin_put(a, "no such level (trace, debug, info, warning, error, critical or off)\n");
+            return;
+        }
+        atomic_store(&sp_log_threshold, (int)level);
+    }
+    sp_admin_put(a, "active loggers:\n  all: %s\n", sp_log_level_name((enum sp_log_level)atomic_load(&sp_log_threshold)));
+}
+
+static void on_memory(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    uint64_t v;
+    a->content_type = "application/json";
+    sp_server_update_gauges(r->server);
+    sp_admin_put(a, "{\n \"allocated\": \"%llu\",\n",
+                 (unsigned long long)(sp_stats_find(SP_STR("server.memory_allocated"), &v) ? 0 : v));
+    sp_admin_put(a, " \"heap_size\": \"%llu\",\n",
+                 (unsigned long long)(sp_stats_find(SP_STR("server.memory_heap_size"), &v) ? 0 : v));
+    sp_admin_put(a, " \"total_physical_bytes\": \"%llu\"\n}\n",
+                 (unsigned long long)(sp_stats_find(SP_STR("server.memory_physical_size"), &v) ? 0 : v));
+}
+
+static void on_help(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    size_t n;
+    const struct sp_admin_handler *h = sp_admin_handlers(&n);
+    sp_admin_put(a, "admin commands are:\n");
+    for (size_t i = 0; i < n; i++)
+        sp_admin_put(a, "  %s%s: %s\n", h[i].path, h[i].post ? " (POST)" : "", h[i].help);
+}
+
+static void on_index(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    size_t n;
+    const struct sp_admin_handler *h = sp_admin_handlers(&n);
+    a->content_type = "text/html; charset=UTF-8";
+    sp_admin_put(a, "<!doctype html><html lang=\"en\"><head><title>sallyport admin</title><style>body{font:16px/1.5 "
+                    "system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}td{padding:.2rem 1rem .2rem 0;"
+                    "vertical-align:top}button{font:inherit}</style></head><body><h1>sallyport admin</h1><table>");
+    for (size_t i = 0; i < n; i++) {
+        if (h[i].post)
+            sp_admin_put(a, "<tr><td><form method=\"post\" action=\"%s\"><button>%s</button></form></td><td>%s</td></tr>",
+                         h[i].path, h[i].path + 1, h[i].help);
+        else
+            sp_admin_put(a, "<tr><td><a href=\"%s\">%s</a></td><td>%s</td></tr>", h[i].path,
+                         h[i].path[1] ? h[i].path + 1 : "/", h[i].help);
+    }
+    sp_admin_put(a, "</table></body></html>\n");
+}
+
+static const struct sp_admin_handler handlers[] = {
+    {"/", false, "this page", on_index},
+    {"/certs", false, "certificates, their names and how long they last", sp_admin_certs},
+    {"/clusters", false, "clusters and their hosts (?format=json)", sp_admin_clusters},
+    {"/config_dump", false, "the config as it runs, secrets redacted", sp_admin_config_dump},
+    {"/healthcheck/fail", true, "makes /ready say no", on_fail},
+    {"/healthcheck/ok", true, "makes /ready say yes again", on_ok},
+    {"/help", false, "what there is", on_help},
+    {"/listeners", false, "listeners and their addresses (?format=json)", sp_admin_listeners},
+    {"/logging", true, "the log level (?level=debug sets it)", on_logging},
+    {"/memory", false, "memory in use", on_memory},
+    {"/quitquitquit", true, "drains and ends the process", on_quit},
+    {"/ready", false, "200 while the door is open", on_ready},
+    {"/reopen_logs", true, "opens log files anew, after they were rotated", on_reopen},
+    {"/reset_counters", true, "sets counters to 0", on_reset},
+    {"/server_info", false, "version, state and options", sp_admin_server_info},
+    {"/stats", false, "stats (?filter=REGEX, ?usedonly, ?format=json or prometheus)", sp_admin_stats},
+    {"/stats/prometheus", false, "stats for Prometheus", sp_admin_stats_prometheus},
+};
+
+const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n)
+{
+    *ret_n = SP_ARRAY_LEN(handlers);
+    return handlers;
+}
+
+const struct sp_admin_handler *sp_admin_handler_find(struct sp_str path)
+{
+    for (size_t i = 0; i < SP_ARRAY_LEN(handlers); i++)
+        if (sp_str_eq(path, sp_str_c(handlers[i].path)))
+            return &handlers[i];
+    return NULL;
+}

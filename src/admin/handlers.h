@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the admin page answers, path by path.  For this directory.  Main thread.
+ */
+#ifndef SP_ADMIN_HANDLERS_H
+#define SP_ADMIN_HANDLERS_H
+
+#include "base/buf.h"
+#include "server/server.h"
+
+struct sp_admin_request {
+    struct sp_server *server;
+    struct sp_str method, path, query; /* path without the query; query without '?' */
+    struct sp_arena *arena;
+};
+
+struct sp_admin_answer {
+    unsigned status;          /* 200 unless set */
+    const char *content_type; /* text/plain unless set */
+    struct sp_buf body;
+};
+
+struct sp_admin_handler {
+    const char *path;
+    bool post; /* changes something */
+    const char *help;
+    void (*run)(const struct sp_admin_request *r, struct sp_admin_answer *a);
+};
+
+/* NULL when there is no such path. */
+const struct sp_admin_handler *sp_admin_handler_find(struct sp_str path);
+/* All of them, for /help and the index; *ret_n of them. */
+const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n);
+
+/* A query parameter, percent-decoded, in the arena. False when it is not there. */
+bool sp_admin_param(const struct sp_admin_request *r, const char *name, struct sp_str *ret_value);
+void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
+
+/* In other files of this directory. */
+void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_stats_prometheus(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_clusters(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_listeners(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_server_info(const struct sp_admin_request *r, struct sp_admin_answer *a);
+
+#endif

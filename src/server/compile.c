@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/compile.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "filters/registry.h"
+
+struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
+{
+    const struct sp_config *c = ctx;
+    return name.len ? sp_map_get(&c->clusters.by_name, name) : NULL;
+}
+
+static void compile_clusters(struct sp_config *c, unsigned n_workers, struct sp_diag *diag)
+{
+    const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
+    struct sp_cluster_build build = {.doc = c->doc, .diag = diag, .n_workers = n_workers};
+    c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));
+    for (size_t i = 0; i < res->n_clusters; i++) {
+        const Envoy__Config__Cluster__V3__Cluster *msg = res->clusters[i];
+        if (sp_map_get(&c->clusters.by_name, sp_str_c(msg->name))) {
+            sp_doc_err(c->doc, diag, msg, "name", -1, "a cluster \"%s\" stands above already (names are unique)",
+                       msg->name);
+            continue;
+        }
+        struct sp_cluster *cluster = sp_cluster_new(&build, msg);
+        if (!cluster)
+            continue;
+        c->clusters.v[c->clusters.n++] = cluster;
+        sp_map_add(&c->clusters.by_name, sp_cluster_name(cluster), cluster);
+    }
+}
+
+/* Two listeners on one address would share its connections by chance. */
+static bool address_taken(const struct sp_config *c, const struct sp_listener *l)
+{
+    const struct sp_addr *addr = sp_listener_addr(l);
+    for (unsigned i = 0; i < c->n_listeners; i++)
+        if (sp_addr_eq(sp_listener_addr(c->listeners[i]), addr, true) && (addr->port || addr->family == AF_UNIX))
+            return true;
+    return false;
+}
+
+static bool name_taken(const struct sp_config *c, struct sp_str name)
+{
+    for (unsigned i = 0; i < c->n_listeners; i++)
+        if (sp_str_eq(sp_listener_name(c->listeners[i]), name))
+            return true;
+    return false;
+}
+
+static void compile_listeners(struct sp_config *c, struct sp_diag *diag)
+{
+    const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
+    struct sp_listener_build build = {.doc = c->doc,
+                                      .diag = diag,
+                                      .registry = sp_filter_registry(),
+                                      .find_cluster = sp_config_find_cluster,
+                                      .ctx = c};
+    c->listeners = sp_xcalloc(res->n_listeners + 1, sizeof(*c->listeners));
+    for (size_t i = 0; i < res->n_listeners; i++) {
+        const Envoy__Config__Listener__V3__Listener *msg = res->listeners[i];
+        struct sp_listener *l = sp_listener_new(&build, msg);
+        if (!l)
+            continue;
+        if (msg->name[0] && name_taken(c, sp_str_c(msg->name)))
+            sp_doc_err(c->doc, diag, msg, "name", -1, "a listener \"%s\" stands above already (names are unique)",
+                       msg->name);
+        if (address_taken(c, l))
+            sp_doc_err(c->doc, diag, msg, "address", -1,
+                       "a listener above has this address already (give one listener several filter chains instead)");
+        c->listeners[c->n_listeners++] = l;
+    }
+}
+
+struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void (*dead)(struct sp_snapshot *s),
+                                    struct sp_diag *diag)
+{
+    assert(doc && n_workers > 0 && dead && diag);
+    unsigned before = diag->n_errors;
+    struct sp_config *c = sp_xcalloc(1, sizeof(*c));
+    c->doc = doc;
+    c->bootstrap = sp_doc_root(doc);
+    sp_map_init(&c->clusters.by_name);
+    sp_snapshot_init(&c->snapshot, n_workers + 2, dead);
+    if (c->bootstrap->static_resources) {
+        compile_clusters(c, n_workers, diag);
+        compile_listeners(c, diag);
+    }
+    if (diag->n_errors == before)
+        return c;
+    sp_config_free(c);
+    return NULL;
+}
+
+void sp_config_free(struct sp_config *c)
+{
+    if (!c)
+        return;
+    for (unsigned i = 0; i < c->n_listeners; i++)
+        sp_listener_free(c->listeners[i]);
+    for (unsigned i = 0; i < c->clusters.n; i++)
+        sp_cluster_unref(c->clusters.v[i]);
+    free(c->listeners);
+    free(c->clusters.v);
+    sp_map_done(&c->clusters.by_name);
+    sp_snapshot_done(&c->snapshot);
+    sp_doc_free(c->doc);
+    free(c);
+}
+
+void sp_config_certs(const struct sp_config *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
+{
+    assert(c && each);
+    for (unsigned i = 0; i < c->n_listeners; i++)
+        sp_listener_certs(c->listeners[i], each, arg);
+    for (unsigned i = 0; i < c->clusters.n; i++)
+        if (sp_cluster_tls(c->clusters.v[i]))
+            sp_tls_ctx_certs(sp_cluster_tls(c->clusters.v[i]), each, arg);
+}

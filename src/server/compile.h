@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_config: a Bootstrap compiled: clusters, listeners and what they contain.  The snapshot that streams and
+ * connections hold.  Made by the thread that loads configs (blocks on the disk), immutable afterwards; freed on the
+ * main thread when nobody holds it any more.
+ */
+#ifndef SP_SERVER_COMPILE_H
+#define SP_SERVER_COMPILE_H
+
+#include "clusters/cluster.h"
+#include "config/snapshot.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "listeners/listener.h"
+
+struct sp_config {
+    struct sp_snapshot snapshot;
+    struct sp_doc *doc; /* owned */
+    const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
+    struct sp_clusters clusters; /* a reference of each */
+    struct sp_listener **listeners;
+    unsigned n_listeners;
+};
+
+/*
+ * n_workers serve; the snapshot counts two more, the prober (index n_workers) and main (n_workers + 1). Takes `doc`, also
+ * when it fails. NULL after an error; all errors are in `diag`. `dead`: see sp_snapshot.
+ */
+struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void (*dead)(struct sp_snapshot *s),
+                                    struct sp_diag *diag);
+void sp_config_free(struct sp_config *c); /* NULL-safe */
+/* By name, or NULL; `ctx` is the sp_config: the find_cluster of all builds. */
+struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name);
+
+/* Each certificate that the config names: listeners' first, then clusters'. */
+void sp_config_certs(const struct sp_config *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
+
+#endif

@@ -77,6 +77,7 @@ struct sp_codec_config {
     bool h1_accept_10;             /* accept_http_10; else 426 */
     struct sp_str h1_default_host; /* for HTTP/1.0 without Host */
     bool h1_allow_absolute_url;    /* Envoy default true */
+    bool h1_allow_chunked_length;  /* with both Transfer-Encoding: chunked and Content-Length drop the latter; else 400 */
     bool h1_keep_open_on_error;    /* override_stream_error_on_invalid_http_message */
     /* HTTP/2 */
     uint32_t h2_max_streams;       /* default 100 */

@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 
-/* X(enum suffix, "name"): keep sorted by name. */
+/* X(enum suffix, "name"): keep sorted by name; after a change run scripts/gen_header_hash > src/http/header_hash.h. */
 #define SP_HEADER_TABLE(X) \
     X(ACCEPT, "accept") X(ACCEPT_ENCODING, "accept-encoding") X(AGE, "age") X(ALLOW, "allow") \
     X(AUTHORIZATION, "authorization") X(CACHE_CONTROL, "cache-control") X(CONNECTION, "connection") \
@@ -78,13 +78,15 @@ struct sp_headers {
     /* Responses. 0 in requests and trailers. */
     unsigned status;
     enum sp_protocol version; /* how it came in */
-    size_t bytes;             /* of all names and values as received, for limits and the access log */
+    size_t bytes;             /* of all names and values as received, for limits and the access log: set by the codec */
 };
 
 void sp_headers_init(struct sp_headers *h, struct sp_arena *arena);
 /* Deep copy into another arena (retries, shadowing). */
 void sp_headers_copy(struct sp_headers *to, struct sp_arena *arena, const struct sp_headers *from);
 
+/* Room for n lines more without a further allocation. */
+void sp_headers_reserve(struct sp_headers *h, unsigned n);
 /* Adds a line. Bytes are borrowed: they must live as long as the arena. `name` is lower-case. */
 void sp_headers_add(struct sp_headers *h, struct sp_str name, struct sp_str value);
 void sp_headers_add_id(struct sp_headers *h, enum sp_header_id id, struct sp_str value);
@@ -108,6 +110,14 @@ unsigned sp_headers_remove_id(struct sp_headers *h, enum sp_header_id id);
 bool sp_header_name_valid(struct sp_str name);
 /* Field-value bytes: no CTL but HTAB, no leading or trailing space. */
 bool sp_header_value_valid(struct sp_str value);
+
+/* RFC 9110 token characters, any case, at most 32 of them (longer ones no one uses). */
+bool sp_method_valid(struct sp_str method);
+/*
+ * uri-host [ ":" port ] of RFC 3986, host not empty, port at most 65535, and without the userinfo that RFC 9110 section
+ * 4.2.4 warns of.
+ */
+bool sp_authority_valid(struct sp_str authority);
 
 /* "OK", "Not Found" ...; "Unknown" for a status without one. Static. */
 struct sp_str sp_status_reason(unsigned status);

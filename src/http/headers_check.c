@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <assert.h>
+
+#include "http/chars.h"
+#include "http/headers.h"
+
+enum { METHOD_MAX = 32 };
+
+bool sp_header_name_valid(struct sp_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (sp_tchar_lower[(unsigned char)name.ptr[i]] != (unsigned char)name.ptr[i] || !name.ptr[i])
+            return false;
+    return name.len > 0;
+}
+
+bool sp_header_value_valid(struct sp_str value)
+{
+    if (!value.len)
+        return true;
+    char first = value.ptr[0], last = value.ptr[value.len - 1];
+    if (first == ' ' || first == '\t' || last == ' ' || last == '\t')
+        return false;
+    return sp_scan_ctl(value.ptr, value.ptr + value.len) == value.ptr + value.len;
+}
+
+bool sp_method_valid(struct sp_str method)
+{
+    for (size_t i = 0; i < method.len; i++)
+        if (!sp_is_tchar(method.ptr[i]))
+            return false;
+    return method.len > 0 && method.len <= METHOD_MAX;
+}
+
+/* Bytes of a reg-name: 1 unreserved and sub-delims, 2 '%'. */
+static const uint8_t reg_name[256] = {
+    ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1, ['!'] = 1, ['$'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1,
+    ['*'] = 1, ['+'] = 1, [','] = 1, [';'] = 1, ['='] = 1, ['%'] = 2,
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
+    ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1,
+    ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1,
+    ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
+    ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1,
+    ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1,
+    ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1,
+};
+
+/* Length of the reg-name or IPv4 address at the start of s; 0 when there is none. */
+static size_t reg_name_len(struct sp_str s)
+{
+    size_t i = 0;
+    while (i < s.len) {
+        uint8_t class = reg_name[(unsigned char)s.ptr[i]];
+        if (!class)
+            break;
+        if (class == 2) {
+            if (s.len - i < 3 || sp_hex_value(s.ptr[i + 1]) < 0 || sp_hex_value(s.ptr[i + 2]) < 0)
+                return 0;
+            i += 2;
+        }
+        i++;
+    }
+    return i;
+}
+
+/* Length of "[...]" at the start of s; 0 when it is none. Only the bytes of an IPv6 address are checked. */
+static size_t ip_literal_len(struct sp_str s)
+{
+    for (size_t i = 1; i < s.len; i++) {
+        if (s.ptr[i] == ']')
+            return i >= 3 ? i + 1 : 0;
+        if (sp_hex_value(s.ptr[i]) < 0 && s.ptr[i] != ':' && s.ptr[i] != '.')
+            return 0;
+    }
+    return 0;
+}
+
+bool sp_authority_valid(struct sp_str authority)
+{
+    if (!authority.len)
+        return false;
+    size_t host = authority.ptr[0] == '[' ? ip_literal_len(authority) : reg_name_len(authority);
+    if (!host)
+        return false;
+    if (host == authority.len)
+        return true;
+    uint64_t port;
+    if (authority.ptr[host] != ':')
+        return false;
+    struct sp_str digits = sp_str_sub(authority, host + 1, authority.len);
+    return digits.len && digits.len <= 5 && sp_str_u64(digits, 65535, &port) == 0;
+}

@@ -27,20 +27,30 @@ struct sp_string_matcher;
 struct sp_string_matcher *sp_string_matcher_new(const struct sp_doc *doc, struct sp_diag *diag,
                                                 const Envoy__Type__Matcher__V3__StringMatcher *msg);
 void sp_string_matcher_free(struct sp_string_matcher *m);
+/* An expression that hits its limit does not match. */
 bool sp_string_match(const struct sp_string_matcher *m, struct sp_str text);
+/* The same, and *ret_limit is set (never cleared) when the limit was hit. */
+bool sp_string_match_limited(const struct sp_string_matcher *m, struct sp_str text, bool *ret_limit);
 
 struct sp_header_matcher;
 struct sp_header_matcher *sp_header_matcher_new(const struct sp_doc *doc, struct sp_diag *diag,
                                                 const Envoy__Config__Route__V3__HeaderMatcher *msg);
 void sp_header_matcher_free(struct sp_header_matcher *m);
+/* An expression that hits its limit does not match, inverted or not. */
 bool sp_header_match(const struct sp_header_matcher *m, const struct sp_headers *h);
+/* The same, and *ret_limit is set (never cleared) when the limit was hit. */
+bool sp_header_match_limited(const struct sp_header_matcher *m, const struct sp_headers *h, bool *ret_limit);
 
 /* A RouteMatch on its own: jwt_authn's rules use it. */
 struct sp_route_match;
 struct sp_route_match *sp_route_match_new(const struct sp_doc *doc, struct sp_diag *diag,
                                           const Envoy__Config__Route__V3__RouteMatch *msg);
 void sp_route_match_free(struct sp_route_match *m);
-/* `random`: a number that decides runtime_fraction. */
-bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random);
+/*
+ * `random`: a number that decides runtime_fraction.  *ret_limit is set (never cleared) when an expression hit its limit,
+ * so that nobody can tell whether the rule was meant for this request: the caller then refuses it, it does not go on to
+ * the next rule.
+ */
+bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit);
 
 #endif

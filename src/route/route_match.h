@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of sp_route_match (route/matcher.h), for this directory only: the path's part and the rest stand apart, since
+ * a table finds routes by path through an index (route/path_index.h) and then asks for the rest only.
+ */
+#ifndef SP_ROUTE_ROUTE_MATCH_H
+#define SP_ROUTE_ROUTE_MATCH_H
+
+#include "route/matcher.h"
+
+enum sp_path_kind { SP_PATH_PREFIX, SP_PATH_EXACT, SP_PATH_SEPARATED, SP_PATH_REGEX };
+
+struct sp_query_matcher;
+
+struct sp_route_match {
+    enum sp_path_kind kind;
+    bool icase;
+    bool any;            /* nothing but the path decides */
+    struct sp_str text;  /* the path or prefix as written; its own memory */
+    struct sp_regex *regex;
+    struct sp_header_matcher **headers;
+    unsigned n_headers;
+    struct sp_query_matcher *query;
+    unsigned n_query;
+    uint32_t numerator, denominator; /* runtime_fraction; denominator 0: none */
+};
+
+/* A path up to its query or fragment. */
+struct sp_str sp_path_only(struct sp_str path);
+/* `path` as sp_path_only gives it. */
+bool sp_route_match_path(const struct sp_route_match *m, struct sp_str path, bool *ret_limit);
+/* Everything but the path. */
+bool sp_route_match_rest(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit);
+/* How many bytes of a path that matches prefix_rewrite replaces. */
+size_t sp_route_match_length(const struct sp_route_match *m, struct sp_str path);
+
+#endif

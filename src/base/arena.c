@@ -103,7 +103,8 @@ void sp_arena_done_wipe(struct sp_arena *a)
 
 void *sp_arena_zalloc(struct sp_arena *a, size_t size)
 {
-    return memset(sp_arena_alloc(a, size), 0, size);
+    /* An empty arena has no memory to point at when nothing is asked of it. */
+    return memset(sp_arena_alloc(a, SP_MAX(size, (size_t)1)), 0, size);
 }
 
 struct sp_str sp_arena_str(struct sp_arena *a, struct sp_str s)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/doc.h"
+#include "filters/gate.h"
+#include "filters/registry.h"
+#include "stats/stats.h"
+
+typedef Sallyport__Filters__Http__IpRestriction__V1__IpRestriction Message;
+
+static const struct sp_str ns = SP_STR_INIT("sallyport.filters.http.ip_restriction");
+
+struct config {
+    struct sp_arena arena;
+    struct sp_cidr_table *allow, *deny; /* NULL: no such list */
+    Sallyport__Common__V1__Source source;
+    bool shadow;
+    struct sp_gate_refusal refusal;
+    struct sp_counter allowed, denied, shadow_denied;
+};
+
+static void config_free(void *config)
+{
+    struct config *c = config;
+    sp_cidr_table_free(c->allow);
+    sp_cidr_table_free(c->deny);
+    sp_arena_done(&c->arena);
+    free(c);
+}
+
+static bool source_ok(const struct sp_filter_build *build, const Message *msg)
+{
+    if (msg->source != SALLYPORT__COMMON__V1__SOURCE__CLIENT || build->client_derived)
+        return true;
+    sp_doc_err(build->doc, build->diag, msg, "source", -1,
+               "nothing before this gate derives CLIENT (put an origin_shield with client_address before it, "
+               "or choose PEER)");
+    return false;
+}
+
+static bool lists_ok(const struct sp_filter_build *build, const Message *msg, struct config *c)
+{
+    if (!msg->n_allow && !msg->n_deny) {
+        sp_doc_err(build->doc, build->diag, msg, NULL, -1,
+                   "it has neither allow nor deny and would let everyone in (set one)");
+        return false;
+    }
+    if (msg->n_allow)
+        c->allow = sp_gate_cidrs(build, msg, "allow", msg->allow, msg->n_allow, SP_GATE_ANY_WIDTH);
+    if (msg->n_deny)
+        c->deny = sp_gate_cidrs(build, msg, "deny", msg->deny, msg->n_deny, SP_GATE_ANY_WIDTH);
+    return !c->allow == !msg->n_allow && !c->deny == !msg->n_deny;
+}
+
+static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
+{
+    const Message *msg = (const void *)base;
+    struct config *c = sp_xcalloc(1, sizeof(*c));
+    sp_arena_init(&c->arena);
+    c->source = msg->source;
+    c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
+    bool good = source_ok(build, msg);
+    good &= lists_ok(build, msg, c);
+    good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
+    if (!good) {
+        config_free(c);
+        return NULL;
+    }
+    struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
+    c->allowed = sp_stats_counter(scope, SP_STR("allowed"));
+    c->denied = sp_stats_counter(scope, SP_STR("denied"));
+    c->shadow_denied = sp_stats_counter(scope, SP_STR("shadow_denied"));
+    return c;
+}
+
+/* NULL when the address is not known. */
+static const struct sp_addr *address(const struct config *c, const struct sp_stream_info *info)
+{
+    const struct sp_addr *a = NULL;
+    switch (c->source) {
+    case SALLYPORT__COMMON__V1__SOURCE__SOCKET:
+        a = &info->conn->socket;
+        break;
+    case SALLYPORT__COMMON__V1__SOURCE__PEER:
+        a = &info->conn->peer;
+        break;
+    case SALLYPORT__COMMON__V1__SOURCE__CLIENT:
+        a = info->client_failed ? NULL : &info->client;
+        break;
+    default: /* the field rules demand a source */
+        break;
+    }
+    return a && a->family ? a : NULL;
+}
+
+/* Why it is denied, for the log; a NULL slice when it is not. */
+static struct sp_str verdict(const struct config *c, const struct sp_addr *a, struct sp_arena *arena)
+{
+    struct sp_cidr range;
+    if (!a)
+        return SP_STR("address_unknown");
+    if (c->deny && sp_cidr_table_find(c->deny, a, &range, NULL)) {
+        char text[SP_ADDR_TEXT_MAX];
+        size_t n = sp_cidr_format(&range, text);
+        return sp_arena_str(arena, sp_str_n(text, n));
+    }
+    if (c->allow && !sp_cidr_table_find(c->allow, a, NULL, NULL))
+        return SP_STR("not_in_allow");
+    return SP_STR_NULL;
+}
+
+static void log_denial(const struct config *c, const struct sp_addr *a, struct sp_str why, const struct sp_headers *h)
+{
+    char text[SP_ADDR_TEXT_MAX] = "an unknown address";
+    size_t n = a ? sp_addr_format_ip(a, text) : strlen(text);
+    struct sp_str path = sp_gate_log_path(h);
+    sp_log_limited(SP_LOG_INFO, "ip_restriction", 10, "%s %.*s: %.*s (%.*s %.*s)",
+                   c->shadow ? "would deny" : "denied", (int)n, text, SP_STR_ARG(why), SP_STR_ARG(h->method),
+                   SP_STR_ARG(path));
+}
+
+static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
+{
+    const struct config *c = f->config;
+    struct sp_arena *arena = sp_filter_arena(f);
+    const struct sp_addr *a = address(c, sp_filter_info(f));
+    struct sp_str why = verdict(c, a, arena);
+    if (SP_LIKELY(!why.ptr)) {
+        sp_counter_inc(c->allowed);
+        return SP_CONTINUE;
+    }
+    log_denial(c, a, why, h);
+    if (c->shadow) {
+        sp_counter_inc(c->shadow_denied);
+        sp_filter_set_metadata(f, ns, SP_STR("shadow_denied"), sp_arena_printf(arena, "\"%.*s\"", SP_STR_ARG(why)));
+        return SP_CONTINUE;
+    }
+    sp_counter_inc(c->denied);
+    return sp_gate_refuse(f, &c->refusal, sp_arena_printf(arena, "ip_restriction_denied{%.*s}", SP_STR_ARG(why)));
+}
+
+const struct sp_filter_ops sp_ip_restriction_ops = {
+    .name = "ip_restriction",
+    .type_url = "sallyport.filters.http.ip_restriction.v1.IpRestriction",
+    .size = sizeof(struct sp_filter),
+    .gate = true,
+    .config_new = config_new,
+    .config_free = config_free,
+    .decode_headers = decode_headers,
+};

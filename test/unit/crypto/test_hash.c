@@ -85,9 +85,11 @@ static void refuse(enum sp_base64 kind, struct sp_str in)
 
 static void test_base64_strict(void **state)
 {
-    static const char *const nopad[] = {"A", "AAAAA", "Zg==", "Zm8=", "Zm9v====", "Zh", "Zm9", "Zm 8", "Zm8\n", "+//+", "Zm9v\r\n",
+    static const char *const nopad[] = {"A", "AAAAA", "Zg==", "Zm8=", "Zm9v====", "Zh", "Zm9", "Zm 8", "Zm8\n", "+//+",
+        "Zm9v\r\n",
                                         " Zm9v", "Zg=", "=", "Z=", "Zm9v=", "Zg\x80", "Zm9vA", "\xff\xff\xff\xff"};
-    static const char *const pad[] = {"Zg", "Zg=", "Zm8", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Z=g=", "=Zm8", "Zm9v=",
+    static const char *const pad[] = {"Zg", "Zg=", "Zm8", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Z=g=", "=Zm8",
+        "Zm9v=",
                                       "Zm9v====", "Zm8=\n", "Zm9 ", "Zm.v"};
     for (size_t i = 0; i < SP_ARRAY_LEN(nopad); i++)
         refuse(SP_BASE64URL_NOPAD, sp_str_c(nopad[i]));

@@ -48,6 +48,7 @@ enum sp_codec_event {
     SP_CE_FLOOD,              /* a frame flood limit; detail names it; the connection closes */
     SP_CE_HEADERS_DROPPED_UNDERSCORE, SP_CE_REQUESTS_REJECTED_UNDERSCORE,
     SP_CE_METADATA_REFUSED,
+    SP_CE_HEADERS_TIMEOUT,    /* request_headers_timeout (408); from the wire, not from the codec */
 };
 
 struct sp_codec_cb {
@@ -99,7 +100,8 @@ struct sp_codec_ops {
     /* Consumes what it can from `in`; the rest stays (HTTP/1 while paused or while an earlier request is not answered).
      * 0, or -EPROTO: the connection must close once flushed. */
     int (*feed)(struct sp_codec *c, struct sp_buf *in);
-    /* The peer ended its side (`in` holds what was left). Open streams are ended or aborted. */
+    /* The peer ended its side (feed has had all it wanted). Open streams are ended or aborted. SP_ABORT_CLOSED is an orderly
+     * end (FIN; over TLS a close_notify), which may end a body that is delimited by it; SP_ABORT_RESET is any other. */
     void (*eof)(struct sp_codec *c, enum sp_abort why);
     /* Appends what is to be sent, up to about `room` bytes (0: control frames only). Called once a turn. */
     void (*flush)(struct sp_codec *c, struct sp_buf *out, size_t room);
@@ -124,6 +126,9 @@ struct sp_codec {
     bool want_close;         /* close the connection once all output was sent */
     bool want_read;          /* false while the codec would not consume more input */
     bool draining;
+    /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
+     * feed and runs request_headers_timeout by it. */
+    bool in_head;
 };
 
 /* `config` is copied. */

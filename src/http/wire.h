@@ -42,13 +42,16 @@ struct sp_wire_setup {
 
 /* Why a connection ended: for counters, logs and retries. */
 enum sp_wire_end {
-    SP_WIRE_LOCAL,       /* we closed it: idle, drained, asked to */
+    SP_WIRE_LOCAL,       /* we closed it: drained, asked to, the codec was done */
     SP_WIRE_REMOTE,      /* the peer closed or reset it */
     SP_WIRE_CONNECT,     /* client: no connection (err) */
     SP_WIRE_TIMEOUT,     /* connect, handshake, first bytes or headers */
     SP_WIRE_TLS,         /* the handshake or a record failed; text says how */
     SP_WIRE_PROTOCOL,    /* the codec gave up */
     SP_WIRE_REFUSED,     /* on_choose said no */
+    SP_WIRE_IDLE,        /* we closed it: no stream for idle_ns */
+    SP_WIRE_MAX_AGE,     /* we closed it: max_age_ns, once the last stream had ended */
+    SP_WIRE_UNREAD,      /* we closed it: the peer did not read the last answer within delayed_close_ns */
 };
 
 struct sp_wire_cb {

@@ -18,6 +18,7 @@
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
 #include "sallyport/admin/v1/admin.pb-c.h"
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
+#include "sallyport/demo/v1/origin.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
@@ -40,6 +41,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__config__route__v3__filter_config__descriptor,
     &sallyport__admin__v1__admin__descriptor,
     &sallyport__bootstrap__v1__edge__descriptor,
+    &sallyport__demo__v1__origin__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
     &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor,

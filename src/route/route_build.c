@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "route/route_build.h"
+
+#include <assert.h>
+
+#include "config/secret.h"
+#include "route/duration.h"
+#include "route/rewrite.h"
+#include "route/route_match.h"
+
+typedef Envoy__Config__Route__V3__Route Route;
+typedef Envoy__Config__Route__V3__RouteAction RouteAction;
+typedef Envoy__Config__Route__V3__WeightedCluster WeightedCluster;
+typedef Envoy__Config__Route__V3__WeightedCluster__ClusterWeight ClusterWeight;
+typedef Envoy__Config__Route__V3__DirectResponseAction DirectResponseAction;
+#define ACTION(name) ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_##name
+#define CLUSTER(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__CLUSTER_SPECIFIER_##name
+#define HOST(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__HOST_REWRITE_SPECIFIER_##name
+#define WEIGHT_HOST(name) ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__CLUSTER_WEIGHT__HOST_REWRITE_SPECIFIER_##name
+
+enum { DIRECT_BODY_MAX = 4096 };
+#define DEFAULT_TIMEOUT_NS (15 * 1000000000ull)
+
+static struct sp_str lower(struct sp_arena *arena, const char *text)
+{
+    struct sp_str s = sp_arena_str(arena, sp_str_c(text));
+    for (size_t i = 0; i < s.len; i++)
+        ((char *)(uintptr_t)s.ptr)[i] = sp_ascii_lower(s.ptr[i]);
+    return s;
+}
+
+/* False when the cluster is unknown and has to be known. */
+static bool find_cluster(const struct sp_route_ctx *c, const void *msg, const char *field, struct sp_str name,
+                         struct sp_cluster **ret)
+{
+    const struct sp_route_build *b = c->build;
+    *ret = b->find_cluster ? b->find_cluster(b->ctx, name) : NULL;
+    if (*ret || !c->validate_clusters)
+        return true;
+    sp_doc_err(b->doc, b->diag, msg, field, -1, "there is no cluster \"%.*s\" (name one of static_resources.clusters)",
+               SP_STR_ARG(name));
+    return false;
+}
+
+static bool host(const struct sp_route_ctx *c, const void *msg, const char *text, struct sp_str *ret)
+{
+    *ret = sp_arena_str(c->arena, sp_str_c(text));
+    if (!ret->len || sp_authority_valid(*ret))
+        return true;
+    sp_doc_err(c->build->doc, c->build->diag, msg, "host_rewrite_literal", -1,
+               "not a host name (such as \"www.example.com\" or \"10.0.0.1:8080\")");
+    return false;
+}
+
+static bool weight(struct sp_weighted_cluster *w, const struct sp_route_ctx *c, const ClusterWeight *msg)
+{
+    const struct sp_route_build *b = c->build;
+    w->name = sp_arena_str(c->arena, sp_str_c(msg->name));
+    bool good = find_cluster(c, msg, "name", w->name, &w->cluster);
+    if (!msg->weight) {
+        sp_doc_err(b->doc, b->diag, msg, "weight", -1, "required, but missing (add it; 0 sends nothing there)");
+        good = false;
+    }
+    if (msg->host_rewrite_specifier_case == WEIGHT_HOST(HOST_REWRITE_LITERAL))
+        good = host(c, msg, msg->host_rewrite_literal, &w->host_rewrite) && good;
+    if (b->header_ops)
+        w->header_ops = b->header_ops(b->ctx, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,
+                                      msg->request_headers_to_remove, msg->n_request_headers_to_remove,
+                                      msg->response_headers_to_add, msg->n_response_headers_to_add,
+                                      msg->response_headers_to_remove, msg->n_response_headers_to_remove);
+    if (b->filter_configs)
+        w->filter_configs = b->filter_configs(b->ctx, msg, msg->typed_per_filter_config, msg->n_typed_per_filter_config);
+    return good;
+}
+
+static bool weighted(struct sp_route *r, const struct sp_route_ctx *c, const WeightedCluster *msg)
+{
+    const struct sp_route_build *b = c->build;
+    uint64_t sum = 0;
+    bool good = true;
+    r->weighted = sp_arena_zalloc(c->arena, (msg->n_clusters + 1) * sizeof(*r->weighted));
+    for (size_t i = 0; i < msg->n_clusters; i++) {
+        struct sp_weighted_cluster *w = &r->weighted[r->n_weighted++];
+        good = weight(w, c, msg->clusters[i]) && good;
+        sum += msg->clusters[i]->weight ? msg->clusters[i]->weight->value : 0;
+        w->upto = (uint32_t)SP_MIN(sum, UINT32_MAX);
+    }
+    r->total_weight = (uint32_t)SP_MIN(sum, UINT32_MAX);
+    if (!good)
+        return false;
+    if (sum == 0)
+        sp_doc_err(b->doc, b->diag, msg, "clusters", -1, "the sum of the weights is 0 (at least one has to be greater)");
+    else if (sum > UINT32_MAX)
+        sp_doc_err(b->doc, b->diag, msg, "clusters", -1, "the sum of the weights is over 4294967295 (make them smaller)");
+    else if (msg->total_weight && msg->total_weight->value != sum)
+        sp_doc_err(b->doc, b->diag, msg, "total_weight", -1, "the weights add up to %llu, not to this (take it out)",
+                   (unsigned long long)sum);
+    else
+        return true;
+    return false;
+}
+
+static bool cluster_header(struct sp_route *r, const struct sp_route_ctx *c, const RouteAction *msg)
+{
+    r->cluster_header = lower(c->arena, msg->cluster_header);
+    if (r->cluster_header.ptr[0] != ':' || sp_str_eq(r->cluster_header, SP_STR(":authority")))
+        return true;
+    sp_doc_err(c->build->doc, c->build->diag, msg, "cluster_header", -1,
+               "no cluster can be named by this pseudo-header (take an ordinary header, or :authority)");
+    return false;
+}
+
+static bool cluster(struct sp_route *r, const struct sp_route_ctx *c, const RouteAction *msg)
+{
+    switch (msg->cluster_specifier_case) {
+    case CLUSTER(CLUSTER):
+        r->cluster_name = sp_arena_str(c->arena, sp_str_c(msg->cluster));
+        return find_cluster(c, msg, "cluster", r->cluster_name, &r->cluster);
+    case CLUSTER(CLUSTER_HEADER):
+        return cluster_header(r, c, msg);
+    case CLUSTER(WEIGHTED_CLUSTERS):
+        return weighted(r, c, msg->weighted_clusters);
+    default:
+        sp_doc_err(c->build->doc, c->build->diag, msg, NULL, -1,
+                   "one of these is required: cluster, cluster_header, weighted_clusters");
+        return false;
+    }
+}
+
+static void timeouts(struct sp_route *r, const RouteAction *msg)
+{
+    r->timeout_ns = sp_duration_or(msg->timeout, DEFAULT_TIMEOUT_NS);
+    r->has_idle_timeout = msg->idle_timeout != NULL;
+    r->idle_timeout_ns = sp_duration_or(msg->idle_timeout, 0);
+    const Envoy__Config__Route__V3__RouteAction__MaxStreamDuration *max = msg->max_stream_duration;
+    r->has_max_stream_duration = max && max->max_stream_duration;
+    r->max_stream_duration_ns = r->has_max_stream_duration ? sp_duration_or(max->max_stream_duration, 0) : 0;
+}
+
+static bool action(struct sp_route *r, const struct sp_route_ctx *c, const RouteAction *msg)
+{
+    static const unsigned not_found[] = {503, 404, 500};
+    const struct sp_route_build *b = c->build;
+    bool good = cluster(r, c, msg);
+    r->cluster_not_found_status = not_found[msg->cluster_not_found_response_code];
+    if (msg->host_rewrite_specifier_case == HOST(HOST_REWRITE_LITERAL))
+        good = host(c, msg, msg->host_rewrite_literal, &r->host_rewrite_literal) && good;
+    else if (msg->host_rewrite_specifier_case == HOST(HOST_REWRITE_HEADER))
+        r->host_rewrite_header = lower(c->arena, msg->host_rewrite_header);
+    else if (msg->host_rewrite_specifier_case == HOST(AUTO_HOST_REWRITE))
+        r->auto_host_rewrite = msg->auto_host_rewrite && msg->auto_host_rewrite->value;
+    r->append_x_forwarded_host = msg->append_x_forwarded_host;
+    timeouts(r, msg);
+    r->retry = c->retry;
+    if (msg->retry_policy) {
+        r->retry = sp_retry_new(b, c->arena, msg->retry_policy);
+        good = r->retry && good;
+    }
+    return sp_rewrite_action(r->priv, b, c->arena, msg) && good;
+}
+
+static bool direct(struct sp_route *r, const struct sp_route_ctx *c, const DirectResponseAction *msg)
+{
+    const struct sp_route_build *b = c->build;
+    struct sp_secret body;
+    r->direct_status = msg->status;
+    if (!msg->body)
+        return true;
+    if (sp_secret_read(b->doc, b->diag, msg->body, 0, &body) < 0)
+        return false;
+    r->direct_body = sp_arena_str(c->arena, sp_secret_str(&body));
+    sp_secret_done(&body);
+    if (r->direct_body.len > DIRECT_BODY_MAX) {
+        sp_doc_err(b->doc, b->diag, msg, "body", -1, "%zu bytes: at most %d (serve larger ones from a cluster)",
+                   r->direct_body.len, DIRECT_BODY_MAX);
+        return false;
+    }
+    if (r->direct_body.len && (msg->status == 204 || msg->status == 304)) {
+        sp_doc_err(b->doc, b->diag, msg, "body", -1, "an answer with status %u has no body (take it out)", msg->status);
+        return false;
+    }
+    return true;
+}
+
+static bool any_action(struct sp_route *r, const struct sp_route_ctx *c, const Route *msg)
+{
+    switch (msg->action_case) {
+    case ACTION(ROUTE):
+        r->kind = SP_ROUTE_CLUSTER;
+        return action(r, c, msg->route);
+    case ACTION(REDIRECT):
+        r->kind = SP_ROUTE_REDIRECT;
+        return sp_rewrite_redirect(r->priv, c->build, c->arena, msg->redirect);
+    case ACTION(DIRECT_RESPONSE):
+        r->kind = SP_ROUTE_DIRECT;
+        return direct(r, c, msg->direct_response);
+    default:
+        sp_doc_err(c->build->doc, c->build->diag, msg, NULL, -1,
+                   "one of these is required: route, redirect, direct_response");
+        return false;
+    }
+}
+
+bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Route *msg)
+{
+    assert(r && c && c->build && msg && msg->match);
+    const struct sp_route_build *b = c->build;
+    struct sp_rewrite *rw = r->priv = sp_arena_zalloc(c->arena, sizeof(*rw));
+    r->name = sp_arena_str(c->arena, sp_str_c(msg->name));
+    r->match = rw->match = sp_route_match_new(b->doc, b->diag, msg->match);
+    bool good = any_action(r, c, msg) && r->match;
+    if (b->header_ops)
+        r->header_ops = b->header_ops(b->ctx, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,
+                                      msg->request_headers_to_remove, msg->n_request_headers_to_remove,
+                                      msg->response_headers_to_add, msg->n_response_headers_to_add,
+                                      msg->response_headers_to_remove, msg->n_response_headers_to_remove);
+    if (b->filter_configs)
+        r->filter_configs = b->filter_configs(b->ctx, msg, msg->typed_per_filter_config, msg->n_typed_per_filter_config);
+    return good;
+}
+
+void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c)
+{
+    assert(r && c);
+    const struct sp_route_build *b = c->build;
+    for (unsigned i = 0; i < r->n_weighted; i++) {
+        if (b->header_ops_free && r->weighted[i].header_ops)
+            b->header_ops_free(r->weighted[i].header_ops);
+        if (b->filter_configs_free && r->weighted[i].filter_configs)
+            b->filter_configs_free(r->weighted[i].filter_configs);
+    }
+    if (b->header_ops_free && r->header_ops)
+        b->header_ops_free(r->header_ops);
+    if (b->filter_configs_free && r->filter_configs)
+        b->filter_configs_free(r->filter_configs);
+    if (r->retry != c->retry)
+        sp_retry_done(r->retry);
+    sp_route_match_free((struct sp_route_match *)(uintptr_t)r->match);
+    if (r->priv)
+        sp_rewrite_done(r->priv);
+}

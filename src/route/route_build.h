@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compiling one Route of a virtual host, for route/table.c.
+ */
+#ifndef SP_ROUTE_ROUTE_BUILD_H
+#define SP_ROUTE_ROUTE_BUILD_H
+
+#include "route/route.h"
+
+struct sp_route_ctx {
+    const struct sp_route_build *build;
+    struct sp_arena *arena; /* the table's: all texts and arrays */
+    bool validate_clusters;
+    const struct sp_retry_policy *retry; /* the virtual host's, or NULL */
+};
+
+/* Fills a zeroed route; false after an error. Either way sp_route_done takes back what it holds. */
+bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Envoy__Config__Route__V3__Route *msg);
+void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c);
+
+/* NULL after an error. In the arena; sp_retry_done takes back what it holds. */
+struct sp_retry_policy *sp_retry_new(const struct sp_route_build *b, struct sp_arena *arena,
+                                     const Envoy__Config__Route__V3__RetryPolicy *msg);
+void sp_retry_done(const struct sp_retry_policy *p); /* NULL-safe */
+
+#endif

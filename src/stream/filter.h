@@ -30,10 +30,17 @@ struct sp_weighted_cluster; /* route/route.h */
 enum sp_status {
     SP_CONTINUE,
     SP_STOP,        /* headers: the iteration stops here, data still reaches this filter; data: the filter took it */
-    SP_STOP_BUFFER, /* the chain holds it here (data: later data still reaches this filter); over the stream's buffer
-                       limit the chain answers 413 (requests) or 500 (responses) */
+    SP_STOP_BUFFER, /* the chain holds it here (data: later data still reaches this filter; headers: it is held unseen);
+                       over the stream's buffer limit the chain answers 413 (requests) or 500 (responses) */
     SP_STOP_PAUSE,  /* the chain holds it here and what follows too, unseen; at the watermark the source is paused */
 };
+/*
+ * While a filter is stopped and sees data or trailers, SP_CONTINUE from that callback lets all go on that is held at it,
+ * as sp_filter_continue does.  What reaches a stopped filter that has no callback for it is held as with SP_STOP_PAUSE: a
+ * filter that waits for a decision is never passed by the body.  What was held unseen is shown to the filter after it
+ * continued.  The terminal filter's SP_STOP is SP_CONTINUE (it took it); data and trailers that it holds otherwise are
+ * shown to it again.
+ */
 
 enum sp_direction { SP_DECODE, SP_ENCODE };
 
@@ -57,6 +64,9 @@ struct sp_filter_ops {
     const char *type_url; /* full message name: "envoy.extensions.filters.http.router.v3.Router" */
     size_t size;          /* of the per-stream object; at least sizeof(struct sp_filter) */
     bool gate, terminal;
+    /* A gate that sets info->proven: a stream of its chain that stays unproven is a stranger's, whose forwarded headers
+     * are not believed. */
+    bool proves;
 
     /* Compiles the filter's message (type_url's, already validated). NULL: errors were added to build->diag. */
     void *(*config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);

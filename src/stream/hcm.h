@@ -23,6 +23,7 @@ struct sp_hcm_build {
     void *ctx;
     bool tls_verifies;  /* the filter chain's TLS context verifies client certificates against a CA */
     bool tls;           /* the filter chain has TLS */
+    size_t buffer_limit; /* per_connection_buffer_limit_bytes: what a stream may hold a direction; 0: 1 MiB */
     const struct sp_stats_scope *listener_scope;
 };
 

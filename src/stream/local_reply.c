@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stream/local_reply.h"
+
+#include <assert.h>
+
+bool sp_is_grpc(const struct sp_headers *h)
+{
+    assert(h);
+    struct sp_str type = sp_headers_get_id(h, SP_H_CONTENT_TYPE), grpc = SP_STR("application/grpc");
+    if (!sp_str_istarts(type, grpc))
+        return false;
+    return type.len == grpc.len || type.ptr[grpc.len] == '+' || type.ptr[grpc.len] == ';';
+}
+
+unsigned sp_grpc_status(unsigned http_status)
+{
+    switch (http_status) {
+    case 400: return 13; /* INTERNAL */
+    case 401: return 16; /* UNAUTHENTICATED */
+    case 403: return 7;  /* PERMISSION_DENIED */
+    case 404: return 12; /* UNIMPLEMENTED */
+    case 429:
+    case 502:
+    case 503:
+    case 504: return 14; /* UNAVAILABLE */
+    default: return 2;   /* UNKNOWN */
+    }
+}
+
+/* gRPC's Percent-Encoded: all but 0x20 to 0x7e, and '%' itself. */
+static struct sp_str percent_encoded(struct sp_arena *arena, struct sp_str s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *out = sp_arena_alloc(arena, s.len * 3 + 1), *p = out;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char ch = (unsigned char)s.ptr[i];
+        if (ch >= 0x20 && ch <= 0x7e && ch != '%') {
+            *p++ = (char)ch;
+            continue;
+        }
+        *p++ = '%';
+        *p++ = hex[ch >> 4];
+        *p++ = hex[ch & 15];
+    }
+    return sp_str_n(out, (size_t)(p - out));
+}
+
+static struct sp_str decimal(struct sp_arena *arena, size_t n)
+{
+    char *out = sp_arena_alloc(arena, 20), *p = out + 20;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    return sp_str_n(p, (size_t)(out + 20 - p));
+}
+
+static void add_extra(const struct sp_reply *reply, struct sp_headers *h)
+{
+    for (unsigned i = 0; i < reply->n_headers; i++)
+        sp_headers_add(h, reply->headers[i].name, reply->headers[i].value);
+    if (reply->no_store)
+        sp_headers_set_id(h, SP_H_CACHE_CONTROL, SP_STR("no-store"));
+}
+
+void sp_local_reply_make(const struct sp_reply *reply, const struct sp_headers *request, struct sp_arena *arena,
+                         struct sp_headers *h, struct sp_buf *body)
+{
+    assert(reply && arena && h && body && reply->status >= 200 && reply->status < 600);
+    sp_headers_init(h, arena);
+    h->status = reply->status;
+    bool head = request && sp_str_eq(request->method, SP_STR("HEAD"));
+    if (request && sp_is_grpc(request)) {
+        h->status = 200;
+        sp_headers_add_id(h, SP_H_CONTENT_TYPE, SP_STR("application/grpc"));
+        sp_headers_add_id(h, SP_H_GRPC_STATUS, decimal(arena, sp_grpc_status(reply->status)));
+        if (reply->body.len && !head)
+            sp_headers_add_id(h, SP_H_GRPC_MESSAGE, percent_encoded(arena, reply->body));
+        add_extra(reply, h);
+        return;
+    }
+    bool bodiless = reply->status == 204 || reply->status == 304; /* RFC 9110 sections 15.3.5 and 15.4.5 */
+    if (!bodiless)
+        sp_headers_add_id(h, SP_H_CONTENT_LENGTH, decimal(arena, reply->body.len));
+    if (reply->body.len && !bodiless) {
+        sp_headers_add_id(h, SP_H_CONTENT_TYPE, reply->content_type.len ? reply->content_type : SP_STR("text/plain"));
+        if (!head)
+            sp_buf_append_str(body, reply->body); /* a copy: what is sent outlives the stream */
+    }
+    add_extra(reply, h);
+}

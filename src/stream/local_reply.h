@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The message of a local reply: what the gateway itself answers.  Pure; any thread.  Follows Envoy: text/plain unless
+ * said otherwise, content-length always, no body for HEAD; a gRPC request (content-type application/grpc) gets a
+ * trailers-only answer: 200 with grpc-status and grpc-message.
+ */
+#ifndef SP_STREAM_LOCAL_REPLY_H
+#define SP_STREAM_LOCAL_REPLY_H
+
+#include "stream/filter.h"
+
+/* application/grpc, with or without "+proto" or parameters. */
+bool sp_is_grpc(const struct sp_headers *h);
+/* gRPC's code for an HTTP status (grpc's http-grpc-status-mapping). */
+unsigned sp_grpc_status(unsigned http_status);
+/* Fills `h` (zeroed) and `body`, which is copied; `request` may be NULL. */
+void sp_local_reply_make(const struct sp_reply *reply, const struct sp_headers *request, struct sp_arena *arena,
+                         struct sp_headers *h, struct sp_buf *body);
+
+#endif

@@ -307,6 +307,7 @@ const struct sp_filter_ops sp_origin_shield_ops = {
     .type_url = "sallyport.filters.http.origin_shield.v1.OriginShield",
     .size = sizeof(struct sp_filter),
     .gate = true,
+    .proves = true,
     .config_new = config_new,
     .config_free = config_free,
     .derives_client = derives_client,

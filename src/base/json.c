@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/json.h"
+
+#include <assert.h>
+
+/* Counts brackets outside strings, so that the parser's recursion is bounded before it begins. */
+static bool shallow(struct sp_str text, unsigned max_depth)
+{
+    unsigned depth = 0;
+    bool string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                string = false;
+        } else if (c == '"') {
+            string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > max_depth)
+                return false;
+        } else if ((c == '}' || c == ']') && depth) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+json_t *sp_json_load(struct sp_str text, unsigned max_depth)
+{
+    assert(text.ptr || text.len == 0);
+    if (text.len == 0 || !shallow(text, max_depth))
+        return NULL;
+    return json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+struct sp_str sp_json_str(const json_t *object, const char *name)
+{
+    const json_t *v = json_object_get(object, name);
+    return json_is_string(v) ? sp_str_n(json_string_value(v), json_string_length(v)) : SP_STR_NULL;
+}

@@ -76,6 +76,26 @@ static inline const char *sp_scan_ctl(const char *p, const char *end)
     return end;
 }
 
+/* The first byte in [p, end) that no request target has (RFC 9112 section 3.2: not visible ASCII, or '#'), or `end`. */
+static inline const char *sp_scan_target(const char *p, const char *end)
+{
+#ifdef SP_CHARS_SSE2
+    const __m128i low = _mm_set1_epi8(0x21), del = _mm_set1_epi8(0x7f), hash = _mm_set1_epi8('#');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        /* Signed: bytes from 0x80 on are below 0x21 too. */
+        __m128i bad = _mm_or_si128(_mm_cmplt_epi8(v, low), _mm_cmpeq_epi8(v, del));
+        int mask = _mm_movemask_epi8(_mm_or_si128(bad, _mm_cmpeq_epi8(v, hash)));
+        if (mask)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    for (; p < end; p++)
+        if (*p < 0x21 || *p == 0x7f || *p == '#' || (unsigned char)*p >= 0x80)
+            return p;
+    return end;
+}
+
 /*
  * Lower-cases token characters in place from p on, up to the first other byte (or `end`), and returns where that is.
  */

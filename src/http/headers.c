@@ -5,7 +5,7 @@
 
 #include "http/header_hash.h"
 
-enum { FIRST_CAP = 16, CAP_MAX = 1 << 20 };
+enum { FIRST_CAP = 16, CAP_MAX = 1 << 24 };
 
 static const struct sp_str header_names[SP_H_COUNT] = {
 #define X(id, name) [SP_H_##id] = SP_STR_INIT(name),

@@ -11,7 +11,7 @@
 #include "http/chars.h"
 
 /* Every byte value at every place of blocks and tails, against the definition. */
-static void the_scan_finds_every_control_character(void **state)
+static void the_scans_find_every_byte_of_their_class(void **state)
 {
     enum { N = 45 };
     char *text = malloc(N);
@@ -22,6 +22,8 @@ static void the_scan_finds_every_control_character(void **state)
             bool ctl = (c < 0x20 && c != '\t') || c == 0x7f;
             assert_ptr_equal(sp_scan_ctl(text, text + N), ctl ? text + at : text + N);
             assert_int_equal(sp_is_ctl((char)c), ctl);
+            bool target = c > 0x20 && c < 0x7f && c != '#';
+            assert_ptr_equal(sp_scan_target(text, text + N), target ? text + N : text + at);
         }
     }
     memset(text, '\t', N);
@@ -62,7 +64,7 @@ static void tokens_are_lowered_up_to_the_first_other_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_scan_finds_every_control_character),
+        cmocka_unit_test(the_scans_find_every_byte_of_their_class),
         cmocka_unit_test(classes),
         cmocka_unit_test(tokens_are_lowered_up_to_the_first_other_byte),
     };

@@ -58,8 +58,8 @@ struct sp_codec_cb {
     void (*on_stream_closed)(void *ctx, struct sp_codec_stream *cs, enum sp_abort why);
     /* There is something to flush, or the codec wants to close, or it is ready for more input: run a turn. */
     void (*on_wake)(void *ctx);
-    /* `detail` is a static string. `h` is the request as far as it was understood, or NULL; status is what was
-     * answered (0: reset or closed without an answer). For counters and the access log. */
+    /* `detail` is a static string; status is what the codec answered to a request that never became a stream (0: nothing,
+     * or the request has a stream, which is aborted and has its own line). For counters and the access log. */
     void (*on_event)(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status);
     /* Client: the peer will take no new streams (GOAWAY, Connection: close). */
     void (*on_draining)(void *ctx);
@@ -124,6 +124,7 @@ struct sp_codec {
     struct sp_codec_config config;
     unsigned n_streams;      /* not yet closed */
     bool want_close;         /* close the connection once all output was sent */
+    bool want_reset;         /* close it now, and by reset: a message was cut short, which its end would hide */
     bool want_read;          /* false while the codec would not consume more input */
     bool draining;
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
@@ -131,7 +132,31 @@ struct sp_codec {
     bool in_head;
 };
 
-/* `config` is copied. */
+/*
+ * `config` is copied.
+ *
+ * HTTP/1 (RFC 9112; how strict: http/h1_parse.h).
+ *
+ * What is malformed the server answers itself (a line of text, Connection: close) and reports by on_event; on_stream does
+ * not come. If a body turns out to be malformed, rx.sink is aborted with SP_ABORT_PROTOCOL; the receiver may answer from
+ * within that call; if it does not and had not begun to, the codec cancels tx.source and answers 400 itself. The client
+ * aborts a malformed response with SP_ABORT_PROTOCOL.
+ *
+ * Headers of the connection (Connection and what it names, Keep-Alive, Transfer-Encoding, TE but for "trailers", Upgrade)
+ * are neither delivered nor sent; framing is the codec's own. An sp_headers given to tx with "connection: close" ends
+ * the connection after the response. CONNECT is delivered with an empty path, and an offer to upgrade (but h2c, which
+ * is passed over) with `protocol` set: both for the receiver to refuse, and the connection ends after the answer.
+ *
+ * Expect: 100-continue is delivered as a header, and it is the receiver's business to send a head of status 100 when it
+ * wants the body. A final answer before that closes the connection. 1xx heads go to HTTP/1.1 peers only.
+ *
+ * The server reads the next request when the one before was answered. A response that ends before its request did is sent
+ * in full; the request half is aborted with SP_ABORT_CANCEL, what is left of it is read and dropped if that is little,
+ * else the connection is closed. What a message lacks of its Content-Length, or has too much, resets the connection.
+ *
+ * The client runs one exchange at a time. A response that ends before its request was sent cancels tx.source and closes
+ * the connection; so does ending either half early.
+ */
 struct sp_codec *sp_h1_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,
                            void *ctx);
 struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,

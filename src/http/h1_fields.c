@@ -149,10 +149,8 @@ static enum sp_h1_err special(struct fields *f, enum sp_header_id id, struct sp_
             te(f, value);
         return SP_H1E_NONE;
     case ROLE_EXPECT:
-        if (request && sp_str_ieq(value, SP_STR("100-continue"))) {
+        if (request && sp_str_ieq(value, SP_STR("100-continue")))
             f->info->expect_continue = f->p->version == SP_HTTP_11;
-            return SP_H1E_NONE;
-        }
         break;
     case DROP:
         return SP_H1E_NONE;
@@ -255,8 +253,8 @@ static void check_host(struct fields *f)
 }
 
 /*
- * RFC 9110 section 7.8. h2c is not spoken this way, and the offer is passed over, as any may be; other protocols go to the
- * receiver as h->protocol, which refuses or takes them. Either way nothing behind the message is read as HTTP.
+ * RFC 9110 section 7.8. h2c is not spoken this way, and the offer is passed over, as any may be; other protocols go to
+ * the receiver as h->protocol, which refuses or takes them. Either way nothing behind the message is read as HTTP.
  */
 static enum sp_h1_err check_upgrade(struct fields *f)
 {

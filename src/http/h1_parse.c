@@ -60,7 +60,8 @@ static enum sp_h1_err version_of(struct sp_h1_head *p, const struct sp_codec_con
     return SP_H1E_NONE;
 }
 
-static enum sp_h1_err request_line(struct sp_h1_head *p, const struct sp_codec_config *config, const char *line, size_t len)
+static enum sp_h1_err request_line(struct sp_h1_head *p, const struct sp_codec_config *config, const char *line,
+                                   size_t len)
 {
     size_t i = 0;
     while (i < len && i <= METHOD_MAX && sp_is_tchar(line[i]))
@@ -86,7 +87,8 @@ static enum sp_h1_err request_line(struct sp_h1_head *p, const struct sp_codec_c
 }
 
 /* HTTP-version SP 3DIGIT [ SP reason ]: the space is missing in what some servers send. */
-static enum sp_h1_err status_line(struct sp_h1_head *p, const struct sp_codec_config *config, const char *line, size_t len)
+static enum sp_h1_err status_line(struct sp_h1_head *p, const struct sp_codec_config *config, const char *line,
+                                  size_t len)
 {
     if (len < 12 || line[8] != ' ' || (len > 12 && line[12] != ' '))
         return SP_H1E_STATUS_LINE;

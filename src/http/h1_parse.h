@@ -73,7 +73,7 @@ enum sp_h1_step { SP_H1_MORE, SP_H1_DONE, SP_H1_BAD };
 
 enum sp_h1_kind { SP_H1_REQUEST, SP_H1_RESPONSE, SP_H1_TRAILERS };
 
-enum { SP_H1_ENDS = 128 };
+enum { SP_H1_ENDS = 64 };
 
 /* A head (or trailers) that is being read. */
 struct sp_h1_head {
@@ -146,10 +146,7 @@ void sp_h1_body_init(struct sp_h1_body *b, enum sp_h1_body_kind kind, uint64_t l
 enum sp_h1_step sp_h1_body_feed(struct sp_h1_body *b, const struct sp_codec_config *config, struct sp_h1_head *trailers,
                                 struct sp_buf *in, struct sp_buf *out);
 
-/*
- * For h1_parse's own files.  `line` is the first line without CRLF: fills what p keeps of it.
- */
-enum sp_h1_err sp_h1_first_line(struct sp_h1_head *p, const struct sp_codec_config *config, const char *line, size_t len);
+/* For h1_parse's own files. */
 /* Sorts out a request's target, before the fields are parsed: path, scheme, authority. */
 enum sp_h1_err sp_h1_target(struct sp_headers *h, const struct sp_codec_config *config, struct sp_str target);
 /* Parses the field lines of a head that lies at `base`; the first line is done. */

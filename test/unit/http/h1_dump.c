@@ -75,8 +75,8 @@ static void print(FILE *f, struct run *r)
     }
     const char *version = r->h.version == SP_HTTP_10 ? "1.0" : "1.1";
     if (r->kind == SP_H1_REQUEST)
-        fprintf(f, "%.*s %.*s %.*s %.*s %s", SP_STR_ARG(r->h.method), SP_STR_ARG(r->h.scheme), SP_STR_ARG(r->h.authority),
-                SP_STR_ARG(r->h.path), version);
+        fprintf(f, "%.*s %.*s %.*s %.*s %s", SP_STR_ARG(r->h.method), SP_STR_ARG(r->h.scheme),
+                SP_STR_ARG(r->h.authority), SP_STR_ARG(r->h.path), version);
     else
         fprintf(f, "%u %s", r->h.status, version);
     if (r->h.protocol.len)

@@ -37,7 +37,8 @@ static void expect(enum sp_h1_kind kind, const char *bytes, size_t n, const char
 {
     char *got = h1_dump(kind, &config, bytes, n, first, piece);
     if (strcmp(got, expected) != 0)
-        fail_msg("%.*s\ncut at %zu, in pieces of %zu:\n  got  %s\n  want %s", (int)n, bytes, first, piece, got, expected);
+        fail_msg("%.*s\ncut at %zu, in pieces of %zu:\n  got  %s\n  want %s", (int)n, bytes, first, piece, got,
+                 expected);
     free(got);
 }
 
@@ -50,13 +51,16 @@ static void check(enum sp_h1_kind kind, const struct message *m)
         expect(kind, m->bytes, n, m->expected, cut, n);
 }
 
-#define CHECK_ALL(kind, table) \
-    do { \
-        for (size_t i_ = 0; i_ < SP_ARRAY_LEN(table); i_++) \
-            check((kind), &(table)[i_]); \
+#define CHECK_ALL(kind, table)                                                                                         \
+    do {                                                                                                               \
+        for (size_t i_ = 0; i_ < SP_ARRAY_LEN(table); i_++)                                                            \
+            check((kind), &(table)[i_]);                                                                               \
     } while (0)
 
-#define M(text, want) {(text), (want), sizeof(text) - 1}
+#define M(text, want)                                                                                                  \
+    {                                                                                                                  \
+        (text), (want), sizeof(text) - 1                                                                               \
+    }
 #define CHECK(kind, text, want) check((kind), &(struct message)M(text, want))
 /* A request with one more line. */
 #define WITH(line) "POST / HTTP/1.1\r\nHost: a\r\n" line "\r\n\r\n"
@@ -86,17 +90,18 @@ static void good_requests(void **state)
         M("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", "POST http a / 1.1 content-length=5|ab..."),
         M("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET http a / 1.1 close|"),
         M("GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop,\tClose , ,\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nX: 2\r\n\r\n",
-         "GET http a / 1.1 close x=2|"),
+          "GET http a / 1.1 close x=2|"),
         M("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nProxy-Connection: x\r\nTE: gzip, Trailers\r\n\r\n",
-         "GET http a / 1.1 te=trailers|"),
+          "GET http a / 1.1 te=trailers|"),
         M("GET / HTTP/1.1\r\nHost: a\r\nConnection: TE\r\nTE: gzip\r\n\r\n", "GET http a / 1.1|"),
         M("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
           "GET http a / 1.1 {websocket} last|"),
         M("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "GET http a / 1.1|"),
-        M("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
-         "GET http a / 1.1|"),
+        M("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\nConnection: Upgrade, "
+          "HTTP2-Settings\r\n\r\n",
+          "GET http a / 1.1|"),
         M("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
-         "PUT http a / 1.1 expect content-length=1|x"),
+          "PUT http a / 1.1 expect expect=100-Continue content-length=1|x"),
         M("PUT / HTTP/1.1\r\nHost: a\r\nExpect: other\r\n\r\n", "PUT http a / 1.1 expect=other|"),
         M("GET", "..."),
         M("GET / HTTP/1.1\r\nHost: a\r\n\r", "..."),
@@ -115,7 +120,7 @@ static void good_chunks(void **state)
         M(CHUNKED("3; a\r\nabc\r\n0\r\n\r\n"), CHUNKED_GOT "|abc|"),
         M(CHUNKED("1\r\nx\r\n0\r\nX-T: 1\r\nU:2\r\n\r\n!"), CHUNKED_GOT "|x| x-t=1 u=2+1"),
         M(CHUNKED("0\r\nContent-Length: 5\r\nHost: x\r\nAuthorization: y\r\nX-Origin-Verify: z\r\nOk: 1\r\n\r\n"),
-         CHUNKED_GOT "|| ok=1"),
+          CHUNKED_GOT "|| ok=1"),
         M(CHUNKED(""), CHUNKED_GOT "||..."),
         M(CHUNKED("7fffffffffffffff\r\nabc"), CHUNKED_GOT "|abc|..."),
         M(CHUNKED("3\r\n\r\n\n\r\n0\r\n\r\n"), CHUNKED_GOT "|\r\n\n|"),
@@ -245,8 +250,12 @@ static void smuggling(void **state)
         M(WITH("Transfer-Encoding: \"chunked\""), "!http1.invalid_transfer_encoding"),
         M(WITH("Transfer-Encoding: ,chunked"), "!http1.invalid_transfer_encoding"),
         M(WITH("Transfer-Encoding:"), "!http1.invalid_transfer_encoding"),
-        M(WITH("Transfer-Encoding: chun\xc5\xbf" "ed"), "!http1.invalid_transfer_encoding"),
-        M(WITH("Transfer-Encoding: \x0b" "chunked"), "!http1.invalid_characters"),
+        M(WITH("Transfer-Encoding: chun\xc5\xbf"
+               "ed"),
+          "!http1.invalid_transfer_encoding"),
+        M(WITH("Transfer-Encoding: \x0b"
+               "chunked"),
+          "!http1.invalid_characters"),
         M(WITH("Transfer-Encoding:\n chunked"), "!http1.bare_lf"),
         M(WITH("X: y\nTransfer-Encoding: chunked"), "!http1.bare_lf"),
         M(WITH("X: y\rTransfer-Encoding: chunked"), "!http1.bare_cr"),
@@ -272,7 +281,7 @@ static void smuggling(void **state)
     static const struct message old[] = {
         M("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "!http1.transfer_encoding_not_allowed"),
         M("POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
-         "POST http a / 1.0 content-length=1|x"),
+          "POST http a / 1.0 content-length=1|x"),
         M("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "GET http a / 1.0 close|"),
         M("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n", "GET http a / 1.0 close|"),
         M("GET / HTTP/1.0\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "GET http a / 1.0 close|"),
@@ -338,7 +347,7 @@ static void responses(void **state)
         M("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "!http1.transfer_encoding_not_allowed"),
         M("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "!http1.invalid_transfer_encoding"),
         M("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-         "!http1.content_length_and_chunked_not_allowed"),
+          "!http1.content_length_and_chunked_not_allowed"),
         M("HTTP/1.1 200 OK\nContent-Length: 0\n\n", "!http1.bare_lf"),
         M("\r\nHTTP/1.1 200 OK\r\n\r\n", "!http1.invalid_status_line"),
         M("HTTP/1.1 99 OK\r\n\r\n", "!http1.invalid_status_line"),
@@ -364,8 +373,9 @@ static void options(void **state)
     config.underscores = 0;
     CHECK(SP_H1_REQUEST, WITH("a_b: c"), "POST http a / 1.1 a_b=c|");
     config.h1_allow_chunked_length = true;
-    CHECK(SP_H1_REQUEST, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                                           "POST http a / 1.1 last||");
+    CHECK(SP_H1_REQUEST,
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+          "POST http a / 1.1 last||");
     config.h1_allow_absolute_url = false;
     CHECK(SP_H1_REQUEST, "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "!http1.invalid_url");
     config.h1_allow_absolute_url = config.tls = true;
@@ -400,9 +410,10 @@ static void limits(void **state)
     CHECK(SP_H1_RESPONSE, "HTTP/1.1 200 01234567890123456789", "!http1.headers_too_large");
     config.max_header_bytes = 100;
     config.max_headers = 100;
-    CHECK(SP_H1_REQUEST, CHUNKED("0\r\na: 0123456789012345678901234567890123456789012345678901\r\n"
-                                                   "b: 0123456789012345678901234567890123456789012345678901\r\n\r\n"),
-                                           "!http1.trailers_too_large");
+    CHECK(SP_H1_REQUEST,
+          CHUNKED("0\r\na: 0123456789012345678901234567890123456789012345678901\r\n"
+                  "b: 0123456789012345678901234567890123456789012345678901\r\n\r\n"),
+          "!http1.trailers_too_large");
 }
 
 static void many_lines_and_long_extensions(void **state)
@@ -421,7 +432,9 @@ static void many_lines_and_long_extensions(void **state)
     free(whole);
     end = text + sprintf(text, "%s", CHUNKED(""));
     for (int i = 0; i < 100; i++) /* small ones, but many */
-        end += sprintf(end, "1;0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\r\nx\r\n");
+        end += sprintf(
+            end,
+            "1;0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\r\nx\r\n");
     expect(SP_H1_REQUEST, text, (size_t)(end - text), "!http1.chunk_extensions_too_large", 0, 100000);
     expect(SP_H1_REQUEST, text, (size_t)(end - text), "!http1.chunk_extensions_too_large", 0, 1);
     free(text);

@@ -11,11 +11,11 @@
 #include "http/codec.h"
 #include "http/headers.h"
 
-#define assert_str(got, want) \
-    do { \
-        struct sp_str got_ = (got), want_ = sp_str_c(want); \
-        assert_int_equal(got_.len, want_.len); \
-        assert_memory_equal(got_.ptr, want_.ptr, want_.len); \
+#define assert_str(got, want)                                                                                          \
+    do {                                                                                                               \
+        struct sp_str got_ = (got), want_ = sp_str_c(want);                                                            \
+        assert_int_equal(got_.len, want_.len);                                                                         \
+        assert_memory_equal(got_.ptr, want_.ptr, want_.len);                                                           \
     } while (0)
 
 static struct sp_arena arena;
@@ -170,7 +170,8 @@ static void a_copy_stands_alone(void **state)
 static void names_and_values_are_checked(void **state)
 {
     assert_true(sp_header_name_valid(SP_STR("x-a_b!#$%&'*+.^`|~9")));
-    static const char *const bad_names[] = {"", "a b", "a:", "A", "a\r", "a\n", "\x80", "a(", "a,", "a/", "{", "\"", "@", ":p"};
+    static const char *const bad_names[] = {"",   "a b", "a:", "A", "a\r", "a\n", "\x80",
+                                            "a(", "a,",  "a/", "{", "\"",  "@",   ":p"};
     for (unsigned i = 0; i < SP_ARRAY_LEN(bad_names); i++)
         assert_false(sp_header_name_valid(sp_str_c(bad_names[i])));
     assert_false(sp_header_name_valid(sp_str_n("a\0b", 3)));
@@ -192,13 +193,43 @@ static void methods_and_authorities_are_checked(void **state)
     assert_false(sp_method_valid(SP_STR("")));
     assert_false(sp_method_valid(SP_STR("GE T")));
     assert_false(sp_method_valid(SP_STR("GET\t")));
-    static const char *const good[] = {"a", "a.b:80", "1.2.3.4:65535", "[::1]", "[::1]:8080", "[::ffff:1.2.3.4]:1", "a_b-c~d",
-                                       "A%2Fb", "x,y", "a:0"};
+    static const char *const good[] = {
+        "a", "a.b:80", "1.2.3.4:65535", "[::1]", "[::1]:8080", "[::ffff:1.2.3.4]:1", "a_b-c~d", "A%2Fb", "x,y", "a:0"};
     for (unsigned i = 0; i < SP_ARRAY_LEN(good); i++)
         assert_true(sp_authority_valid(sp_str_c(good[i])));
-    static const char *const bad[] = {"", ":80", "a:", "a:65536", "a:-1", "a:+1", "a:8 0", "a b", "a@b", "a/b", "a?b", "a#b", "a\\b",
-                                      "[", "[]", "[::1", "[::1]x", "::1", "a:1:2", "[v1.x]", "%zz", "a%2", "a%", "a<b", "\xc3\xa4", "[:]",
-                                      "a:000080", "a\"b", "[fe80::1%25eth0]", "a]", "http://a", "a\tb", "a{b}"};
+    static const char *const bad[] = {"",
+                                      ":80",
+                                      "a:",
+                                      "a:65536",
+                                      "a:-1",
+                                      "a:+1",
+                                      "a:8 0",
+                                      "a b",
+                                      "a@b",
+                                      "a/b",
+                                      "a?b",
+                                      "a#b",
+                                      "a\\b",
+                                      "[",
+                                      "[]",
+                                      "[::1",
+                                      "[::1]x",
+                                      "::1",
+                                      "a:1:2",
+                                      "[v1.x]",
+                                      "%zz",
+                                      "a%2",
+                                      "a%",
+                                      "a<b",
+                                      "\xc3\xa4",
+                                      "[:]",
+                                      "a:000080",
+                                      "a\"b",
+                                      "[fe80::1%25eth0]",
+                                      "a]",
+                                      "http://a",
+                                      "a\tb",
+                                      "a{b}"};
     for (unsigned i = 0; i < SP_ARRAY_LEN(bad); i++)
         if (sp_authority_valid(sp_str_c(bad[i])))
             fail_msg("taken: %s", bad[i]);
@@ -233,16 +264,11 @@ static void codec_defaults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_known_name_has_its_id),
-        cmocka_unit_test(near_misses_are_other),
-        cmocka_unit_test(lines_are_added_found_and_removed),
-        cmocka_unit_test(set_keeps_the_first_place),
-        cmocka_unit_test(many_lines_grow_the_list),
-        cmocka_unit_test(a_copy_stands_alone),
-        cmocka_unit_test(names_and_values_are_checked),
-        cmocka_unit_test(methods_and_authorities_are_checked),
-        cmocka_unit_test(names_of_statuses_and_aborts),
-        cmocka_unit_test(codec_defaults),
+        cmocka_unit_test(every_known_name_has_its_id),       cmocka_unit_test(near_misses_are_other),
+        cmocka_unit_test(lines_are_added_found_and_removed), cmocka_unit_test(set_keeps_the_first_place),
+        cmocka_unit_test(many_lines_grow_the_list),          cmocka_unit_test(a_copy_stands_alone),
+        cmocka_unit_test(names_and_values_are_checked),      cmocka_unit_test(methods_and_authorities_are_checked),
+        cmocka_unit_test(names_of_statuses_and_aborts),      cmocka_unit_test(codec_defaults),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

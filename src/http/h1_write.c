@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Heads as they are sent.  Every name and value is looked at once more, whoever made it: a CR or LF in one would be a
+ * second message of the writer's choice (response splitting).  Framing headers are always our own.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "http/chars.h"
+#include "http/h1_codec.h"
+
+enum {
+    FRAMING_ROOM = 128, /* what we add to a head */
+    CONTIGUOUS_MAX = SP_CHUNK_SIZE / 2
+};
+
+enum role { PASS, DROP, ROLE_LENGTH, ROLE_CONNECTION, ROLE_HOST };
+
+static const uint8_t roles[SP_H_COUNT] = {
+    [SP_H_CONTENT_LENGTH] = ROLE_LENGTH,
+    [SP_H_CONNECTION] = ROLE_CONNECTION,
+    [SP_H_HOST] = ROLE_HOST,
+    [SP_H_KEEP_ALIVE] = DROP,
+    [SP_H_PROXY_CONNECTION] = DROP,
+    [SP_H_TRANSFER_ENCODING] = DROP,
+    [SP_H_UPGRADE] = DROP,
+    [SP_H_TE] = DROP,
+    [SP_H_HTTP2_SETTINGS] = DROP,
+};
+
+/* What a walk over the lines found. */
+struct survey {
+    size_t size; /* of the lines that are written as they are */
+    bool has_length, close;
+    uint64_t length;
+};
+
+static bool value_fits(struct sp_str v)
+{
+    return sp_scan_ctl(v.ptr, v.ptr + v.len) == v.ptr + v.len;
+}
+
+static bool has_close(struct sp_str value)
+{
+    struct sp_str token;
+    while (sp_str_split(&value, ',', &token))
+        if (sp_str_ieq(sp_str_trim(token), SP_STR("close")))
+            return true;
+    return false;
+}
+
+static int survey_special(const struct sp_header *line, bool request, struct survey *s)
+{
+    switch ((enum role)roles[line->id]) {
+    case ROLE_LENGTH:
+        if (s->has_length || sp_str_u64(line->value, INT64_MAX, &s->length) != 0)
+            return -EINVAL;
+        s->has_length = true;
+        break;
+    case ROLE_CONNECTION:
+        s->close = s->close || has_close(line->value);
+        break;
+    case ROLE_HOST:
+        if (!request)
+            s->size += line->name.len + line->value.len + 4;
+        break;
+    case DROP:
+    case PASS:
+        break;
+    }
+    return 0;
+}
+
+static int survey(const struct sp_headers *h, bool request, struct survey *s)
+{
+    *s = (struct survey){0};
+    for (unsigned i = 0; i < h->n; i++) {
+        const struct sp_header *line = &h->v[i];
+        if (line->id == SP_H_OTHER && !sp_header_name_valid(line->name))
+            return -EINVAL;
+        if (!value_fits(line->value))
+            return -EINVAL;
+        if (!roles[line->id])
+            s->size += line->name.len + line->value.len + 4;
+        else if (survey_special(line, request, s))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static inline char *put(char *p, struct sp_str s)
+{
+    return s.len ? mempcpy(p, s.ptr, s.len) : p;
+}
+
+#define PUT(p, literal) ((char *)mempcpy((p), (literal), sizeof(literal) - 1))
+
+static char *put_decimal(char *p, uint64_t v)
+{
+    char digits[20];
+    unsigned n = 0;
+    do {
+        digits[n++] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    while (n)
+        *p++ = digits[--n];
+    return p;
+}
+
+static char *put_line(char *p, struct sp_str name, struct sp_str value)
+{
+    p = put(p, name);
+    *p++ = ':';
+    *p++ = ' ';
+    p = put(p, value);
+    *p++ = '\r';
+    *p++ = '\n';
+    return p;
+}
+
+static char *put_lines(char *p, const struct sp_headers *h, bool request)
+{
+    for (unsigned i = 0; i < h->n; i++) {
+        const struct sp_header *line = &h->v[i];
+        enum role role = roles[line->id];
+        if (role == PASS || (role == ROLE_HOST && !request))
+            p = put_line(p, line->name, line->value);
+    }
+    return p;
+}
+
+/* Where `size` bytes of a head can be written: in the buffer itself if they are few. */
+static char *head_room(struct sp_h1_stream *s, size_t size)
+{
+    size_t room;
+    return size <= CONTIGUOUS_MAX ? sp_buf_reserve(&s->out, size, &room) : sp_arena_alloc(&s->arena, size);
+}
+
+static void head_done(struct sp_h1_stream *s, const char *from, const char *to, size_t size)
+{
+    size_t n = (size_t)(to - from);
+    assert(n <= size);
+    s->cs.tx_head_bytes += n;
+    if (size <= CONTIGUOUS_MAX)
+        sp_buf_commit(&s->out, n);
+    else
+        sp_buf_append(&s->out, from, n);
+}
+
+static char *put_status_line(char *p, bool old, unsigned status, struct sp_str reason)
+{
+    p = old ? PUT(p, "HTTP/1.0 ") : PUT(p, "HTTP/1.1 ");
+    p = put_decimal(p, status);
+    *p++ = ' ';
+    p = put(p, reason);
+    return PUT(p, "\r\n");
+}
+
+/* RFC 9112 section 6.3, from the sender's side; -EINVAL when the length contradicts the end. */
+static int frame_response(struct sp_h1_stream *s, unsigned status, bool end, struct survey *sv)
+{
+    if (status < 200 || status == 204) {
+        sv->has_length = false;
+        s->framing = SP_H1_TX_NONE;
+        return 0;
+    }
+    if (s->head_only || status == 304) {
+        s->framing = SP_H1_TX_NONE;
+        return 0;
+    }
+    if (end && sv->has_length && sv->length)
+        return -EINVAL;
+    if (end || sv->has_length) {
+        sv->has_length = true;
+        s->framing = SP_H1_TX_LENGTH;
+        s->tx_left = sv->length;
+        return 0;
+    }
+    s->framing = s->old ? SP_H1_TX_UNTIL_EOF : SP_H1_TX_CHUNKED;
+    return 0;
+}
+
+static char *put_framing(char *p, const struct sp_h1_stream *s, const struct survey *sv)
+{
+    if (sv->has_length) {
+        p = PUT(p, "content-length: ");
+        p = put_decimal(p, sv->length);
+        return PUT(p, "\r\n");
+    }
+    return s->framing == SP_H1_TX_CHUNKED ? PUT(p, "transfer-encoding: chunked\r\n") : p;
+}
+
+int sp_h1_write_response(struct sp_h1_stream *s, const struct sp_headers *h, bool end, bool may_keep, bool *ret_close)
+{
+    assert(s && h && ret_close && h->status >= 100 && h->status <= 999);
+    struct survey sv;
+    if (survey(h, false, &sv) || frame_response(s, h->status, end, &sv))
+        return -EINVAL;
+    bool final = h->status >= 200;
+    bool close = final && (!may_keep || sv.close || s->framing == SP_H1_TX_UNTIL_EOF);
+    struct sp_str reason = sp_status_reason(h->status);
+    size_t size = sv.size + reason.len + FRAMING_ROOM;
+    char *from = head_room(s, size), *p = put_status_line(from, s->old, h->status, reason);
+    p = put_lines(p, h, false);
+    if (final)
+        p = put_framing(p, s, &sv);
+    if (close)
+        p = PUT(p, "connection: close\r\n");
+    else if (final && s->old)
+        p = PUT(p, "connection: keep-alive\r\n");
+    p = PUT(p, "\r\n");
+    head_done(s, from, p, size);
+    *ret_close = close;
+    return 0;
+}
+
+/* Methods whose requests have no content unless it is said that they have. */
+static bool method_without_body(struct sp_str m)
+{
+    return sp_str_eq(m, SP_STR("GET")) || sp_str_eq(m, SP_STR("HEAD")) || sp_str_eq(m, SP_STR("DELETE")) ||
+           sp_str_eq(m, SP_STR("OPTIONS")) || sp_str_eq(m, SP_STR("TRACE"));
+}
+
+static int frame_request(struct sp_h1_stream *s, const struct sp_headers *h, bool end, struct survey *sv)
+{
+    if (end && sv->length)
+        return -EINVAL;
+    if (end || sv->has_length) {
+        s->framing = SP_H1_TX_LENGTH;
+        s->tx_left = sv->length;
+        sv->has_length = sv->has_length || !method_without_body(h->method);
+        return 0;
+    }
+    s->framing = SP_H1_TX_CHUNKED;
+    return 0;
+}
+
+int sp_h1_write_request(struct sp_h1_stream *s, const struct sp_headers *h, bool end)
+{
+    assert(s && h);
+    struct survey sv;
+    if (!sp_method_valid(h->method) || sp_str_eq(h->method, SP_STR("CONNECT")) || !h->path.len ||
+        sp_scan_target(h->path.ptr, h->path.ptr + h->path.len) != h->path.ptr + h->path.len ||
+        !sp_authority_valid(h->authority))
+        return -EINVAL;
+    if (survey(h, true, &sv) || frame_request(s, h, end, &sv))
+        return -EINVAL;
+    size_t size = h->method.len + h->path.len + h->authority.len + sv.size + FRAMING_ROOM;
+    char *from = head_room(s, size), *p = put(from, h->method);
+    *p++ = ' ';
+    p = put(p, h->path);
+    p = PUT(p, " HTTP/1.1\r\n");
+    p = put_line(p, SP_STR("host"), h->authority);
+    p = put_lines(p, h, true);
+    p = put_framing(p, s, &sv);
+    p = PUT(p, "\r\n");
+    head_done(s, from, p, size);
+    return 0;
+}
+
+int sp_h1_write_trailers(struct sp_h1_stream *s, const struct sp_headers *t)
+{
+    assert(s && s->framing == SP_H1_TX_CHUNKED);
+    if (!t || !t->n) {
+        sp_buf_append_static(&s->out, "0\r\n\r\n", 5);
+        return 0;
+    }
+    struct survey sv;
+    if (survey(t, true, &sv))
+        return -EINVAL;
+    size_t size = sv.size + FRAMING_ROOM;
+    char *from = head_room(s, size), *p = PUT(from, "0\r\n");
+    p = put_lines(p, t, true);
+    p = PUT(p, "\r\n");
+    head_done(s, from, p, size);
+    return 0;
+}
+
+void sp_h1_write_error(struct sp_buf *out, unsigned status, bool close, bool head_only)
+{
+    assert(out && status >= 400 && status <= 599);
+    struct sp_str reason = sp_status_reason(status);
+    const char *more = status == 426 ? "upgrade: HTTP/1.1\r\nconnection: upgrade, close\r\n"
+                       : close       ? "connection: close\r\n"
+                                     : "";
+    char text[512];
+    int n = snprintf(text, sizeof(text),
+                     "HTTP/1.1 %u %.*s\r\ncontent-type: text/plain\r\ncontent-length: %zu\r\n%s\r\n%.*s", status,
+                     SP_STR_ARG(reason), reason.len + 1, more, head_only ? 0 : (int)reason.len, reason.ptr);
+    assert(n > 0 && (size_t)n < sizeof(text));
+    sp_buf_append(out, text, (size_t)n);
+    if (!head_only)
+        sp_buf_append(out, "\n", 1);
+}

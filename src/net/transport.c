@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -337,6 +339,13 @@ size_t sp_transport_queued(const struct sp_transport *t)
 {
     assert(t && !t->closed);
     return t->out.len;
+}
+
+size_t sp_transport_unacked(const struct sp_transport *t)
+{
+    assert(t && !t->closed);
+    int n = 0;
+    return t->out.len + (ioctl(t->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0);
 }
 
 void sp_transport_shutdown(struct sp_transport *t)

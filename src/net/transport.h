@@ -42,6 +42,8 @@ struct sp_buf *sp_transport_in(struct sp_transport *t);
 void sp_transport_write(struct sp_transport *t, struct sp_buf *b);
 /* Bytes accepted but not yet given to the kernel. */
 size_t sp_transport_queued(const struct sp_transport *t);
+/* The same and what the kernel holds that the peer has not acknowledged: to see whether a slow reader reads at all. */
+size_t sp_transport_unacked(const struct sp_transport *t);
 /* Half close after what is queued (FIN). */
 void sp_transport_shutdown(struct sp_transport *t);
 /* reset: with RST (SO_LINGER 0), dropping what is queued; else what is queued is tried once more, then the socket

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "http/wire_open.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "http/wire_close.h"
+#include "http/wire_io.h"
+
+enum {
+    WATER_MIN = 16 * 1024,  /* less would not hold one TLS record */
+    WATER_MAX = 256 * 1024, /* more would only fill memory: the kernel has buffers of its own */
+};
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+enum { PREFACE_LEN = sizeof(preface) - 1 };
+
+static uint32_t to_ms(uint64_t ns)
+{
+    uint64_t ms = (ns + SP_NS_PER_MS - 1) / SP_NS_PER_MS;
+    return (uint32_t)SP_MIN(ms, (uint64_t)UINT32_MAX);
+}
+
+void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
+{
+    assert(!w->opening && !w->tls);
+    size_t limit = s->buffer_limit ? s->buffer_limit : WATER_MAX;
+    w->high_water = (uint32_t)SP_MIN(SP_MAX(limit, (size_t)WATER_MIN), (size_t)WATER_MAX);
+    w->idle_ms = to_ms(s->idle_ns);
+    w->headers_ms = to_ms(s->headers_ns);
+    w->delayed_ms = to_ms(s->delayed_close_ns);
+    w->age_due = s->max_age_ns ? sp_wire_now(w) + s->max_age_ns : 0;
+    w->opening = sp_xcalloc(1, sizeof(*w->opening));
+    w->opening->config = s->config;
+    w->opening->config.server = w->server;
+    w->opening->config.tls = s->tls != NULL;
+    w->opening->codec = (uint8_t)s->codec;
+    if (!s->tls)
+        return;
+    w->tls = sp_xcalloc(1, sizeof(*w->tls));
+    w->tls->ctx = sp_tls_ctx_ref(s->tls);
+    w->tls->tls = w->server ? sp_tls_accept(s->tls) : sp_tls_connect(s->tls, s->sni, s->verify_name);
+}
+
+static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)
+{
+    struct sp_wire *w = ctx;
+    w->idling = false;
+    w->new_head = true;
+    return w->codec_cb->on_stream(w->ctx, cs, h);
+}
+
+static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)
+{
+    struct sp_wire *w = ctx;
+    w->idling = false; /* the idle time begins anew */
+    w->codec_cb->on_stream_closed(w->ctx, cs, why);
+}
+
+static void on_wake(void *ctx)
+{
+    struct sp_wire *w = ctx;
+    if (w->phase != SP_WP_DEAD)
+        sp_defer(&w->worker->turn, &w->run);
+}
+
+static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
+{
+    struct sp_wire *w = ctx;
+    if (w->codec_cb->on_event)
+        w->codec_cb->on_event(w->ctx, ev, detail, status);
+}
+
+static void on_draining(void *ctx)
+{
+    struct sp_wire *w = ctx;
+    if (w->codec_cb->on_draining)
+        w->codec_cb->on_draining(w->ctx);
+}
+
+/* The codec's callbacks pass through here, so that its wake-ups reach the wire. */
+static const struct sp_codec_cb forward = {on_stream, on_stream_closed, on_wake, on_event, on_draining};
+
+static bool make_codec(struct sp_wire *w, enum sp_codec_kind kind)
+{
+    assert(w->opening && !w->codec && kind != SP_CODEC_AUTO);
+    struct sp_codec *(*make)(struct sp_turn *, const struct sp_codec_config *, const struct sp_codec_cb *, void *) =
+        kind == SP_CODEC_H2 ? sp_h2_new : sp_h1_new;
+    w->codec = make(&w->worker->turn, &w->opening->config, &forward, w);
+    free(w->opening);
+    w->opening = NULL;
+    w->phase = SP_WP_OPEN;
+    sp_wire_set_due(w, 0);
+    w->idling = w->heading = false;
+    w->cb->on_ready(w->ctx);
+    if (w->draining) {
+        w->draining = false;
+        sp_wire_begin_drain(w, w->end);
+    }
+    return true;
+}
+
+/* TLS or not, the bytes will be plain from here on. */
+static bool pick_codec(struct sp_wire *w)
+{
+    enum sp_codec_kind kind = w->opening->codec;
+    if (kind == SP_CODEC_AUTO && w->tls) {
+        struct sp_str alpn = sp_tls_get_info(w->tls->tls)->alpn;
+        if (alpn.len)
+            kind = sp_str_eq(alpn, SP_STR("h2")) ? SP_CODEC_H2 : SP_CODEC_H1;
+    }
+    if (kind == SP_CODEC_AUTO && !w->server)
+        kind = SP_CODEC_H1;
+    if (kind != SP_CODEC_AUTO)
+        return make_codec(w, kind);
+    w->phase = SP_WP_PREFACE;
+    sp_wire_set_due(w, w->idle_ms * SP_NS_PER_MS);
+    return true;
+}
+
+static bool fail(struct sp_wire *w, enum sp_wire_end why, const char *text)
+{
+    w->text = text;
+    sp_wire_finish(w, why, 0, false);
+    return false;
+}
+
+static bool after_choice(struct sp_wire *w, const struct sp_wire_setup *setup, bool hello_seen)
+{
+    sp_wire_set_up(w, setup);
+    w->opening->hello_seen = hello_seen;
+    if (!w->tls)
+        return pick_codec(w);
+    w->phase = SP_WP_HANDSHAKE;
+    sp_wire_set_due(w, setup->handshake_ns);
+    return true;
+}
+
+static bool choose(struct sp_wire *w, const struct sp_client_hello *hello)
+{
+    struct sp_wire_setup setup = {0};
+    sp_codec_config_init(&setup.config, true);
+    if (!w->cb->on_choose(w->ctx, hello, &setup)) {
+        sp_wire_finish(w, SP_WIRE_REFUSED, 0, true);
+        return false;
+    }
+    if (w->close_asked)
+        return false;
+    return after_choice(w, &setup, hello != NULL);
+}
+
+/* 1: parsed into *ret; 0: more is needed; -1: finished. */
+static int read_hello(struct sp_wire *w, struct sp_arena *arena, struct sp_client_hello *ret)
+{
+    const char *why = NULL;
+    struct sp_buf *in = sp_transport_in(w->transport);
+    int r = in->len ? sp_client_hello_parse(in, arena, ret, &why) : 0;
+    if (r < 0 || (r == 0 && in->len >= SP_CLIENT_HELLO_MAX)) {
+        fail(w, SP_WIRE_TLS, why ? why : "TLS error: the ClientHello is too long");
+        return -1;
+    }
+    if (r == 0 && w->in_end) {
+        fail(w, SP_WIRE_REMOTE, in->len ? "the peer closed the connection inside its ClientHello" : NULL);
+        return -1;
+    }
+    return r;
+}
+
+static bool step_hello(struct sp_wire *w)
+{
+    char first = 0;
+    struct sp_buf *in = sp_transport_in(w->transport);
+    if (!w->inspect || (sp_buf_peek(in, &first, 1) && first != 0x16)) /* a TLS record of the handshake begins so */
+        return choose(w, NULL);
+    struct sp_arena arena;
+    struct sp_client_hello hello = {0};
+    sp_arena_init(&arena);
+    bool on = read_hello(w, &arena, &hello) > 0 && choose(w, &hello);
+    sp_arena_done(&arena);
+    return on;
+}
+
+static bool step_handshake(struct sp_wire *w)
+{
+    if (w->server && !w->opening->hello_seen) { /* nothing reaches wolfSSL that was not looked at */
+        struct sp_arena arena;
+        struct sp_client_hello hello = {0};
+        sp_arena_init(&arena);
+        int r = read_hello(w, &arena, &hello);
+        sp_arena_done(&arena);
+        if (r <= 0)
+            return false;
+        w->opening->hello_seen = true;
+    }
+    sp_wire_pump(w);
+    sp_wire_send_tls(w);
+    if (w->tls_state == SP_TLS_OPEN)
+        return pick_codec(w);
+    if (w->tls_state == SP_TLS_FAILED) {
+        sp_wire_begin_close(w, SP_WIRE_TLS); /* not at once: the alert must not be lost to a reset */
+    } else if (w->in_end || w->write_err || w->tls_state == SP_TLS_CLOSED) {
+        w->text = "the peer closed the connection during the TLS handshake";
+        sp_wire_finish(w, SP_WIRE_REMOTE, w->in_err ? w->in_err : w->write_err, false);
+    }
+    return false;
+}
+
+static bool step_preface(struct sp_wire *w)
+{
+    char seen[PREFACE_LEN];
+    if (w->tls)
+        sp_wire_pump(w);
+    size_t n = sp_buf_peek(sp_wire_app_in(w), seen, PREFACE_LEN);
+    if (n && memcmp(seen, preface, n) != 0)
+        return make_codec(w, SP_CODEC_H1);
+    if (n == PREFACE_LEN)
+        return make_codec(w, SP_CODEC_H2);
+    if (w->in_end || (w->tls && w->tls_state != SP_TLS_OPEN)) {
+        bool failed = w->tls && w->tls_state == SP_TLS_FAILED;
+        sp_wire_finish(w, failed ? SP_WIRE_TLS : SP_WIRE_REMOTE, w->in_err, false);
+        return false;
+    }
+    if (n && !w->heading && w->headers_ms) { /* a request's head has begun */
+        w->heading = true;
+        sp_wire_set_due(w, w->headers_ms * SP_NS_PER_MS);
+    }
+    return false;
+}
+
+static bool step_connect(struct sp_wire *w)
+{
+    if (w->write_err) {
+        sp_wire_finish(w, SP_WIRE_CONNECT, w->write_err, false);
+        return false;
+    }
+    if (!w->connected)
+        return false;
+    sp_transport_read(w->transport, true);
+    if (!w->tls)
+        return pick_codec(w);
+    w->phase = SP_WP_HANDSHAKE; /* under the same deadline */
+    return true;
+}
+
+bool sp_wire_open_step(struct sp_wire *w)
+{
+    switch ((enum sp_wire_phase)w->phase) {
+    case SP_WP_CONNECT:
+        return step_connect(w);
+    case SP_WP_HELLO:
+        return step_hello(w);
+    case SP_WP_HANDSHAKE:
+        return step_handshake(w);
+    case SP_WP_PREFACE:
+        return step_preface(w);
+    default:
+        return false;
+    }
+}

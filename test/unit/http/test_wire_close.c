@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A wire's deadlines, and how it ends: lingering, draining, resets. */
+#include "wire_fake.h"
+
+static void open_one(struct owner *o)
+{
+    own_server(o, false, 0);
+    say(o, "get\n");
+    LOOP_UNTIL(o->l, o->streams == 1);
+}
+
+static void expect_end(struct owner *o, enum sp_wire_end why)
+{
+    LOOP_UNTIL(o->l, o->closed);
+    assert_int_equal(o->why, why);
+}
+
+static void test_first_bytes(void **state)
+{
+    struct owner *o = *state;
+    own_server(o, true, MS(30));
+    uint64_t start = loop_now_ms();
+    expect_end(o, SP_WIRE_TIMEOUT);
+    assert_in_range(loop_now_ms() - start, 20, 1000);
+    assert_int_equal(o->chosen, 0);
+}
+
+static void test_first_bytes_dripping(void **state)
+{
+    struct owner *o = *state;
+    own_server(o, true, MS(40));
+    say(o, "\x16");
+    loop_wait(o->l, 20);
+    say(o, "H");
+    expect_end(o, SP_WIRE_TIMEOUT);
+}
+
+static void test_idle_before_first(void **state)
+{
+    struct owner *o = *state;
+    o->setup.idle_ns = MS(30);
+    own_server(o, false, 0);
+    expect_end(o, SP_WIRE_IDLE);
+    assert_int_equal(o->ready, 0);
+}
+
+static void test_idle(void **state)
+{
+    struct owner *o = *state;
+    o->setup.idle_ns = MS(40);
+    o->setup.delayed_close_ns = MS(1000);
+    open_one(o);
+    loop_wait(o->l, 80);
+    assert_int_equal(o->closed, 0); /* a stream is open */
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    loop_wait(o->l, 20);
+    say(o, "get\n"); /* a new stream begins the idle time anew */
+    LOOP_UNTIL(o->l, o->streams == 2);
+    fake_answer(o->codec, "2", 1);
+    hear(o, "2");
+    uint64_t start = loop_now_ms();
+    hear(o, "G");
+    assert_in_range(loop_now_ms() - start, 25, 1000);
+    hear_end(o);
+    assert_int_equal(o->closed, 0); /* lingers until we close */
+    close(o->fd);
+    o->fd = -1;
+    expect_end(o, SP_WIRE_IDLE);
+}
+
+static void test_idle_with_bytes(void **state)
+{
+    struct owner *o = *state;
+    o->setup.idle_ns = MS(50);
+    open_one(o);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    uint64_t start = loop_now_ms();
+    while (!o->closed && loop_now_ms() - start < 1000) { /* filling opens no stream, so it buys no time */
+        if (write(o->fd, "x\n", 2) < 0)
+            break;
+        loop_wait(o->l, 10);
+    }
+    expect_end(o, SP_WIRE_IDLE);
+    assert_in_range(loop_now_ms() - start, 35, 1000);
+}
+
+static void test_slow_head(void **state)
+{
+    struct owner *o = *state;
+    o->setup.headers_ns = MS(50);
+    o->setup.idle_ns = MS(5000);
+    o->setup.delayed_close_ns = MS(20);
+    open_one(o);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    loop_wait(o->l, 70); /* not begun: no limit yet */
+    uint64_t start = loop_now_ms();
+    for (int i = 0; i < 3; i++) {
+        say(o, "g");
+        loop_wait(o->l, 10);
+    }
+    hear(o, "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    assert_in_range(loop_now_ms() - start, 35, 1000); /* from its first byte */
+    expect_end(o, SP_WIRE_TIMEOUT);
+    assert_int_equal(o->events, 1);
+    assert_string_equal(o->detail, "request_header_timeout");
+}
+
+static void test_slow_head_ends_in_time(void **state)
+{
+    struct owner *o = *state;
+    o->setup.headers_ns = MS(60);
+    own_server(o, false, 0);
+    for (int i = 0; i < 8; i++) { /* each head takes 20 ms: none is late, though some head is always under way */
+        say(o, i ? "et\ng" : "get\ng");
+        LOOP_UNTIL(o->l, o->streams == (unsigned)i + 1);
+        fake_answer(o->codec, "1", 1);
+        hear(o, "1");
+        loop_wait(o->l, 20);
+    }
+    assert_int_equal(o->closed, 0);
+}
+
+static void test_slow_head_h2(void **state)
+{
+    struct owner *o = *state;
+    o->setup.headers_ns = MS(30);
+    o->setup.codec = SP_CODEC_H2;
+    own_server(o, false, 0);
+    say(o, "get\ng");
+    LOOP_UNTIL(o->l, o->streams);
+    hear(o, "G"); /* no 408 in an HTTP/2 stream; and the other stream falls, too */
+    expect_end(o, SP_WIRE_TIMEOUT);
+}
+
+static void test_max_age(void **state)
+{
+    struct owner *o = *state;
+    o->setup.max_age_ns = MS(40);
+    open_one(o);
+    hear(o, "G");
+    loop_wait(o->l, 30);
+    assert_int_equal(o->closed, 0);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    expect_end(o, SP_WIRE_MAX_AGE);
+}
+
+/* The last answer must not be lost because the peer had more to say. */
+static void test_linger(void **state)
+{
+    struct owner *o = *state;
+    o->setup.delayed_close_ns = MS(2000);
+    own_server(o, false, 0);
+    say(o, "quit\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, "last", 4);
+    hear(o, "last");
+    hear_end(o);
+    assert_int_equal(o->stream_closed, 1);
+    for (int i = 0; i < 10; i++) {
+        say(o, "more\n");
+        loop_turn(o->l);
+    }
+    loop_wait(o->l, 10);
+    assert_int_equal(o->closed, 0);
+    assert_int_equal(sp_wire_held(o->wire), 0);
+    close(o->fd);
+    o->fd = -1;
+    expect_end(o, SP_WIRE_LOCAL);
+    assert_int_equal(o->rx, 5 + 50);
+}
+
+static void test_linger_time(void **state)
+{
+    struct owner *o = *state;
+    o->setup.delayed_close_ns = MS(40);
+    own_server(o, false, 0);
+    say(o, "quit\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, "last", 4);
+    hear(o, "last");
+    uint64_t start = loop_now_ms();
+    expect_end(o, SP_WIRE_UNREAD);
+    assert_in_range(loop_now_ms() - start, 25, 1000);
+    assert_int_equal(o->err, -ETIMEDOUT);
+}
+
+static void test_linger_bytes(void **state)
+{
+    struct owner *o = *state;
+    char *fill = calloc(1, 65536);
+    o->setup.delayed_close_ns = MS(60000);
+    own_server(o, false, 0);
+    say(o, "quit\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, "last", 4);
+    hear(o, "last");
+    signal(SIGPIPE, SIG_IGN);
+    LOOP_UNTIL(o->l, o->closed || (write(o->fd, fill, 65536) && false));
+    assert_int_equal(o->why, SP_WIRE_LOCAL);
+    assert_in_range(o->rx, 1 << 20, 3 << 20);
+    free(fill);
+}
+
+static void test_no_linger(void **state)
+{
+    struct owner *o = *state;
+    own_server(o, false, 0); /* delayed_close_ns 0 */
+    say(o, "quit\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, "last", 4);
+    expect_end(o, SP_WIRE_LOCAL);
+    hear(o, "last");
+}
+
+/* A slow reader of the last answer is waited for as long as it makes progress; one that stands still is not. */
+static void test_linger_slow_reader(void **state)
+{
+    struct owner *o = *state;
+    char *data = calloc(1, 700 * 1024), *back = malloc(65536);
+    o->setup.delayed_close_ns = MS(50);
+    own_server(o, false, 0);
+    say(o, "quit\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, data, 700 * 1024);
+    LOOP_UNTIL(o->l, o->tx);
+    size_t done = 0;
+    uint64_t start = loop_now_ms();
+    while (loop_now_ms() - start < 300 && !o->closed) {
+        ssize_t n = read(o->fd, back, 32768);
+        done += n > 0 ? (size_t)n : 0;
+        loop_wait(o->l, 15);
+    }
+    assert_int_equal(o->closed, 0);
+    assert_true(done < 700 * 1024);
+    for (bool end = false; !end;) {
+        ssize_t n = read(o->fd, back, 65536);
+        done += n > 0 ? (size_t)n : 0;
+        end = n == 0;
+        loop_turn(o->l);
+    }
+    assert_int_equal(done, 700 * 1024);
+    expect_end(o, SP_WIRE_UNREAD);
+    free(data);
+    free(back);
+}
+
+static void test_linger_stuck_reader(void **state)
+{
+    struct owner *o = *state;
+    char *data = calloc(1, 400 * 1024);
+    o->setup.delayed_close_ns = MS(40);
+    own_server(o, false, 0);
+    say(o, "quit\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, data, 400 * 1024);
+    expect_end(o, SP_WIRE_UNREAD);
+    free(data);
+}
+
+static void test_protocol_error(void **state)
+{
+    struct owner *o = *state;
+    o->setup.delayed_close_ns = MS(30);
+    open_one(o);
+    say(o, "bad\nget\n");
+    hear(o, "400");
+    hear_end(o);
+    assert_int_equal(o->streams, 1);
+    assert_int_equal(o->stream_closed, 1); /* at once, not after lingering: its upstream request is in vain */
+    expect_end(o, SP_WIRE_PROTOCOL);
+}
+
+static void test_drain_busy(void **state)
+{
+    struct owner *o = *state;
+    open_one(o);
+    sp_wire_drain(o->wire);
+    sp_wire_drain(o->wire);
+    hear(o, "G");
+    loop_wait(o->l, 20);
+    assert_int_equal(o->closed, 0);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
+static void test_drain_idle(void **state)
+{
+    struct owner *o = *state;
+    o->setup.codec = SP_CODEC_H1;
+    own_server(o, false, 0);
+    LOOP_UNTIL(o->l, o->ready);
+    sp_wire_drain(o->wire);
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
+static void test_drain_before_ready(void **state)
+{
+    struct owner *o = *state;
+    own_server(o, false, 0);
+    LOOP_UNTIL(o->l, o->chosen);
+    sp_wire_drain(o->wire);
+    say(o, "get\n");
+    LOOP_UNTIL(o->l, o->streams); /* what has come is answered */
+    assert_int_equal(o->codec->goaways, 1);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "G1");
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
+/* A request that crosses the first GOAWAY is taken; the second ends it. */
+static void test_drain_h2(void **state)
+{
+    struct owner *o = *state;
+    o->setup.codec = SP_CODEC_H2;
+    own_server(o, false, 0);
+    LOOP_UNTIL(o->l, o->ready);
+    sp_wire_drain(o->wire);
+    hear(o, "G");
+    loop_wait(o->l, 30);
+    assert_int_equal(o->closed, 0);
+    say(o, "get\n");
+    LOOP_UNTIL(o->l, o->streams);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    hear(o, "G");
+    assert_int_equal(o->codec ? o->codec->goaways : 2, 2);
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
+static void test_close_flushes(void **state)
+{
+    struct owner *o = *state;
+    open_one(o);
+    sp_buf_append_str(&o->codec->out, SP_STR("part"));
+    sp_wire_close(o->wire, false);
+    expect_end(o, SP_WIRE_LOCAL);
+    hear(o, "part");
+    assert_int_equal(o->stream_why, SP_ABORT_CLOSED);
+}
+
+/* ---- client ---- */
+
+static int listening;
+
+static void own_client(struct owner *o)
+{
+    struct sp_addr any, at;
+    sp_addr_parse(SP_STR("127.0.0.1:0"), &any);
+    listening = sp_sock_bind(&any, &(struct sp_sock_listen){0});
+    assert_int_equal(listen(listening, 4), 0);
+    at = sp_sock_local(listening);
+    o->wire = sp_wire_client(&o->l->worker, &at, &o->setup, &own_cb, &own_codec_cb, o);
+    assert_int_equal(o->ready + o->closed, 0);
+}
+
+static void accept_client(struct owner *o)
+{
+    LOOP_UNTIL(o->l, o->ready);
+    o->fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
+    assert_true(o->fd >= 0);
+    close(listening);
+}
+
+static void test_client(void **state)
+{
+    struct owner *o = *state;
+    o->setup.connect_ns = MS(50);
+    own_client(o);
+    accept_client(o);
+    assert_false(o->codec->base.config.server);
+    loop_wait(o->l, 80); /* the connect deadline is over with the connect */
+    o->codec->base.ops->open(&o->codec->base, NULL);
+    hear(o, "get\n");
+    fake_answer(o->codec, "", 0);
+    LOOP_UNTIL(o->l, o->stream_closed);
+    o->streams++; /* the teardown compares */
+    close(o->fd);
+    o->fd = -1;
+    expect_end(o, SP_WIRE_REMOTE);
+}
+
+static void test_client_cannot_begin(void **state)
+{
+    struct owner *o = *state;
+    struct sp_addr nowhere = {.family = AF_UNIX, .path = "/nonexistent/x"};
+    o->wire = sp_wire_client(&o->l->worker, &nowhere, &o->setup, &own_cb, &own_codec_cb, o);
+    assert_int_equal(o->closed, 0);
+    expect_end(o, SP_WIRE_CONNECT);
+    assert_int_equal(o->err, -ENOENT);
+    assert_string_equal(o->text, "No such file or directory");
+}
+
+static void test_client_refused(void **state)
+{
+    struct owner *o = *state;
+    struct sp_addr any, at;
+    sp_addr_parse(SP_STR("127.0.0.1:0"), &any);
+    int fd = sp_sock_bind(&any, &(struct sp_sock_listen){0});
+    at = sp_sock_local(fd);
+    o->wire = sp_wire_client(&o->l->worker, &at, &o->setup, &own_cb, &own_codec_cb, o);
+    expect_end(o, SP_WIRE_CONNECT);
+    assert_int_equal(o->err, -ECONNREFUSED);
+    close(fd);
+}
+
+static void test_client_idle_and_drain(void **state)
+{
+    struct owner *o = *state;
+    o->setup.idle_ns = MS(30);
+    own_client(o);
+    accept_client(o);
+    expect_end(o, SP_WIRE_IDLE);
+    close(o->fd);
+    o->fd = -1;
+    o->closed = o->ready = 0;
+    o->setup.idle_ns = 0;
+    own_client(o);
+    accept_client(o);
+    sp_wire_drain(o->wire);
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
+/* An answer that was sent before the peer stopped listening is still read. */
+static void test_client_early_answer(void **state)
+{
+    struct owner *o = *state;
+    own_client(o);
+    accept_client(o);
+    o->codec->base.ops->open(&o->codec->base, NULL);
+    hear(o, "get\n");
+    o->streams++;
+    o->codec->hold = true;
+    o->codec->base.want_read = false;
+    say(o, "a\nb\n");
+    close(o->fd);
+    o->fd = -1;
+    loop_wait(o->l, 20);
+    assert_int_equal(o->closed, 0); /* a paused reader gets all that came before the end */
+    size_t fed = o->codec->fed;
+    assert_int_equal(fed, 0);
+    fake_release(o->codec);
+    expect_end(o, SP_WIRE_REMOTE);
+    assert_int_equal(o->rx, 4);
+    assert_int_equal(o->stream_why, SP_ABORT_CLOSED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_first_bytes), T(test_first_bytes_dripping), T(test_idle_before_first), T(test_idle), T(test_idle_with_bytes),
+        T(test_slow_head), T(test_slow_head_ends_in_time), T(test_slow_head_h2), T(test_max_age), T(test_linger),
+        T(test_linger_time), T(test_linger_bytes), T(test_no_linger), T(test_linger_slow_reader),
+        T(test_linger_stuck_reader), T(test_protocol_error), T(test_drain_busy), T(test_drain_idle),
+        T(test_drain_before_ready), T(test_drain_h2), T(test_close_flushes), T(test_client), T(test_client_cannot_begin),
+        T(test_client_refused), T(test_client_idle_and_drain), T(test_client_early_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "http/h2_meter.h"
+
+#include <assert.h>
+
+enum frame_type {
+    DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION,
+    PRIORITY_UPDATE = 0x10, METADATA = 0x4d
+};
+
+enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
+
+enum {
+    /* Honest peers ping once a round trip at most (gRPC's window probe), send one SETTINGS or two, and grease a little. */
+    PING_BURST = 500, PINGS_PER_S = 100,
+    SETTINGS_BURST = 30, SETTINGS_PER_S = 1,
+    OTHER_BURST = 200, OTHERS_PER_S = 50,
+    /* A CDN's shared connection earns its resets by the requests that end well: one for two of them. */
+    RESET_BURST = 100, RESETS_PER_S = 33,
+    /* Envoy's overload.premature_reset_total_stream_count. */
+    PREMATURE_STREAMS = 500,
+    WINDOW_UPDATES_FREE = 5
+};
+
+static const uint64_t TOKEN = 1000000000ull;
+
+static struct sp_h2_bucket bucket(uint64_t now_ns, uint32_t burst, uint32_t per_s)
+{
+    return (struct sp_h2_bucket){.at_ns = now_ns, .level = burst * TOKEN, .burst = burst, .per_s = per_s};
+}
+
+static void bucket_add(struct sp_h2_bucket *b, uint64_t amount)
+{
+    b->level = SP_MIN(b->level + amount, b->burst * TOKEN);
+}
+
+static bool bucket_take(struct sp_h2_bucket *b, uint64_t now_ns)
+{
+    uint64_t elapsed = now_ns > b->at_ns ? SP_MIN(now_ns - b->at_ns, 3600 * TOKEN) : 0;
+    b->at_ns = now_ns;
+    bucket_add(b, elapsed * b->per_s);
+    if (b->level < TOKEN)
+        return false;
+    b->level -= TOKEN;
+    return true;
+}
+
+void sp_h2_meter_init(struct sp_h2_meter *m, const struct sp_codec_config *config, uint64_t now_ns)
+{
+    assert(m && config);
+    *m = (struct sp_h2_meter){
+        .now_ns = now_ns,
+        .server = config->server,
+        .preface = config->server ? SP_H2_PREFACE : 0,
+        .max_empty = config->h2_max_empty_frames,
+        .max_priority = config->h2_max_priority_per_stream,
+        .max_window_update = config->h2_max_window_update_per_data,
+        .pings = bucket(now_ns, PING_BURST, PINGS_PER_S),
+        .settings = bucket(now_ns, SETTINGS_BURST, SETTINGS_PER_S),
+        .others = bucket(now_ns, OTHER_BURST, OTHERS_PER_S),
+        .resets = bucket(now_ns, RESET_BURST, RESETS_PER_S),
+    };
+}
+
+/* Frames that carry nothing and end nothing cost us more than the peer. */
+static const char *count_empty(struct sp_h2_meter *m, bool empty)
+{
+    if (!empty) {
+        m->empty_run = 0;
+        return NULL;
+    }
+    return ++m->empty_run > m->max_empty ? "http2.empty_frames_flood" : NULL;
+}
+
+static const char *on_data(struct sp_h2_meter *m, uint8_t flags)
+{
+    if (flags & FLAG_END_STREAM) {
+        m->empty_run = 0;
+        return NULL;
+    }
+    if ((flags & FLAG_PADDED) && m->left) {
+        m->pad_due = true;
+        return NULL;
+    }
+    return count_empty(m, m->left == 0);
+}
+
+static const char *on_priority(struct sp_h2_meter *m)
+{
+    return ++m->n_priority > (uint64_t)m->max_priority * (1 + m->n_streams) ? "http2.priority_flood" : NULL;
+}
+
+static const char *on_window_update(struct sp_h2_meter *m)
+{
+    uint64_t allowed = WINDOW_UPDATES_FREE + 2 * (m->n_streams + (uint64_t)m->max_window_update * m->n_data_sent);
+    return ++m->n_window_update > allowed ? "http2.window_update_flood" : NULL;
+}
+
+static const char *on_frame(struct sp_h2_meter *m, const char *p)
+{
+    const uint8_t *h = (const uint8_t *)p;
+    m->left = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
+    uint8_t type = h[3], flags = h[4];
+    m->block_frame = type == HEADERS || type == CONTINUATION;
+    if (m->block_frame)
+        m->block_open = !(flags & FLAG_END_HEADERS);
+    switch (type) {
+    case DATA:
+        return on_data(m, flags);
+    case HEADERS:
+        m->continuations = 0;
+        return count_empty(m, m->left == 0 && !(flags & FLAG_END_STREAM));
+    case CONTINUATION:
+        if (++m->continuations > SP_H2_MAX_CONTINUATIONS)
+            return "http2.continuation_flood";
+        return count_empty(m, m->left == 0);
+    case PRIORITY:
+    case PRIORITY_UPDATE:
+        return on_priority(m);
+    case RST_STREAM:
+        return sp_h2_meter_reset(m);
+    case SETTINGS:
+        /* Acknowledgements that nobody waits for are nghttp2's to refuse. */
+        return (flags & FLAG_ACK) || bucket_take(&m->settings, m->now_ns) ? NULL : "http2.settings_flood";
+    case PING:
+        return bucket_take(&m->pings, m->now_ns) ? NULL : "http2.ping_flood";
+    case WINDOW_UPDATE:
+        return on_window_update(m);
+    case METADATA: /* Envoy's; to be ignored as any that is unknown, but counted */
+        m->n_metadata++;
+        return bucket_take(&m->others, m->now_ns) ? NULL : "http2.unknown_frame_flood";
+    default: /* GOAWAY, PUSH_PROMISE (which ends the connection anyway), and what we do not know */
+        return bucket_take(&m->others, m->now_ns) ? NULL : "http2.unknown_frame_flood";
+    }
+}
+
+/* The pad length field says whether a padded DATA frame holds any data. */
+static const char *on_pad(struct sp_h2_meter *m, uint8_t pad)
+{
+    m->pad_due = false;
+    return count_empty(m, m->left <= 1u + pad);
+}
+
+size_t sp_h2_meter_scan(struct sp_h2_meter *m, const char *p, size_t n, const char **ret_flood)
+{
+    assert(m && p && ret_flood && !m->n_head);
+    size_t at = 0;
+    const char *flood = NULL;
+    while (at < n) {
+        if (m->preface) {
+            size_t k = SP_MIN((size_t)m->preface, n - at);
+            m->preface -= (unsigned)k;
+            at += k;
+        } else if (m->left) {
+            if (m->pad_due && (flood = on_pad(m, (uint8_t)p[at])) != NULL)
+                break;
+            size_t k = SP_MIN((size_t)m->left, n - at);
+            m->left -= (uint32_t)k;
+            at += k;
+        } else if (n - at < SP_H2_FRAME_HEADER || (flood = on_frame(m, p + at)) != NULL) {
+            break;
+        } else {
+            at += SP_H2_FRAME_HEADER;
+        }
+    }
+    if (flood)
+        *ret_flood = flood;
+    return at;
+}
+
+size_t sp_h2_meter_gather(struct sp_h2_meter *m, const char *p, size_t n, const char **ret_flood)
+{
+    assert(m && p && ret_flood && m->n_head < SP_H2_FRAME_HEADER);
+    size_t k = SP_MIN(n, (size_t)(SP_H2_FRAME_HEADER - m->n_head));
+    memcpy(m->head + m->n_head, p, k);
+    m->n_head += (unsigned)k;
+    if (m->n_head == SP_H2_FRAME_HEADER) {
+        const char *flood = on_frame(m, (const char *)m->head);
+        if (flood)
+            *ret_flood = flood;
+    }
+    return k;
+}
+
+const char *sp_h2_meter_reset(struct sp_h2_meter *m)
+{
+    assert(m);
+    return bucket_take(&m->resets, m->now_ns) ? NULL : "http2.reset_flood";
+}
+
+const char *sp_h2_meter_ended(struct sp_h2_meter *m, enum sp_h2_end how)
+{
+    assert(m);
+    m->n_ended++;
+    if (how == SP_H2_END_WELL)
+        bucket_add(&m->resets, TOKEN / 2);
+    if (how != SP_H2_END_PREMATURE)
+        return NULL;
+    m->n_premature++;
+    bool many = m->n_ended < PREMATURE_STREAMS ? m->n_premature > PREMATURE_STREAMS / 2
+                                               : 2 * (uint64_t)m->n_premature > m->n_ended;
+    return many ? "http2.premature_reset_flood" : NULL;
+}

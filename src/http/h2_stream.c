@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "http/h2_stream.h"
+
+#include <assert.h>
+
+static struct sp_h2_stream *of_rx(struct sp_source *rx)
+{
+    return SP_CONTAINER_OF(rx, struct sp_h2_stream, cs.rx);
+}
+
+static struct sp_h2_stream *of_tx(struct sp_sink *tx)
+{
+    return SP_CONTAINER_OF(tx, struct sp_h2_stream, cs.tx);
+}
+
+void sp_h2_wake(struct sp_h2 *c)
+{
+    assert(c);
+    if (c->busy || c->woken || c->freed)
+        return;
+    c->woken = true;
+    if (c->codec.cb->on_wake)
+        c->codec.cb->on_wake(c->codec.ctx);
+}
+
+void sp_h2_mark_dirty(struct sp_h2_stream *s)
+{
+    assert(s);
+    if (s->closed)
+        return;
+    if (!sp_list_linked(&s->dirty))
+        sp_list_push_back(&s->conn->dirty, &s->dirty);
+    sp_h2_wake(s->conn);
+}
+
+void sp_h2_mark_ready(struct sp_h2_stream *s)
+{
+    assert(s);
+    if (s->closed)
+        return;
+    if (!sp_list_linked(&s->ready))
+        sp_list_push_back(&s->conn->ready, &s->ready);
+    if (!s->conn->busy)
+        sp_defer(s->conn->codec.turn, &s->conn->deliver_later);
+}
+
+void sp_h2_mark_closing(struct sp_h2_stream *s)
+{
+    assert(s);
+    if (s->closed)
+        return;
+    if (!sp_list_linked(&s->closing))
+        sp_list_push_back(&s->conn->closing, &s->closing);
+    sp_h2_wake(s->conn);
+}
+
+void sp_h2_heads_push(struct sp_h2_heads *q, struct sp_headers *h, struct sp_arena *arena)
+{
+    assert(q && h && arena);
+    struct sp_h2_head *node = sp_arena_alloc(arena, sizeof(*node));
+    *node = (struct sp_h2_head){.h = h};
+    *q->last = node;
+    q->last = &node->next;
+}
+
+struct sp_headers *sp_h2_heads_pop(struct sp_h2_heads *q)
+{
+    assert(q);
+    struct sp_h2_head *node = q->first;
+    if (!node)
+        return NULL;
+    q->first = node->next;
+    if (!q->first)
+        q->last = &q->first;
+    return node->h;
+}
+
+void sp_h2_stream_reset(struct sp_h2_stream *s, uint32_t code, enum sp_abort why)
+{
+    assert(s);
+    if (s->why == SP_ABORT_NONE)
+        s->why = why;
+    if (!s->reset_due) {
+        s->reset_due = true;
+        s->reset_code = code;
+    }
+    sp_h2_mark_dirty(s);
+    sp_h2_mark_closing(s);
+}
+
+void sp_h2_stream_drop_rx(struct sp_h2_stream *s)
+{
+    assert(s && s->conn->held >= s->rx_buf.len);
+    s->conn->held -= s->rx_buf.len;
+    sp_buf_clear(&s->rx_buf);
+    sp_h2_heads_init(&s->rx_heads);
+    s->rx_trailers = NULL;
+}
+
+/* The half that arrives is over: nothing is delivered any more. Returns the sink that was fed. */
+static struct sp_sink *end_rx(struct sp_h2_stream *s)
+{
+    struct sp_sink *sink = s->cs.rx.sink;
+    s->rx_over = true;
+    s->cs.rx.sink = NULL;
+    sp_h2_stream_drop_rx(s);
+    sp_h2_mark_closing(s);
+    return sink;
+}
+
+/* The half that is sent got its end from its source, which is not touched any more. */
+static void let_go_of_source(struct sp_h2_stream *s)
+{
+    struct sp_source *source = s->cs.tx.source;
+    s->cs.tx.source = NULL;
+    if (s->tx_paused && source)
+        source->ops->resume(source);
+    s->tx_paused = false;
+}
+
+static void end_tx(struct sp_h2_stream *s)
+{
+    s->tx_over = s->tx_ended = true;
+    sp_buf_clear(&s->tx_buf);
+    sp_h2_heads_init(&s->tx_heads);
+    s->tx_trailers = NULL;
+    sp_h2_mark_closing(s);
+}
+
+/* ---- what users call ---- */
+
+static void rx_pause(struct sp_source *rx)
+{
+    of_rx(rx)->rx_pauses++;
+}
+
+static void rx_resume(struct sp_source *rx)
+{
+    struct sp_h2_stream *s = of_rx(rx);
+    assert(s->rx_pauses);
+    if (--s->rx_pauses || s->rx_over)
+        return;
+    sp_h2_mark_ready(s);
+    if (s->rx_unacked)
+        sp_h2_mark_dirty(s);
+}
+
+static void rx_cancel(struct sp_source *rx, enum sp_abort why)
+{
+    struct sp_h2_stream *s = of_rx(rx);
+    if (s->rx_over)
+        return;
+    end_rx(s);
+    sp_h2_mark_dirty(s); /* the connection's window, if it was withheld */
+    /* A server that does not want the rest of a request still answers it, and resets the stream behind its answer. */
+    if (!s->conn->codec.config.server && !(s->rx_ended && s->tx_over))
+        sp_h2_stream_reset(s, NGHTTP2_CANCEL, why);
+}
+
+static bool bodiless(const struct sp_h2_stream *s, const struct sp_headers *h)
+{
+    return s->conn->codec.config.server && (s->head_request || h->status == 204 || h->status == 304);
+}
+
+static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
+{
+    struct sp_h2_stream *s = of_tx(tx);
+    assert(h);
+    if (s->tx_ended)
+        return;
+    sp_h2_heads_push(&s->tx_heads, h, &s->arena);
+    if (!s->conn->codec.config.server)
+        s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
+    if (end || (h->status >= 200 && bodiless(s, h))) {
+        s->tx_ended = true;
+        let_go_of_source(s);
+    }
+    sp_h2_mark_dirty(s);
+}
+
+static void tx_data(struct sp_sink *tx, struct sp_buf *b, bool end)
+{
+    struct sp_h2_stream *s = of_tx(tx);
+    assert(b);
+    if (!s->tx_ended) {
+        s->cs.tx_body_bytes += b->len;
+        sp_buf_move(&s->tx_buf, b);
+        s->tx_ended = end;
+        sp_h2_mark_dirty(s);
+        if (!end && s->tx_buf.len > s->conn->codec.config.high_water && !s->tx_paused && tx->source) {
+            s->tx_paused = true;
+            tx->source->ops->pause(tx->source);
+        }
+    }
+    sp_buf_clear(b);
+    if (end)
+        let_go_of_source(s);
+}
+
+static void tx_trailers(struct sp_sink *tx, struct sp_headers *t)
+{
+    struct sp_h2_stream *s = of_tx(tx);
+    assert(t);
+    if (!s->tx_ended) {
+        s->tx_trailers = t->n ? t : NULL;
+        s->tx_ended = true;
+        sp_h2_mark_dirty(s);
+    }
+    let_go_of_source(s);
+}
+
+static uint32_t abort_code(enum sp_abort why)
+{
+    switch (why) {
+    case SP_ABORT_REFUSED:
+        return NGHTTP2_REFUSED_STREAM;
+    case SP_ABORT_PROTOCOL:
+        return NGHTTP2_PROTOCOL_ERROR;
+    case SP_ABORT_CANCEL:
+    case SP_ABORT_TIMEOUT:
+        return NGHTTP2_CANCEL;
+    default:
+        return NGHTTP2_INTERNAL_ERROR;
+    }
+}
+
+static void tx_abort(struct sp_sink *tx, enum sp_abort why)
+{
+    struct sp_h2_stream *s = of_tx(tx);
+    if (s->tx_ended)
+        return;
+    s->cs.tx.source = NULL;
+    s->tx_paused = false;
+    end_tx(s);
+    sp_h2_stream_reset(s, s->conn->codec.config.server ? abort_code(why) : NGHTTP2_CANCEL, why);
+}
+
+static const struct sp_source_ops rx_ops = {.pause = rx_pause, .resume = rx_resume, .cancel = rx_cancel};
+static const struct sp_sink_ops tx_ops = {
+    .headers = tx_headers, .data = tx_data, .trailers = tx_trailers, .abort = tx_abort};
+
+/* ---- life ---- */
+
+static void stream_free(struct sp_grave *g)
+{
+    struct sp_h2_stream *s = SP_CONTAINER_OF(g, struct sp_h2_stream, grave);
+    struct sp_arena arena = s->arena; /* which holds the stream */
+    sp_arena_done(&arena);
+}
+
+struct sp_h2_stream *sp_h2_stream_new(struct sp_h2 *c)
+{
+    assert(c);
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    struct sp_h2_stream *s = sp_arena_zalloc(&arena, sizeof(*s));
+    s->arena = arena;
+    s->cs.arena = &s->arena;
+    s->cs.rx.ops = &rx_ops;
+    s->cs.tx.ops = &tx_ops;
+    s->cs.codec = &c->codec;
+    s->conn = c;
+    s->grave.free = stream_free;
+    s->begun_ns = c->codec.turn->now_ns;
+    s->rx_expect = -1;
+    sp_h2_heads_init(&s->rx_heads);
+    sp_h2_heads_init(&s->tx_heads);
+    sp_list_push_back(&c->streams, &s->all);
+    return s;
+}
+
+/* ---- delivering ---- */
+
+static void refuse(struct sp_h2_stream *s)
+{
+    s->announced = false;
+    s->conn->codec.n_streams--;
+    s->counted = false;
+    end_rx(s);
+    end_tx(s);
+    sp_h2_stream_reset(s, NGHTTP2_REFUSED_STREAM, SP_ABORT_REFUSED);
+}
+
+/* Server. A request that was reset before anyone knew of it is not worth knowing. */
+static bool announce(struct sp_h2_stream *s)
+{
+    struct sp_h2 *c = s->conn;
+    if (!s->live || s->reset_due || !s->rx_heads.first)
+        return false;
+    s->announced = s->counted = true;
+    c->codec.n_streams++;
+    if (!c->codec.cb->on_stream(c->codec.ctx, &s->cs, s->rx_heads.first->h)) {
+        refuse(s);
+        return false;
+    }
+    assert(s->rx_over || s->cs.rx.sink);
+    return true;
+}
+
+static void deliver_head(struct sp_h2_stream *s)
+{
+    struct sp_headers *h = sp_h2_heads_pop(&s->rx_heads);
+    struct sp_sink *sink = s->cs.rx.sink;
+    s->rx_delivered = h->status == 0 || h->status >= 200;
+    bool end = s->rx_delivered && s->rx_ended && !s->rx_buf.len && !s->rx_trailers;
+    if (end)
+        end_rx(s);
+    sink->ops->headers(sink, h, end);
+}
+
+static void deliver_data(struct sp_h2_stream *s)
+{
+    struct sp_sink *sink = s->cs.rx.sink;
+    struct sp_buf b = s->rx_buf;
+    sp_buf_init(&s->rx_buf);
+    bool end = s->rx_ended && !s->rx_trailers;
+    s->conn->held -= b.len;
+    s->rx_unacked += (uint32_t)b.len;
+    if (end)
+        end_rx(s);
+    sp_h2_mark_dirty(s);
+    sink->ops->data(sink, &b, end);
+    sp_buf_clear(&b);
+}
+
+/* True when there may be more. */
+static bool deliver_next(struct sp_h2_stream *s)
+{
+    if (s->rx_over || s->rx_pauses || s->reset_due)
+        return false;
+    if (s->rx_heads.first) {
+        deliver_head(s);
+        return true;
+    }
+    if (!s->rx_delivered)
+        return false;
+    if (s->rx_buf.len) {
+        deliver_data(s);
+        return true;
+    }
+    if (s->rx_trailers) {
+        struct sp_headers *t = s->rx_trailers;
+        struct sp_sink *sink = end_rx(s);
+        sink->ops->trailers(sink, t);
+    } else if (s->rx_ended) {
+        deliver_data(s);
+    }
+    return false;
+}
+
+static void deliver(struct sp_h2_stream *s)
+{
+    if (!s->announced && !announce(s))
+        return;
+    while (deliver_next(s))
+        continue;
+    if (s->tx_paused && s->tx_buf.len <= s->conn->codec.config.high_water / 2) {
+        s->tx_paused = false;
+        if (s->cs.tx.source)
+            s->cs.tx.source->ops->resume(s->cs.tx.source);
+    }
+}
+
+/* ---- ending ---- */
+
+static void abort_rx(struct sp_h2_stream *s, enum sp_abort why)
+{
+    if (s->rx_over)
+        return;
+    struct sp_sink *sink = end_rx(s);
+    if (s->announced && sink)
+        sink->ops->abort(sink, why);
+}
+
+static void cancel_tx(struct sp_h2_stream *s, enum sp_abort why)
+{
+    if (s->tx_over)
+        return;
+    struct sp_source *source = s->tx_ended ? NULL : s->cs.tx.source;
+    s->cs.tx.source = NULL;
+    s->tx_paused = false;
+    end_tx(s);
+    if (s->announced && source)
+        source->ops->cancel(source, why);
+}
+
+static void forget(struct sp_h2_stream *s)
+{
+    s->closed = true;
+    sp_list_remove(&s->all);
+    sp_list_remove(&s->ready);
+    sp_list_remove(&s->dirty);
+    sp_list_remove(&s->closing);
+    sp_buf_clear(&s->rx_buf);
+    sp_buf_clear(&s->tx_buf);
+    if (s->conn->fields_of == s)
+        s->conn->fields_of = NULL;
+    sp_bury(s->conn->codec.turn, &s->grave);
+}
+
+/* The peer's message is here as a whole, though not delivered: a response is worth it, a request of a lost peer is not. */
+static bool whole(const struct sp_h2_stream *s)
+{
+    return !s->conn->codec.config.server && s->rx_ended && !s->reset_due;
+}
+
+static void close_if_over(struct sp_h2_stream *s)
+{
+    struct sp_h2 *c = s->conn;
+    bool unsent = s->id == 0;
+    if (unsent ? !s->reset_due && !c->dead : s->live && !s->reset_due)
+        return;
+    enum sp_abort why = s->why != SP_ABORT_NONE ? s->why : SP_ABORT_CANCEL;
+    cancel_tx(s, why);
+    if (!s->rx_over && whole(s)) {
+        sp_h2_mark_ready(s);
+        return;
+    }
+    abort_rx(s, why);
+    if (s->live)
+        return;
+    if (s->counted)
+        c->codec.n_streams--;
+    if (unsent)
+        c->n_unsent--;
+    forget(s);
+    if (s->announced)
+        c->codec.cb->on_stream_closed(c->codec.ctx, &s->cs, s->why);
+}
+
+void sp_h2_deliver(struct sp_h2 *c)
+{
+    assert(c);
+    struct sp_list *n;
+    while ((n = sp_list_pop(&c->ready)) != NULL)
+        deliver(SP_CONTAINER_OF(n, struct sp_h2_stream, ready));
+}
+
+void sp_h2_settle(struct sp_h2 *c)
+{
+    assert(c && c->busy);
+    do {
+        sp_h2_deliver(c);
+        struct sp_list *n = sp_list_pop(&c->closing);
+        if (n)
+            close_if_over(SP_CONTAINER_OF(n, struct sp_h2_stream, closing));
+    } while (!sp_list_empty(&c->ready) || !sp_list_empty(&c->closing));
+}
+
+void sp_h2_end_all(struct sp_h2 *c, enum sp_abort why, bool keep_whole)
+{
+    assert(c && c->dead);
+    SP_LIST_FOREACH(n, &c->streams) {
+        struct sp_h2_stream *s = SP_CONTAINER_OF(n, struct sp_h2_stream, all);
+        s->live = false;
+        s->reset_due |= !keep_whole;
+        if (s->why == SP_ABORT_NONE && !(s->tx_over && whole(s)))
+            s->why = s->id ? why : SP_ABORT_REFUSED;
+        sp_h2_mark_closing(s);
+    }
+    c->n_live = 0;
+}

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The HTTP/2 client codec against a server with hand-made frames; GOAWAY and keepalive of both sides. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <stdlib.h>
+
+#include "h2_rig.h"
+#include "http/h2_conn.h"
+
+static struct cu_exchange *request(struct rig *r, const char *method, bool end)
+{
+    struct cu_exchange *x = cu_open(&r->side);
+    assert_non_null(x);
+    cu_send(x, cu_request(x, method, "/some/path"), end);
+    rig_go(r);
+    return x;
+}
+
+/* ---- what goes out ---- */
+
+static void test_greeting(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    assert_int_equal(r->n_settings, 1);
+    assert_int_equal(r->settings[NGHTTP2_SETTINGS_ENABLE_PUSH], 0);
+    assert_int_equal(r->settings[NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE], 65536);
+    assert_int_equal(r->conn_window, 1024 * 1024 - 65535);
+    struct cu_exchange *x = request(r, "GET", true);
+    assert_int_equal(x->cs->id, 1);
+    assert_string_equal(r->s[1].method, "GET");
+    assert_string_equal(r->s[1].path, "/some/path");
+    assert_true(r->s[1].end);
+    rig_free(r);
+}
+
+static void test_secrets_are_never_indexed(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    static const struct {
+        const char *name, *value;
+        bool mark, secret;
+    } lines[] = {
+        {"authorization", "Basic abcdefghijklmnopqrstuvwxyz", false, true}, {"cookie", "short=1", false, true},
+        {"cookie", "long=0123456789012345678901234567890", false, false}, {"x-origin-verify", "s3cret", false, true},
+        {"x-api-key", "abc", true, true}, {"x-other", "abc", false, false}, {"te", "trailers", false, false},
+    };
+    struct cu_exchange *x = cu_open(&r->side);
+    struct sp_headers *h = cu_request(x, "GET", "/");
+    unsigned secrets = 0;
+    for (unsigned i = 0; i < SP_ARRAY_LEN(lines); i++) {
+        cu_add(h, lines[i].name, lines[i].value);
+        h->v[h->n - 1].never_index = lines[i].mark;
+        secrets += lines[i].secret;
+    }
+    cu_send(x, h, true);
+    rig_go(r);
+    assert_int_equal(r->n_never_indexed, secrets);
+    rig_free(r);
+}
+
+static void test_large_head(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = cu_open(&r->side);
+    struct sp_headers *h = cu_request(x, "GET", "/");
+    char *big = calloc(1, 70000);
+    assert_non_null(big);
+    memset(big, 'y', 69999);
+    cu_add(h, "x-big", big);
+    for (unsigned i = 0; i < 150; i++)
+        cu_add(h, "x-many", "z");
+    cu_send(x, h, true);
+    rig_go(r);
+    assert_true(r->s[1].end && r->s[1].n_heads == 1);
+    free(big);
+    rig_free(r);
+}
+
+/* ---- what comes in ---- */
+
+static void test_response(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    h2f_headers(&r->in, 1, 0, ":status", "103", "link", "</a>", NULL);
+    h2f_headers(&r->in, 1, 0, ":status", "200", "content-length", "5", NULL);
+    h2f_frame(&r->in, H2F_DATA, 0, 1, "hello", 5);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, "grpc-status", "0", NULL);
+    rig_go(r);
+    assert_int_equal(x->n_heads, 2);
+    assert_int_equal(x->status, 200);
+    assert_true(x->ended && x->got_trailers && x->n_body == 5 && x->closed);
+    assert_int_equal(x->closed_why, SP_ABORT_NONE);
+    rig_free(r);
+}
+
+struct bad_case {
+    const char *detail;
+    const char *v[8];
+};
+
+static const struct bad_case bad_responses[] = {
+    {"http2.missing_pseudo_header", {"x-a", "1"}},
+    {"http2.invalid_status", {":status", "20"}},
+    {"http2.invalid_status", {":status", "099"}},
+    {"http2.invalid_status", {":status", "101"}},
+    {"http2.invalid_status", {":status", "600"}},
+    {"http2.invalid_status", {":status", "2x0"}},
+    {"http2.invalid_pseudo_header", {":status", "200", ":status", "200"}},
+    {"http2.invalid_pseudo_header", {":status", "200", ":path", "/"}},
+    {"http2.invalid_pseudo_header", {"x-a", "1", ":status", "200"}},
+    {"http2.invalid_header_value", {":status", "200", "x-a", "1\n2"}},
+    {"http2.invalid_header_name", {":status", "200", "X-A", "1"}},
+    {"http2.connection_header", {":status", "200", "transfer-encoding", "chunked"}},
+    {"http2.content_length_mismatch", {":status", "200", "content-length", "5"}},
+    {"http2.invalid_content_length", {":status", "204", "content-length", "5"}},
+    {"http2.end_in_1xx", {":status", "103"}},
+};
+
+static void test_malformed_responses(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    for (unsigned i = 0; i < SP_ARRAY_LEN(bad_responses); i++) {
+        struct cu_exchange *x = request(r, "POST", i % 2); /* when both sides ended there is nothing to reset */
+        struct h2f_block *b = calloc(1, sizeof(*b));
+        assert_non_null(b);
+        for (unsigned k = 0; k < SP_ARRAY_LEN(bad_responses[i].v) && bad_responses[i].v[k]; k += 2)
+            h2f_field(b, bad_responses[i].v[k], bad_responses[i].v[k + 1]);
+        uint32_t id = (uint32_t)x->cs->id;
+        h2f_block(&r->in, id, H2F_END_STREAM, b, 0);
+        rig_go(r);
+        assert_string_equal(r->side.last_detail, bad_responses[i].detail);
+        assert_int_equal(r->s[id].reset, i % 2 ? RIG_NO_CODE : NGHTTP2_PROTOCOL_ERROR);
+        assert_true(x->aborted && x->closed && !x->n_heads);
+        assert_int_equal(x->abort_why, SP_ABORT_PROTOCOL);
+        free(b);
+    }
+    rig_free(r);
+}
+
+static void test_204_with_length_0(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, ":status", "204", "content-length", "0", NULL);
+    rig_go(r);
+    assert_true(x->ended && x->closed);
+    assert_int_equal(x->status, 204);
+    rig_free(r);
+}
+
+static void test_head_response(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "HEAD", true);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, ":status", "200", "content-length", "5000", NULL);
+    rig_go(r);
+    assert_true(x->ended && x->closed && x->closed_why == SP_ABORT_NONE);
+    x = request(r, "HEAD", true);
+    h2f_headers(&r->in, 3, 0, ":status", "200", "content-length", "5", NULL);
+    h2f_frame(&r->in, H2F_DATA, H2F_END_STREAM, 3, "hello", 5);
+    rig_go(r);
+    assert_true(x->closed);
+    assert_int_equal(x->closed_why, SP_ABORT_PROTOCOL);
+    rig_free(r);
+}
+
+static void test_content_before_head(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    h2f_headers(&r->in, 1, 0, ":status", "100", NULL);
+    h2f_frame(&r->in, H2F_DATA, 0, 1, "hello", 5);
+    rig_go(r);
+    assert_int_equal(r->s[1].reset, NGHTTP2_PROTOCOL_ERROR);
+    assert_true(x->closed && x->aborted);
+    rig_free(r);
+}
+
+static void test_endless_1xx(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    for (unsigned i = 0; i < 17; i++)
+        h2f_headers(&r->in, 1, 0, ":status", "103", NULL);
+    rig_go(r);
+    assert_string_equal(r->side.last_detail, "http2.too_many_1xx");
+    assert_true(x->closed);
+    rig_free(r);
+}
+
+static void test_response_head_too_large(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    struct h2f_block *b = calloc(1, sizeof(*b));
+    char *big = calloc(1, 62001);
+    assert_true(b && big);
+    memset(big, 'x', 62000);
+    h2f_field(b, ":status", "200");
+    h2f_field(b, "x-big", big);
+    h2f_block(&r->in, 1, 0, b, 16000);
+    rig_go(r);
+    assert_int_equal(r->s[1].reset, NGHTTP2_ENHANCE_YOUR_CALM);
+    assert_int_equal(r->side.events[SP_CE_HEADERS_TOO_LARGE], 1);
+    assert_int_equal(x->abort_why, SP_ABORT_TOO_LARGE);
+    assert_int_equal(x->closed_why, SP_ABORT_TOO_LARGE);
+    free(b);
+    free(big);
+    rig_free(r);
+}
+
+static void test_push_refused(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    static const uint8_t promise[] = {0, 0, 0, 2, 0x82, 0x84, 0x87};
+    h2f_frame(&r->in, H2F_PUSH_PROMISE, H2F_END_HEADERS, 1, promise, sizeof(promise));
+    rig_go(r);
+    assert_int_equal(r->goaway, NGHTTP2_PROTOCOL_ERROR);
+    assert_string_equal(r->side.last_detail, "http2.push_promise");
+    assert_true(r->side.codec->want_close && x->closed);
+    assert_int_equal(x->closed_why, SP_ABORT_PROTOCOL);
+    rig_free(r);
+}
+
+static void test_resets(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t code;
+        bool head;
+        enum sp_abort why;
+    } cases[] = {
+        {NGHTTP2_REFUSED_STREAM, false, SP_ABORT_REFUSED}, {NGHTTP2_REFUSED_STREAM, true, SP_ABORT_RESET},
+        {NGHTTP2_CANCEL, false, SP_ABORT_RESET},           {NGHTTP2_NO_ERROR, false, SP_ABORT_RESET},
+        {NGHTTP2_HTTP_1_1_REQUIRED, false, SP_ABORT_RESET},
+    };
+    struct rig *r = rig_new(false, NULL);
+    for (unsigned i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct cu_exchange *x = request(r, "POST", false);
+        uint32_t id = (uint32_t)x->cs->id;
+        if (cases[i].head)
+            h2f_headers(&r->in, id, 0, ":status", "200", NULL);
+        h2f_u32(&r->in, H2F_RST_STREAM, 0, id, cases[i].code);
+        rig_go(r);
+        assert_true(x->aborted && x->cancelled && x->closed);
+        assert_int_equal(x->abort_why, cases[i].why);
+        assert_int_equal(x->cancel_why, cases[i].why);
+        assert_int_equal(x->closed_why, cases[i].why);
+        assert_int_equal(r->s[id].reset, RIG_NO_CODE); /* it is gone */
+    }
+    rig_free(r);
+}
+
+/* ---- GOAWAY ---- */
+
+static void test_goaway_received(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *a = request(r, "GET", true), *b = request(r, "GET", true);
+    struct cu_exchange *unsent = cu_open(&r->side);
+    h2f_goaway(&r->in, 0x7fffffff, NGHTTP2_NO_ERROR); /* the notice: no new streams, the old go on */
+    rig_go(r);
+    assert_int_equal(r->side.drains, 1);
+    assert_int_equal(r->side.events[SP_CE_GOAWAY_RECEIVED], 1);
+    assert_true(r->side.codec->draining && !r->side.codec->want_close);
+    assert_null(cu_open(&r->side));
+    assert_int_equal(r->side.codec->ops->room(r->side.codec), 0);
+    assert_true(unsent->closed);
+    assert_int_equal(unsent->closed_why, SP_ABORT_REFUSED);
+    assert_false(a->closed || b->closed);
+    h2f_goaway(&r->in, 1, NGHTTP2_NO_ERROR); /* the last: the second was not begun */
+    rig_go(r);
+    assert_true(b->closed && !a->closed);
+    assert_int_equal(b->closed_why, SP_ABORT_REFUSED);
+    assert_int_equal(b->abort_why, SP_ABORT_REFUSED);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, ":status", "200", NULL);
+    rig_go(r);
+    assert_true(a->ended && a->closed);
+    assert_int_equal(a->closed_why, SP_ABORT_NONE);
+    assert_true(r->side.codec->want_close);
+    rig_free(r);
+}
+
+static void test_server_goaway_in_two_steps(void **state)
+{
+    (void)state;
+    for (unsigned again = 0; again < 2; again++) {
+        struct rig *r = rig_new(true, NULL);
+        h2f_get(&r->in, 1, H2F_END_STREAM);
+        rig_go(r);
+        r->side.codec->ops->goaway(r->side.codec);
+        assert_true(r->side.codec->draining);
+        assert_int_equal(r->n_goaways, 0); /* not before the flush */
+        rig_go(r);
+        assert_int_equal(r->n_goaways, 1);
+        assert_int_equal(r->goaway_last, 0x7fffffff);
+        assert_int_equal(r->goaway, NGHTTP2_NO_ERROR);
+        assert_int_equal(r->n_pings, 1);
+        h2f_get(&r->in, 3, H2F_END_STREAM); /* was on its way */
+        rig_go(r);
+        assert_int_equal(r->side.n, 2);
+        if (again)
+            r->side.codec->ops->goaway(r->side.codec);
+        else
+            h2f_frame(&r->in, H2F_PING, H2F_ACK, 0, r->ping, 8);
+        rig_go(r);
+        assert_int_equal(r->n_goaways, 2);
+        assert_int_equal(r->goaway_last, 3);
+        h2f_get(&r->in, 5, H2F_END_STREAM); /* too late */
+        rig_go(r);
+        assert_int_equal(r->side.n, 2);
+        assert_false(r->side.codec->want_close);
+        for (unsigned i = 0; i < 2; i++)
+            cu_send(r->side.x[i], cu_response(r->side.x[i], 200), true);
+        rig_go(r);
+        assert_int_equal(r->side.n_closed, 2);
+        assert_int_equal(r->s[3].status, 200);
+        assert_true(r->side.codec->want_close);
+        r->side.codec->ops->goaway(r->side.codec); /* harmless */
+        rig_go(r);
+        assert_int_equal(r->n_goaways, 2);
+        rig_free(r);
+    }
+}
+
+static void test_idle_goaway(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    r->side.codec->ops->goaway(r->side.codec);
+    rig_go(r);
+    assert_false(r->side.codec->want_close);
+    r->side.codec->ops->goaway(r->side.codec);
+    rig_go(r);
+    assert_int_equal(r->goaway_last, 0);
+    assert_true(r->side.codec->want_close);
+    rig_free(r);
+    r = rig_new(false, NULL);
+    struct cu_exchange *x = request(r, "GET", true);
+    r->side.codec->ops->goaway(r->side.codec);
+    rig_go(r);
+    assert_int_equal(r->n_goaways, 1);
+    assert_null(cu_open(&r->side));
+    assert_false(r->side.codec->want_close);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, ":status", "200", NULL);
+    rig_go(r);
+    assert_true(x->closed && r->side.codec->want_close);
+    rig_free(r);
+}
+
+/* ---- the peer's limits ---- */
+
+static void test_lower_limit_makes_streams_wait(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    struct cu_exchange *x[3];
+    for (unsigned i = 0; i < 3; i++) {
+        x[i] = cu_open(&r->side);
+        cu_send(x[i], cu_request(x[i], "GET", "/"), true);
+    }
+    h2f_setting(&r->in, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1); /* they were opened, but not sent */
+    rig_go(r);
+    assert_true(r->s[1].end && !r->s[3].end && !r->s[5].end);
+    assert_int_equal(r->side.codec->ops->room(r->side.codec), 0);
+    x[2]->cs->rx.ops->cancel(&x[2]->cs->rx, SP_ABORT_TIMEOUT);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, ":status", "200", NULL);
+    rig_go(r);
+    rig_flush(r); /* the wake that feed gave */
+    assert_true(x[0]->closed && r->s[3].end);
+    assert_true(x[2]->closed && x[2]->closed_why == SP_ABORT_TIMEOUT);
+    h2f_setting(&r->in, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
+    h2f_headers(&r->in, 3, H2F_END_STREAM, ":status", "200", NULL);
+    rig_go(r);
+    assert_int_equal(r->side.codec->ops->room(r->side.codec), 0);
+    assert_null(cu_open(&r->side));
+    rig_free(r);
+}
+
+static void test_ids_run_out(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(false, NULL);
+    nghttp2_session_set_next_stream_id(sp_h2_of(r->side.codec)->session, 0x7ffffffb);
+    assert_null(cu_open(&r->side));
+    assert_int_equal(r->side.codec->ops->room(r->side.codec), 0);
+    assert_true(r->side.codec->draining);
+    rig_flush(r);
+    assert_int_equal(r->side.drains, 1);
+    assert_true(r->side.codec->want_close);
+    rig_free(r);
+}
+
+/* ---- keepalive ---- */
+
+static void keepalive(struct sp_codec_config *c)
+{
+    c->h2_ping_interval_ns = 10 * SP_NS_PER_S;
+    c->h2_ping_timeout_ns = 2 * SP_NS_PER_S;
+}
+
+static void test_keepalive(void **state)
+{
+    (void)state;
+    for (unsigned server = 0; server < 2; server++) {
+        struct rig *r = rig_new(server, keepalive);
+        struct cu_exchange *x = NULL;
+        if (!server)
+            x = request(r, "GET", true);
+        for (unsigned i = 1; i <= 3; i++) {
+            rig_forward(r, 9 * SP_NS_PER_S);
+            rig_flush(r);
+            assert_int_equal(r->n_pings, i - 1);
+            unsigned wakes = r->side.wakes;
+            rig_forward(r, SP_NS_PER_S);
+            assert_true(r->side.wakes > wakes);
+            rig_flush(r);
+            assert_int_equal(r->n_pings, i);
+            h2f_frame(&r->in, H2F_PING, H2F_ACK, 0, r->ping, 8);
+            rig_go(r);
+        }
+        rig_forward(r, 10 * SP_NS_PER_S);
+        rig_flush(r);
+        assert_false(r->side.codec->want_close);
+        rig_forward(r, 2 * SP_NS_PER_S); /* no answer */
+        assert_true(r->side.codec->want_close);
+        rig_flush(r);
+        if (x) {
+            assert_true(x->closed && x->aborted);
+            assert_int_equal(x->closed_why, SP_ABORT_TIMEOUT);
+        }
+        rig_free(r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_secrets_are_never_indexed),
+        cmocka_unit_test(test_large_head),
+        cmocka_unit_test(test_response),
+        cmocka_unit_test(test_malformed_responses),
+        cmocka_unit_test(test_204_with_length_0),
+        cmocka_unit_test(test_head_response),
+        cmocka_unit_test(test_content_before_head),
+        cmocka_unit_test(test_endless_1xx),
+        cmocka_unit_test(test_response_head_too_large),
+        cmocka_unit_test(test_push_refused),
+        cmocka_unit_test(test_resets),
+        cmocka_unit_test(test_goaway_received),
+        cmocka_unit_test(test_server_goaway_in_two_steps),
+        cmocka_unit_test(test_idle_goaway),
+        cmocka_unit_test(test_lower_limit_makes_streams_wait),
+        cmocka_unit_test(test_ids_run_out),
+        cmocka_unit_test(test_keepalive),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -16,6 +16,7 @@ struct sp_format_input {
     const struct sp_stream_info *info;
     const struct sp_headers *request, *response, *trailers;
     uint64_t now_ns; /* the end, for durations */
+    struct sp_str local_reply_body; /* LOCAL_REPLY_BODY; empty elsewhere */
 };
 
 struct sp_format;
@@ -28,10 +29,16 @@ struct sp_format *sp_format_new_msg(const struct sp_doc *doc, struct sp_diag *di
                                     const Envoy__Config__Core__V3__SubstitutionFormatString *msg);
 void sp_format_free(struct sp_format *f);
 bool sp_format_is_static(const struct sp_format *f); /* no operators in it */
-/* Appends the text (JSON formats: one object and '\n'). Bytes from peers are escaped where the format needs it: control
- * bytes never come out raw. */
+/*
+ * Appends the text (JSON formats: one object and '\n').  What peers sent is escaped in texts as in JSON: control characters
+ * as \u00XX, '"' and '\' behind a backslash, what is no UTF-8 as U+FFFD; so that no line and no field in quotes can be forged,
+ * and JSON written by hand stays valid. LOCAL_REPLY_BODY comes out as it is in texts.
+ */
 void sp_format_write(const struct sp_format *f, const struct sp_format_input *in, struct sp_buf *out);
-/* As a header value, in `arena`; empty when nothing has a value ("-" is left out). */
+/*
+ * As a header value, in `arena` or as long-lived as what it came from; empty when nothing has a value ("-" is left out).
+ * Bytes that no header value can hold become '?'.
+ */
 struct sp_str sp_format_value(const struct sp_format *f, const struct sp_format_input *in, struct sp_arena *arena);
 
 #endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stream/escape.h"
+
+#include <assert.h>
+
+enum { ROOM = 2048 };
+
+void sp_writer_done(struct sp_writer *w)
+{
+    assert(w && w->out);
+    if (w->start)
+        sp_buf_commit(w->out, (size_t)(w->p - w->start));
+    w->start = w->p = w->end = NULL;
+}
+
+void sp_writer_put_slow(struct sp_writer *w, const char *p, size_t n)
+{
+    while (n) {
+        if (w->p == w->end) {
+            size_t room;
+            sp_writer_done(w);
+            w->start = w->p = sp_buf_reserve(w->out, ROOM, &room);
+            w->end = w->start + room;
+        }
+        size_t k = SP_MIN(n, (size_t)(w->end - w->p));
+        memcpy(w->p, p, k);
+        w->p += k;
+        p += k;
+        n -= k;
+    }
+}
+
+size_t sp_format_u64(uint64_t n, char out[static 20])
+{
+    char digits[20];
+    size_t k = sizeof(digits);
+    do {
+        digits[--k] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    memcpy(out, digits + k, sizeof(digits) - k);
+    return sizeof(digits) - k;
+}
+
+void sp_writer_u64(struct sp_writer *w, uint64_t n)
+{
+    char digits[20];
+    sp_writer_put(w, digits, sp_format_u64(n, digits));
+}
+
+/* Eight bytes at once: the top bit of each that is a control character, '"', '\', DEL or not ASCII. */
+static inline uint64_t special(uint64_t x)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\'), del = x ^ (ones * 0x7f);
+    return ((x - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones) | x) & tops;
+}
+
+static inline bool is_special(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\' || c >= 0x7f;
+}
+
+size_t sp_clean_run(struct sp_str s)
+{
+    size_t i = 0;
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t x;
+        memcpy(&x, s.ptr + i, 8);
+        if (special(x))
+            break;
+    }
+    while (i < s.len && !is_special((unsigned char)s.ptr[i]))
+        i++;
+    return i;
+}
+
+/* Bytes of the UTF-8 character at the start, 0 if there is none (RFC 3629: no overlong forms, no surrogates). */
+static size_t utf8(struct sp_str s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < n)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static void put_hex(struct sp_writer *w, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    char text[] = "\\u0000";
+    text[4] = hex[c >> 4];
+    text[5] = hex[c & 15];
+    sp_writer_put(w, text, 6);
+}
+
+/* The character that stands at the start of s, which is special; how many bytes of s that was. */
+static size_t put_special(struct sp_writer *w, struct sp_str s, bool json)
+{
+    unsigned char c = (unsigned char)s.ptr[0];
+    size_t n = c < 0x80 ? 1 : utf8(s);
+    if (c == '"' || c == '\\') {
+        if (!json)
+            sp_writer_put(w, "\\", 1);
+        sp_writer_put(w, s.ptr, 1);
+    } else if (c < 0x80) {
+        if (json)
+            sp_writer_put(w, " ", 1);
+        else
+            put_hex(w, c);
+    } else if (n == 2 && c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0) {
+        put_hex(w, (unsigned char)s.ptr[1]);
+    } else if (n) {
+        sp_writer_put(w, s.ptr, n);
+    } else {
+        sp_writer_put(w, "\xef\xbf\xbd", 3);
+        n = 1;
+    }
+    return n;
+}
+
+static void put_all(struct sp_writer *w, struct sp_str s, bool json)
+{
+    while (s.len) {
+        size_t n = sp_clean_run(s);
+        sp_writer_put(w, s.ptr, n);
+        if (n == s.len)
+            return;
+        s = sp_str_n(s.ptr + n, s.len - n);
+        n = put_special(w, s, json);
+        s = sp_str_n(s.ptr + n, s.len - n);
+    }
+}
+
+void sp_writer_escaped(struct sp_writer *w, struct sp_str s)
+{
+    put_all(w, s, false);
+}
+
+void sp_writer_json(struct sp_writer *w, struct sp_str s)
+{
+    put_all(w, s, true);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stream/access_filter.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "config/names.h"
+#include "route/matcher.h"
+
+typedef Envoy__Config__Accesslog__V3__AccessLogFilter AccessLogFilter;
+typedef Envoy__Config__Accesslog__V3__ComparisonFilter ComparisonFilter;
+#define FILTER(name) ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_##name
+#define OP(name) ENVOY__CONFIG__ACCESSLOG__V3__COMPARISON_FILTER__OP__##name
+
+enum kind { STATUS, DURATION, ALWAYS, RANDOM, AND, OR, HEADER, FLAGS };
+
+struct sp_access_filter {
+    enum kind kind;
+    int op;                /* STATUS, DURATION */
+    uint32_t value, of;    /* also RANDOM: value of `of` */
+    uint32_t flags;        /* FLAGS */
+    struct sp_header_matcher *header;
+    struct sp_access_filter **list; /* AND, OR: n of them */
+    size_t n;
+};
+
+struct build {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+};
+
+static struct sp_access_filter *compile(const struct build *b, const AccessLogFilter *msg);
+
+static void comparison(struct sp_access_filter *f, const ComparisonFilter *msg)
+{
+    f->op = (int)msg->op;
+    f->value = msg->value->default_value;
+}
+
+static bool several(struct sp_access_filter *f, const struct build *b, AccessLogFilter **list, size_t n)
+{
+    bool good = true;
+    f->list = sp_xcalloc(n + 1, sizeof(*f->list));
+    for (size_t i = 0; i < n; i++) {
+        struct sp_access_filter *x = compile(b, list[i]);
+        good = good && x;
+        if (x)
+            f->list[f->n++] = x;
+    }
+    return good;
+}
+
+static bool flags(struct sp_access_filter *f, const struct build *b,
+                  const Envoy__Config__Accesslog__V3__ResponseFlagFilter *msg)
+{
+    static const char *const names[] = {
+#define X(id, s, l) s,
+        SP_FLAG_TABLE(X)
+#undef X
+    };
+    bool good = true;
+    for (size_t k = 0; k < msg->n_flags; k++) {
+        struct sp_nearest near;
+        uint32_t bit = 0;
+        sp_nearest_init(&near, sp_str_c(msg->flags[k]));
+        for (size_t i = 0; i < SP_ARRAY_LEN(names); i++) {
+            sp_nearest_offer(&near, sp_str_c(names[i]));
+            if (strcmp(msg->flags[k], names[i]) == 0)
+                bit = 1u << i;
+        }
+        f->flags |= bit;
+        if (bit)
+            continue;
+        good = false;
+        sp_doc_err(b->doc, b->diag, msg, "flags", (int)k, "unknown response flag \"%s\"%s%.*s%s", msg->flags[k],
+                   near.best.len ? " (did you mean \"" : " (such as UH, UF or NR)", SP_STR_ARG(near.best),
+                   near.best.len ? "\"?)" : "");
+    }
+    /* None named: any will do. */
+    if (!msg->n_flags)
+        f->flags = UINT32_MAX;
+    return good;
+}
+
+static void sampled(struct sp_access_filter *f, const Envoy__Type__V3__FractionalPercent *p)
+{
+    static const uint32_t denominators[] = {100, 10000, 1000000};
+    f->value = p ? p->numerator : 0;
+    f->of = denominators[p ? p->denominator : 0];
+}
+
+static bool fill(struct sp_access_filter *f, const struct build *b, const AccessLogFilter *msg)
+{
+    switch (msg->filter_specifier_case) {
+    case FILTER(STATUS_CODE_FILTER):
+        f->kind = STATUS;
+        comparison(f, msg->status_code_filter->comparison);
+        return true;
+    case FILTER(DURATION_FILTER):
+        f->kind = DURATION;
+        comparison(f, msg->duration_filter->comparison);
+        return true;
+    case FILTER(NOT_HEALTH_CHECK_FILTER):
+        /* Nothing here marks a request as a health check. */
+        f->kind = ALWAYS;
+        return true;
+    case FILTER(RUNTIME_FILTER):
+        f->kind = RANDOM;
+        sampled(f, msg->runtime_filter->percent_sampled);
+        return true;
+    case FILTER(AND_FILTER):
+        f->kind = AND;
+        return several(f, b, msg->and_filter->filters, msg->and_filter->n_filters);
+    case FILTER(OR_FILTER):
+        f->kind = OR;
+        return several(f, b, msg->or_filter->filters, msg->or_filter->n_filters);
+    case FILTER(HEADER_FILTER):
+        f->kind = HEADER;
+        f->header = sp_header_matcher_new(b->doc, b->diag, msg->header_filter->header);
+        return f->header != NULL;
+    case FILTER(RESPONSE_FLAG_FILTER):
+        f->kind = FLAGS;
+        return flags(f, b, msg->response_flag_filter);
+    default:
+        sp_doc_err(b->doc, b->diag, msg, NULL, -1, "there is nothing in it (set one kind of filter)");
+        return false;
+    }
+}
+
+static struct sp_access_filter *compile(const struct build *b, const AccessLogFilter *msg)
+{
+    struct sp_access_filter *f = sp_xcalloc(1, sizeof(*f));
+    if (fill(f, b, msg))
+        return f;
+    sp_access_filter_free(f);
+    return NULL;
+}
+
+struct sp_access_filter *sp_access_filter_new(const struct sp_doc *doc, struct sp_diag *diag, const AccessLogFilter *msg)
+{
+    assert(doc && diag && msg);
+    struct build b = {doc, diag};
+    return compile(&b, msg);
+}
+
+void sp_access_filter_free(struct sp_access_filter *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->n; i++)
+        sp_access_filter_free(f->list[i]);
+    free(f->list);
+    sp_header_matcher_free(f->header);
+    free(f);
+}
+
+static bool compare(const struct sp_access_filter *f, uint64_t n)
+{
+    switch (f->op) {
+    case OP(EQ):
+        return n == f->value;
+    case OP(GE):
+        return n >= f->value;
+    case OP(LE):
+        return n <= f->value;
+    default:
+        return n != f->value;
+    }
+}
+
+static uint64_t duration_ms(const struct sp_format_input *in)
+{
+    uint64_t end = in->info->tx_end_ns ? in->info->tx_end_ns : in->now_ns;
+    return end > in->info->start_ns ? (end - in->info->start_ns) / SP_NS_PER_MS : 0;
+}
+
+bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_format_input *in, uint64_t random)
+{
+    assert(f && in && in->info);
+    static const struct sp_headers none;
+    switch (f->kind) {
+    case STATUS:
+        return compare(f, in->info->response_code);
+    case DURATION:
+        return compare(f, duration_ms(in));
+    case ALWAYS:
+        return true;
+    case RANDOM:
+        return random % f->of < f->value;
+    case AND:
+        for (size_t i = 0; i < f->n; i++)
+            if (!sp_access_filter_pass(f->list[i], in, random))
+                return false;
+        return true;
+    case OR:
+        for (size_t i = 0; i < f->n; i++)
+            if (sp_access_filter_pass(f->list[i], in, random))
+                return true;
+        return false;
+    case HEADER:
+        return sp_header_match(f->header, in->request ? in->request : &none);
+    default:
+        return (in->info->flags & f->flags) != 0;
+    }
+}

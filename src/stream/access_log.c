@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stream/access_log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
+#include "stats/stats.h"
+#include "stream/access_filter.h"
+#include "stream/log_file.h"
+
+typedef Envoy__Config__Accesslog__V3__AccessLog AccessLog;
+typedef Envoy__Extensions__AccessLoggers__File__V3__FileAccessLog FileAccessLog;
+typedef Envoy__Extensions__AccessLoggers__Stream__V3__StdoutAccessLog StdoutAccessLog;
+typedef Envoy__Extensions__AccessLoggers__Stream__V3__StderrAccessLog StderrAccessLog;
+
+struct logger {
+    struct sp_access_filter *filter; /* NULL: everything */
+    struct sp_format *format;
+    struct sp_log_file *file;
+};
+
+struct sp_access_logs {
+    struct logger *v;
+    size_t n;
+    struct sp_counter dropped, buffered, completed, failed, reopen_failed;
+};
+
+/* What one of the three kinds says: where to, and in which form. */
+struct target {
+    const void *msg;
+    const char *path;
+    const Envoy__Config__Core__V3__SubstitutionFormatString *format;
+};
+
+static bool target_of(const struct sp_doc *doc, struct sp_diag *diag, const AccessLog *msg, struct target *ret)
+{
+    const ProtobufCMessage *m = sp_doc_any(doc, msg->typed_config);
+    ret->msg = m;
+    if (m && m->descriptor == &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor) {
+        const FileAccessLog *f = (const void *)m;
+        ret->path = f->path;
+        ret->format = f->log_format;
+    } else if (m && m->descriptor == &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor) {
+        ret->path = "/dev/stdout";
+        ret->format = ((const StdoutAccessLog *)(const void *)m)->log_format;
+    } else if (m && m->descriptor == &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor) {
+        ret->path = "/dev/stderr";
+        ret->format = ((const StderrAccessLog *)(const void *)m)->log_format;
+    } else {
+        sp_doc_err(doc, diag, msg, "typed_config", -1, "%s is no access log (take FileAccessLog, StdoutAccessLog or "
+                                                       "StderrAccessLog)", m ? m->descriptor->name : "nothing");
+        return false;
+    }
+    return true;
+}
+
+static bool logger_init(struct logger *l, const struct sp_doc *doc, struct sp_diag *diag, const AccessLog *msg)
+{
+    struct target to = {0};
+    bool good = target_of(doc, diag, msg, &to);
+    if (msg->filter) {
+        l->filter = sp_access_filter_new(doc, diag, msg->filter);
+        good = good && l->filter;
+    }
+    if (!to.msg || !to.path)
+        return false;
+    l->format = sp_format_new_msg(doc, diag, to.format);
+    good = good && l->format;
+    /* Nothing is made on the disk for a config that is refused anyway. */
+    int err = good ? sp_log_file_open(to.path, &l->file) : 0;
+    if (err < 0)
+        sp_doc_err(doc, diag, to.msg, strcmp(to.path, "/dev/stdout") && strcmp(to.path, "/dev/stderr") ? "path" : NULL, -1,
+                   "cannot open %s for writing: %s (check the path and its permissions)", to.path, strerror(-err));
+    return good && err == 0;
+}
+
+struct sp_access_logs *sp_access_logs_new(const struct sp_doc *doc, struct sp_diag *diag, AccessLog **list, size_t n)
+{
+    assert(doc && diag && (list || !n));
+    struct sp_access_logs *l = sp_xcalloc(1, sizeof(*l));
+    struct sp_stats_scope *own = sp_stats_scope(sp_stats_root(), SP_STR("access_log"), NULL, SP_STR_NULL);
+    struct sp_stats_scope *files = sp_stats_scope(sp_stats_root(), SP_STR("filesystem"), NULL, SP_STR_NULL);
+    l->dropped = sp_stats_counter(own, SP_STR("dropped"));
+    l->buffered = sp_stats_counter(files, SP_STR("write_buffered"));
+    l->completed = sp_stats_counter(files, SP_STR("write_completed"));
+    l->failed = sp_stats_counter(files, SP_STR("write_failed"));
+    l->reopen_failed = sp_stats_counter(files, SP_STR("reopen_failed"));
+    l->v = sp_xcalloc(n + 1, sizeof(*l->v));
+    bool good = true;
+    for (size_t i = 0; i < n; i++)
+        good = logger_init(&l->v[l->n++], doc, diag, list[i]) && good;
+    if (good)
+        return l;
+    sp_access_logs_free(l);
+    return NULL;
+}
+
+void sp_access_logs_free(struct sp_access_logs *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < l->n; i++) {
+        sp_access_filter_free(l->v[i].filter);
+        sp_format_free(l->v[i].format);
+        sp_log_file_close(l->v[i].file);
+    }
+    free(l->v);
+    free(l);
+}
+
+/* The writer's thread has no slab: whoever logs next counts for it. */
+static void count(const struct sp_access_logs *l)
+{
+    struct sp_log_counts c = sp_log_file_counts();
+    if (c.written)
+        sp_counter_add(l->completed, c.written);
+    if (c.failed)
+        sp_counter_add(l->failed, c.failed);
+    if (c.reopen_failed)
+        sp_counter_add(l->reopen_failed, c.reopen_failed);
+}
+
+void sp_access_logs_write(const struct sp_access_logs *l, const struct sp_format_input *in, struct sp_turn *turn,
+                          uint64_t random)
+{
+    assert(l && in && in->info);
+    struct sp_buf line;
+    sp_buf_init(&line);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct logger *g = &l->v[i];
+        if (g->filter && !sp_access_filter_pass(g->filter, in, random))
+            continue;
+        sp_format_write(g->format, in, &line);
+        sp_counter_inc(sp_log_file_put(g->file, &line) ? l->buffered : l->dropped);
+        sp_buf_clear(&line);
+    }
+    if (l->n)
+        count(l);
+}
+
+void sp_access_log_thread_flush(void)
+{
+    sp_log_file_thread_flush();
+}
+
+void sp_access_log_reopen(void)
+{
+    sp_log_file_reopen();
+}

@@ -25,6 +25,8 @@ struct cu_exchange {
     bool aborted, cancelled, closed;
     enum sp_abort abort_why, cancel_why, closed_why;
     unsigned pauses, resumes; /* as a source */
+    bool tx_begun, tx_ended;  /* for the test's own use, as is user_pauses */
+    unsigned user_pauses;
     char method[16], path[256], authority[64], scheme[8];
     unsigned status;
 };

@@ -184,6 +184,24 @@ static void names_and_values_are_checked(void **state)
     assert_false(sp_header_value_valid(sp_str_n("a\0b", 3)));
 }
 
+/* Every byte at every place of values of every length that takes another path. */
+static void values_are_checked_to_the_byte(void **state)
+{
+    char text[50];
+    for (size_t n = 1; n < sizeof(text); n++) {
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                memset(text, 'a', sizeof(text));
+                text[n] = '\n'; /* not a part of it */
+                text[at] = (char)c;
+                bool edge = at == 0 || at == n - 1;
+                bool good = c >= 0x20 ? c != 0x7f && !(edge && c == ' ') : c == '\t' && !edge;
+                assert_int_equal(sp_header_value_valid(sp_str_n(text, n)), good);
+            }
+        }
+    }
+}
+
 static void methods_and_authorities_are_checked(void **state)
 {
     assert_true(sp_method_valid(SP_STR("GET")));
@@ -268,6 +286,7 @@ int main(void)
         cmocka_unit_test(lines_are_added_found_and_removed), cmocka_unit_test(set_keeps_the_first_place),
         cmocka_unit_test(many_lines_grow_the_list),          cmocka_unit_test(a_copy_stands_alone),
         cmocka_unit_test(names_and_values_are_checked),      cmocka_unit_test(methods_and_authorities_are_checked),
+        cmocka_unit_test(values_are_checked_to_the_byte),
         cmocka_unit_test(names_of_statuses_and_aborts),      cmocka_unit_test(codec_defaults),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

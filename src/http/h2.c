@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "http/h2_deliver.h"
 #include "http/h2_recv.h"
 #include "http/h2_send.h"
 #include "http/h2_stream.h"

@@ -126,6 +126,17 @@ static inline struct sp_h2 *sp_h2_of(struct sp_codec *c)
     return SP_CONTAINER_OF(c, struct sp_h2, codec);
 }
 
+static inline struct sp_h2_stream *sp_h2_stream_of(nghttp2_session *session, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* What nghttp2's callbacks return: it stops at once when the connection failed meanwhile. */
+static inline int sp_h2_verdict(const struct sp_h2 *c)
+{
+    return c->dead ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
 static inline void sp_h2_heads_init(struct sp_h2_heads *q)
 {
     q->first = NULL;

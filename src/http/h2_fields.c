@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "http/chars.h"
+
 enum {
     /* A block of this many times the limits is no clumsy client's any more. */
     FIELDS_FACTOR = 10, BYTES_FACTOR = 4, BYTES_FREE = 65536
@@ -23,24 +25,23 @@ static void refuse(struct sp_h2_fields *f, enum sp_h2_verdict verdict, const cha
     f->detail = detail;
 }
 
-static struct sp_str keep(const struct sp_h2_fields *f, struct sp_str s, bool is_static)
+static inline struct sp_str keep(const struct sp_h2_fields *f, struct sp_str s, bool is_static)
 {
     if (s.len == 0)
         return SP_STR("");
-    return is_static ? s : sp_arena_str(f->h->arena, s);
-}
-
-/* A request target's bytes: no control byte, no space. What it means is for the receiver. */
-static bool path_valid(struct sp_str path)
-{
-    return sp_header_value_valid(path) && sp_str_chr(path, ' ') < 0 && sp_str_chr(path, '\t') < 0;
+    if (is_static)
+        return s;
+    char *p = sp_arena_alloc(f->h->arena, s.len);
+    memcpy(p, s.ptr, s.len);
+    return sp_str_n(p, s.len);
 }
 
 static void take_path(struct sp_h2_fields *f, const struct sp_h2_field *field)
 {
     if (field->value.len > f->config->max_url_bytes)
         refuse(f, SP_H2_URL_TOO_LONG, "http2.url_too_long");
-    else if (!path_valid(field->value))
+    else if (sp_scan_target(field->value.ptr, field->value.ptr + field->value.len) !=
+             field->value.ptr + field->value.len)
         refuse(f, SP_H2_MALFORMED, "http2.invalid_path");
     else
         f->h->path = keep(f, field->value, field->value_static);
@@ -56,7 +57,7 @@ static void take_method(struct sp_h2_fields *f, const struct sp_h2_field *field)
 
 static void take_scheme(struct sp_h2_fields *f, struct sp_str value)
 {
-    if (sp_str_ieq(value, SP_STR("https")))
+    if (sp_str_eq(value, SP_STR("https")) || sp_str_ieq(value, SP_STR("https")))
         f->h->scheme = SP_STR("https");
     else if (sp_str_ieq(value, SP_STR("http")))
         f->h->scheme = SP_STR("http");
@@ -76,13 +77,14 @@ static void request_pseudo(struct sp_h2_fields *f, const struct sp_h2_field *fie
 {
     struct sp_headers *h = f->h;
     struct sp_str name = field->name;
-    if (sp_str_eq(name, SP_STR(":path")) && !h->path.ptr)
+    char first = name.len > 1 ? name.ptr[1] : 0;
+    if (first == 'p' && sp_str_eq(name, SP_STR(":path")) && !h->path.ptr)
         take_path(f, field);
-    else if (sp_str_eq(name, SP_STR(":method")) && !h->method.ptr)
+    else if (first == 'm' && sp_str_eq(name, SP_STR(":method")) && !h->method.ptr)
         take_method(f, field);
-    else if (sp_str_eq(name, SP_STR(":scheme")) && !h->scheme.ptr)
+    else if (first == 's' && sp_str_eq(name, SP_STR(":scheme")) && !h->scheme.ptr)
         take_scheme(f, field->value);
-    else if (sp_str_eq(name, SP_STR(":authority")) && !h->authority.ptr)
+    else if (first == 'a' && sp_str_eq(name, SP_STR(":authority")) && !h->authority.ptr)
         take_authority(f, field);
     else if (sp_str_eq(name, SP_STR(":protocol")))
         refuse(f, SP_H2_MALFORMED, "http2.extended_connect");
@@ -137,8 +139,18 @@ static bool trailer_allowed(enum sp_header_id id)
     }
 }
 
+static void take_host(struct sp_h2_fields *f, const struct sp_h2_field *field)
+{
+    if (f->kind != SP_H2_REQUEST)
+        return;
+    if (f->host.ptr || !sp_authority_valid(field->value))
+        refuse(f, SP_H2_MALFORMED, "http2.invalid_host");
+    else
+        f->host = keep(f, field->value, field->value_static);
+}
+
 /* Returns whether the line is to be kept. */
-static bool check_known(struct sp_h2_fields *f, enum sp_header_id id, struct sp_str value)
+static bool check_known(struct sp_h2_fields *f, enum sp_header_id id, const struct sp_h2_field *field)
 {
     uint64_t length;
     switch (id) {
@@ -149,16 +161,22 @@ static bool check_known(struct sp_h2_fields *f, enum sp_header_id id, struct sp_
     case SP_H_UPGRADE:
         refuse(f, SP_H2_MALFORMED, "http2.connection_header");
         return false;
-    case SP_H_TE:
-        if (!sp_str_ieq(value, SP_STR("trailers")))
-            refuse(f, SP_H2_MALFORMED, "http2.invalid_te");
-        break;
+    case SP_H_HOST:
+        take_host(f, field);
+        return false;
     case SP_H_HTTP2_SETTINGS:
         return false;
+    case SP_H_COOKIE:
+        f->n_crumbs++;
+        break;
+    case SP_H_TE:
+        if (!sp_str_ieq(field->value, SP_STR("trailers")))
+            refuse(f, SP_H2_MALFORMED, "http2.invalid_te");
+        break;
     case SP_H_CONTENT_LENGTH:
         if (f->kind == SP_H2_TRAILERS)
             return false;
-        if (f->content_length >= 0 || sp_str_u64(value, INT64_MAX, &length) != 0) {
+        if (f->content_length >= 0 || sp_str_u64(field->value, INT64_MAX, &length) != 0) {
             refuse(f, SP_H2_MALFORMED, "http2.invalid_content_length");
             return false;
         }
@@ -182,16 +200,6 @@ static bool underscore(struct sp_h2_fields *f, struct sp_str name)
     return true;
 }
 
-static void take_host(struct sp_h2_fields *f, const struct sp_h2_field *field)
-{
-    if (f->kind != SP_H2_REQUEST)
-        return;
-    if (f->host.ptr || !sp_authority_valid(field->value))
-        refuse(f, SP_H2_MALFORMED, "http2.invalid_host");
-    else
-        f->host = keep(f, field->value, field->value_static);
-}
-
 static void add_regular(struct sp_h2_fields *f, const struct sp_h2_field *field)
 {
     f->regular = true;
@@ -204,20 +212,17 @@ static void add_regular(struct sp_h2_fields *f, const struct sp_h2_field *field)
         refuse(f, SP_H2_MALFORMED, "http2.invalid_header_value");
         return;
     }
-    if (id == SP_H_OTHER ? underscore(f, field->name) : !check_known(f, id, field->value))
+    if (id == SP_H_OTHER ? underscore(f, field->name) : !check_known(f, id, field))
         return;
-    if (id == SP_H_HOST) {
-        take_host(f, field);
-        return;
-    }
-    if (id == SP_H_COOKIE)
-        f->n_crumbs++;
-    struct sp_str value = keep(f, field->value, field->value_static);
-    if (id == SP_H_OTHER)
-        sp_headers_add(f->h, keep(f, field->name, field->name_static), value);
-    else
-        sp_headers_add_id(f->h, id, value);
-    f->h->v[f->h->n - 1].never_index = field->never_index;
+    struct sp_headers *h = f->h;
+    if (h->n == h->cap)
+        sp_headers_reserve(h, 1);
+    h->v[h->n++] = (struct sp_header){
+        .name = id == SP_H_OTHER ? keep(f, field->name, field->name_static) : sp_header_name(id),
+        .value = keep(f, field->value, field->value_static),
+        .id = (uint8_t)id,
+        .never_index = field->never_index,
+    };
 }
 
 static bool count_lines(struct sp_h2_fields *f)

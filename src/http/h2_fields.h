@@ -4,8 +4,8 @@
  * 9113 section 8.2 and 8.3, RFC 9110's rules on names and values, and the configured limits.  nghttp2's own HTTP rules
  * are off: these are stricter, say what was wrong, and cost a third.
  *
- * A connection decodes one block at a time, so one of these is part of it (http/h2_conn.h).  One thread.  Kept bytes are
- * copied into the headers' arena, unless they are static.
+ * A connection decodes one block at a time, so one of these is part of it (http/h2_conn.h).  One thread.  Kept bytes
+ * are copied into the headers' arena, unless they are static.
  */
 #ifndef SP_HTTP_H2_FIELDS_H
 #define SP_HTTP_H2_FIELDS_H

@@ -11,7 +11,7 @@ enum frame_type {
 enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
 
 enum {
-    /* Honest peers ping once a round trip at most (gRPC's window probe), send one SETTINGS or two, and grease a little. */
+    /* Honest peers ping once a round trip at most (gRPC's probes), send one SETTINGS or two, and grease a little. */
     PING_BURST = 500, PINGS_PER_S = 100,
     SETTINGS_BURST = 30, SETTINGS_PER_S = 1,
     OTHER_BURST = 200, OTHERS_PER_S = 50,

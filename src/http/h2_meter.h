@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_h2_meter: counts the frames of an HTTP/2 connection as they arrive, before nghttp2 sees them, and says when a peer
- * sends more of a kind than any honest one does (RFC 9113 section 10.5; Envoy's max_inbound_* options; the known floods:
- * ping, settings, empty frames, priority, window update, rapid reset, continuation).  It looks at frame headers only.
- * nghttp2 limits a part of these, and none of those that it answers and forgets at once.
+ * sends more of a kind than any honest one does (RFC 9113 section 10.5; Envoy's max_inbound_* options; the known
+ * floods: ping, settings, empty frames, priority, window update, rapid reset, continuation).  It looks at frame headers
+ * only. nghttp2 limits a part of these, and none of those that it answers and forgets at once.
  *
  * It also sees to it that a frame header that arrives in pieces is passed on as a whole: nghttp2 1.52 counts each piece
  * of a CONTINUATION's header as a frame of its own.
@@ -46,9 +46,9 @@ struct sp_h2_meter {
 void sp_h2_meter_init(struct sp_h2_meter *m, const struct sp_codec_config *config, uint64_t now_ns);
 
 /*
- * Looks at the next n bytes.  Returns how many of them, from the first, may be passed on to nghttp2: whole frame headers
- * and payload.  Fewer than n when what follows is a piece of a frame header (see gather) or when a limit is passed:
- * then *ret_flood says which.
+ * Looks at the next n bytes.  Returns how many of them, from the first, may be passed on to nghttp2: whole frame
+ * headers and payload.  Fewer than n when what follows is a piece of a frame header (see gather) or when a limit is
+ * passed: then *ret_flood says which.
  */
 size_t sp_h2_meter_scan(struct sp_h2_meter *m, const char *p, size_t n, const char **ret_flood);
 /* The next bytes belong to a frame header of which a part was gathered, or that is not all there. */

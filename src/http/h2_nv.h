@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_h2_nv: an sp_headers as the array of names and values that nghttp2 packs.  Bytes are borrowed: they must live until
- * the frame was packed, which http/h2_send does in the same call.  Fields that HTTP/2 must not carry (RFC 9113 section
- * 8.2.2) are left out; secrets are marked so that they enter no HPACK table (RFC 7541 section 7.1.3).  One thread.
+ * sp_h2_nv: an sp_headers as the array of names and values that nghttp2 packs.  Bytes are borrowed: they must live
+ * until the frame was packed, which http/h2_send does in the same call.  Fields that HTTP/2 must not carry (RFC 9113
+ * section 8.2.2) are left out; secrets are marked so that they enter no HPACK table (RFC 7541 section 7.1.3).  One
+ * thread.
  */
 #ifndef SP_HTTP_H2_NV_H
 #define SP_HTTP_H2_NV_H

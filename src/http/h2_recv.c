@@ -3,209 +3,13 @@
 
 #include <assert.h>
 
+#include "http/h2_blocks.h"
 #include "http/h2_send.h"
 #include "http/h2_stream.h"
 
-enum {
-    SHARE_MIN = 4096, /* shorter content is copied: a piece holds its whole 16 KiB chunk in memory */
-    HEADS_MAX = 16,   /* 1xx heads of one response */
-};
+enum { SHARE_MIN = 4096 }; /* shorter content is copied: a piece holds its whole 16 KiB chunk in memory */
 
 static const uint64_t YOUNG_NS = SP_NS_PER_S;
-
-static struct sp_h2_stream *stream_of(nghttp2_session *session, int32_t id)
-{
-    return nghttp2_session_get_stream_user_data(session, id);
-}
-
-/* What the callbacks return: nghttp2 stops at once when the connection failed meanwhile. */
-static int verdict(const struct sp_h2 *c)
-{
-    return c->dead ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
-static void count_flood(struct sp_h2 *c, const char *flood)
-{
-    if (flood)
-        sp_h2_fail(c, SP_CE_FLOOD, flood, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-/* The peer broke a rule on one stream. That costs us a reset, so it is counted as one (a peer may provoke them). */
-static void stream_error(struct sp_h2_stream *s, enum sp_codec_event ev, const char *detail, uint32_t code,
-                         enum sp_abort why)
-{
-    struct sp_h2 *c = s->conn;
-    if (ev == SP_CE_BAD_REQUEST && !c->codec.config.h2_stream_error_on_invalid) {
-        sp_h2_fail(c, ev, detail, code);
-        return;
-    }
-    sp_h2_event(c, ev, detail, 0);
-    sp_h2_stream_reset(s, code, why);
-    count_flood(c, sp_h2_meter_reset(&c->meter));
-}
-
-static void malformed(struct sp_h2_stream *s, const char *detail)
-{
-    stream_error(s, SP_CE_BAD_REQUEST, detail, NGHTTP2_PROTOCOL_ERROR, SP_ABORT_PROTOCOL);
-}
-
-/* ---- header blocks ---- */
-
-static struct sp_h2_stream *open_request(struct sp_h2 *c, int32_t id)
-{
-    struct sp_h2_stream *s = sp_h2_stream_new(c);
-    s->id = id;
-    s->cs.id = (uint64_t)id;
-    s->live = true;
-    c->n_live++;
-    c->meter.n_streams++;
-    nghttp2_session_set_stream_user_data(c->session, id, s);
-    /* All alike: a shared connection's requests are strangers to each other, whatever one of them says of its rank. */
-    nghttp2_extpri alike = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
-    nghttp2_session_change_extpri_stream_priority(c->session, id, &alike, 1);
-    return s;
-}
-
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
-{
-    struct sp_h2 *c = user;
-    struct sp_h2_stream *s;
-    enum sp_h2_block kind = SP_H2_TRAILERS;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        s = open_request(c, frame->hd.stream_id);
-        kind = SP_H2_REQUEST;
-    } else {
-        s = stream_of(session, frame->hd.stream_id);
-        if (s && !c->codec.config.server && !s->rx_final)
-            kind = SP_H2_RESPONSE;
-        if (s && (s->reset_due || s->rx_over))
-            s = NULL;
-    }
-    struct sp_headers *h = NULL;
-    if (s) {
-        h = sp_arena_alloc(&s->arena, sizeof(*h));
-        sp_headers_init(h, &s->arena);
-    }
-    c->fields_of = s;
-    sp_h2_fields_begin(&c->fields, &c->codec.config, kind, h);
-    return 0;
-}
-
-static struct sp_str rc_str(nghttp2_rcbuf *b)
-{
-    nghttp2_vec v = nghttp2_rcbuf_get_buf(b);
-    return sp_str_n((const char *)v.base, v.len);
-}
-
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-                     uint8_t flags, void *user)
-{
-    (void)session;
-    (void)frame;
-    struct sp_h2 *c = user;
-    struct sp_h2_field field = {
-        .name = rc_str(name),
-        .value = rc_str(value),
-        .name_static = nghttp2_rcbuf_is_static(name),
-        .value_static = nghttp2_rcbuf_is_static(value),
-        .never_index = flags & NGHTTP2_NV_FLAG_NO_INDEX,
-    };
-    if (!sp_h2_fields_add(&c->fields, &field))
-        sp_h2_fail(c, SP_CE_FLOOD, "http2.header_bomb", NGHTTP2_ENHANCE_YOUR_CALM);
-    return verdict(c);
-}
-
-/* A head over the limits: a request is answered, all else is reset. */
-static void over_limit(struct sp_h2_stream *s, enum sp_h2_verdict why, const char *detail)
-{
-    struct sp_h2 *c = s->conn;
-    enum sp_codec_event ev = why == SP_H2_TOO_LARGE  ? SP_CE_HEADERS_TOO_LARGE
-                             : why == SP_H2_TOO_MANY ? SP_CE_TOO_MANY_HEADERS
-                                                     : SP_CE_URL_TOO_LONG;
-    if (c->fields.kind != SP_H2_REQUEST) {
-        stream_error(s, ev, detail, NGHTTP2_ENHANCE_YOUR_CALM, SP_ABORT_TOO_LARGE);
-        return;
-    }
-    s->reply = why == SP_H2_URL_TOO_LONG ? 414 : 431;
-    s->rx_over = true;
-    sp_h2_event(c, ev, detail, s->reply);
-    sp_h2_mark_dirty(s);
-}
-
-/* END_STREAM: the content must be as long as was said. */
-static void end_message(struct sp_h2_stream *s)
-{
-    s->rx_ended = true;
-    if (s->rx_expect > 0)
-        malformed(s, "http2.content_length_mismatch");
-}
-
-static void take_request(struct sp_h2_stream *s, struct sp_headers *h)
-{
-    s->rx_final = true;
-    s->rx_expect = s->conn->fields.content_length;
-    s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
-    sp_h2_heads_push(&s->rx_heads, h, &s->arena);
-}
-
-static void take_response(struct sp_h2_stream *s, struct sp_headers *h, bool end)
-{
-    s->rx_n_heads++;
-    s->rx_final = h->status >= 200;
-    if (!s->rx_final && (end || s->rx_n_heads > HEADS_MAX)) {
-        malformed(s, end ? "http2.end_in_1xx" : "http2.too_many_1xx");
-        return;
-    }
-    bool empty = s->head_request || h->status == 204 || h->status == 304;
-    s->rx_expect = empty ? 0 : s->conn->fields.content_length;
-    sp_h2_heads_push(&s->rx_heads, h, &s->arena);
-}
-
-static void take_block(struct sp_h2_stream *s, struct sp_headers *h, bool end)
-{
-    s->cs.rx_head_bytes += h->bytes;
-    switch (s->conn->fields.kind) {
-    case SP_H2_REQUEST:
-        take_request(s, h);
-        break;
-    case SP_H2_RESPONSE:
-        take_response(s, h, end);
-        break;
-    case SP_H2_TRAILERS:
-        if (!end) {
-            malformed(s, "http2.trailers_without_end");
-            return;
-        }
-        s->rx_trailers = h->n ? h : NULL;
-        break;
-    }
-    if (end && !s->reset_due)
-        end_message(s);
-    sp_h2_mark_ready(s);
-}
-
-static void on_block(struct sp_h2 *c, struct sp_h2_stream *s, bool end)
-{
-    struct sp_h2_fields *f = &c->fields;
-    enum sp_h2_verdict v = sp_h2_fields_end(f);
-    for (unsigned i = 0; i < f->n_underscores; i++)
-        sp_h2_event(c, SP_CE_HEADERS_DROPPED_UNDERSCORE, "http2.underscore", 0);
-    switch (v) {
-    case SP_H2_GOOD:
-        take_block(s, f->h, end);
-        break;
-    case SP_H2_MALFORMED:
-        malformed(s, f->detail);
-        break;
-    case SP_H2_UNDERSCORE:
-        stream_error(s, SP_CE_REQUESTS_REJECTED_UNDERSCORE, f->detail, NGHTTP2_PROTOCOL_ERROR, SP_ABORT_PROTOCOL);
-        break;
-    default:
-        s->rx_ended = end;
-        over_limit(s, v, f->detail);
-        break;
-    }
-}
 
 /* ---- content ---- */
 
@@ -230,16 +34,16 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     (void)flags;
     struct sp_h2 *c = user;
     c->unacked += (uint32_t)len;
-    struct sp_h2_stream *s = stream_of(session, id);
+    struct sp_h2_stream *s = sp_h2_stream_of(session, id);
     if (!s || s->reset_due)
         return 0;
     if (!s->rx_final && !s->rx_over)
-        malformed(s, "http2.content_before_head");
+        sp_h2_malformed(s, "http2.content_before_head");
     else if (s->rx_expect >= 0 && (s->rx_expect -= (int64_t)len) < 0)
-        malformed(s, "http2.content_length_mismatch");
+        sp_h2_malformed(s, "http2.content_length_mismatch");
     else if (!s->rx_over)
         take_content(c, s, (const char *)data, len);
-    return verdict(c);
+    return sp_h2_verdict(c);
 }
 
 /* ---- other frames ---- */
@@ -290,23 +94,23 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         if (c->fields_of)
-            on_block(c, c->fields_of, end);
+            sp_h2_on_block(c, c->fields_of, end);
         c->fields_of = NULL;
         break;
     case NGHTTP2_DATA:
         if (end) {
-            struct sp_h2_stream *s = stream_of(session, frame->hd.stream_id);
+            struct sp_h2_stream *s = sp_h2_stream_of(session, frame->hd.stream_id);
             if (s && !s->reset_due) {
                 if (!s->rx_final && !s->rx_over)
-                    malformed(s, "http2.content_before_head");
+                    sp_h2_malformed(s, "http2.content_before_head");
                 else
-                    end_message(s);
+                    sp_h2_end_message(s);
                 sp_h2_mark_ready(s);
             }
         }
         break;
     case NGHTTP2_RST_STREAM:
-        on_reset(c, stream_of(session, frame->hd.stream_id), frame->rst_stream.error_code);
+        on_reset(c, sp_h2_stream_of(session, frame->hd.stream_id), frame->rst_stream.error_code);
         break;
     case NGHTTP2_GOAWAY:
         on_goaway(c);
@@ -318,7 +122,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     default:
         break;
     }
-    return verdict(c);
+    return sp_h2_verdict(c);
 }
 
 static enum sp_h2_end how_ended(const struct sp_h2_stream *s, uint32_t code)
@@ -333,7 +137,7 @@ static enum sp_h2_end how_ended(const struct sp_h2_stream *s, uint32_t code)
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct sp_h2 *c = user;
-    struct sp_h2_stream *s = stream_of(session, id);
+    struct sp_h2_stream *s = sp_h2_stream_of(session, id);
     if (!s)
         return 0;
     s->live = false;
@@ -345,11 +149,11 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
             s->why = refused ? SP_ABORT_REFUSED : SP_ABORT_PROTOCOL;
         s->reset_due = true; /* what came of it is worth nothing */
         if (!refused)
-            count_flood(c, sp_h2_meter_reset(&c->meter)); /* nghttp2 reset it: the window was overrun, say */
+            sp_h2_count_flood(c, sp_h2_meter_reset(&c->meter)); /* nghttp2 reset it: the window was overrun, say */
     }
     if (c->codec.config.server)
-        count_flood(c, sp_h2_meter_ended(&c->meter, how_ended(s, code)));
-    return verdict(c);
+        sp_h2_count_flood(c, sp_h2_meter_ended(&c->meter, how_ended(s, code)));
+    return sp_h2_verdict(c);
 }
 
 /* nghttp2 refuses a frame; most of these end the connection. */
@@ -370,8 +174,8 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 void sp_h2_recv_callbacks(nghttp2_session_callbacks *cb)
 {
     assert(cb);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, sp_h2_on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(cb, sp_h2_on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
@@ -439,7 +243,7 @@ void sp_h2_consume(struct sp_h2 *c, struct sp_buf *in)
             consume_run(c, front, &flood);
         for (; metadata != c->meter.n_metadata; metadata++)
             sp_h2_event(c, SP_CE_METADATA_REFUSED, "http2.metadata_refused", 0);
-        count_flood(c, flood);
+        sp_h2_count_flood(c, flood);
     }
     c->in = NULL;
     c->in_at = NULL;

@@ -6,11 +6,6 @@
 #include "http/h2_nv.h"
 #include "http/h2_stream.h"
 
-static struct sp_h2_stream *stream_of(nghttp2_session *session, int32_t id)
-{
-    return nghttp2_session_get_stream_user_data(session, id);
-}
-
 /* ---- nghttp2's callbacks ---- */
 
 /* Says how many bytes of the stream's buffer the next DATA frame takes; send_data moves them. */
@@ -82,7 +77,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_DATA:
     case NGHTTP2_HEADERS:
         if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-            struct sp_h2_stream *s = stream_of(session, frame->hd.stream_id);
+            struct sp_h2_stream *s = sp_h2_stream_of(session, frame->hd.stream_id);
             if (s)
                 sent(s, frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
         }
@@ -103,7 +98,7 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
     (void)error;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
-    struct sp_h2_stream *s = stream_of(session, frame->hd.stream_id);
+    struct sp_h2_stream *s = sp_h2_stream_of(session, frame->hd.stream_id);
     if (s)
         sp_h2_stream_reset(s, NGHTTP2_INTERNAL_ERROR, SP_ABORT_TOO_LARGE);
     return 0;

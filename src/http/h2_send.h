@@ -15,8 +15,8 @@ void sp_h2_send_callbacks(nghttp2_session_callbacks *cb);
 void sp_h2_produce(struct sp_h2 *c, struct sp_buf *out, size_t room);
 
 /*
- * The connection is broken or abused: it says GOAWAY(code) and closes. May be called from anywhere; the streams end when
- * sp_h2_end_all is called.
+ * The connection is broken or abused: it says GOAWAY(code) and closes. May be called from anywhere; the streams end
+ * when sp_h2_end_all is called.
  */
 void sp_h2_fail(struct sp_h2 *c, enum sp_codec_event ev, const char *detail, uint32_t code);
 /* That GOAWAY, made by hand as nghttp2 may be in the middle of something. */

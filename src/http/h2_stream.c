@@ -88,22 +88,22 @@ void sp_h2_stream_reset(struct sp_h2_stream *s, uint32_t code, enum sp_abort why
     sp_h2_mark_closing(s);
 }
 
-void sp_h2_stream_drop_rx(struct sp_h2_stream *s)
+static void drop_rx(struct sp_h2_stream *s)
 {
-    assert(s && s->conn->held >= s->rx_buf.len);
+    assert(s->conn->held >= s->rx_buf.len);
     s->conn->held -= s->rx_buf.len;
     sp_buf_clear(&s->rx_buf);
     sp_h2_heads_init(&s->rx_heads);
     s->rx_trailers = NULL;
 }
 
-/* The half that arrives is over: nothing is delivered any more. Returns the sink that was fed. */
-static struct sp_sink *end_rx(struct sp_h2_stream *s)
+struct sp_sink *sp_h2_end_rx(struct sp_h2_stream *s)
 {
+    assert(s && !s->rx_over);
     struct sp_sink *sink = s->cs.rx.sink;
     s->rx_over = true;
     s->cs.rx.sink = NULL;
-    sp_h2_stream_drop_rx(s);
+    drop_rx(s);
     sp_h2_mark_closing(s);
     return sink;
 }
@@ -118,8 +118,9 @@ static void let_go_of_source(struct sp_h2_stream *s)
     s->tx_paused = false;
 }
 
-static void end_tx(struct sp_h2_stream *s)
+void sp_h2_end_tx(struct sp_h2_stream *s)
 {
+    assert(s && !s->tx_over);
     s->tx_over = s->tx_ended = true;
     sp_buf_clear(&s->tx_buf);
     sp_h2_heads_init(&s->tx_heads);
@@ -150,7 +151,7 @@ static void rx_cancel(struct sp_source *rx, enum sp_abort why)
     struct sp_h2_stream *s = of_rx(rx);
     if (s->rx_over)
         return;
-    end_rx(s);
+    sp_h2_end_rx(s);
     sp_h2_mark_dirty(s); /* the connection's window, if it was withheld */
     /* A server that does not want the rest of a request still answers it, and resets the stream behind its answer. */
     if (!s->conn->codec.config.server && !(s->rx_ended && s->tx_over))
@@ -231,7 +232,7 @@ static void tx_abort(struct sp_sink *tx, enum sp_abort why)
         return;
     s->cs.tx.source = NULL;
     s->tx_paused = false;
-    end_tx(s);
+    sp_h2_end_tx(s);
     sp_h2_stream_reset(s, s->conn->codec.config.server ? abort_code(why) : NGHTTP2_CANCEL, why);
 }
 
@@ -267,196 +268,4 @@ struct sp_h2_stream *sp_h2_stream_new(struct sp_h2 *c)
     sp_h2_heads_init(&s->tx_heads);
     sp_list_push_back(&c->streams, &s->all);
     return s;
-}
-
-/* ---- delivering ---- */
-
-static void refuse(struct sp_h2_stream *s)
-{
-    s->announced = false;
-    s->conn->codec.n_streams--;
-    s->counted = false;
-    end_rx(s);
-    end_tx(s);
-    sp_h2_stream_reset(s, NGHTTP2_REFUSED_STREAM, SP_ABORT_REFUSED);
-}
-
-/* Server. A request that was reset before anyone knew of it is not worth knowing. */
-static bool announce(struct sp_h2_stream *s)
-{
-    struct sp_h2 *c = s->conn;
-    if (!s->live || s->reset_due || !s->rx_heads.first)
-        return false;
-    s->announced = s->counted = true;
-    c->codec.n_streams++;
-    if (!c->codec.cb->on_stream(c->codec.ctx, &s->cs, s->rx_heads.first->h)) {
-        refuse(s);
-        return false;
-    }
-    assert(s->rx_over || s->cs.rx.sink);
-    return true;
-}
-
-static void deliver_head(struct sp_h2_stream *s)
-{
-    struct sp_headers *h = sp_h2_heads_pop(&s->rx_heads);
-    struct sp_sink *sink = s->cs.rx.sink;
-    s->rx_delivered = h->status == 0 || h->status >= 200;
-    bool end = s->rx_delivered && s->rx_ended && !s->rx_buf.len && !s->rx_trailers;
-    if (end)
-        end_rx(s);
-    sink->ops->headers(sink, h, end);
-}
-
-static void deliver_data(struct sp_h2_stream *s)
-{
-    struct sp_sink *sink = s->cs.rx.sink;
-    struct sp_buf b = s->rx_buf;
-    sp_buf_init(&s->rx_buf);
-    bool end = s->rx_ended && !s->rx_trailers;
-    s->conn->held -= b.len;
-    s->rx_unacked += (uint32_t)b.len;
-    if (end)
-        end_rx(s);
-    sp_h2_mark_dirty(s);
-    sink->ops->data(sink, &b, end);
-    sp_buf_clear(&b);
-}
-
-/* True when there may be more. */
-static bool deliver_next(struct sp_h2_stream *s)
-{
-    if (s->rx_over || s->rx_pauses || s->reset_due)
-        return false;
-    if (s->rx_heads.first) {
-        deliver_head(s);
-        return true;
-    }
-    if (!s->rx_delivered)
-        return false;
-    if (s->rx_buf.len) {
-        deliver_data(s);
-        return true;
-    }
-    if (s->rx_trailers) {
-        struct sp_headers *t = s->rx_trailers;
-        struct sp_sink *sink = end_rx(s);
-        sink->ops->trailers(sink, t);
-    } else if (s->rx_ended) {
-        deliver_data(s);
-    }
-    return false;
-}
-
-static void deliver(struct sp_h2_stream *s)
-{
-    if (!s->announced && !announce(s))
-        return;
-    while (deliver_next(s))
-        continue;
-    if (s->tx_paused && s->tx_buf.len <= s->conn->codec.config.high_water / 2) {
-        s->tx_paused = false;
-        if (s->cs.tx.source)
-            s->cs.tx.source->ops->resume(s->cs.tx.source);
-    }
-}
-
-/* ---- ending ---- */
-
-static void abort_rx(struct sp_h2_stream *s, enum sp_abort why)
-{
-    if (s->rx_over)
-        return;
-    struct sp_sink *sink = end_rx(s);
-    if (s->announced && sink)
-        sink->ops->abort(sink, why);
-}
-
-static void cancel_tx(struct sp_h2_stream *s, enum sp_abort why)
-{
-    if (s->tx_over)
-        return;
-    struct sp_source *source = s->tx_ended ? NULL : s->cs.tx.source;
-    s->cs.tx.source = NULL;
-    s->tx_paused = false;
-    end_tx(s);
-    if (s->announced && source)
-        source->ops->cancel(source, why);
-}
-
-static void forget(struct sp_h2_stream *s)
-{
-    s->closed = true;
-    sp_list_remove(&s->all);
-    sp_list_remove(&s->ready);
-    sp_list_remove(&s->dirty);
-    sp_list_remove(&s->closing);
-    sp_buf_clear(&s->rx_buf);
-    sp_buf_clear(&s->tx_buf);
-    if (s->conn->fields_of == s)
-        s->conn->fields_of = NULL;
-    sp_bury(s->conn->codec.turn, &s->grave);
-}
-
-/* The peer's message is here as a whole, though not delivered: a response is worth it, a request of a lost peer is not. */
-static bool whole(const struct sp_h2_stream *s)
-{
-    return !s->conn->codec.config.server && s->rx_ended && !s->reset_due;
-}
-
-static void close_if_over(struct sp_h2_stream *s)
-{
-    struct sp_h2 *c = s->conn;
-    bool unsent = s->id == 0;
-    if (unsent ? !s->reset_due && !c->dead : s->live && !s->reset_due)
-        return;
-    enum sp_abort why = s->why != SP_ABORT_NONE ? s->why : SP_ABORT_CANCEL;
-    cancel_tx(s, why);
-    if (!s->rx_over && whole(s)) {
-        sp_h2_mark_ready(s);
-        return;
-    }
-    abort_rx(s, why);
-    if (s->live)
-        return;
-    if (s->counted)
-        c->codec.n_streams--;
-    if (unsent)
-        c->n_unsent--;
-    forget(s);
-    if (s->announced)
-        c->codec.cb->on_stream_closed(c->codec.ctx, &s->cs, s->why);
-}
-
-void sp_h2_deliver(struct sp_h2 *c)
-{
-    assert(c);
-    struct sp_list *n;
-    while ((n = sp_list_pop(&c->ready)) != NULL)
-        deliver(SP_CONTAINER_OF(n, struct sp_h2_stream, ready));
-}
-
-void sp_h2_settle(struct sp_h2 *c)
-{
-    assert(c && c->busy);
-    do {
-        sp_h2_deliver(c);
-        struct sp_list *n = sp_list_pop(&c->closing);
-        if (n)
-            close_if_over(SP_CONTAINER_OF(n, struct sp_h2_stream, closing));
-    } while (!sp_list_empty(&c->ready) || !sp_list_empty(&c->closing));
-}
-
-void sp_h2_end_all(struct sp_h2 *c, enum sp_abort why, bool keep_whole)
-{
-    assert(c && c->dead);
-    SP_LIST_FOREACH(n, &c->streams) {
-        struct sp_h2_stream *s = SP_CONTAINER_OF(n, struct sp_h2_stream, all);
-        s->live = false;
-        s->reset_due |= !keep_whole;
-        if (s->why == SP_ABORT_NONE && !(s->tx_over && whole(s)))
-            s->why = s->id ? why : SP_ABORT_REFUSED;
-        sp_h2_mark_closing(s);
-    }
-    c->n_live = 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Streams of an HTTP/2 connection: making them, the user's calls on them (rx, tx), delivering to the user, and ending
- * them.  Nothing here feeds nghttp2 or takes output of it.  One thread.
+ * Streams of an HTTP/2 connection: making them, the user's calls on them (rx, tx), and the lists they stand on.
+ * Nothing here feeds nghttp2 or takes output of it, or calls a user but for the pause and resume of a source.  One
+ * thread.
  */
 #ifndef SP_HTTP_H2_STREAM_H
 #define SP_HTTP_H2_STREAM_H
@@ -24,15 +25,8 @@ struct sp_headers *sp_h2_heads_pop(struct sp_h2_heads *q);
 
 /* The stream is to be reset: RST_STREAM(code) is sent by the next flush, its halves end with `why`. */
 void sp_h2_stream_reset(struct sp_h2_stream *s, uint32_t code, enum sp_abort why);
-/* Drops what was received and not delivered. */
-void sp_h2_stream_drop_rx(struct sp_h2_stream *s);
-
-/* Works off c->ready. Calls users. Never from inside nghttp2 or a user's call. */
-void sp_h2_deliver(struct sp_h2 *c);
-/* Works off c->ready and c->closing. Calls users. Never from inside nghttp2 or a user's call. */
-void sp_h2_settle(struct sp_h2 *c);
-/* The connection is dead: marks every stream as ended, for sp_h2_settle to tell the users. Responses that were received
- * whole may still be delivered when `keep_whole`. */
-void sp_h2_end_all(struct sp_h2 *c, enum sp_abort why, bool keep_whole);
+/* A half is over: what waits in it is dropped. Returns the sink that was fed. */
+struct sp_sink *sp_h2_end_rx(struct sp_h2_stream *s);
+void sp_h2_end_tx(struct sp_h2_stream *s);
 
 #endif

@@ -186,8 +186,7 @@ void cu_init(struct cu_side *s, struct sp_turn *turn, bool server)
     sp_codec_config_init(&s->config, server);
 }
 
-void cu_start(struct cu_side *s,
-              struct sp_codec *(*make)(struct sp_turn *, const struct sp_codec_config *, const struct sp_codec_cb *, void *))
+void cu_start(struct cu_side *s, cu_make *make)
 {
     s->codec = make(s->turn, &s->config, &callbacks, s);
 }

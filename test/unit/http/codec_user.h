@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A recording user of a codec, either side: what a stream layer is to the product.  Each exchange notes what it was told
- * and checks the order that http/message.h promises; hooks let a test act from inside the callbacks.  One thread.
+ * A recording user of a codec, either side: what a stream layer is to the product.  Each exchange notes what it was
+ * told and checks the order that http/message.h promises; hooks let a test act from inside the callbacks.  One thread.
  */
 #ifndef TEST_CODEC_USER_H
 #define TEST_CODEC_USER_H
@@ -52,8 +52,9 @@ struct cu_side {
 };
 
 void cu_init(struct cu_side *s, struct sp_turn *turn, bool server);
-void cu_start(struct cu_side *s,
-              struct sp_codec *(*make)(struct sp_turn *, const struct sp_codec_config *, const struct sp_codec_cb *, void *));
+/* sp_h1_new or sp_h2_new */
+typedef struct sp_codec *cu_make(struct sp_turn *, const struct sp_codec_config *, const struct sp_codec_cb *, void *);
+void cu_start(struct cu_side *s, cu_make *make);
 void cu_done(struct cu_side *s); /* destroys the codec if it is there, frees the exchanges */
 
 /* Client: an exchange; NULL when the codec has no room. */

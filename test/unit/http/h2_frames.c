@@ -120,7 +120,8 @@ void h2f_headers(struct sp_buf *to, uint32_t id, unsigned flags, ...)
 
 void h2f_get(struct sp_buf *to, uint32_t id, unsigned flags)
 {
-    h2f_headers(to, id, flags, ":method", "GET", ":scheme", "https", ":authority", "www.example.com", ":path", "/", NULL);
+    h2f_headers(to, id, flags, ":method", "GET", ":scheme", "https", ":authority", "www.example.com", ":path", "/",
+                NULL);
 }
 
 void h2f_post(struct sp_buf *to, uint32_t id, unsigned flags)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every config under examples/, and the README's, serves as it stands: only paths and ports are put in."""
+import os
+import re
+import subprocess
+import unittest
+
+from harness import (BIN, ROOT, SLOW, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
+                     token, wait_for, work)
+
+SECRET = "the-secret-of-the-examples-0123"
+
+
+def etc(name, text):
+    path = os.path.join(work("etc"), name)
+    os.makedirs(work("etc"), exist_ok=True)
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def copy(source, name):
+    with open(source, encoding="ascii") as f:
+        etc(name, f.read())
+
+
+class Example:
+    """One of them, running."""
+
+    def __init__(self, text, origin):
+        self.port, self.admin = free_port(), free_port()
+        for old, new in (("/etc/sallyport/", work("etc") + "/"), ("0.0.0.0", "127.0.0.1"), ("port_value: 8443", f"port_value: {self.port}"),
+                         ("port_value: 9901", f"port_value: {self.admin}"), ("port_value: 8080", f"port_value: {origin.port}")):
+            text = text.replace(old, new)
+        path = work(f"example-{self.port}.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        p = subprocess.run([BIN, "validate", path], capture_output=True, text=True, timeout=30 * SLOW, check=False)
+        assert p.returncode == 0, p.stderr
+        self.proc = Proc("example", [BIN, "-c", path, "--concurrency", "1"])
+        wait_for("the example", lambda: connects(self.port))
+
+    def get(self, path, *args, host="localhost"):
+        return curl(f"https://{host}:{self.port}{path}", "--connect-to", f"{host}:{self.port}:127.0.0.1:{self.port}", *args)
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as f:
+        return f.read()
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        chain, key = cert("examples", san="DNS:localhost,DNS:api.example.com,DNS:www.example.com,DNS:other.test")
+        copy(chain, "door.pem")
+        copy(key, "door.key")
+        copy(ca(), "origin-ca.pem")
+        copy(ca("cdn-ca"), "cdn-ca.pem")
+        for i, path in enumerate(cert("client")):
+            copy(path, ("client.pem", "client.key")[i])
+        etc("origin-secret", SECRET + "\n")
+        etc("jwks.json", jwks())
+        cls.origin = nginx_plain()
+        cls.secret = ["-H", f"x-origin-verify: {SECRET}"]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.origin.kill()
+
+    def run_example(self, text, check, origin=None):
+        example = Example(text, origin or self.origin)
+        try:
+            check(example)
+        finally:
+            self.assertEqual(example.proc.stop(), 0)
+
+    def test_all_are_here(self):
+        self.assertEqual(sorted(os.listdir(os.path.join(ROOT, "examples"))), ["jwt", "mutual-tls", "origin-secret", "routing"])
+
+    def check_secret(self, e):
+        self.assertEqual(e.get("/echo", *self.secret).status, 200)
+        self.assertEqual(e.get("/echo").status, 403)
+
+    def test_readme(self):
+        self.run_example(re.search(r"```yaml\n(.*?)```", read("README.md"), re.S).group(1), self.check_secret)
+
+    def test_origin_secret(self):
+        self.run_example(read("examples/origin-secret/sallyport.yaml"), self.check_secret)
+
+    def test_mutual_tls(self):
+        origin = nginx_mtls("origin-of-example", san="DNS:origin.example.com")
+
+        def check(e):
+            good, stranger = cert("cdn", san="DNS:cdn.example.com", by="cdn-ca"), cert("not-cdn", san="DNS:cdn.example.com")
+            other = cert("cdn-other", san="DNS:other.example.com", by="cdn-ca")
+            a = e.get("/echo", "--cert", good[0], "--key", good[1])
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"client=CN=client", a.body)
+            for pair in (stranger, other):
+                self.assertEqual(e.get("/echo", "--cert", pair[0], "--key", pair[1]).status, 0)
+            self.assertEqual(e.get("/echo").status, 0)
+        text = read("examples/mutual-tls/sallyport.yaml").replace("/healthz", "/echo")
+        self.run_example(text, check, origin)
+        origin.kill()
+
+    def test_jwt(self):
+        def check(e):
+            t = good_token(iss="https://issuer.example.com", aud="api.example.com", org={"tenant": "t1"})
+            a = e.get("/echo", *self.secret, "-H", f"authorization: Bearer {t}", "-H", "x-user: mallory")
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"user=alice", a.body)
+            self.assertEqual(e.get("/echo", *self.secret).status, 401)
+            self.assertEqual(e.get("/healthz", *self.secret).status, 404)
+            self.assertEqual(e.get("/echo", "-H", f"authorization: Bearer {t}").status, 403)
+        self.run_example(read("examples/jwt/sallyport.yaml"), check)
+
+    def test_routing(self):
+        def check(e):
+            a = e.get("/v1/x", *self.secret, host="api.example.com")
+            self.assertEqual(a.status, 404, a)
+            self.assertEqual(a.headers["strict-transport-security"], "max-age=31536000")
+            a = e.get("/x?y", *self.secret, host="www.example.com")
+            self.assertEqual((a.status, a.headers["location"]), (301, "https://api.example.com/x?y"))
+            a = e.get("/x", *self.secret, host="other.test")
+            self.assertEqual((a.status, a.body), (404, b"nothing here"))
+            log = os.path.join(work("etc"), "access.log")
+            lines = wait_for("the log", lambda: len(log_lines(log)) >= 3 and log_lines(log))
+            self.assertEqual([x["status"] for x in lines], [404, 301, 404])
+        self.run_example(read("examples/routing/sallyport.yaml"), check)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "listeners/downstream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { LOG_BURST = 5 };
+
+struct sp_downstream {
+    struct sp_list link;
+    struct sp_downstream_home *home;
+    struct sp_wire *wire;
+    const struct sp_filter_chain *chain; /* NULL until chosen */
+    uint64_t start_ns;
+    const char *detail; /* what the codec last complained about; static */
+    bool ready, h2, cut /* with streams on it */;
+    struct sp_stream_owner owner;
+    struct sp_conn_info conn;
+    struct sp_grave grave;
+};
+
+static const struct sp_listener_stats *stats(const struct sp_downstream *d)
+{
+    return &d->home->listener->stats;
+}
+
+static const struct sp_hcm_cx_stats *cx(const struct sp_downstream *d)
+{
+    return sp_hcm_cx(d->chain->hcm);
+}
+
+static void log_peer(const struct sp_downstream *d, const char *what, struct sp_str why)
+{
+    char peer[SP_ADDR_TEXT_MAX];
+    sp_addr_format(&d->conn.socket, peer);
+    sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s%s%.*s", SP_STR_ARG(d->home->listener->name), peer, what,
+                   why.len ? ": " : "", SP_STR_ARG(why));
+}
+
+/* ---- the wire's callbacks ---- */
+
+static void count_chosen(struct sp_downstream *d)
+{
+    const struct sp_hcm_cx_stats *c = cx(d);
+    sp_gauge_dec(stats(d)->pre_cx_active);
+    sp_counter_inc(stats(d)->cx_total);
+    sp_gauge_inc(stats(d)->cx_active);
+    sp_counter_inc(c->total);
+    sp_gauge_inc(c->active);
+    if (!d->chain->tls)
+        return;
+    sp_counter_inc(c->ssl_total);
+    sp_gauge_inc(c->ssl_active);
+}
+
+static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_wire_setup *ret)
+{
+    struct sp_downstream *d = ctx;
+    const struct sp_listener *l = d->home->listener;
+    struct sp_chain_input in = {.local = &d->conn.local, .direct = &d->conn.socket, .peer = &d->conn.peer};
+    if (hello) {
+        in.tls = true;
+        in.sni = hello->sni;
+        in.alpn = hello->alpn;
+        in.n_alpn = hello->n_alpn;
+    }
+    d->chain = sp_chain_match_find(l->match, &in);
+    if (!d->chain)
+        d->chain = l->fallback;
+    if (!d->chain) {
+        sp_counter_inc(l->stats.no_filter_chain_match);
+        log_peer(d, "no filter chain matches", in.sni);
+        return false;
+    }
+    count_chosen(d);
+    d->owner.hcm = d->chain->hcm;
+    d->conn.tls_used = d->chain->tls != NULL;
+    sp_hcm_wire_setup(d->chain->hcm, ret);
+    ret->tls = d->chain->tls;
+    ret->buffer_limit = l->buffer_limit;
+    ret->handshake_ns = d->chain->handshake_ns;
+    return true;
+}
+
+static void on_ready(void *ctx)
+{
+    struct sp_downstream *d = ctx;
+    struct sp_tls *tls = sp_wire_tls(d->wire);
+    d->ready = true;
+    d->h2 = sp_wire_codec(d->wire)->ops->protocol == SP_HTTP_2;
+    sp_counter_inc(d->h2 ? cx(d)->http2_total : cx(d)->http1_total);
+    sp_gauge_inc(d->h2 ? cx(d)->http2_active : cx(d)->http1_active);
+    if (!tls)
+        return;
+    d->conn.tls = *sp_tls_get_info(tls);
+    sp_listener_stats_tls(stats(d), &d->conn.tls, sp_tls_resumed(tls));
+}
+
+static void on_bytes(void *ctx, size_t rx, size_t tx)
+{
+    struct sp_downstream *d = ctx;
+    if (!d->chain)
+        return;
+    sp_counter_add(cx(d)->rx_bytes, rx);
+    sp_counter_add(cx(d)->tx_bytes, tx);
+}
+
+static void count_why(const struct sp_downstream *d, enum sp_wire_end why)
+{
+    const struct sp_hcm_cx_stats *c = cx(d);
+    sp_counter_inc(why == SP_WIRE_REMOTE ? c->destroy_remote : c->destroy_local);
+    if (d->cut)
+        sp_counter_inc(c->destroy_active_rq);
+    switch (why) {
+    case SP_WIRE_LOCAL:
+        if (d->owner.draining)
+            sp_counter_inc(c->drain_close);
+        break;
+    case SP_WIRE_PROTOCOL:
+        sp_counter_inc(c->protocol_error);
+        break;
+    case SP_WIRE_IDLE:
+        sp_counter_inc(c->idle_timeout);
+        break;
+    case SP_WIRE_MAX_AGE:
+        sp_counter_inc(c->max_duration);
+        break;
+    case SP_WIRE_UNREAD:
+        sp_counter_inc(c->delayed_close_timeout);
+        break;
+    default:
+        break;
+    }
+}
+
+static void count_closed(const struct sp_downstream *d, enum sp_wire_end why)
+{
+    const struct sp_listener_stats *s = stats(d);
+    if (!d->chain) {
+        sp_gauge_dec(s->pre_cx_active);
+        if (why == SP_WIRE_TIMEOUT)
+            sp_counter_inc(s->pre_cx_timeout);
+        return;
+    }
+    const struct sp_hcm_cx_stats *c = cx(d);
+    uint64_t ms = (d->home->worker->turn.now_ns - d->start_ns) / SP_NS_PER_MS;
+    sp_counter_inc(s->cx_destroy);
+    sp_gauge_dec(s->cx_active);
+    sp_histogram_record(s->cx_length_ms, ms);
+    sp_counter_inc(c->destroy);
+    sp_gauge_dec(c->active);
+    sp_histogram_record(c->length_ms, ms);
+    if (d->chain->tls)
+        sp_gauge_dec(c->ssl_active);
+    if (d->ready)
+        sp_gauge_dec(d->h2 ? c->http2_active : c->http1_active);
+    count_why(d, why);
+}
+
+/* What a stranger at the door did wrong: an operator sees it, but no flood of it. */
+static void report(const struct sp_downstream *d, enum sp_wire_end why, struct sp_str text)
+{
+    struct sp_tls *tls = sp_wire_tls(d->wire);
+    bool shaking = d->chain && d->chain->tls && !d->ready;
+    if (why == SP_WIRE_TLS) {
+        sp_listener_stats_tls_failed(stats(d), tls ? sp_tls_failure(tls) : SP_TLS_FAIL_OTHER);
+        log_peer(d, d->ready ? "TLS failed" : "TLS handshake failed", text);
+    } else if (why == SP_WIRE_TIMEOUT && shaking) {
+        sp_counter_inc(stats(d)->connect_timeout);
+        log_peer(d, "TLS handshake timed out", text);
+    } else if (why == SP_WIRE_PROTOCOL) {
+        log_peer(d, d->h2 ? "broke HTTP/2" : "broke HTTP/1", sp_str_c(d->detail));
+    }
+}
+
+/* The listener's own log: a line a connection, at its end. */
+static void write_log(struct sp_downstream *d, enum sp_wire_end why, struct sp_str text)
+{
+    const struct sp_turn *turn = &d->home->worker->turn;
+    uint64_t age = turn->now_ns - d->start_ns;
+    const struct sp_stream_info info = {
+        .conn = &d->conn,
+        .start_ns = d->start_ns,
+        .start_wall_ns = turn->wall_ns - (int64_t)age,
+        .client = d->conn.peer,
+        .flags = why == SP_WIRE_PROTOCOL ? SP_FLAG_DPE : 0,
+    };
+    if (why == SP_WIRE_TLS)
+        d->conn.failure_reason = text;
+    const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns};
+    sp_access_logs_write(d->home->listener->access_log, &in, &d->home->worker->turn, d->conn.id);
+}
+
+static void bury(struct sp_grave *g)
+{
+    struct sp_downstream *d = SP_CONTAINER_OF(g, struct sp_downstream, grave);
+    struct sp_downstream_home *h = d->home;
+    if (h->snapshot)
+        sp_snapshot_unref(h->snapshot, h->worker->index);
+    free(d);
+    if (--h->n_conns == 0 && h->emptied)
+        h->emptied(h);
+}
+
+static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str text)
+{
+    struct sp_downstream *d = ctx;
+    assert(sp_list_empty(&d->owner.streams));
+    (void)err;
+    report(d, why, text);
+    count_closed(d, why);
+    if (d->home->listener->access_log)
+        write_log(d, why, text);
+    sp_list_remove(&d->link);
+    d->wire = NULL;
+    d->grave.free = bury;
+    sp_bury(&d->home->worker->turn, &d->grave);
+}
+
+static const struct sp_wire_cb wire_cb = {on_choose, on_ready, on_closed, on_bytes};
+
+/* ---- the codec's callbacks ---- */
+
+static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)
+{
+    struct sp_downstream *d = ctx;
+    return sp_stream_accept(&d->owner, cs, h);
+}
+
+static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)
+{
+    struct sp_downstream *d = ctx;
+    d->cut |= why == SP_ABORT_CLOSED;
+    if (cs->user) /* NULL: it was refused */
+        sp_stream_closed(cs, why);
+}
+
+static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
+{
+    struct sp_downstream *d = ctx;
+    d->detail = detail;
+    sp_hcm_codec_event(d->chain->hcm, &d->conn, &d->home->worker->turn, ev, detail, status);
+}
+
+static const struct sp_codec_cb codec_cb = {.on_stream = on_stream, .on_stream_closed = on_stream_closed,
+                                            .on_event = on_event};
+
+/* ---- life ---- */
+
+static void drain(struct sp_downstream *d)
+{
+    d->owner.draining = true;
+    if (d->wire)
+        sp_wire_drain(d->wire);
+}
+
+static void owner_drain(struct sp_stream_owner *o)
+{
+    drain(SP_CONTAINER_OF(o, struct sp_downstream, owner));
+}
+
+/* Unique in the process, without an atomic: the worker's number stands in front. */
+static uint64_t next_id(const struct sp_worker *w)
+{
+    static _Thread_local uint64_t n;
+    return (uint64_t)(w->index + 1) << 40 | ++n;
+}
+
+/* The address it came to: what we are bound to, unless that is a wildcard. */
+static struct sp_addr local_addr(const struct sp_listener *l, int fd)
+{
+    static const uint8_t zero[16];
+    const struct sp_addr *a = &l->addr;
+    if (a->family == AF_UNIX || (a->port && memcmp(a->ip, zero, a->family == AF_INET ? 4 : 16) != 0))
+        return *a;
+    return sp_sock_local(fd);
+}
+
+int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_addr *peer)
+{
+    assert(h && fd >= 0 && peer);
+    int err = 0;
+    const struct sp_listener *l = h->listener;
+    struct sp_addr local = local_addr(l, fd);
+    struct sp_transport *t = sp_transport_adopt(h->worker, fd, NULL, NULL, &err);
+    if (!t)
+        return err;
+    struct sp_downstream *d = sp_xcalloc(1, sizeof(*d));
+    d->home = h;
+    d->start_ns = h->worker->turn.now_ns;
+    d->conn.id = next_id(h->worker);
+    d->conn.socket = d->conn.peer = *peer;
+    d->conn.local = local;
+    d->conn.listener = l->name;
+    d->owner = (struct sp_stream_owner){
+        .snapshot = h->snapshot,
+        .worker = h->worker->index,
+        .conn = &d->conn,
+        .turn = &h->worker->turn,
+        .drain = owner_drain,
+    };
+    sp_list_init(&d->owner.streams);
+    if (h->snapshot)
+        sp_snapshot_ref(h->snapshot, h->worker->index);
+    sp_list_push_back(&h->conns, &d->link);
+    h->n_conns++;
+    sp_gauge_inc(l->stats.pre_cx_active);
+    d->wire = sp_wire_server(h->worker, t, l->inspect, l->first_ns, &wire_cb, &codec_cb, d);
+    return 0;
+}
+
+void sp_downstream_drain_all(struct sp_downstream_home *h)
+{
+    assert(h);
+    h->draining = true;
+    SP_LIST_FOREACH_SAFE (n, &h->conns)
+        drain(SP_CONTAINER_OF(n, struct sp_downstream, link));
+}
+
+void sp_downstream_reset_all(struct sp_downstream_home *h)
+{
+    assert(h);
+    SP_LIST_FOREACH_SAFE (n, &h->conns)
+        sp_wire_close(SP_CONTAINER_OF(n, struct sp_downstream, link)->wire, true);
+}

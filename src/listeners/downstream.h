@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_downstream: one client's connection: it joins a wire with the connection manager that the filter chain names, knows
+ * who the peer is, and counts.  Owned by its home (a listener's socket on one worker); holds a reference of the snapshot
+ * it began with; buries itself when the wire has ended.  One thread.
+ */
+#ifndef SP_LISTENERS_DOWNSTREAM_H
+#define SP_LISTENERS_DOWNSTREAM_H
+
+#include "listeners/listener_impl.h"
+#include "stream/stream.h"
+
+struct sp_downstream_home {
+    struct sp_worker *worker;
+    const struct sp_listener *listener;
+    struct sp_snapshot *snapshot; /* may be NULL: a listener that is not in the config */
+    struct sp_list conns;         /* of sp_downstream */
+    unsigned n_conns;
+    bool draining;
+    void (*emptied)(struct sp_downstream_home *h); /* the last connection went; may be NULL */
+};
+
+/* Takes over an accepted descriptor. 0 or negative errno (the descriptor is closed then, too). */
+int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_addr *peer);
+/* All of them: no new streams, close after the last one. */
+void sp_downstream_drain_all(struct sp_downstream_home *h);
+/* All of them: reset, at the end of the turn. */
+void sp_downstream_reset_all(struct sp_downstream_home *h);
+
+#endif

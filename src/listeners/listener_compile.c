@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
+#include "listeners/listener_impl.h"
+
+typedef Envoy__Config__Listener__V3__Listener Message;
+typedef Envoy__Config__Listener__V3__FilterChain ChainMessage;
+typedef Envoy__Config__Listener__V3__ListenerFilter FilterMessage;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext TlsMessage;
+typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager HcmMessage;
+
+#define TLS_DESC &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor
+#define RAW_DESC &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor
+#define HCM_DESC \
+    &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor
+#define INSPECTOR_DESC &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor
+#define GATE_DESC &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor
+
+static const uint64_t default_first_ns = 15 * SP_NS_PER_S, default_handshake_ns = 10 * SP_NS_PER_S;
+enum { DEFAULT_BUFFER = 1024 * 1024 };
+
+static uint64_t duration_ns(const Google__Protobuf__Duration *d, uint64_t unset)
+{
+    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : unset;
+}
+
+static bool read_ip(struct sp_listener *l, const struct sp_listener_build *b,
+                    const Envoy__Config__Core__V3__SocketAddress *msg)
+{
+    if (sp_addr_parse_ip(sp_str_c(msg->address), &l->addr)) {
+        sp_doc_err(b->doc, b->diag, msg, "address", -1,
+                   "not an IP address (a listener binds to one of the machine's: 0.0.0.0 or :: takes all)");
+        return false;
+    }
+    l->addr.port = (uint16_t)msg->port_value;
+    l->v4_compat = msg->ipv4_compat;
+    return true;
+}
+
+static bool read_address(struct sp_listener *l, const struct sp_listener_build *b,
+                         const Envoy__Config__Core__V3__Address *msg)
+{
+    if (msg->address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS)
+        return read_ip(l, b, msg->socket_address);
+    if (msg->address_case != ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_PIPE) {
+        sp_doc_err(b->doc, b->diag, msg, NULL, -1, "no address (set socket_address or pipe)");
+        return false;
+    }
+    struct sockaddr_storage ss;
+    l->addr = (struct sp_addr){.family = AF_UNIX};
+    l->addr.path = sp_arena_str(&l->arena, sp_str_c(msg->pipe->path)).ptr;
+    l->unix_mode = msg->pipe->mode;
+    if (!l->addr.path[0] || !sp_addr_to_sockaddr(&l->addr, &ss)) {
+        sp_doc_err(b->doc, b->diag, msg->pipe, "path", -1, "a unix socket's path has 1 to 107 bytes");
+        return false;
+    }
+    return true;
+}
+
+static struct sp_stats_scope *scope_of(const struct sp_listener *l, const char *stat_prefix)
+{
+    char text[SP_ADDR_TEXT_MAX];
+    struct sp_str value = sp_str_c(stat_prefix);
+    if (!value.len)
+        value = sp_str_n(text, sp_addr_format(&l->addr, text));
+    return sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", value);
+}
+
+static bool add_gate(struct sp_listener *l, const struct sp_listener_build *b, const void *msg)
+{
+    if (l->addr.family == AF_UNIX) {
+        sp_doc_err(b->doc, b->diag, msg, NULL, -1,
+                   "peers of a unix socket have no address to go by (the socket's mode says who may connect)");
+        return false;
+    }
+    if (l->n_gates == SP_LISTENER_MAX_GATES) {
+        sp_doc_err(b->doc, b->diag, msg, NULL, -1, "more than %d of them (join their lists)", SP_LISTENER_MAX_GATES);
+        return false;
+    }
+    return sp_ip_gate_init(&l->gates[l->n_gates++], b->doc, b->diag, msg, l->stats.scope);
+}
+
+static bool add_listener_filters(struct sp_listener *l, const struct sp_listener_build *b, const Message *msg)
+{
+    bool good = true;
+    for (size_t i = 0; i < msg->n_listener_filters; i++) {
+        const FilterMessage *f = msg->listener_filters[i];
+        const void *gate = sp_doc_any_as(b->doc, f->typed_config, GATE_DESC);
+        if (gate) {
+            good &= add_gate(l, b, gate);
+        } else if (sp_doc_any_as(b->doc, f->typed_config, INSPECTOR_DESC)) {
+            l->inspect = true;
+        } else {
+            sp_doc_err(b->doc, b->diag, f, "typed_config", -1,
+                       "no such listener filter (TlsInspector or sallyport's IpRestriction)");
+            good = false;
+        }
+    }
+    return good;
+}
+
+static bool read_transport(struct sp_filter_chain *c, const struct sp_listener_build *b, const ChainMessage *msg)
+{
+    if (!msg->transport_socket)
+        return true;
+    const Google__Protobuf__Any *any = msg->transport_socket->typed_config;
+    const TlsMessage *tls = sp_doc_any_as(b->doc, any, TLS_DESC);
+    if (tls) {
+        c->tls = sp_tls_ctx_server(b->doc, b->diag, tls);
+        return c->tls != NULL;
+    }
+    if (sp_doc_any_as(b->doc, any, RAW_DESC))
+        return true;
+    sp_doc_err(b->doc, b->diag, msg->transport_socket, "typed_config", -1,
+               "no such transport for clients (DownstreamTlsContext or RawBuffer)");
+    return false;
+}
+
+static const HcmMessage *find_hcm(const struct sp_listener_build *b, const ChainMessage *msg)
+{
+    const HcmMessage *hcm = NULL;
+    if (msg->n_filters == 1)
+        hcm = sp_doc_any_as(b->doc, msg->filters[0]->typed_config, HCM_DESC);
+    if (!hcm)
+        sp_doc_err(b->doc, b->diag, msg, "filters", -1, "exactly one network filter, an HttpConnectionManager, is needed");
+    return hcm;
+}
+
+/* Fills `c`; false after an error, when what is in it still has to be given back. */
+static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b, const ChainMessage *msg,
+                       struct sp_filter_chain *c)
+{
+    c->name = sp_arena_str(&l->arena, sp_str_c(msg->name));
+    c->handshake_ns = duration_ns(msg->transport_socket_connect_timeout, default_handshake_ns);
+    bool good = read_transport(c, b, msg);
+    const HcmMessage *hcm = find_hcm(b, msg);
+    if (!hcm)
+        return false;
+    struct sp_hcm_build build = {
+        .doc = b->doc,
+        .diag = b->diag,
+        .registry = b->registry,
+        .find_cluster = b->find_cluster,
+        .ctx = b->ctx,
+        .tls = msg->transport_socket && sp_doc_any_as(b->doc, msg->transport_socket->typed_config, TLS_DESC),
+        .tls_verifies = c->tls && sp_tls_ctx_verifies(c->tls),
+        .buffer_limit = l->buffer_limit,
+        .listener_scope = l->stats.scope,
+    };
+    c->hcm = sp_hcm_new(&build, hcm);
+    return good && c->hcm;
+}
+
+static bool name_is_new(const struct sp_listener *l, const struct sp_listener_build *b, const ChainMessage *msg, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (msg->name[0] && sp_str_eq(l->chains[i].name, sp_str_c(msg->name))) {
+            sp_doc_err(b->doc, b->diag, msg, "name", -1, "another filter chain of this listener has that name");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_chains(struct sp_listener *l, const struct sp_listener_build *b, const Message *msg)
+{
+    size_t n = msg->n_filter_chains + (msg->default_filter_chain ? 1 : 0);
+    bool good = true;
+    if (!n) {
+        sp_doc_err(b->doc, b->diag, msg, NULL, -1, "no filter chain (set filter_chains or default_filter_chain)");
+        return false;
+    }
+    l->chains = sp_arena_zalloc(&l->arena, n * sizeof(*l->chains));
+    l->n_chains = (unsigned)n;
+    for (unsigned i = 0; i < msg->n_filter_chains; i++) {
+        const ChainMessage *c = msg->filter_chains[i];
+        good &= read_chain(l, b, c, &l->chains[i]);
+        good &= name_is_new(l, b, c, i);
+        good &= sp_chain_match_add(l->match, b->doc, b->diag, c->filter_chain_match, c, &l->chains[i]);
+    }
+    if (msg->default_filter_chain) {
+        l->fallback = &l->chains[n - 1];
+        good &= read_chain(l, b, msg->default_filter_chain, &l->chains[n - 1]);
+        if (msg->default_filter_chain->filter_chain_match)
+            sp_doc_warn(b->doc, b->diag, msg->default_filter_chain, "filter_chain_match", -1,
+                        "not looked at: the default chain takes what no other one matches");
+    }
+    sp_chain_match_build(l->match);
+    l->inspect |= sp_chain_match_inspects(l->match);
+    return good;
+}
+
+static struct sp_listener *listener_new(struct sp_str name)
+{
+    struct sp_listener *l = sp_xcalloc(1, sizeof(*l));
+    sp_arena_init(&l->arena);
+    l->match = sp_chain_match_new();
+    l->name = sp_arena_str(&l->arena, name);
+    l->buffer_limit = DEFAULT_BUFFER;
+    l->backlog = INT_MAX; /* the system's limit is what counts then */
+    return l;
+}
+
+static void name_by_address(struct sp_listener *l)
+{
+    char text[SP_ADDR_TEXT_MAX];
+    if (!l->name.len)
+        l->name = sp_arena_str(&l->arena, sp_str_n(text, sp_addr_format(&l->addr, text)));
+}
+
+static bool compile(struct sp_listener *l, const struct sp_listener_build *b, const Message *msg)
+{
+    if (!read_address(l, b, msg->address))
+        return false;
+    name_by_address(l);
+    sp_listener_stats_init(&l->stats, scope_of(l, msg->stat_prefix));
+    l->first_ns = duration_ns(msg->listener_filters_timeout, default_first_ns);
+    if (msg->per_connection_buffer_limit_bytes)
+        l->buffer_limit = msg->per_connection_buffer_limit_bytes->value;
+    if (msg->tcp_backlog_size)
+        l->backlog = (int)SP_MIN(msg->tcp_backlog_size->value, (uint32_t)INT_MAX);
+    l->reuse_port = l->addr.family != AF_UNIX && (!msg->enable_reuse_port || msg->enable_reuse_port->value);
+    bool good = add_listener_filters(l, b, msg);
+    if (msg->n_access_log) {
+        l->access_log = sp_access_logs_new(b->doc, b->diag, msg->access_log, msg->n_access_log);
+        good &= l->access_log != NULL;
+    }
+    return read_chains(l, b, msg) && good;
+}
+
+struct sp_listener *sp_listener_new(const struct sp_listener_build *build, const Message *msg)
+{
+    assert(build && build->doc && build->diag && msg);
+    struct sp_listener *l = listener_new(sp_str_c(msg->name));
+    if (compile(l, build, msg))
+        return l;
+    sp_listener_free(l);
+    return NULL;
+}
+
+struct sp_listener *sp_listener_new_plain(struct sp_str name, const struct sp_addr *addr, struct sp_hcm *hcm)
+{
+    assert(addr && addr->family && hcm);
+    struct sp_listener *l = listener_new(name);
+    l->addr = *addr;
+    if (addr->family == AF_UNIX)
+        l->addr.path = sp_arena_str(&l->arena, sp_str_c(addr->path)).ptr;
+    name_by_address(l);
+    sp_listener_stats_init(&l->stats, sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", l->name));
+    l->chains = sp_arena_zalloc(&l->arena, sizeof(*l->chains));
+    l->n_chains = 1;
+    l->chains[0].hcm = hcm;
+    l->fallback = &l->chains[0];
+    sp_chain_match_build(l->match);
+    return l;
+}
+
+void sp_listener_free(struct sp_listener *l)
+{
+    if (!l)
+        return;
+    for (unsigned i = 0; i < l->n_chains; i++) {
+        sp_hcm_free(l->chains[i].hcm);
+        sp_tls_ctx_unref(l->chains[i].tls);
+    }
+    for (unsigned i = 0; i < l->n_gates; i++)
+        sp_ip_gate_done(&l->gates[i]);
+    if (l->access_log)
+        sp_access_logs_free(l->access_log);
+    sp_chain_match_free(l->match);
+    sp_arena_done(&l->arena);
+    free(l);
+}
+
+struct sp_str sp_listener_name(const struct sp_listener *l)
+{
+    assert(l);
+    return l->name;
+}
+
+const struct sp_addr *sp_listener_addr(const struct sp_listener *l)
+{
+    assert(l);
+    return &l->addr;
+}
+
+bool sp_listener_reuse_port(const struct sp_listener *l)
+{
+    assert(l);
+    return l->reuse_port;
+}
+
+void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
+{
+    assert(l && each);
+    for (unsigned i = 0; i < l->n_chains; i++)
+        if (l->chains[i].tls)
+            sp_tls_ctx_certs(l->chains[i].tls, each, arg);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A listener's socket on one worker.  The kernel's queue is emptied in bounded bites; when descriptors run out,
+ * accepting pauses instead of spinning, and before that the last ones are kept for connections to the origins.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "listeners/downstream.h"
+
+enum {
+    ACCEPT_TURN = 32,  /* accepted before others get their turn */
+    PAUSE_MS = 100,
+};
+
+struct sp_listener_socket {
+    struct sp_downstream_home home;
+    uv_poll_t poll;
+    struct sp_timer pause;
+    int fd;             /* -1: no longer accepting */
+    rlim_t limit;       /* RLIMIT_NOFILE; the system gives the lowest free number, so a high one means few are left */
+    bool polled;        /* the uv handle is open */
+    bool closing;
+    struct sp_grave grave;
+};
+
+int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, struct sp_addr *ret_bound)
+{
+    assert(l && ret_bound);
+    if (!at)
+        at = &l->addr;
+    const struct sp_sock_listen o = {
+        .reuse_port = l->reuse_port,
+        .v6_only = !l->v4_compat,
+        .unix_mode = l->unix_mode,
+    };
+    int fd = sp_sock_bind(at, &o);
+    if (fd < 0)
+        return fd;
+    *ret_bound = at->family == AF_UNIX ? *at : sp_sock_local(fd);
+    return fd;
+}
+
+static void on_poll(uv_poll_t *p, int status, int events);
+
+static void watch(struct sp_listener_socket *s)
+{
+    if (uv_poll_start(&s->poll, UV_READABLE, on_poll))
+        abort(); /* cannot fail: the descriptor is ours alone */
+}
+
+static void on_pause_over(struct sp_timer *t)
+{
+    watch(SP_CONTAINER_OF(t, struct sp_listener_socket, pause));
+}
+
+static void pause_accepting(struct sp_listener_socket *s, int err)
+{
+    sp_log_limited(SP_LOG_ERROR, "listener", 1, "%.*s: cannot accept: %s; waiting %d ms",
+                   SP_STR_ARG(s->home.listener->name), strerrordesc_np(err), PAUSE_MS);
+    uv_poll_stop(&s->poll);
+    sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
+}
+
+/* Whether there are descriptors left for one more client. */
+static bool has_room(const struct sp_listener_socket *s, int fd)
+{
+    if (SP_LIKELY((rlim_t)fd < s->limit - s->limit / 4))
+        return true;
+    bool full = (rlim_t)fd >= s->limit - s->limit / 8;
+    sp_log_limited(SP_LOG_WARNING, "listener", 1, "%.*s: descriptor %d of RLIMIT_NOFILE %llu%s",
+                   SP_STR_ARG(s->home.listener->name), fd, (unsigned long long)s->limit,
+                   full ? ": the rest is for the origins, so new clients are refused" : ": raise it soon");
+    if (full)
+        sp_counter_inc(s->home.listener->stats.cx_overflow);
+    return !full;
+}
+
+static bool admitted(const struct sp_listener *l, const struct sp_addr *peer)
+{
+    for (unsigned i = 0; i < l->n_gates; i++)
+        if (!sp_ip_gate_admit(&l->gates[i], peer, l->name))
+            return false;
+    return true;
+}
+
+static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_storage *ss, socklen_t len)
+{
+    const struct sp_listener *l = s->home.listener;
+    struct sp_addr peer = {0};
+    int err = sp_addr_from_sockaddr((const struct sockaddr *)ss, len, NULL, &peer);
+    if (err || !admitted(l, &peer) || !has_room(s, fd)) {
+        sp_sock_reset_on_close(fd);
+        close(fd);
+        return;
+    }
+    err = sp_downstream_open(&s->home, fd, &peer);
+    if (err)
+        sp_log_limited(SP_LOG_ERROR, "listener", 1, "%.*s: cannot take a connection: %s", SP_STR_ARG(l->name),
+                       strerrordesc_np(-err));
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+    struct sp_listener_socket *s = p->data;
+    (void)events;
+    if (status < 0) /* a listening socket has no errors of its own, but uv would stop watching */
+        watch(s);
+    for (unsigned i = 0; i < ACCEPT_TURN; i++) {
+        struct sockaddr_storage ss;
+        socklen_t len = sizeof(ss);
+        int fd = accept4(s->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            take(s, fd, &ss, len);
+            continue;
+        }
+        int err = errno;
+        if (err == EAGAIN || err == EWOULDBLOCK)
+            return;
+        if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM) {
+            pause_accepting(s, err);
+            return;
+        }
+        /* Any other is the affair of the connection that failed (RFC 1122 errors, ECONNABORTED): on to the next. */
+    }
+}
+
+static rlim_t descriptor_limit(void)
+{
+    struct rlimit r;
+    return getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == RLIM_INFINITY ? INT32_MAX : r.rlim_cur;
+}
+
+static void free_socket(struct sp_grave *g)
+{
+    struct sp_listener_socket *s = SP_CONTAINER_OF(g, struct sp_listener_socket, grave);
+    if (s->home.snapshot)
+        sp_snapshot_unref(s->home.snapshot, s->home.worker->index);
+    free(s);
+}
+
+/* Once nothing refers to it any more: its own handle, and its connections. */
+static void maybe_free(struct sp_listener_socket *s)
+{
+    if (!s->closing || s->polled || s->home.n_conns)
+        return;
+    s->grave.free = free_socket;
+    sp_bury(&s->home.worker->turn, &s->grave);
+}
+
+static void emptied(struct sp_downstream_home *h)
+{
+    maybe_free(SP_CONTAINER_OF(h, struct sp_listener_socket, home));
+}
+
+static void on_poll_closed(uv_handle_t *h)
+{
+    struct sp_listener_socket *s = h->data;
+    s->polled = false;
+    maybe_free(s);
+}
+
+static void stop_accepting(struct sp_listener_socket *s)
+{
+    if (s->fd < 0)
+        return;
+    sp_timer_stop(&s->pause);
+    uv_close((uv_handle_t *)&s->poll, on_poll_closed);
+    close(s->fd);
+    s->fd = -1;
+}
+
+struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot,
+                                            int fd, int *ret_err)
+{
+    assert(w && l && fd >= 0 && ret_err);
+    struct sp_listener_socket *s = sp_xcalloc(1, sizeof(*s));
+    int err = listen(fd, l->backlog) ? -errno : uv_poll_init(&w->loop, &s->poll, fd);
+    if (err) {
+        close(fd);
+        free(s);
+        *ret_err = err;
+        return NULL;
+    }
+    s->home = (struct sp_downstream_home){.worker = w, .listener = l, .snapshot = snapshot, .emptied = emptied};
+    sp_list_init(&s->home.conns);
+    s->poll.data = s;
+    s->polled = true;
+    s->pause.fire = on_pause_over;
+    s->fd = fd;
+    s->limit = descriptor_limit();
+    if (snapshot)
+        sp_snapshot_ref(snapshot, w->index);
+    watch(s);
+    return s;
+}
+
+void sp_listener_drain(struct sp_listener_socket *s)
+{
+    assert(s && !s->closing);
+    stop_accepting(s);
+    sp_downstream_drain_all(&s->home);
+}
+
+unsigned sp_listener_connections(const struct sp_listener_socket *s)
+{
+    assert(s);
+    return s->home.n_conns;
+}
+
+void sp_listener_close(struct sp_listener_socket *s)
+{
+    assert(s && !s->closing);
+    s->closing = true;
+    stop_accepting(s);
+    sp_downstream_reset_all(&s->home);
+    maybe_free(s);
+}

@@ -151,6 +151,10 @@ static bool check_end(struct sp_wire *w, bool flushed)
     bool gone = w->in_err || w->write_err; /* no use in waiting until it is flushed */
     if (check_failed(w))
         return true;
+    if (w->codec->want_reset) { /* what was cut short must not look whole */
+        sp_wire_finish(w, SP_WIRE_LOCAL, 0, true);
+        return true;
+    }
     if (w->eof_told && (gone || (flushed && !w->codec->n_streams))) {
         sp_wire_finish(w, SP_WIRE_REMOTE, w->in_err, false);
         return true;

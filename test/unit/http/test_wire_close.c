@@ -274,6 +274,20 @@ static void test_protocol_error(void **state)
     expect_end(o, SP_WIRE_PROTOCOL);
 }
 
+/* A message that was cut short ends with a reset (here: at once), not with a FIN and lingering, which make it look whole. */
+static void test_cut_message(void **state)
+{
+    struct owner *o = *state;
+    o->setup.delayed_close_ns = MS(2000);
+    open_one(o);
+    uint64_t start = loop_now_ms();
+    o->codec->base.want_reset = true;
+    sp_wire_kick(o->wire);
+    expect_end(o, SP_WIRE_LOCAL);
+    assert_in_range(loop_now_ms() - start, 0, 1000);
+    assert_int_equal(o->stream_closed, 1);
+}
+
 static void test_drain_busy(void **state)
 {
     struct owner *o = *state;
@@ -455,7 +469,7 @@ int main(void)
         T(test_first_bytes), T(test_first_bytes_dripping), T(test_idle_before_first), T(test_idle), T(test_idle_with_bytes),
         T(test_slow_head), T(test_slow_head_ends_in_time), T(test_slow_head_h2), T(test_max_age), T(test_linger),
         T(test_linger_time), T(test_linger_bytes), T(test_no_linger), T(test_linger_slow_reader),
-        T(test_linger_stuck_reader), T(test_protocol_error), T(test_drain_busy), T(test_drain_idle),
+        T(test_linger_stuck_reader), T(test_protocol_error), T(test_cut_message), T(test_drain_busy), T(test_drain_idle),
         T(test_drain_before_ready), T(test_drain_h2), T(test_close_flushes), T(test_client), T(test_client_cannot_begin),
         T(test_client_refused), T(test_client_idle_and_drain), T(test_client_early_answer),
     };

@@ -85,3 +85,12 @@ foreach(source IN LISTS fuzzers)
     sp_register(${name} unit 60 ${name} ${SP_TEST}/fuzz/corpus/${short})
   endif()
 endforeach()
+
+# bench/micro/bench_*.c: micro_NAME, made on request only (ninja micro_h1).
+file(GLOB micros CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/micro/bench_*.c)
+foreach(source IN LISTS micros)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "^bench_" "micro_" name ${name})
+  add_executable(${name} EXCLUDE_FROM_ALL ${source})
+  target_link_libraries(${name} PRIVATE sp_all sp_warnings)
+endforeach()

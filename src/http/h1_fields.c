@@ -49,9 +49,9 @@ struct fields {
     struct sp_str upgrade;
     struct sp_str host;
     unsigned n_nominated, n_removed;
-    struct sp_str removed[NOMINATED_MAX]; /* lower-case names that Connection asks to remove */
     unsigned n_hosts, n_encodings;
     bool close, keep_alive, wants_upgrade;
+    struct sp_str *removed; /* lower-case names that Connection asks to remove */
 };
 
 static void soft(struct fields *f, enum sp_h1_err err)
@@ -178,32 +178,22 @@ static inline bool is_ows(char c)
 }
 
 /* One line without its CRLF. */
-static enum sp_h1_err field_line(struct fields *f, char *line, char *end)
+static inline enum sp_h1_err split_line(char *line, char *end, struct sp_header *ret)
 {
     char *colon = sp_lower_token(line, end);
     if (colon == line)
         return colon < end && is_ows(*colon) ? SP_H1E_FOLDED : SP_H1E_NAME;
     if (colon == end || *colon != ':')
         return SP_H1E_NAME;
-    struct sp_str name = sp_str_n(line, (size_t)(colon - line));
     char *value = colon + 1;
     while (value < end && is_ows(*value))
         value++;
     while (end > value && is_ows(end[-1]))
         end--;
-    struct sp_str v = sp_str_n(value, (size_t)(end - value));
-    f->h->bytes += name.len + v.len;
-    enum sp_header_id id = sp_header_id(name);
-    if (f->p->kind == SP_H1_TRAILERS) {
-        if (!not_in_trailers[id] && !underscore(f, name))
-            f->h->v[f->h->n++] = (struct sp_header){.name = name, .value = v, .id = (uint8_t)id};
-        return SP_H1E_NONE;
-    }
-    if (roles[id])
-        return special(f, id, v);
-    if (id == SP_H_OTHER && SP_UNLIKELY(f->config->underscores) && underscore(f, name))
-        return SP_H1E_NONE;
-    f->h->v[f->h->n++] = (struct sp_header){.name = name, .value = v, .id = (uint8_t)id};
+    ret->name = sp_str_n(line, (size_t)(colon - line));
+    ret->value = sp_str_n(value, (size_t)(end - value));
+    ret->id = (uint8_t)sp_header_id(ret->name);
+    ret->never_index = false;
     return SP_H1E_NONE;
 }
 
@@ -287,22 +277,46 @@ static enum sp_h1_err finish(struct fields *f)
     return check_upgrade(f);
 }
 
+/* What lies at h->v[h->n] has a role, or its name must be looked at. */
+static enum sp_h1_err not_plain(struct fields *f)
+{
+    struct sp_header line = f->h->v[f->h->n];
+    if (f->p->kind == SP_H1_TRAILERS) {
+        if (!not_in_trailers[line.id] && !underscore(f, line.name))
+            f->h->n++;
+        return SP_H1E_NONE;
+    }
+    if (roles[line.id])
+        return special(f, (enum sp_header_id)line.id, line.value);
+    if (!underscore(f, line.name))
+        f->h->n++;
+    return SP_H1E_NONE;
+}
+
 enum sp_h1_err sp_h1_fields(struct sp_h1_head *p, const struct sp_codec_config *config, char *base,
                             struct sp_headers *h, struct sp_h1_info *info)
 {
     assert(p && config && base && h && info);
-    struct fields f = {.p = p, .config = config, .h = h, .info = info};
-    unsigned first = p->kind == SP_H1_TRAILERS ? 0 : 1;
-    size_t at = 0;
-    sp_headers_reserve(h, p->lines - first + 1);
-    h->bytes = p->method_len + p->target_len;
-    for (unsigned i = 0; i < p->lines; i++) {
-        size_t end = i < SP_H1_ENDS ? p->ends[i]
-                                    : (size_t)((char *)memchr(base + at, '\r', p->total - at) - base);
-        enum sp_h1_err err = i < first ? SP_H1E_NONE : field_line(&f, base + at, base + end);
+    struct sp_str removed[NOMINATED_MAX];
+    struct fields f = {.p = p, .config = config, .h = h, .info = info, .removed = removed};
+    bool trailers = p->kind == SP_H1_TRAILERS, strict = trailers || config->underscores;
+    unsigned lines = p->lines;
+    size_t at = trailers ? 0 : p->ends[0] + 2, bytes = p->method_len + p->target_len;
+    sp_headers_reserve(h, lines + 1);
+    for (unsigned i = trailers ? 0 : 1; i < lines; i++) {
+        size_t end = SP_LIKELY(i < SP_H1_ENDS) ? p->ends[i]
+                                               : (size_t)((char *)memchr(base + at, '\r', p->total - at) - base);
+        struct sp_header *line = &h->v[h->n];
+        enum sp_h1_err err = split_line(base + at, base + end, line);
         if (err)
+            return err;
+        bytes += line->name.len + line->value.len;
+        if (SP_LIKELY(!roles[line->id] && !strict))
+            h->n++;
+        else if ((err = not_plain(&f)) != SP_H1E_NONE)
             return err;
         at = end + 2;
     }
-    return p->kind == SP_H1_TRAILERS ? SP_H1E_NONE : finish(&f);
+    h->bytes = bytes;
+    return trailers ? SP_H1E_NONE : finish(&f);
 }

@@ -187,13 +187,35 @@ static enum sp_h1_step control(struct sp_h1_head *p, const struct sp_codec_confi
     return bad(p, ch == '\n' ? SP_H1E_BARE_LF : SP_H1E_CHARACTER);
 }
 
+/* The field lines that lie whole in the segment: what almost every head consists of. */
+static void scan_lines(struct sp_h1_head *p, const struct sp_codec_config *config, struct cursor *c)
+{
+    const char *from = c->ptr + c->pos, *end = c->ptr + c->len, *at = from;
+    size_t total = p->total, line_at = p->line_at, limit = p->limit;
+    unsigned lines = p->lines, most = SP_MIN(config->max_headers, (unsigned)SP_H1_ENDS);
+    for (;;) {
+        const char *ctl = sp_scan_ctl(at, end);
+        size_t stop = total + (size_t)(ctl - from);
+        if (end - ctl < 2 || ctl[0] != '\r' || ctl[1] != '\n' || stop == line_at || lines >= most || stop + 2 > limit)
+            break;
+        p->ends[lines++] = (uint32_t)stop;
+        line_at = stop + 2;
+        at = ctl + 2;
+    }
+    p->lines = lines;
+    p->line_at = line_at;
+    p->total = total + (size_t)(at - from);
+    c->pos += (size_t)(at - from);
+}
+
 static enum sp_h1_step scan(struct sp_h1_head *p, const struct sp_codec_config *config, struct cursor *c)
 {
     const char *end = c->ptr + c->len;
     while (c->pos < c->len) {
-        const char *from = c->ptr + c->pos;
         if (!p->cr) {
-            const char *ctl = sp_scan_ctl(from, end);
+            if (p->lines)
+                scan_lines(p, config, c);
+            const char *from = c->ptr + c->pos, *ctl = sp_scan_ctl(from, end);
             c->pos += (size_t)(ctl - from);
             p->total += (size_t)(ctl - from);
             if (ctl == end)
@@ -237,7 +259,8 @@ enum sp_h1_err sp_h1_head_take(struct sp_h1_head *p, const struct sp_codec_confi
 {
     assert(p && config && in && arena && ret_headers && ret_info);
     assert(p->total == p->partial.len + p->tail && in->len >= p->tail);
-    char *base = sp_arena_alloc(arena, p->total);
+    char *base = sp_arena_alloc(arena, p->total + SP_LOWER_PAD);
+    memset(base + p->total, 0, SP_LOWER_PAD);
     size_t done = sp_buf_peek(&p->partial, base, p->partial.len);
     sp_buf_peek(in, base + done, p->tail);
     sp_buf_drain(in, p->tail);

@@ -36,11 +36,6 @@ struct survey {
     uint64_t length;
 };
 
-static bool value_fits(struct sp_str v)
-{
-    return sp_scan_ctl(v.ptr, v.ptr + v.len) == v.ptr + v.len;
-}
-
 static bool has_close(struct sp_str value)
 {
     struct sp_str token;
@@ -79,7 +74,7 @@ static int survey(const struct sp_headers *h, bool request, struct survey *s)
         const struct sp_header *line = &h->v[i];
         if (line->id == SP_H_OTHER && !sp_header_name_valid(line->name))
             return -EINVAL;
-        if (!value_fits(line->value))
+        if (sp_has_ctl(line->value.ptr, line->value.len))
             return -EINVAL;
         if (!roles[line->id])
             s->size += line->name.len + line->value.len + 4;

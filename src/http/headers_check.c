@@ -8,22 +8,7 @@ enum { METHOD_MAX = 32 };
 
 bool sp_header_name_valid(struct sp_str name)
 {
-    for (size_t i = 0; i < name.len; i++)
-        if (sp_tchar_lower[(unsigned char)name.ptr[i]] != (unsigned char)name.ptr[i] || !name.ptr[i])
-            return false;
-    return name.len > 0;
-}
-
-/* Eight bytes without a control character but HTAB, none of which carries into its neighbour. */
-static inline bool clean8(const char *p)
-{
-    const uint64_t ones = 0x0101010101010101u, high = ones * 0x80, rest = ones * 0x7f;
-    uint64_t v;
-    memcpy(&v, p, sizeof(v));
-    uint64_t tab = v ^ ones * '\t', del = v ^ rest;
-    uint64_t printable = ((v & rest) + ones * 0x60) | v;
-    uint64_t no_tab = ((tab & rest) + rest) | tab, no_del = ((del & rest) + rest) | del;
-    return ((printable | ~no_tab) & no_del & high) == high;
+    return sp_is_lower_token(name.ptr, name.len);
 }
 
 bool sp_header_value_valid(struct sp_str value)
@@ -34,12 +19,7 @@ bool sp_header_value_valid(struct sp_str value)
     const char *p = value.ptr;
     if (p[0] == ' ' || p[0] == '\t' || p[n - 1] == ' ' || p[n - 1] == '\t')
         return false;
-    /* Most values are short: the last step overlaps the one before it, which costs less than going byte by byte. */
-    if (n >= 16)
-        return sp_scan_ctl(p, p + (n & ~(size_t)15)) == p + (n & ~(size_t)15) && clean8(p + n - 16) && clean8(p + n - 8);
-    if (n >= 8)
-        return clean8(p) && clean8(p + n - 8);
-    return sp_scan_ctl(p, p + n) == p + n;
+    return !sp_has_ctl(p, n);
 }
 
 bool sp_method_valid(struct sp_str method)
@@ -68,6 +48,10 @@ static size_t reg_name_len(struct sp_str s)
 {
     size_t i = 0;
     while (i < s.len) {
+        while (i < s.len && reg_name[(unsigned char)s.ptr[i]] == 1)
+            i++;
+        if (i == s.len)
+            break;
         uint8_t class = reg_name[(unsigned char)s.ptr[i]];
         if (!class)
             break;

@@ -50,8 +50,6 @@ struct fake_stream {
     bool has_response;
     const struct sp_route *route;
     const void *route_config;
-    const void *route_configs[SP_FILTER_LEVELS]; /* n_route_configs of them */
-    unsigned n_route_configs;
     uint64_t random;
     /* What was asked. */
     bool replied;

@@ -51,14 +51,77 @@ static void classes(void **state)
     assert_int_equal(sp_hex_value('\x10'), -1);
 }
 
+static void lower_slowly(char *p, const char *end, char **ret_end)
+{
+    for (; p < end && sp_is_tchar(*p); p++)
+        *p = sp_ascii_lower(*p);
+    *ret_end = p;
+}
+
+/* Every length and every stopping byte; what stands behind is left as it is. */
 static void tokens_are_lowered_up_to_the_first_other_byte(void **state)
 {
-    char text[] = "X-Forwarded-For_9: V";
-    assert_ptr_equal(sp_lower_token(text, text + strlen(text)), text + 17);
-    assert_string_equal(text, "x-forwarded-for_9: V");
-    char all[] = "ABC";
-    assert_ptr_equal(sp_lower_token(all, all + 2), all + 2);
-    assert_string_equal(all, "abC");
+    static const char names[] = "X-Forwarded-For_9a|B-CDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    enum { N = sizeof(names) - 1 };
+    char *want = malloc(N + SP_LOWER_PAD), *got = malloc(N + SP_LOWER_PAD);
+    for (unsigned len = 0; len <= N; len++) {
+        for (unsigned c = 0; c < 256; c++) {
+            memset(want, 'Q', N + SP_LOWER_PAD);
+            memcpy(want, names, N);
+            if (len < N)
+                want[len] = (char)c;
+            memcpy(got, want, N + SP_LOWER_PAD);
+            char *end;
+            lower_slowly(want, want + N, &end);
+            assert_int_equal(sp_lower_token(got, got + N) - got, end - want);
+            assert_memory_equal(got, want, N + SP_LOWER_PAD);
+            /* Ended by length, not by a byte. */
+            memset(got, 'Q', N + SP_LOWER_PAD);
+            memcpy(got, names, N);
+            memcpy(want, got, N + SP_LOWER_PAD);
+            lower_slowly(want, want + len, &end);
+            assert_int_equal(sp_lower_token(got, got + len) - got, len);
+            assert_memory_equal(got, want, N + SP_LOWER_PAD);
+        }
+    }
+    free(want);
+    free(got);
+}
+
+static void short_texts_are_searched_whole(void **state)
+{
+    for (size_t n = 0; n < 50; n++) {
+        char *text = malloc(n + 1);
+        memset(text, 'a', n + 1);
+        assert_false(sp_has_ctl(text, n));
+        for (size_t at = 0; at < n; at++) {
+            text[at] = '\n';
+            assert_true(sp_has_ctl(text, n));
+            text[at] = '\t';
+            assert_false(sp_has_ctl(text, n));
+        }
+        text[n] = 0;
+        assert_false(sp_has_ctl(text, n));
+        free(text);
+    }
+}
+
+/* Every byte at every place of names of every length. */
+static void lower_case_tokens_are_known(void **state)
+{
+    for (size_t n = 0; n < 40; n++) {
+        char *name = malloc(n + 1);
+        memset(name, 'x', n + 1);
+        assert_int_equal(sp_is_lower_token(name, n), n > 0);
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                name[at] = (char)c;
+                assert_int_equal(sp_is_lower_token(name, n), sp_is_tchar((char)c) && !(c >= 'A' && c <= 'Z'));
+            }
+            name[at] = 'x';
+        }
+        free(name);
+    }
 }
 
 int main(void)
@@ -67,6 +130,8 @@ int main(void)
         cmocka_unit_test(the_scans_find_every_byte_of_their_class),
         cmocka_unit_test(classes),
         cmocka_unit_test(tokens_are_lowered_up_to_the_first_other_byte),
+        cmocka_unit_test(short_texts_are_searched_whole),
+        cmocka_unit_test(lower_case_tokens_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "crypto/hash.h"
 #include "crypto/jwk_set.h"
 
-enum { MAX_HEADER_DEPTH = 8, MAX_PAYLOAD_DEPTH = 32 };
+enum { MAX_PAYLOAD_DEPTH = 32 };
 
 static const char *const texts[] = {
     [SP_JWS_OK] = "OK",
@@ -58,7 +58,7 @@ static enum sp_jws_result parse_header(struct sp_arena *arena, struct sp_jws *jw
 {
     if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws->header_b64, &jws->header_json) < 0)
         return SP_JWS_HEADER_BASE64;
-    json_t *header = sp_json_load(jws->header_json, MAX_HEADER_DEPTH);
+    json_t *header = sp_json_load(jws->header_json, SP_JWS_HEADER_DEPTH);
     enum sp_jws_result r = json_is_object(header) ? take_header(header, arena, jws) : SP_JWS_HEADER_JSON;
     json_decref(header);
     return r;

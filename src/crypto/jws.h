@@ -11,7 +11,12 @@
 #include "base/arena.h"
 #include "base/json.h"
 
-enum { SP_JWKS_MAX_BYTES = 1 << 20, SP_JWKS_MAX_KEYS = 256, SP_JWT_MAX_BYTES = 64 << 10 };
+enum {
+    SP_JWKS_MAX_BYTES = 1 << 20,
+    SP_JWKS_MAX_KEYS = 256,
+    SP_JWT_MAX_BYTES = 64 << 10,
+    SP_JWS_HEADER_DEPTH = 8, /* nesting of a header */
+};
 
 struct sp_jwks;
 /*

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fake_chain.h"
 
-#include "stream/stream.h"
-
 static struct fake_stream *stream_of(const struct sp_filter *f)
 {
     return (struct fake_stream *)(void *)f->chain;
@@ -215,6 +213,11 @@ void sp_stream_finalize_request(struct sp_filter *f, const struct sp_weighted_cl
 void sp_filter_set_weighted(struct sp_filter *f, const struct sp_weighted_cluster *w)
 {
     stream_of(f)->weighted = w;
+}
+
+struct sp_stream_owner *sp_stream_get_owner(const struct sp_stream *s)
+{
+    return &((struct fake_stream *)(uintptr_t)s)->owner;
 }
 
 uint64_t sp_stream_random(const struct sp_stream *s)

@@ -16,6 +16,7 @@
 #include "config/doc.h"
 #include "stats/stats.h"
 #include "stream/filter.h"
+#include "stream/stream.h"
 
 /* A filter's config and all that it was made of. */
 struct fake_config {
@@ -51,6 +52,7 @@ struct fake_stream {
     const struct sp_route *route;
     const void *route_config;
     uint64_t random;
+    struct sp_stream_owner owner; /* worker 0 */
     /* What was asked. */
     bool replied;
     struct sp_reply reply;

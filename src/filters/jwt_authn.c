@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "config/doc.h"
+#include "filters/gate.h"
+#include "filters/jwt_verify.h"
+#include "filters/registry.h"
+#include "stream/stream.h"
+
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtAuthentication Message;
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__PerRouteConfig PerRouteConfig;
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RequirementRule RequirementRule;
+
+enum { MAX_REALM_PATH = 256 };
+
+struct rule {
+    struct sp_route_match *match;
+    const struct sp_jwt_requirement *requires; /* NULL: nothing */
+};
+
+struct config {
+    struct sp_arena arena;
+    struct sp_jwt_providers providers;
+    struct rule *rules;
+    unsigned n_rules;
+    struct sp_map requirements; /* by name */
+    bool bypass_cors_preflight, strip_failure_response;
+    struct sp_jwt_stats stats;
+};
+
+struct route_config {
+    bool disabled;
+    char *requirement; /* unless disabled */
+};
+
+static void config_free(void *config)
+{
+    struct config *c = config;
+    for (unsigned i = 0; i < c->providers.n; i++)
+        sp_jwt_provider_done(&c->providers.v[i]);
+    for (unsigned i = 0; i < c->n_rules; i++)
+        sp_route_match_free(c->rules[i].match);
+    sp_map_done(&c->requirements);
+    sp_arena_done(&c->arena);
+    free(c);
+}
+
+static bool providers_init(const struct sp_filter_build *build, const Message *msg, struct config *c)
+{
+    bool good = true;
+    c->providers.v = sp_arena_zalloc(&c->arena, msg->n_providers * sizeof(*c->providers.v));
+    for (size_t i = 0; i < msg->n_providers; i++) {
+        if (!msg->providers[i]->value) {
+            sp_doc_err(build->doc, build->diag, msg, "providers", (int)i, "a provider without content");
+            good = false;
+            continue;
+        }
+        good &= sp_jwt_provider_init(&c->providers.v[c->providers.n++], build, &c->arena, msg->providers[i]->key,
+                                     msg->providers[i]->value);
+    }
+    return good;
+}
+
+static bool reads(const struct sp_jwt_provider *p, struct sp_str header)
+{
+    for (unsigned i = 0; i < p->locations.n_headers; i++)
+        if (sp_str_eq(p->locations.headers[i].name, header))
+            return true;
+    return p->locations.n_cookies && sp_str_eq(header, SP_STR("cookie"));
+}
+
+static bool writes(const struct sp_jwt_provider *p, const struct sp_jwt_provider *reader, struct sp_str *ret)
+{
+    *ret = p->payload_header;
+    if (ret->len && reads(reader, *ret))
+        return true;
+    for (unsigned i = 0; i < p->n_claim_headers; i++) {
+        *ret = p->claim_headers[i].header;
+        if (reads(reader, *ret))
+            return true;
+    }
+    return false;
+}
+
+/* What is written is taken out of every request first: a token there would never be seen. */
+static bool headers_ok(const struct sp_filter_build *build, const Message *msg, const struct config *c)
+{
+    struct sp_str name;
+    for (unsigned i = 0; i < c->providers.n; i++)
+        for (unsigned j = 0; j < c->providers.n; j++)
+            if (writes(&c->providers.v[i], &c->providers.v[j], &name)) {
+                sp_doc_err(build->doc, build->diag, msg, "providers", (int)i,
+                           "it writes the header %.*s, from which the provider '%.*s' reads tokens (choose another hea"
+                           "der)",
+                           SP_STR_ARG(name), SP_STR_ARG(c->providers.v[j].name));
+                return false;
+            }
+    return true;
+}
+
+static bool requirement_map_init(const struct sp_filter_build *build, const Message *msg, struct config *c)
+{
+    bool good = true;
+    for (size_t i = 0; i < msg->n_requirement_map; i++) {
+        struct sp_jwt_requirement *r = sp_arena_zalloc(&c->arena, sizeof(*r));
+        if (!msg->requirement_map[i]->value) {
+            sp_doc_err(build->doc, build->diag, msg, "requirement_map", (int)i, "a requirement without content");
+            good = false;
+            continue;
+        }
+        good &= sp_jwt_requirement_init(r, build, &c->arena, &c->providers, msg->requirement_map[i]->value);
+        sp_map_add(&c->requirements, sp_arena_str(&c->arena, sp_str_c(msg->requirement_map[i]->key)), r);
+    }
+    return good;
+}
+
+static bool rule_init(const struct sp_filter_build *build, const RequirementRule *msg, struct config *c,
+                      struct rule *rule)
+{
+    struct sp_jwt_requirement *r;
+    rule->match = sp_route_match_new(build->doc, build->diag, msg->match);
+    bool good = rule->match != NULL;
+    switch (msg->requirement_type_case) {
+    case ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__REQUIREMENT_RULE__REQUIREMENT_TYPE_REQUIRES:
+        rule->requires = r = sp_arena_zalloc(&c->arena, sizeof(*r));
+        return sp_jwt_requirement_init(r, build, &c->arena, &c->providers, msg->requires) && good;
+    case ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__REQUIREMENT_RULE__REQUIREMENT_TYPE_REQUIREMENT_NAME:
+        rule->requires = sp_map_get(&c->requirements, sp_str_c(msg->requirement_name));
+        if (!rule->requires)
+            sp_doc_err(build->doc, build->diag, msg, "requirement_name", -1,
+                       "there is no requirement '%s' (name one of requirement_map)", msg->requirement_name);
+        return rule->requires && good;
+    default:
+        return good;
+    }
+}
+
+static bool rules_init(const struct sp_filter_build *build, const Message *msg, struct config *c)
+{
+    bool good = true;
+    c->rules = sp_arena_zalloc(&c->arena, msg->n_rules * sizeof(*c->rules));
+    for (size_t i = 0; i < msg->n_rules; i++)
+        good &= rule_init(build, msg->rules[i], c, &c->rules[c->n_rules++]);
+    return good;
+}
+
+static void stats_init(struct sp_jwt_stats *s, struct sp_stats_scope *parent, struct sp_str prefix)
+{
+    struct sp_stats_scope *scope = sp_stats_scope(parent, SP_STR("jwt_authn"), NULL, SP_STR_NULL);
+    while (sp_str_ends(prefix, SP_STR(".")))
+        prefix.len--;
+    if (prefix.len)
+        scope = sp_stats_scope(scope, prefix, NULL, SP_STR_NULL);
+    s->allowed = sp_stats_counter(scope, SP_STR("allowed"));
+    s->denied = sp_stats_counter(scope, SP_STR("denied"));
+    s->cors_preflight_bypassed = sp_stats_counter(scope, SP_STR("cors_preflight_bypassed"));
+    s->jwks_fetch_success = sp_stats_counter(scope, SP_STR("jwks_fetch_success"));
+    s->jwks_fetch_failed = sp_stats_counter(scope, SP_STR("jwks_fetch_failed"));
+    s->jwt_cache_hit = sp_stats_counter(scope, SP_STR("jwt_cache_hit"));
+    s->jwt_cache_miss = sp_stats_counter(scope, SP_STR("jwt_cache_miss"));
+}
+
+static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
+{
+    const Message *msg = (const void *)base;
+    struct config *c = sp_xcalloc(1, sizeof(*c));
+    sp_arena_init(&c->arena);
+    sp_map_init(&c->requirements);
+    c->bypass_cors_preflight = msg->bypass_cors_preflight;
+    c->strip_failure_response = msg->strip_failure_response;
+    bool good = providers_init(build, msg, c);
+    good = good && headers_ok(build, msg, c);
+    good &= requirement_map_init(build, msg, c);
+    good &= rules_init(build, msg, c);
+    if (!good) {
+        config_free(c);
+        return NULL;
+    }
+    stats_init(&c->stats, build->scope, sp_str_c(msg->stat_prefix));
+    return c;
+}
+
+static void *route_config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
+{
+    const PerRouteConfig *msg = (const void *)base;
+    struct route_config *r = sp_xcalloc(1, sizeof(*r));
+    r->disabled = msg->requirement_specifier_case ==
+                  ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__PER_ROUTE_CONFIG__REQUIREMENT_SPECIFIER_DISABLED;
+    if (!r->disabled)
+        r->requirement = sp_xstrdup(msg->requirement_name);
+    return r;
+}
+
+static void route_config_free(void *config)
+{
+    struct route_config *r = config;
+    free(r->requirement);
+    free(r);
+}
+
+static bool preflight(const struct sp_headers *h)
+{
+    return sp_str_eq(h->method, SP_STR("OPTIONS")) && sp_headers_get_id(h, SP_H_ORIGIN).len &&
+           sp_headers_get(h, SP_STR("access-control-request-method")).len;
+}
+
+/* What closes a quoted string, and all that is no plain text, percent-encoded: the realm cannot be left. */
+static void realm_part(struct sp_str text, char *out, size_t *len)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (c > ' ' && c < 127 && c != '"' && c != '\\') {
+            out[(*len)++] = (char)c;
+        } else {
+            out[(*len)++] = '%';
+            out[(*len)++] = digits[c >> 4];
+            out[(*len)++] = digits[c & 15];
+        }
+    }
+}
+
+/* A query that holds a token does not come back. */
+static struct sp_str realm_path(const struct config *c, const struct sp_headers *h)
+{
+    struct sp_str path = sp_str_sub(h->path, 0, MAX_REALM_PATH);
+    ptrdiff_t query = sp_str_chr(path, '?');
+    for (unsigned i = 0; query >= 0 && i < c->providers.n; i++) {
+        struct sp_jwt_locations params = c->providers.v[i].locations;
+        struct sp_str token;
+        params.n_headers = params.n_cookies = 0;
+        if (sp_jwt_locate(&params, h, h->arena, &token) != SP_JWT_FOUND_NONE)
+            return sp_str_sub(path, 0, (size_t)query);
+    }
+    return path;
+}
+
+static struct sp_str challenge(const struct config *c, const struct sp_headers *h, bool missing)
+{
+    struct sp_str path = realm_path(c, h), authority = sp_str_sub(h->authority, 0, MAX_REALM_PATH);
+    struct sp_str scheme = sp_str_eq(h->scheme, SP_STR("https")) ? SP_STR("https") : SP_STR("http");
+    char *realm = sp_arena_alloc(h->arena, 3 * (path.len + authority.len) + 1);
+    size_t len = 0;
+    realm_part(authority, realm, &len);
+    realm_part(path, realm, &len);
+    return sp_arena_printf(h->arena, "Bearer realm=\"%s://%.*s\"%s", scheme.ptr, (int)len, realm,
+                           missing ? "" : ", error=\"invalid_token\"");
+}
+
+static void log_denial(const struct sp_filter *f, const struct sp_headers *h, struct sp_str why)
+{
+    char peer[SP_ADDR_TEXT_MAX];
+    size_t n = sp_addr_format_ip(&sp_filter_info(f)->client, peer);
+    struct sp_str path = sp_gate_log_path(h);
+    sp_log_limited(SP_LOG_INFO, "jwt_authn", 10, "refused %.*s: %.*s (%.*s %.*s)", (int)n, peer, SP_STR_ARG(why),
+                   SP_STR_ARG(h->method), SP_STR_ARG(path));
+}
+
+static enum sp_status deny(struct sp_filter *f, const struct sp_headers *h, enum sp_jwt_status s)
+{
+    const struct config *c = f->config;
+    struct sp_header header = {.name = SP_STR("www-authenticate"), .id = SP_H_WWW_AUTHENTICATE};
+    struct sp_reply reply = {
+        .status = s == SP_JWT_AUDIENCE ? 403 : 401,
+        .details = sp_jwt_status_details(s, sp_filter_arena(f)),
+    };
+    if (!c->strip_failure_response) {
+        header.value = challenge(c, h, s == SP_JWT_MISSING);
+        reply.body = sp_jwt_status_text(s);
+        reply.headers = &header;
+        reply.n_headers = 1;
+    }
+    sp_counter_inc(c->stats.denied);
+    log_denial(f, h, sp_jwt_status_reason(s));
+    sp_filter_reply(f, &reply);
+    return SP_STOP;
+}
+
+/* The config or a regular expression leaves open what is required: nobody passes. */
+static enum sp_status deny_undecided(struct sp_filter *f, const struct sp_headers *h, struct sp_str why,
+                                     struct sp_str details)
+{
+    const struct config *c = f->config;
+    sp_counter_inc(c->stats.denied);
+    log_denial(f, h, why);
+    sp_filter_reply_text(f, 403, c->strip_failure_response ? SP_STR("") : SP_STR("Failed JWT authentication"), details);
+    return SP_STOP;
+}
+
+static enum sp_status allow(const struct config *c)
+{
+    sp_counter_inc(c->stats.allowed);
+    return SP_CONTINUE;
+}
+
+static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const struct sp_jwt_requirement *r)
+{
+    const struct config *c = f->config;
+    struct sp_jwt_verifier v;
+    if (!r)
+        return allow(c);
+    sp_jwt_verifier_init(&v, f, h, &c->providers, &c->stats);
+    enum sp_jwt_status s = sp_jwt_verify(&v, r);
+    if (s == SP_JWT_OK)
+        sp_jwt_apply(&v, r);
+    sp_jwt_verifier_done(&v);
+    return s == SP_JWT_OK ? allow(c) : deny(f, h, s);
+}
+
+static enum sp_status decide_by_route(struct sp_filter *f, struct sp_headers *h, const struct route_config *route)
+{
+    const struct config *c = f->config;
+    if (route->disabled)
+        return allow(c);
+    const struct sp_jwt_requirement *r = sp_map_get(&c->requirements, sp_str_c(route->requirement));
+    if (r)
+        return decide(f, h, r);
+    struct sp_str why = sp_arena_printf(h->arena, "the route names the requirement '%s', which requirement_map lacks",
+                                        route->requirement);
+    return deny_undecided(f, h, why, SP_STR("jwt_authn_access_denied{Wrong_requirement_name}"));
+}
+
+static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
+{
+    const struct config *c = f->config;
+    const struct route_config *route = sp_filter_route_config(f);
+    for (unsigned i = 0; i < c->providers.n; i++)
+        sp_jwt_provider_sanitize(&c->providers.v[i], h);
+    if (c->bypass_cors_preflight && preflight(h)) {
+        sp_counter_inc(c->stats.cors_preflight_bypassed);
+        return allow(c);
+    }
+    if (route)
+        return decide_by_route(f, h, route);
+    uint64_t random = sp_stream_random(sp_filter_stream(f));
+    bool limit = false;
+    for (unsigned i = 0; i < c->n_rules; i++) {
+        bool matches = sp_route_match(c->rules[i].match, h, random, &limit);
+        if (limit)
+            return deny_undecided(f, h, SP_STR("a regular expression of the rules hit its limit"),
+                                  SP_STR("jwt_authn_access_denied{regex_limit}"));
+        if (matches)
+            return decide(f, h, c->rules[i].requires);
+    }
+    return allow(c);
+}
+
+static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
+{
+    const struct config *c = f->config;
+    for (unsigned i = 0; i < c->providers.n; i++)
+        sp_jwt_provider_sanitize(&c->providers.v[i], t);
+    return SP_CONTINUE;
+}
+
+const struct sp_filter_ops sp_jwt_authn_ops = {
+    .name = "jwt_authn",
+    .type_url = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+    .size = sizeof(struct sp_filter),
+    .config_new = config_new,
+    .config_free = config_free,
+    .route_type_url = "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
+    .route_config_new = route_config_new,
+    .route_config_free = route_config_free,
+    .decode_headers = decode_headers,
+    .decode_trailers = decode_trailers,
+};

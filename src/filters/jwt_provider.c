@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/jwt_provider.h"
+
+#include <assert.h>
+
+#include "config/doc.h"
+#include "config/secret.h"
+#include "filters/gate.h"
+
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider JwtProvider;
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtClaimToHeader JwtClaimToHeader;
+
+#define LOCAL_JWKS \
+    ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__JWT_PROVIDER__JWKS_SOURCE_SPECIFIER_LOCAL_JWKS
+
+struct builder {
+    const struct sp_filter_build *build;
+    struct sp_arena *arena;
+    const JwtProvider *msg;
+};
+
+#define ERR(b, msg, field, ...) sp_doc_err((b)->build->doc, (b)->build->diag, msg, field, -1, __VA_ARGS__)
+
+enum { DEFAULT_SKEW = 60, DEFAULT_CACHE_SIZE = 100, DEFAULT_CACHE_TOKEN = 4096 };
+
+struct sp_str *sp_jwt_audiences(struct sp_arena *arena, char *const *audiences, size_t n)
+{
+    struct sp_str *v = sp_arena_zalloc(arena, n * sizeof(*v));
+    for (size_t i = 0; i < n; i++)
+        v[i] = sp_jwt_audience(sp_arena_str(arena, sp_str_c(audiences[i])));
+    return v;
+}
+
+static bool keys_init(struct sp_jwt_provider *p, const struct builder *b)
+{
+    if (b->msg->jwks_source_specifier_case != LOCAL_JWKS) {
+        ERR(b, b->msg, "remote_jwks",
+            "fetching keys is not run by this version (keep the key set in a file and name it "
+                                      "in local_jwks)");
+        return false;
+    }
+    struct sp_secret text;
+    const char *why;
+    if (sp_secret_read(b->build->doc, b->build->diag, b->msg->local_jwks, SP_SECRET_NOT_EMPTY, &text) < 0)
+        return false;
+    p->keys = sp_jwks_new(sp_secret_str(&text), b->arena, &why);
+    sp_secret_done(&text);
+    if (!p->keys)
+        ERR(b, b->msg, "local_jwks", "no key to verify with: %s", why);
+    else if (why)
+        sp_doc_warn(b->build->doc, b->build->diag, b->msg, "local_jwks", -1, "not all keys are used: %s", why);
+    return p->keys != NULL;
+}
+
+/* Headers that frame a message or name its target: no claim may write them. */
+static bool may_be_set(struct sp_str name)
+{
+    switch (sp_header_id(name)) {
+    case SP_H_CONNECTION:
+    case SP_H_CONTENT_LENGTH:
+    case SP_H_EXPECT:
+    case SP_H_HOST:
+    case SP_H_HTTP2_SETTINGS:
+    case SP_H_KEEP_ALIVE:
+    case SP_H_PROXY_CONNECTION:
+    case SP_H_TE:
+    case SP_H_TRAILER:
+    case SP_H_TRANSFER_ENCODING:
+    case SP_H_UPGRADE:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static bool header_init(const struct builder *b, const void *msg, const char *field, const char *name,
+                        struct sp_str *ret)
+{
+    *ret = sp_gate_header_name(b->build, b->arena, msg, field, name);
+    if (!ret->ptr)
+        return false;
+    if (!may_be_set(*ret)) {
+        ERR(b, msg, field, "%s belongs to the connection: no claim may be written there", name);
+        return false;
+    }
+    return true;
+}
+
+static bool claims_init(struct sp_jwt_provider *p, const struct builder *b)
+{
+    bool good = true;
+    p->claim_headers = sp_arena_zalloc(b->arena, b->msg->n_claim_to_headers * sizeof(*p->claim_headers));
+    for (size_t i = 0; i < b->msg->n_claim_to_headers; i++) {
+        const JwtClaimToHeader *msg = b->msg->claim_to_headers[i];
+        struct sp_jwt_claim_header *h = &p->claim_headers[p->n_claim_headers++];
+        good &= header_init(b, msg, "header_name", msg->header_name, &h->header);
+        h->claim = sp_arena_str(b->arena, sp_str_c(msg->claim_name));
+    }
+    return good;
+}
+
+static bool cache_init(struct sp_jwt_provider *p, const struct builder *b)
+{
+    const Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtCacheConfig *msg = b->msg->jwt_cache_config;
+    if (!msg)
+        return true;
+    if (msg->jwt_cache_size > SP_JWT_CACHE_MAX) {
+        ERR(b, msg, "jwt_cache_size", "more than %u tokens a worker (each costs some KiB)", SP_JWT_CACHE_MAX);
+        return false;
+    }
+    p->cache = sp_jwt_cache_new(msg->jwt_cache_size ? msg->jwt_cache_size : DEFAULT_CACHE_SIZE,
+                                msg->jwt_max_token_size ? msg->jwt_max_token_size : DEFAULT_CACHE_TOKEN);
+    return true;
+}
+
+static bool subjects_init(struct sp_jwt_provider *p, const struct builder *b)
+{
+    if (b->msg->subjects)
+        p->subjects = sp_string_matcher_new(b->build->doc, b->build->diag, b->msg->subjects);
+    return !b->msg->subjects || p->subjects;
+}
+
+static void copy_plain(struct sp_jwt_provider *p, const struct builder *b)
+{
+    const JwtProvider *msg = b->msg;
+    p->issuer = sp_arena_str(b->arena, sp_str_c(msg->issuer));
+    p->audiences = sp_jwt_audiences(b->arena, msg->audiences, msg->n_audiences);
+    p->n_audiences = (unsigned)msg->n_audiences;
+    p->require_expiration = msg->require_expiration;
+    p->forward = msg->forward;
+    p->pad_payload = msg->pad_forward_payload_header;
+    p->clear_route = msg->clear_route_cache;
+    /* Below a second it is one: whole seconds are all a token knows. */
+    if (msg->max_lifetime)
+        p->max_lifetime = SP_MAX(msg->max_lifetime->seconds, (int64_t)1);
+    p->clock_skew = msg->clock_skew_seconds ? msg->clock_skew_seconds : DEFAULT_SKEW;
+    p->payload_key = sp_arena_str(b->arena, sp_str_c(msg->payload_in_metadata));
+    p->header_key = sp_arena_str(b->arena, sp_str_c(msg->header_in_metadata));
+    p->failed_key = sp_arena_str(b->arena, sp_str_c(msg->failed_status_in_metadata));
+    if (!msg->normalize_payload_in_metadata)
+        return;
+    p->n_spaced = (unsigned)msg->normalize_payload_in_metadata->n_space_delimited_claims;
+    p->spaced = sp_arena_zalloc(b->arena, p->n_spaced * sizeof(*p->spaced));
+    for (unsigned i = 0; i < p->n_spaced; i++)
+        p->spaced[i] = sp_arena_str(b->arena, sp_str_c(msg->normalize_payload_in_metadata->space_delimited_claims[i]));
+}
+
+bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_build *build, struct sp_arena *arena,
+                          const char *name, const JwtProvider *msg)
+{
+    assert(p && build && arena && name && msg);
+    const struct builder b = {build, arena, msg};
+    *p = (struct sp_jwt_provider){.name = sp_arena_str(arena, sp_str_c(name))};
+    copy_plain(p, &b);
+    bool good = sp_jwt_locations_init(&p->locations, build, arena, msg);
+    good &= keys_init(p, &b);
+    good &= subjects_init(p, &b);
+    good &= claims_init(p, &b);
+    good &= cache_init(p, &b);
+    if (msg->forward_payload_header[0])
+        good &= header_init(&b, msg, "forward_payload_header", msg->forward_payload_header, &p->payload_header);
+    return good;
+}
+
+void sp_jwt_provider_done(struct sp_jwt_provider *p)
+{
+    sp_jwks_free(p->keys);
+    sp_string_matcher_free(p->subjects);
+    sp_jwt_cache_free(p->cache);
+    *p = (struct sp_jwt_provider){0};
+}
+
+void sp_jwt_provider_sanitize(const struct sp_jwt_provider *p, struct sp_headers *h)
+{
+    assert(p && h);
+    if (p->payload_header.len)
+        sp_headers_remove(h, p->payload_header);
+    for (unsigned i = 0; i < p->n_claim_headers; i++)
+        sp_headers_remove(h, p->claim_headers[i].header);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "filters/jwt_cache.h"
+
+static bool put(struct sp_jwt_cache *c, unsigned worker, const char *token, int64_t until)
+{
+    uint8_t key[32];
+    json_t *had = sp_jwt_cache_get(c, worker, sp_str_c(token), 0, key);
+    if (had) {
+        json_decref(had);
+        return false;
+    }
+    json_t *payload = json_pack("{s:s}", "token", token);
+    sp_jwt_cache_put(c, worker, sp_str_c(token), key, payload, until);
+    json_decref(payload);
+    return true;
+}
+
+static bool has(struct sp_jwt_cache *c, unsigned worker, const char *token, int64_t now)
+{
+    uint8_t key[32];
+    json_t *payload = sp_jwt_cache_get(c, worker, sp_str_c(token), now, key);
+    if (payload)
+        assert_string_equal(json_string_value(json_object_get(payload, "token")), token);
+    json_decref(payload);
+    return payload != NULL;
+}
+
+static void test_put_and_get(void **state)
+{
+    struct sp_jwt_cache *c = sp_jwt_cache_new(10, 100);
+    assert_false(has(c, 0, "a", 0));
+    assert_true(put(c, 0, "a", 1000));
+    assert_true(put(c, 0, "b", 1000));
+    assert_true(has(c, 0, "a", 0));
+    assert_true(has(c, 0, "b", 999));
+    assert_false(has(c, 0, "A", 0));
+    assert_false(has(c, 1, "a", 0)); /* each worker has its own */
+    assert_true(put(c, 1, "a", 1000));
+    assert_true(has(c, 1, "a", 0));
+    sp_jwt_cache_free(c);
+    sp_jwt_cache_free(NULL);
+}
+
+static void test_expires(void **state)
+{
+    struct sp_jwt_cache *c = sp_jwt_cache_new(2, 100);
+    put(c, 0, "a", 1000);
+    assert_true(has(c, 0, "a", 999));
+    assert_false(has(c, 0, "a", 1000));
+    assert_false(has(c, 0, "a", 0)); /* it is gone for good */
+    for (unsigned i = 0; i < 10; i++) {
+        assert_true(put(c, 0, "a", 1000));
+        assert_false(has(c, 0, "a", 2000));
+    }
+    assert_true(put(c, 0, "b", 1000));
+    assert_true(put(c, 0, "c", 1000));
+    assert_true(has(c, 0, "b", 0));
+    assert_true(has(c, 0, "c", 0));
+    sp_jwt_cache_free(c);
+}
+
+static void test_least_recently_used_goes(void **state)
+{
+    struct sp_jwt_cache *c = sp_jwt_cache_new(3, 100);
+    put(c, 0, "a", 1000);
+    put(c, 0, "b", 1000);
+    put(c, 0, "c", 1000);
+    assert_true(has(c, 0, "a", 0));
+    put(c, 0, "d", 1000); /* b goes */
+    assert_true(has(c, 0, "a", 0));
+    assert_false(has(c, 0, "b", 0));
+    assert_true(has(c, 0, "c", 0));
+    assert_true(has(c, 0, "d", 0));
+    sp_jwt_cache_free(c);
+}
+
+/* Never more than n, and all of the newest n. */
+static void test_many(void **state)
+{
+    char token[32];
+    for (unsigned n = 1; n <= 9; n += 4) {
+        struct sp_jwt_cache *c = sp_jwt_cache_new(n, 100);
+        for (unsigned i = 0; i < 500; i++) {
+            snprintf(token, sizeof(token), "t%u", i);
+            put(c, 0, token, 1000);
+        }
+        unsigned found = 0;
+        for (unsigned i = 0; i < 500; i++) {
+            snprintf(token, sizeof(token), "t%u", i);
+            bool there = has(c, 0, token, 0);
+            assert_int_equal(there, i >= 500 - n);
+            found += there;
+        }
+        assert_int_equal(found, n);
+        sp_jwt_cache_free(c);
+    }
+}
+
+static void test_limits(void **state)
+{
+    struct sp_jwt_cache *c = sp_jwt_cache_new(3, 5);
+    put(c, 0, "123456", 1000);
+    assert_false(has(c, 0, "123456", 0));
+    put(c, 0, "12345", 1000);
+    assert_true(has(c, 0, "12345", 0));
+    put(c, SP_JWT_CACHE_WORKERS, "a", 1000);
+    assert_false(has(c, SP_JWT_CACHE_WORKERS, "a", 0));
+    put(c, SP_JWT_CACHE_WORKERS - 1, "a", 1000);
+    assert_true(has(c, SP_JWT_CACHE_WORKERS - 1, "a", 0));
+    sp_jwt_cache_free(c);
+}
+
+struct work {
+    struct sp_jwt_cache *cache;
+    unsigned worker;
+};
+
+static void *work(void *p)
+{
+    const struct work *w = p;
+    char token[32];
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(token, sizeof(token), "t%u", i % 20);
+        if (!has(w->cache, w->worker, token, 0))
+            put(w->cache, w->worker, token, 1000);
+    }
+    return NULL;
+}
+
+/* Workers side by side, and another thread frees: for the thread sanitizer. */
+static void test_threads(void **state)
+{
+    struct sp_jwt_cache *c = sp_jwt_cache_new(10, 100);
+    pthread_t threads[4];
+    struct work works[4];
+    for (unsigned i = 0; i < 4; i++) {
+        works[i] = (struct work){c, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &works[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    sp_jwt_cache_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_put_and_get),
+        cmocka_unit_test(test_expires),
+        cmocka_unit_test(test_least_recently_used_goes),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -42,3 +42,21 @@ const void *sp_filter_route_config(const struct sp_filter *f)
     const struct sp_filter_config *entry = sp_chain_filter_config(f->chain, f->index);
     return entry ? entry->config : NULL;
 }
+
+unsigned sp_filter_route_configs(const struct sp_filter *f, const void *ret[static SP_FILTER_LEVELS])
+{
+    assert(f && f->chain);
+    const struct sp_chain *c = f->chain;
+    unsigned n = 0;
+    if (!c->route)
+        return 0;
+    const struct sp_filter_configs *levels[SP_FILTER_LEVELS] = {
+        sp_route_table_filter_configs(c->route->vhost->table), c->route->vhost->filter_configs, c->route->filter_configs,
+        c->weighted ? c->weighted->filter_configs : NULL};
+    for (unsigned i = 0; i < SP_FILTER_LEVELS; i++) {
+        const struct sp_filter_config *entry = sp_filter_configs_find(levels[i], f->index);
+        if (entry && entry->config)
+            ret[n++] = entry->config;
+    }
+    return n;
+}

@@ -134,6 +134,9 @@ struct sp_headers *sp_filter_response(const struct sp_filter *f);
 const struct sp_route *sp_filter_route(const struct sp_filter *f);
 /* This filter's typed_per_filter_config, the most specific one; NULL if there is none. */
 const void *sp_filter_route_config(const struct sp_filter *f);
+/* All of them, the least specific first: of the table, the virtual host, the route and the weighted cluster; how many. */
+enum { SP_FILTER_LEVELS = 4 };
+unsigned sp_filter_route_configs(const struct sp_filter *f, const void *ret[static SP_FILTER_LEVELS]);
 /* Forgets the matched route, so that it is matched anew before the next filter (after a change of path or headers). */
 void sp_filter_clear_route(struct sp_filter *f);
 /* Sets dynamic metadata `ns`.`key` to a JSON text (copied). */

@@ -171,6 +171,14 @@ const void *sp_filter_route_config(const struct sp_filter *f)
     return stream_of(f)->route_config;
 }
 
+unsigned sp_filter_route_configs(const struct sp_filter *f, const void *ret[static SP_FILTER_LEVELS])
+{
+    const struct fake_stream *s = stream_of(f);
+    for (unsigned i = 0; i < s->n_route_configs; i++)
+        ret[i] = s->route_configs[i];
+    return s->n_route_configs;
+}
+
 void sp_filter_clear_route(struct sp_filter *f)
 {
     stream_of(f)->routes_cleared++;

@@ -51,6 +51,8 @@ struct fake_stream {
     bool has_response;
     const struct sp_route *route;
     const void *route_config;
+    const void *route_configs[SP_FILTER_LEVELS]; /* n_route_configs of them */
+    unsigned n_route_configs;
     uint64_t random;
     struct sp_stream_owner owner; /* worker 0 */
     /* What was asked. */

@@ -237,6 +237,17 @@ void sp_buf_move_n(struct sp_buf *to, struct sp_buf *from, size_t n)
     sp_buf_drain(from, n);
 }
 
+void sp_buf_share(struct sp_buf *to, const struct sp_buf *from)
+{
+    assert(to && from && to != from);
+    for (const struct sp_seg *s = from->head; s; s = s->next) {
+        if (s->chunk)
+            s->chunk->refs++;
+        link_tail(to, seg_new(s->chunk, s->ptr, s->len));
+    }
+    to->len += from->len;
+}
+
 void sp_buf_drain(struct sp_buf *b, size_t n)
 {
     assert(b);

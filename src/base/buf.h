@@ -48,6 +48,8 @@ void sp_buf_append_static(struct sp_buf *b, const void *p, size_t n);
 void sp_buf_move(struct sp_buf *to, struct sp_buf *from);
 /* Moves the first n (at most from->len) bytes. */
 void sp_buf_move_n(struct sp_buf *to, struct sp_buf *from, size_t n);
+/* Appends all bytes of `from`, which keeps them too: both point at the same chunks, nothing is copied. */
+void sp_buf_share(struct sp_buf *to, const struct sp_buf *from);
 /* Drops the first n (at most len) bytes. */
 void sp_buf_drain(struct sp_buf *b, size_t n);
 /* Copies the first n bytes out without draining; returns how many there were. */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/answer.h"
+
+#include <assert.h>
+
+static struct sp_cluster_stats *stats(const struct sp_upstream *u)
+{
+    return &u->slot->cluster->stats;
+}
+
+static uint64_t now(const struct sp_upstream *u)
+{
+    return u->slot->turn->now_ns;
+}
+
+static void note_end(struct sp_upstream *u)
+{
+    if (u->setup.info)
+        u->setup.info->up_last_rx_ns = now(u);
+    if (u->request_ended)
+        sp_histogram_record(stats(u)->upstream_rq_time, (now(u) - u->request_end_ns) / SP_NS_PER_MS);
+}
+
+/* The response is complete. A request that is not is cut short: nobody reads it any more. */
+static void response_over(struct sp_upstream *u)
+{
+    u->ticket.rx_over = true;
+    note_end(u);
+    if (u->ticket.tx_over)
+        sp_outcome_leave(u);
+    else
+        sp_outcome_release(u, SP_ABORT_CANCEL);
+    sp_outcome_finish(u);
+}
+
+/* A host that says of itself that it wants no more requests. */
+static void heed_host(struct sp_upstream *u, const struct sp_headers *h)
+{
+    struct sp_cluster *c = u->slot->cluster;
+    if (!c->checker || !sp_headers_find(h, SP_STR("x-envoy-immediate-health-check-fail"), NULL))
+        return;
+    uint32_t old = sp_host_set_health(c, u->host, SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_EXCLUDED, 0);
+    if (!(old & SP_HEALTH_EXCLUDED))
+        sp_counter_inc(c->stats.health_check.passive_failure);
+}
+
+static void accept_head(struct sp_upstream *u, const struct sp_headers *from, bool end)
+{
+    struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
+    sp_headers_copy(h, u->setup.arena, from); /* the stream below may be gone before the one above */
+    u->response_started = true;
+    u->keep = false;
+    sp_timer_stop(&u->try_timer);
+    sp_outcome_charge(u, h->status);
+    if (u->ops->response)
+        u->ops->response(u, h);
+    if (end)
+        response_over(u);
+    else
+        sp_buf_clear(&u->body);
+    u->out.sink->ops->headers(u->out.sink, h, end);
+    if (end)
+        sp_outcome_resume_request(u);
+}
+
+/* RFC 9110 section 15.2: interim heads are passed on. 100 is not: we answer Expect ourselves. */
+static void inform(struct sp_upstream *u, const struct sp_headers *from)
+{
+    if (from->status == 100)
+        return;
+    struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
+    sp_headers_copy(h, u->setup.arena, from);
+    u->final = true;
+    u->out.sink->ops->headers(u->out.sink, h, false);
+}
+
+static struct sp_upstream *of_rx(struct sp_sink *s)
+{
+    return SP_CONTAINER_OF(s, struct sp_upstream, ticket.rx);
+}
+
+static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
+{
+    struct sp_upstream *u = of_rx(s);
+    assert(u->phase == SP_UPSTREAM_OPEN && u->out.sink);
+    u->answered = true;
+    if (h->status == 101 || (h->status < 200 && end)) { /* no upgrade was asked for */
+        sp_outcome_release(u, SP_ABORT_PROTOCOL);
+        sp_outcome_reset(u, SP_RESET_PROTOCOL, SP_STR_NULL);
+        return;
+    }
+    if (h->status < 200) {
+        inform(u, h);
+        return;
+    }
+    if (u->setup.info && !u->setup.info->up_first_rx_ns)
+        u->setup.info->up_first_rx_ns = now(u);
+    heed_host(u, h);
+    u->ticket.rx_over = end;
+    if (!sp_outcome_retry_response(u, h, end))
+        accept_head(u, h, end);
+}
+
+static void rx_data(struct sp_sink *s, struct sp_buf *b, bool end)
+{
+    struct sp_upstream *u = of_rx(s);
+    assert(u->phase == SP_UPSTREAM_OPEN && u->response_started);
+    if (end)
+        response_over(u);
+    u->out.sink->ops->data(u->out.sink, b, end);
+    if (end)
+        sp_outcome_resume_request(u);
+}
+
+static void rx_trailers(struct sp_sink *s, struct sp_headers *t)
+{
+    struct sp_upstream *u = of_rx(s);
+    assert(u->phase == SP_UPSTREAM_OPEN && u->response_started);
+    struct sp_headers *copy = sp_arena_alloc(u->setup.arena, sizeof(*copy));
+    sp_headers_copy(copy, u->setup.arena, t);
+    response_over(u);
+    u->out.sink->ops->trailers(u->out.sink, copy);
+    sp_outcome_resume_request(u);
+}
+
+static void rx_abort(struct sp_sink *s, enum sp_abort why)
+{
+    static const enum sp_reset reasons[] = {
+        [SP_ABORT_NONE] = SP_RESET_TERMINATED,     [SP_ABORT_RESET] = SP_RESET_REMOTE,
+        [SP_ABORT_CLOSED] = SP_RESET_TERMINATED,   [SP_ABORT_REFUSED] = SP_RESET_REFUSED,
+        [SP_ABORT_PROTOCOL] = SP_RESET_PROTOCOL,   [SP_ABORT_TOO_LARGE] = SP_RESET_PROTOCOL,
+        [SP_ABORT_TIMEOUT] = SP_RESET_TERMINATED,  [SP_ABORT_CONNECT] = SP_RESET_CONNECT_REMOTE,
+        [SP_ABORT_LOCAL] = SP_RESET_LOCAL,         [SP_ABORT_CANCEL] = SP_RESET_LOCAL,
+    };
+    struct sp_upstream *u = of_rx(s);
+    assert(u->phase == SP_UPSTREAM_OPEN && (size_t)why < SP_ARRAY_LEN(reasons));
+    u->ticket.rx_over = u->ticket.rx_aborted = true;
+    if (why == SP_ABORT_RESET || why == SP_ABORT_REFUSED)
+        sp_counter_inc(stats(u)->upstream_rq_rx_reset);
+    /* An HTTP/1 host can only reset the connection. */
+    enum sp_reset reason = why == SP_ABORT_RESET && !u->ticket.conn->h2 ? SP_RESET_TERMINATED : reasons[why];
+    sp_outcome_release(u, why);
+    sp_outcome_reset(u, reason, SP_STR_NULL);
+}
+
+const struct sp_sink_ops sp_answer_rx_ops = {rx_headers, rx_data, rx_trailers, rx_abort};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/cluster.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "clusters/health.h"
+#include "clusters/hosts.h"
+#include "clusters/pool.h"
+
+typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
+typedef Envoy__Config__Cluster__V3__CircuitBreakers__Thresholds thresholds_msg;
+
+static const uint32_t default_limits[4] = {1024, 1024, 1024, 3};
+
+static void free_cluster(struct sp_cluster *c)
+{
+    for (unsigned i = 0; c->slots && i < c->n_slots; i++)
+        if (c->slots[i].lb)
+            sp_slot_done(&c->slots[i]);
+    free(c->slots);
+    sp_health_free(c->checker);
+    struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
+    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
+        sp_permits_done(all[i]);
+    sp_hosts_done(c);
+    sp_cluster_options_done(&c->options);
+    sp_arena_done(&c->arena);
+    free(c);
+}
+
+/* The four limits of a priority. */
+static void read_thresholds(const struct sp_cluster_build *b, const cluster_msg *msg, int priority, uint32_t out[4],
+                            bool *ret_track)
+{
+    bool seen = false;
+    memcpy(out, default_limits, sizeof(default_limits));
+    for (size_t i = 0; msg->circuit_breakers && i < msg->circuit_breakers->n_thresholds; i++) {
+        const thresholds_msg *t = msg->circuit_breakers->thresholds[i];
+        if ((int)t->priority != priority)
+            continue;
+        if (seen)
+            sp_doc_err(b->doc, b->diag, msg->circuit_breakers, "thresholds", (int)i,
+                       "there are thresholds of this priority above already (one of each priority)");
+        seen = true;
+        const Google__Protobuf__UInt32Value *values[] = {t->max_connections, t->max_pending_requests, t->max_requests,
+                                                         t->max_retries};
+        for (size_t k = 0; k < SP_ARRAY_LEN(values); k++)
+            if (values[k])
+                out[k] = values[k]->value;
+        *ret_track = t->track_remaining;
+    }
+}
+
+static void make_breakers(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    static const struct {
+        struct sp_str open, remaining;
+    } names[] = {{SP_STR_INIT("cx_open"), SP_STR_INIT("remaining_cx")},
+                 {SP_STR_INIT("rq_pending_open"), SP_STR_INIT("remaining_pending")},
+                 {SP_STR_INIT("rq_open"), SP_STR_INIT("remaining_rq")},
+                 {SP_STR_INIT("rq_retry_open"), SP_STR_INIT("remaining_retries")}};
+    struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
+    uint32_t limits[4];
+    bool track = false, ignored;
+    read_thresholds(b, msg, ENVOY__CONFIG__CORE__V3__ROUTING_PRIORITY__HIGH, c->high_limits, &ignored);
+    read_thresholds(b, msg, ENVOY__CONFIG__CORE__V3__ROUTING_PRIORITY__DEFAULT, limits, &track);
+    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++) {
+        all[i]->open = sp_cluster_breaker_gauge(&c->stats, names[i].open);
+        all[i]->remaining = sp_cluster_breaker_gauge(&c->stats, names[i].remaining);
+        all[i]->track = track;
+        sp_permits_init(all[i], limits[i], c->n_slots);
+    }
+}
+
+static void make_balancing(struct sp_cluster *c, const cluster_msg *msg)
+{
+    bool least = msg->lb_policy == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST;
+    c->lb_policy = least ? SP_LB_LEAST_REQUEST : SP_LB_ROUND_ROBIN;
+    c->choice_count = 2;
+    if (msg->lb_config_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG &&
+        msg->least_request_lb_config->choice_count)
+        c->choice_count = SP_MIN(msg->least_request_lb_config->choice_count->value, SP_MAX(c->n_hosts, 2u));
+    c->panic_threshold = 50;
+    if (msg->common_lb_config && msg->common_lb_config->healthy_panic_threshold)
+        c->panic_threshold = msg->common_lb_config->healthy_panic_threshold->value;
+}
+
+static void make_checks(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    struct sp_health_config config;
+    if (msg->n_health_checks > 1)
+        sp_doc_err(b->doc, b->diag, msg, "health_checks", 1, "a second health check is not run (keep one)");
+    if (!msg->n_health_checks)
+        return;
+    if (sp_health_config_init(&config, &c->arena, b->doc, b->diag, msg->health_checks[0]))
+        c->checker = sp_health_new(c, &config);
+    else
+        sp_health_config_done(&config);
+}
+
+static struct sp_slot *slots_new(struct sp_cluster *c)
+{
+    struct sp_slot *slots = sp_xcalloc(c->n_slots, sizeof(*slots));
+    for (unsigned i = 0; i < c->n_slots; i++) {
+        slots[i].cluster = c;
+        slots[i].index = i;
+    }
+    return slots;
+}
+
+struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cluster_msg *msg)
+{
+    assert(build && build->doc && build->diag && msg);
+    unsigned errors = build->diag->n_errors;
+    struct sp_cluster *c = aligned_alloc(SP_CACHELINE, sizeof(*c));
+    if (!c)
+        abort();
+    memset(c, 0, sizeof(*c));
+    sp_arena_init(&c->arena);
+    atomic_init(&c->refs, 1);
+    c->destroy = free_cluster;
+    c->n_slots = build->n_workers + 1;
+    c->slots = slots_new(c);
+    c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));
+    c->observability_name = msg->alt_stat_name[0] ? sp_arena_str(&c->arena, sp_str_c(msg->alt_stat_name)) : c->name;
+    sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
+    sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
+    make_breakers(c, build, msg);
+    sp_hosts_init(c, build->doc, build->diag, msg);
+    make_balancing(c, msg);
+    make_checks(c, build, msg);
+    if (build->diag->n_errors == errors)
+        return c;
+    sp_cluster_drop(c);
+    return NULL;
+}
+
+struct sp_cluster *sp_cluster_ref(struct sp_cluster *c)
+{
+    sp_cluster_hold(c);
+    return c;
+}
+
+void sp_cluster_unref(struct sp_cluster *c)
+{
+    if (c)
+        sp_cluster_drop(c);
+}
+
+struct sp_str sp_cluster_name(const struct sp_cluster *c)
+{
+    assert(c);
+    return c->name;
+}
+
+struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
+{
+    assert(c);
+    return c->options.tls;
+}
+
+void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober)
+{
+    assert(c && prober && prober->index < c->n_slots);
+    sp_cluster_publish(c, true);
+    if (c->checker)
+        sp_health_start(c->checker, sp_cluster_slot(c, prober->index));
+}
+
+void sp_cluster_stop(struct sp_cluster *c)
+{
+    assert(c);
+    if (c->checker)
+        sp_health_stop(c->checker);
+    sp_cluster_publish(c, false);
+}
+
+bool sp_cluster_warm(const struct sp_cluster *c)
+{
+    assert(c);
+    return !c->checker || sp_health_warm(c->checker);
+}
+
+void sp_cluster_attach(struct sp_cluster *c, struct sp_worker *w)
+{
+    assert(c && w && w->index < c->n_slots);
+    sp_slot_attach(sp_cluster_slot(c, w->index), w);
+}
+
+void sp_cluster_detach(struct sp_cluster *c, struct sp_worker *w, bool now)
+{
+    assert(c && w && w->index < c->n_slots);
+    sp_slot_detach(sp_cluster_slot(c, w->index), now);
+}
+
+unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_worker *w)
+{
+    assert(c && w && w->index < c->n_slots);
+    return sp_cluster_slot(c, w->index)->n_connections;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/cluster_stats.h"
+
+#include <assert.h>
+
+void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, bool checked)
+{
+    assert(s && name.len);
+    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("cluster"), "envoy_cluster_name", name);
+    s->scope = scope;
+#define X(id) s->id = sp_stats_counter(scope, SP_STR(#id));
+    SP_CLUSTER_COUNTERS(X)
+#undef X
+#define X(id) s->id = sp_stats_gauge(scope, SP_STR(#id));
+    SP_CLUSTER_GAUGES(X)
+#undef X
+#define X(id) s->id = sp_stats_histogram(scope, SP_STR(#id));
+    SP_CLUSTER_HISTOGRAMS(X)
+#undef X
+    sp_code_counters_init(&s->codes, scope, "upstream_rq_");
+    sp_code_counters_init(&s->retry_codes, sp_stats_scope(scope, SP_STR("retry"), NULL, SP_STR_NULL), "upstream_rq_");
+    if (tls) {
+        struct sp_stats_scope *ssl = sp_stats_scope(scope, SP_STR("ssl"), NULL, SP_STR_NULL);
+#define X(id) s->ssl.id = sp_stats_counter(ssl, SP_STR(#id));
+        SP_CLUSTER_SSL_COUNTERS(X)
+#undef X
+    }
+    if (checked) {
+        struct sp_stats_scope *hc = sp_stats_scope(scope, SP_STR("health_check"), NULL, SP_STR_NULL);
+#define X(id) s->health_check.id = sp_stats_counter(hc, SP_STR(#id));
+        SP_HEALTH_CHECK_COUNTERS(X)
+#undef X
+        s->health_check.healthy = sp_stats_gauge(hc, SP_STR("healthy"));
+        s->health_check.degraded = sp_stats_gauge(hc, SP_STR("degraded"));
+    }
+}
+
+struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name)
+{
+    assert(s && s->scope);
+    struct sp_stats_scope *all = sp_stats_scope(s->scope, SP_STR("circuit_breakers"), NULL, SP_STR_NULL);
+    return sp_stats_gauge(sp_stats_scope(all, SP_STR("default"), NULL, SP_STR_NULL), name);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The counters of one cluster under Envoy's names: cluster.<name>.upstream_cx_total and so on.  Made when the cluster is
+ * compiled; counted into by workers and the prober.  Some names are there for Envoy's dashboards alone and stay 0: what
+ * they count cannot happen here (docs/clusters.md).
+ */
+#ifndef SP_CLUSTERS_CLUSTER_STATS_H
+#define SP_CLUSTERS_CLUSTER_STATS_H
+
+#include "stats/stats.h"
+
+#define SP_CLUSTER_COUNTERS(X) \
+    X(upstream_cx_total) X(upstream_cx_http1_total) X(upstream_cx_http2_total) X(upstream_cx_http3_total) \
+    X(upstream_cx_connect_fail) X(upstream_cx_connect_timeout) X(upstream_cx_idle_timeout) \
+    X(upstream_cx_connect_attempts_exceeded) X(upstream_cx_overflow) X(upstream_cx_destroy) \
+    X(upstream_cx_destroy_local) X(upstream_cx_destroy_remote) X(upstream_cx_destroy_with_active_rq) \
+    X(upstream_cx_destroy_local_with_active_rq) X(upstream_cx_destroy_remote_with_active_rq) \
+    X(upstream_cx_close_notify) X(upstream_cx_rx_bytes_total) X(upstream_cx_tx_bytes_total) \
+    X(upstream_cx_none_healthy) X(upstream_cx_protocol_error) X(upstream_cx_max_requests) \
+    X(upstream_cx_max_duration_reached) X(upstream_cx_pool_overflow) \
+    X(upstream_rq_total) X(upstream_rq_pending_total) X(upstream_rq_pending_overflow) \
+    X(upstream_rq_pending_failure_eject) X(upstream_rq_cancelled) X(upstream_rq_maintenance_mode) \
+    X(upstream_rq_timeout) X(upstream_rq_max_duration_reached) X(upstream_rq_per_try_timeout) \
+    X(upstream_rq_per_try_idle_timeout) X(upstream_rq_rx_reset) X(upstream_rq_tx_reset) X(upstream_rq_retry) \
+    X(upstream_rq_retry_backoff_exponential) X(upstream_rq_retry_backoff_ratelimited) \
+    X(upstream_rq_retry_limit_exceeded) X(upstream_rq_retry_success) X(upstream_rq_retry_overflow) \
+    X(upstream_rq_completed) X(retry_or_shadow_abandoned) X(lb_healthy_panic) X(membership_change) \
+    X(upstream_flow_control_paused_reading_total) X(upstream_flow_control_resumed_reading_total) \
+    X(upstream_flow_control_backed_up_total) X(upstream_flow_control_drained_total) X(bind_errors)
+
+#define SP_CLUSTER_GAUGES(X) \
+    X(upstream_cx_active) X(upstream_cx_http1_active) X(upstream_cx_http2_active) X(upstream_rq_active) \
+    X(upstream_rq_pending_active) X(membership_total) X(membership_healthy) X(membership_degraded) \
+    X(membership_excluded)
+
+#define SP_CLUSTER_HISTOGRAMS(X) X(upstream_cx_connect_ms) X(upstream_cx_length_ms) X(upstream_rq_time)
+
+#define SP_HEALTH_CHECK_COUNTERS(X) \
+    X(attempt) X(success) X(failure) X(network_failure) X(passive_failure) X(verify_cluster)
+
+#define SP_CLUSTER_SSL_COUNTERS(X) \
+    X(handshake) X(connection_error) X(session_reused) X(no_certificate) X(fail_verify_no_cert) X(fail_verify_error) \
+    X(fail_verify_san) X(fail_verify_cert_hash)
+
+struct sp_cluster_stats {
+    struct sp_stats_scope *scope; /* "cluster.<name>." */
+#define X(name) struct sp_counter name;
+    SP_CLUSTER_COUNTERS(X)
+    struct {
+        SP_CLUSTER_SSL_COUNTERS(X)
+    } ssl;
+    struct {
+        SP_HEALTH_CHECK_COUNTERS(X)
+        struct sp_gauge healthy, degraded;
+    } health_check;
+#undef X
+#define X(name) struct sp_gauge name;
+    SP_CLUSTER_GAUGES(X)
+#undef X
+#define X(name) struct sp_histogram name;
+    SP_CLUSTER_HISTOGRAMS(X)
+#undef X
+    struct sp_code_counters codes, retry_codes; /* upstream_rq_200, retry.upstream_rq_503 */
+};
+
+/* `name`: alt_stat_name, or the cluster's. The ssl and health_check ones are made where asked for only. */
+void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, bool checked);
+/* A gauge of circuit_breakers.default. */
+struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name);
+
+#endif

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static void no_headers(struct sp_sink *s, struct sp_headers *h, bool end)
+{
+    (void)s, (void)h, (void)end;
+}
+static void no_data(struct sp_sink *s, struct sp_buf *b, bool end)
+{
+    (void)s, (void)end;
+    sp_buf_clear(b);
+}
+static void no_trailers(struct sp_sink *s, struct sp_headers *t)
+{
+    (void)s, (void)t;
+}
+static void no_abort(struct sp_sink *s, enum sp_abort why)
+{
+    (void)s, (void)why;
+}
+static void no_pause(struct sp_source *s)
+{
+    (void)s;
+}
+static void no_cancel(struct sp_source *s, enum sp_abort why)
+{
+    (void)s, (void)why;
+}
+
+static const struct sp_sink_ops no_sink_ops = {no_headers, no_data, no_trailers, no_abort};
+static const struct sp_source_ops no_source_ops = {no_pause, no_pause, no_cancel};
+
+static struct sp_cluster_stats *stats(const struct sp_conn *c)
+{
+    return &c->slot->cluster->stats;
+}
+
+static struct sp_host_counts *counts(const struct sp_conn *c)
+{
+    return &c->host->counts[c->slot->index];
+}
+
+static void on_idle_timer(struct sp_timer *t)
+{
+    struct sp_conn *c = SP_CONTAINER_OF(t, struct sp_conn, idle_timer);
+    uint64_t limit = c->slot->cluster->options.idle_ns, now = c->slot->turn->now_ns;
+    uint64_t idle = c->n_streams ? 0 : now - c->idle_since_ns;
+    if (idle < limit) {
+        sp_timer_start(c->slot->turn, t, limit - idle);
+        return;
+    }
+    if (c->counted)
+        sp_counter_inc(stats(c)->upstream_cx_idle_timeout);
+    sp_conn_close(c);
+    c->events->changed(c);
+}
+
+/* A server that chose another version by ALPN than the one this connection is for. */
+static bool wrong_version(const struct sp_conn *c, const struct sp_tls_info *info)
+{
+    if (c->kind == SP_KIND_H1)
+        return sp_str_eq(info->alpn, SP_STR("h2"));
+    return c->kind == SP_KIND_H2 && info->alpn.len && !sp_str_eq(info->alpn, SP_STR("h2"));
+}
+
+static void count_ready(struct sp_conn *c)
+{
+    struct sp_cluster_stats *s = stats(c);
+    if (c->h2) {
+        sp_counter_inc(s->upstream_cx_http2_total);
+        sp_gauge_inc(s->upstream_cx_http2_active);
+    } else {
+        sp_counter_inc(s->upstream_cx_http1_total);
+        sp_gauge_inc(s->upstream_cx_http1_active);
+    }
+    sp_histogram_record(s->upstream_cx_connect_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
+}
+
+static void on_ready(void *ctx)
+{
+    struct sp_conn *c = ctx;
+    if (c->state == SP_CONN_CLOSING)
+        return;
+    struct sp_tls *tls = sp_wire_tls(c->wire);
+    if (tls) {
+        const struct sp_tls_info *info = sp_tls_get_info(tls);
+        sp_counter_inc(stats(c)->ssl.handshake);
+        if (sp_tls_resumed(tls))
+            sp_counter_inc(stats(c)->ssl.session_reused);
+        if (wrong_version(c, info)) {
+            c->refusal = SP_STR("TLS error: ALPN chose another HTTP version than the cluster's");
+            sp_conn_close(c);
+            return;
+        }
+        c->facts = sp_conn_facts_new(info);
+    }
+    c->codec = sp_wire_codec(c->wire);
+    c->h2 = c->codec->ops->protocol == SP_HTTP_2;
+    struct sp_transport *transport = sp_wire_transport(c->wire);
+    if (transport) /* simulation has none */
+        c->local = sp_transport_local(transport);
+    if (c->local.family == AF_UNIX)
+        c->local.path = "";
+    c->connected = true;
+    c->state = SP_CONN_IDLE;
+    c->idle_since_ns = c->slot->turn->now_ns;
+    if (c->counted)
+        count_ready(c);
+    if (c->slot->cluster->options.idle_ns)
+        sp_timer_start(c->slot->turn, &c->idle_timer, c->slot->cluster->options.idle_ns);
+    c->events->ready(c);
+}
+
+static void count_tls_failure(struct sp_conn *c)
+{
+    struct sp_tls *tls = sp_wire_tls(c->wire);
+    if (!tls)
+        return;
+    sp_counter_inc(stats(c)->ssl.connection_error);
+    switch (sp_tls_failure(tls)) {
+    case SP_TLS_FAIL_NO_CERT:
+        sp_counter_inc(stats(c)->ssl.fail_verify_no_cert);
+        break;
+    case SP_TLS_FAIL_VERIFY_CA:
+        sp_counter_inc(stats(c)->ssl.fail_verify_error);
+        break;
+    case SP_TLS_FAIL_VERIFY_SAN:
+        sp_counter_inc(stats(c)->ssl.fail_verify_san);
+        break;
+    case SP_TLS_FAIL_VERIFY_PIN:
+        sp_counter_inc(stats(c)->ssl.fail_verify_cert_hash);
+        break;
+    default:
+        break;
+    }
+}
+
+static void count_closed(struct sp_conn *c, const struct sp_conn_end *end)
+{
+    struct sp_cluster_stats *s = stats(c);
+    sp_gauge_dec(s->upstream_cx_active);
+    sp_host_gauge(&counts(c)->cx_active, -1);
+    sp_counter_inc(s->upstream_cx_destroy);
+    bool remote = end->why == SP_WIRE_REMOTE;
+    sp_counter_inc(remote ? s->upstream_cx_destroy_remote : s->upstream_cx_destroy_local);
+    if (end->connected) {
+        sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
+        sp_histogram_record(s->upstream_cx_length_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
+        if (end->why == SP_WIRE_PROTOCOL)
+            sp_counter_inc(s->upstream_cx_protocol_error);
+        else if (end->why == SP_WIRE_MAX_AGE)
+            sp_counter_inc(s->upstream_cx_max_duration_reached);
+        return;
+    }
+    sp_counter_inc(s->upstream_cx_connect_fail);
+    sp_host_count(&counts(c)->cx_connect_fail, 1);
+    if (end->timed_out)
+        sp_counter_inc(s->upstream_cx_connect_timeout);
+}
+
+static void conn_free(struct sp_grave *g)
+{
+    struct sp_conn *c = SP_CONTAINER_OF(g, struct sp_conn, grave);
+    struct sp_cluster *cluster = c->slot->cluster;
+    sp_conn_facts_unref(c->facts);
+    free(c);
+    sp_cluster_drop(cluster);
+}
+
+/* Envoy's words for a failed connect: "delayed connect error: Connection refused". */
+static struct sp_str failure_text(const struct sp_conn *c, enum sp_wire_end why, int err, struct sp_str text, char *room,
+                                  size_t size)
+{
+    if (c->refusal.len)
+        return c->refusal;
+    if (why == SP_WIRE_CONNECT && err < 0) {
+        const char *name = strerrordesc_np(-err);
+        return sp_str_n(room, (size_t)snprintf(room, size, "delayed connect error: %s", name ? name : "unknown error"));
+    }
+    return why == SP_WIRE_TIMEOUT ? SP_STR_NULL : text;
+}
+
+static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str text)
+{
+    struct sp_conn *c = ctx;
+    char room[128];
+    assert(c->n_streams == 0);
+    struct sp_conn_end end = {.why = why, .connected = c->connected, .timed_out = !c->connected && why == SP_WIRE_TIMEOUT};
+    end.text = failure_text(c, why, err, text, room, sizeof(room));
+    if (why == SP_WIRE_TLS || (!c->connected && c->refusal.len))
+        count_tls_failure(c);
+    sp_timer_stop(&c->idle_timer);
+    c->state = SP_CONN_CLOSING;
+    c->wire = NULL;
+    c->codec = NULL;
+    sp_list_remove(&c->link);
+    sp_list_remove(&c->idle_link);
+    c->slot->n_connections--;
+    if (c->counted) {
+        count_closed(c, &end);
+        sp_permit_give(&c->slot->cluster->connections, c->slot->index);
+    }
+    c->events->closed(c, &end);
+    c->grave.free = conn_free;
+    sp_bury(c->slot->turn, &c->grave);
+}
+
+static void on_bytes(void *ctx, size_t rx, size_t tx)
+{
+    struct sp_conn *c = ctx;
+    if (!c->counted)
+        return;
+    sp_counter_add(stats(c)->upstream_cx_rx_bytes_total, rx);
+    sp_counter_add(stats(c)->upstream_cx_tx_bytes_total, tx);
+}
+
+static const struct sp_wire_cb wire_cb = {.on_ready = on_ready, .on_closed = on_closed, .on_bytes = on_bytes};
+
+static void count_stream(struct sp_conn *c, int n)
+{
+    if (!c->counted)
+        return;
+    sp_gauge_add(stats(c)->upstream_rq_active, n);
+    sp_host_gauge(&counts(c)->rq_active, n);
+    if (c->slot->cluster->lb_policy == SP_LB_LEAST_REQUEST)
+        atomic_fetch_add_explicit(&c->host->active, n, memory_order_relaxed);
+}
+
+/* The connection died under a request. */
+static void count_cut_off(struct sp_conn *c, enum sp_abort why)
+{
+    struct sp_cluster_stats *s = stats(c);
+    if (!c->counted || c->n_streams != 1)
+        return; /* once a connection: for the last one */
+    if (why == SP_ABORT_CLOSED && c->state != SP_CONN_CLOSING) {
+        sp_counter_inc(s->upstream_cx_destroy_with_active_rq);
+        sp_counter_inc(s->upstream_cx_destroy_remote_with_active_rq);
+    } else if (c->state == SP_CONN_CLOSING) {
+        sp_counter_inc(s->upstream_cx_destroy_with_active_rq);
+        sp_counter_inc(s->upstream_cx_destroy_local_with_active_rq);
+    }
+}
+
+static void detach(struct sp_ticket *t)
+{
+    struct sp_codec_stream *cs = t->cs;
+    cs->user = NULL;
+    cs->rx.sink = &t->conn->no_sink;
+    cs->tx.source = &t->conn->no_source;
+    t->cs = NULL;
+    t->conn = NULL;
+}
+
+static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)
+{
+    struct sp_conn *c = ctx;
+    struct sp_ticket *t = cs->user;
+    assert(c->n_streams > 0);
+    if (why != SP_ABORT_NONE) {
+        count_cut_off(c, why);
+        c->spoiled = c->spoiled || !c->h2;
+    }
+    c->n_streams--;
+    count_stream(c, -1);
+    if (c->counted)
+        sp_permit_give(&c->slot->cluster->requests, c->slot->index);
+    if (t) {
+        assert(t->cs == cs);
+        t->tx_over = true;
+        if (!t->rx_over) { /* the codec was freed under it */
+            t->rx.ops->abort(&t->rx, why == SP_ABORT_NONE ? SP_ABORT_CLOSED : why);
+            t = cs->user;
+        }
+    }
+    if (t)
+        detach(t);
+    if (!c->n_streams)
+        c->idle_since_ns = c->slot->turn->now_ns;
+    if (c->state == SP_CONN_CLOSING)
+        return;
+    if (c->spoiled)
+        sp_conn_close(c);
+    else if (c->state == SP_CONN_DRAINING || c->codec->draining || c->codec->want_close)
+        sp_conn_drain(c);
+    c->events->changed(c);
+}
+
+static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
+{
+    struct sp_conn *c = ctx;
+    (void)detail, (void)status;
+    if (ev == SP_CE_FLOOD && c->counted)
+        sp_counter_inc(stats(c)->upstream_cx_protocol_error);
+}
+
+static void on_draining(void *ctx)
+{
+    struct sp_conn *c = ctx;
+    if (c->state >= SP_CONN_DRAINING)
+        return;
+    if (c->counted)
+        sp_counter_inc(stats(c)->upstream_cx_close_notify);
+    sp_conn_drain(c);
+    c->events->changed(c);
+}
+
+static const struct sp_codec_cb codec_cb = {
+    .on_stream_closed = on_stream_closed, .on_event = on_event, .on_draining = on_draining};
+
+static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, struct sp_wire_setup *to)
+{
+    static const enum sp_codec_kind kinds[] = {SP_CODEC_H1, SP_CODEC_H2, SP_CODEC_AUTO};
+    const struct sp_cluster_options *o = &s->cluster->options;
+    *to = (struct sp_wire_setup){
+        .tls = from->tls,
+        .codec = kinds[from->kind],
+        .config = from->kind == SP_KIND_H1 ? o->h1 : o->h2,
+        .buffer_limit = o->buffer_limit,
+        .max_age_ns = from->counted ? o->max_age_ns : 0,
+        .sni = from->sni,
+        .verify_name = from->verify_name,
+        .connect_ns = from->connect_ns,
+        .sock = o->sock,
+    };
+    if (from->kind == SP_KIND_AUTO)
+        to->config.h1_trailers = o->h1.h1_trailers;
+    uint64_t ping = to->config.h2_ping_interval_ns;
+    if (ping && o->ping_jitter > 0)
+        to->config.h2_ping_interval_ns = ping + sp_slot_below(s, (uint64_t)((double)ping * o->ping_jitter) + 1);
+}
+
+struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct sp_conn_setup *setup, void *owner,
+                            const struct sp_conn_events *events)
+{
+    assert(s && h && setup && setup->to && events);
+    struct sp_conn *c = sp_xcalloc(1, sizeof(*c));
+    c->slot = s;
+    c->host = h;
+    c->owner = owner;
+    c->events = events;
+    c->kind = setup->kind;
+    c->counted = setup->counted;
+    c->started_ns = s->turn->now_ns;
+    c->idle_timer.fire = on_idle_timer;
+    c->no_sink.ops = &no_sink_ops;
+    c->no_source.ops = &no_source_ops;
+    sp_list_init(&c->link);
+    sp_list_init(&c->idle_link);
+    s->n_connections++;
+    sp_cluster_hold(s->cluster);
+    if (c->counted) {
+        sp_counter_inc(stats(c)->upstream_cx_total);
+        sp_gauge_inc(stats(c)->upstream_cx_active);
+        sp_host_count(&counts(c)->cx_total, 1);
+        sp_host_gauge(&counts(c)->cx_active, 1);
+    }
+    struct sp_wire_setup ws;
+    fill_setup(s, setup, &ws);
+    c->wire = sp_wire_client(s->worker, setup->to, &ws, &wire_cb, &codec_cb, c);
+    return c;
+}
+
+unsigned sp_conn_room(const struct sp_conn *c)
+{
+    assert(c);
+    if (!c->codec || c->state >= SP_CONN_DRAINING || c->codec->draining || c->codec->want_close)
+        return 0;
+    if (!c->h2)
+        return c->n_streams ? 0 : 1;
+    unsigned max = c->slot->cluster->options.max_streams, room = c->codec->ops->room(c->codec);
+    return c->n_streams >= max ? 0 : SP_MIN(max - c->n_streams, room);
+}
+
+bool sp_conn_open(struct sp_conn *c, struct sp_ticket *t)
+{
+    assert(c && t && !t->cs && t->rx.ops && t->tx.ops);
+    if (!sp_conn_room(c))
+        return false;
+    struct sp_codec_stream *cs = c->codec->ops->open(c->codec, &t->rx);
+    if (!cs)
+        return false;
+    cs->user = t;
+    sp_link(&t->tx, &cs->tx);
+    t->conn = c;
+    t->cs = cs;
+    t->paused = 0;
+    t->rx_over = t->rx_aborted = t->tx_over = false;
+    t->reused = c->n_requests > 0;
+    c->n_requests++;
+    c->n_streams++;
+    count_stream(c, 1);
+    if (c->counted) {
+        sp_counter_inc(stats(c)->upstream_rq_total);
+        sp_host_count(&counts(c)->rq_total, 1);
+        if (c->n_requests >= c->slot->cluster->options.max_requests) {
+            sp_counter_inc(stats(c)->upstream_cx_max_requests);
+            sp_conn_drain(c);
+        }
+    }
+    return true;
+}
+
+void sp_conn_drain(struct sp_conn *c)
+{
+    assert(c);
+    if (c->state == SP_CONN_CLOSING)
+        return;
+    if (!c->n_streams) {
+        sp_conn_close(c);
+        return;
+    }
+    c->state = SP_CONN_DRAINING;
+    sp_wire_drain(c->wire);
+}
+
+void sp_conn_close(struct sp_conn *c)
+{
+    assert(c);
+    if (c->state == SP_CONN_CLOSING)
+        return;
+    c->state = SP_CONN_CLOSING;
+    sp_timer_stop(&c->idle_timer);
+    sp_wire_close(c->wire, false);
+}
+
+void sp_ticket_pause(struct sp_ticket *t)
+{
+    assert(t);
+    if (!t->cs)
+        return;
+    t->paused++;
+    t->cs->rx.ops->pause(&t->cs->rx);
+}
+
+void sp_ticket_resume(struct sp_ticket *t)
+{
+    assert(t);
+    if (!t->cs || !t->paused)
+        return;
+    t->paused--;
+    t->cs->rx.ops->resume(&t->cs->rx);
+}
+
+void sp_ticket_leave(struct sp_ticket *t)
+{
+    assert(t);
+    if (!t->cs)
+        return;
+    while (t->paused)
+        sp_ticket_resume(t);
+    detach(t);
+}
+
+void sp_ticket_cancel(struct sp_ticket *t, enum sp_abort why)
+{
+    assert(t);
+    struct sp_codec_stream *cs = t->cs;
+    struct sp_conn *c = t->conn;
+    if (!cs)
+        return;
+    detach(t);
+    t->paused = 0;
+    if (c->counted && !t->rx_aborted && !(t->rx_over && t->tx_over))
+        sp_counter_inc(stats(c)->upstream_rq_tx_reset);
+    if (!t->rx_over)
+        cs->rx.ops->cancel(&cs->rx, why);
+    if (!t->tx_over)
+        cs->tx.ops->abort(&cs->tx, why);
+    if (!c->h2 && !t->rx_aborted && c->state != SP_CONN_CLOSING) {
+        /* An HTTP/1 exchange that is not over can only be ended with its connection. */
+        c->spoiled = true;
+        sp_conn_close(c);
+        c->events->changed(c);
+    }
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/health.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "clusters/probe_http.h"
+#include "clusters/probe_tcp.h"
+
+enum change { UNCHANGED, PENDING, CHANGED };
+
+struct session {
+    struct sp_health_checker *checker;
+    struct sp_host *host;
+    struct sp_probe *probe;
+    struct sp_timer interval, timeout;
+    unsigned n_healthy, n_unhealthy; /* in a row */
+    bool first;                      /* no result yet */
+    bool counted, counted_degraded;  /* in the gauges */
+};
+
+struct sp_health_checker {
+    struct sp_cluster *cluster;
+    struct sp_health_config config;
+    struct sp_slot *slot;      /* the prober's; NULL while stopped */
+    struct session **sessions; /* n of them: the hosts that are checked */
+    unsigned n;
+    _Atomic unsigned n_unknown;
+};
+
+static uint32_t flags_of(const struct session *s)
+{
+    return atomic_load_explicit(&s->host->health, memory_order_relaxed);
+}
+
+static void set_flags(struct session *s, uint32_t set, uint32_t clear)
+{
+    sp_host_set_health(s->checker->cluster, s->host, set, clear);
+}
+
+/* health_check.healthy and .degraded: by what the flags say now; a worker may have set one. */
+static void update_gauges(struct session *s)
+{
+    struct sp_cluster_stats *stats = &s->checker->cluster->stats;
+    bool failed = flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC;
+    bool degraded = !failed && (flags_of(s) & SP_HEALTH_DEGRADED_ACTIVE_HC);
+    if (s->counted == failed) {
+        sp_gauge_add(stats->health_check.healthy, failed ? -1 : 1);
+        s->counted = !failed;
+    }
+    if (s->counted_degraded != degraded) {
+        sp_gauge_add(stats->health_check.degraded, degraded ? 1 : -1);
+        s->counted_degraded = degraded;
+    }
+}
+
+static uint64_t interval_ns(const struct session *s, bool healthy, enum change change)
+{
+    const struct sp_health_config *c = &s->checker->config;
+    uint64_t ns;
+    if (!sp_counter_value(s->checker->cluster->stats.upstream_cx_total))
+        ns = healthy ? c->no_traffic_healthy_ns : c->no_traffic_ns; /* nobody needs to know it soon */
+    else if (healthy)
+        ns = change == PENDING ? c->healthy_edge_ns : c->interval_ns;
+    else
+        ns = change == PENDING ? c->unhealthy_edge_ns : c->unhealthy_ns;
+    if (c->interval_jitter_ns)
+        ns += sp_slot_below(s->checker->slot, c->interval_jitter_ns);
+    return SP_MAX(ns, SP_NS_PER_MS);
+}
+
+static void known(struct session *s)
+{
+    if (!s->first)
+        return;
+    s->first = false;
+    atomic_fetch_sub_explicit(&s->checker->n_unknown, 1, memory_order_release);
+}
+
+#define HOST_ARGS(s) SP_STR_ARG((s)->checker->cluster->name), SP_STR_ARG((s)->host->text)
+
+static enum change succeeded(struct session *s, bool degraded)
+{
+    const struct sp_health_config *c = &s->checker->config;
+    enum change change = UNCHANGED;
+    s->n_unhealthy = 0;
+    sp_counter_inc(s->checker->cluster->stats.health_check.success);
+    if (flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC) {
+        change = PENDING;
+        /* The very first answer counts at once, so that a start is quick. */
+        if (s->first || ++s->n_healthy >= c->healthy_threshold) {
+            set_flags(s, 0, SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT);
+            change = CHANGED;
+            s->n_healthy = 0;
+            sp_log(SP_LOG_INFO, "health", "cluster \"%.*s\": host %.*s is healthy%s", HOST_ARGS(s),
+                   s->first ? " (first check)" : "");
+        }
+    }
+    bool was = flags_of(s) & SP_HEALTH_DEGRADED_ACTIVE_HC;
+    if (was != degraded) {
+        set_flags(s, degraded ? SP_HEALTH_DEGRADED_ACTIVE_HC : 0, degraded ? 0 : SP_HEALTH_DEGRADED_ACTIVE_HC);
+        sp_log(SP_LOG_INFO, "health", "cluster \"%.*s\": host %.*s is %s", HOST_ARGS(s),
+               degraded ? "degraded" : "no longer degraded");
+    }
+    return change;
+}
+
+static void log_failure(const struct session *s, bool out, struct sp_str text)
+{
+    if (out)
+        sp_log(SP_LOG_WARNING, "health", "cluster \"%.*s\": host %.*s is unhealthy: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
+    else if (s->first)
+        sp_log(SP_LOG_WARNING, "health", "cluster \"%.*s\": host %.*s failed its first check: %.*s", HOST_ARGS(s),
+               SP_STR_ARG(text));
+    else
+        sp_log(SP_LOG_DEBUG, "health", "cluster \"%.*s\": host %.*s failed a check: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
+}
+
+static enum change failed(struct session *s, enum sp_probe_result result, struct sp_str text, bool timed_out)
+{
+    const struct sp_health_config *c = &s->checker->config;
+    struct sp_cluster_stats *stats = &s->checker->cluster->stats;
+    enum change change = UNCHANGED;
+    s->n_healthy = 0;
+    sp_counter_inc(stats->health_check.failure);
+    if (result == SP_PROBE_NETWORK)
+        sp_counter_inc(stats->health_check.network_failure);
+    if (!(flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC)) {
+        change = PENDING;
+        if (result == SP_PROBE_UNHEALTHY || ++s->n_unhealthy >= c->unhealthy_threshold) {
+            set_flags(s, SP_HEALTH_FAILED_ACTIVE_HC, SP_HEALTH_DEGRADED_ACTIVE_HC);
+            change = CHANGED;
+            s->n_unhealthy = 0;
+        }
+    }
+    set_flags(s, timed_out ? SP_HEALTH_ACTIVE_HC_TIMEOUT : 0, timed_out ? 0 : SP_HEALTH_ACTIVE_HC_TIMEOUT);
+    log_failure(s, change == CHANGED, text);
+    return change;
+}
+
+static void next(struct session *s, bool healthy, enum change change)
+{
+    known(s);
+    update_gauges(s);
+    sp_timer_stop(&s->timeout);
+    sp_timer_start(s->checker->slot->turn, &s->interval, interval_ns(s, healthy, change));
+}
+
+static void on_interval(struct sp_timer *t)
+{
+    struct session *s = SP_CONTAINER_OF(t, struct session, interval);
+    struct sp_health_checker *k = s->checker;
+    sp_counter_inc(k->cluster->stats.health_check.attempt);
+    sp_timer_start(k->slot->turn, &s->timeout, k->config.timeout_ns);
+    s->probe->ops->begin(s->probe);
+}
+
+static void on_timeout(struct sp_timer *t)
+{
+    struct session *s = SP_CONTAINER_OF(t, struct session, timeout);
+    s->probe->ops->cancel(s->probe);
+    next(s, false, failed(s, SP_PROBE_NETWORK, SP_STR("timeout"), true));
+}
+
+static void on_done(struct sp_probe *p, const struct sp_probe_verdict *v)
+{
+    struct session *s = p->owner;
+    assert(s->probe == p && s->checker->slot);
+    bool good = v->result == SP_PROBE_HEALTHY || v->result == SP_PROBE_DEGRADED;
+    if (v->result != SP_PROBE_NETWORK)
+        set_flags(s, v->immediate_fail ? SP_HEALTH_EXCLUDED : 0, v->immediate_fail ? 0 : SP_HEALTH_EXCLUDED);
+    if (good)
+        next(s, true, succeeded(s, v->result == SP_PROBE_DEGRADED));
+    else
+        next(s, false, failed(s, v->result, v->text, false));
+}
+
+static struct session *session_new(struct sp_health_checker *k, struct sp_host *h)
+{
+    struct session *s = sp_xcalloc(1, sizeof(*s));
+    s->checker = k;
+    s->host = h;
+    s->first = true;
+    s->interval.fire = on_interval;
+    s->timeout.fire = on_timeout;
+    atomic_fetch_or_explicit(&h->health, SP_HEALTH_FAILED_ACTIVE_HC, memory_order_relaxed);
+    return s;
+}
+
+struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *config)
+{
+    assert(c && config);
+    struct sp_health_checker *k = sp_xcalloc(1, sizeof(*k));
+    k->cluster = c;
+    k->config = *config;
+    k->sessions = sp_xcalloc(c->n_hosts + 1, sizeof(struct session *));
+    for (unsigned i = 0; i < c->n_hosts; i++)
+        if (!c->hosts[i]->no_active_hc)
+            k->sessions[k->n++] = session_new(k, c->hosts[i]);
+    atomic_init(&k->n_unknown, k->n);
+    return k;
+}
+
+void sp_health_free(struct sp_health_checker *k)
+{
+    if (!k)
+        return;
+    assert(!k->slot);
+    for (unsigned i = 0; i < k->n; i++)
+        free(k->sessions[i]);
+    free(k->sessions);
+    sp_health_config_done(&k->config);
+    free(k);
+}
+
+static void start_session(struct session *s)
+{
+    struct sp_health_checker *k = s->checker;
+    struct sp_probe *p = k->config.http ? sp_probe_http_new() : sp_probe_tcp_new();
+    p->config = &k->config;
+    p->slot = k->slot;
+    p->host = s->host;
+    p->to = s->host->health_addr;
+    if (k->config.alt_port && p->to.family != AF_UNIX)
+        p->to.port = (uint16_t)k->config.alt_port;
+    p->owner = s;
+    p->done = on_done;
+    s->probe = p;
+    update_gauges(s);
+    uint64_t jitter = k->config.initial_jitter_ns;
+    sp_timer_start(k->slot->turn, &s->interval, jitter ? sp_slot_below(k->slot, jitter) : 0);
+}
+
+void sp_health_start(struct sp_health_checker *k, struct sp_slot *prober)
+{
+    assert(k && prober && !k->slot);
+    k->slot = prober;
+    for (unsigned i = 0; i < k->n; i++)
+        start_session(k->sessions[i]);
+}
+
+static void stop_session(struct session *s)
+{
+    struct sp_cluster_stats *stats = &s->checker->cluster->stats;
+    sp_timer_stop(&s->interval);
+    sp_timer_stop(&s->timeout);
+    s->probe->ops->free(s->probe);
+    s->probe = NULL;
+    if (s->counted)
+        sp_gauge_dec(stats->health_check.healthy);
+    if (s->counted_degraded)
+        sp_gauge_dec(stats->health_check.degraded);
+    s->counted = s->counted_degraded = false;
+}
+
+void sp_health_stop(struct sp_health_checker *k)
+{
+    assert(k);
+    if (!k->slot)
+        return;
+    for (unsigned i = 0; i < k->n; i++)
+        stop_session(k->sessions[i]);
+    k->slot = NULL;
+}
+
+bool sp_health_warm(const struct sp_health_checker *k)
+{
+    assert(k);
+    return atomic_load_explicit(&k->n_unknown, memory_order_acquire) == 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Active health checks of a cluster's hosts, as Envoy's: a session a host, on the prober's thread, once a process.  It
+ * asks at intervals by a probe, counts answers in a row against the thresholds, and writes the host's health word.
+ */
+#ifndef SP_CLUSTERS_HEALTH_H
+#define SP_CLUSTERS_HEALTH_H
+
+#include "clusters/health_config.h"
+#include "clusters/state.h"
+
+struct sp_health_checker;
+
+/* Takes the config over. Marks the hosts as not yet known to be well. */
+struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *config);
+void sp_health_free(struct sp_health_checker *k); /* NULL-safe; stopped, or never started */
+/* On the prober's thread. */
+void sp_health_start(struct sp_health_checker *k, struct sp_slot *prober);
+void sp_health_stop(struct sp_health_checker *k);
+/* Each host was asked once. Any thread. */
+bool sp_health_warm(const struct sp_health_checker *k);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/lb.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "clusters/edf.h"
+#include "clusters/priority.h"
+
+/* Hosts that stand in for each other. */
+struct set {
+    struct sp_host **v;
+    unsigned n, next; /* next: round robin's place */
+    struct sp_edf edf;
+};
+
+struct level {
+    struct set healthy, degraded, all;
+    bool weighted; /* its hosts differ in weight */
+};
+
+struct sp_lb {
+    unsigned generation;
+    unsigned n_levels;
+    struct level *levels;
+    struct sp_priority_health *health; /* n_levels, for rebuilding */
+    struct sp_priority_load *loads;
+};
+
+static void set_init(struct set *t, unsigned cap, bool weighted)
+{
+    t->v = sp_xcalloc(cap + 1, sizeof(struct sp_host *));
+    if (weighted)
+        sp_edf_init(&t->edf, cap);
+}
+
+static void set_done(struct set *t)
+{
+    free(t->v);
+    sp_edf_done(&t->edf);
+}
+
+static bool differ(const struct sp_priority *p)
+{
+    for (unsigned i = 1; i < p->n; i++)
+        if (p->hosts[i]->weight != p->hosts[0]->weight)
+            return true;
+    return false;
+}
+
+static void set_clear(struct set *t)
+{
+    t->n = 0;
+    sp_edf_clear(&t->edf);
+}
+
+static void set_add(struct sp_slot *s, struct set *t, struct sp_host *h, bool weighted)
+{
+    if (weighted) {
+        double part = (double)((sp_slot_random(s) >> 11) + 1) / (double)(1ull << 53);
+        sp_edf_add(&t->edf, t->n, part / h->weight);
+    }
+    t->v[t->n++] = h;
+}
+
+static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_priority *p,
+                          struct sp_priority_health *ret)
+{
+    set_clear(&l->healthy);
+    set_clear(&l->degraded);
+    set_clear(&l->all);
+    *ret = (struct sp_priority_health){.total = p->n};
+    for (unsigned i = 0; i < p->n; i++) {
+        struct sp_host *h = p->hosts[i];
+        uint32_t flags = atomic_load_explicit(&h->health, memory_order_relaxed);
+        enum sp_health health = sp_health_of(flags);
+        set_add(s, &l->all, h, l->weighted);
+        if (health == SP_HEALTHY)
+            set_add(s, &l->healthy, h, l->weighted);
+        else if (health == SP_DEGRADED)
+            set_add(s, &l->degraded, h, l->weighted);
+        ret->excluded += (flags & SP_HEALTH_EXCLUDED) != 0;
+    }
+    ret->healthy = l->healthy.n;
+    ret->degraded = l->degraded.n;
+}
+
+static void rebuild(struct sp_slot *s, unsigned generation)
+{
+    const struct sp_cluster *c = s->cluster;
+    struct sp_lb *lb = s->lb;
+    lb->generation = generation;
+    for (unsigned i = 0; i < lb->n_levels; i++)
+        rebuild_level(s, &lb->levels[i], &c->priorities[i], &lb->health[i]);
+    sp_priority_loads(lb->health, lb->n_levels, c->panic_threshold, lb->loads);
+}
+
+struct sp_lb *sp_lb_new(struct sp_slot *s)
+{
+    assert(s && s->cluster);
+    const struct sp_cluster *c = s->cluster;
+    struct sp_lb *lb = sp_xcalloc(1, sizeof(*lb));
+    lb->n_levels = c->n_priorities;
+    lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
+    lb->health = sp_xcalloc(lb->n_levels, sizeof(*lb->health));
+    lb->loads = sp_xcalloc(lb->n_levels, sizeof(*lb->loads));
+    for (unsigned i = 0; i < lb->n_levels; i++) {
+        struct level *l = &lb->levels[i];
+        const struct sp_priority *p = &c->priorities[i];
+        l->weighted = differ(p);
+        set_init(&l->healthy, p->n, l->weighted);
+        set_init(&l->degraded, p->n, l->weighted);
+        set_init(&l->all, p->n, l->weighted);
+        if (p->n) /* workers shall not all begin with the first host */
+            l->healthy.next = l->degraded.next = l->all.next = (unsigned)sp_slot_below(s, p->n);
+    }
+    s->lb = lb;
+    rebuild(s, atomic_load_explicit(&c->generation, memory_order_acquire));
+    return lb;
+}
+
+void sp_lb_free(struct sp_lb *lb)
+{
+    if (!lb)
+        return;
+    for (unsigned i = 0; i < lb->n_levels; i++) {
+        set_done(&lb->levels[i].healthy);
+        set_done(&lb->levels[i].degraded);
+        set_done(&lb->levels[i].all);
+    }
+    free(lb->levels);
+    free(lb->health);
+    free(lb->loads);
+    free(lb);
+}
+
+static int32_t busy(const struct sp_host *h)
+{
+    int32_t n = atomic_load_explicit(&h->active, memory_order_relaxed);
+    return SP_MAX(n, 0);
+}
+
+static struct sp_host *pick_weighted(const struct sp_cluster *c, struct set *t)
+{
+    struct sp_host *h = t->v[sp_edf_peek(&t->edf)];
+    double cost = c->lb_policy == SP_LB_LEAST_REQUEST ? (double)busy(h) + 1 : 1;
+    sp_edf_again(&t->edf, cost / h->weight);
+    return h;
+}
+
+static struct sp_host *pick_least_busy(struct sp_slot *s, const struct set *t)
+{
+    struct sp_host *best = NULL;
+    int32_t least = INT32_MAX;
+    for (unsigned i = 0; i < s->cluster->choice_count; i++) {
+        struct sp_host *h = t->v[sp_slot_below(s, t->n)];
+        int32_t n = busy(h);
+        if (!best || n < least) {
+            best = h;
+            least = n;
+        }
+    }
+    return best;
+}
+
+static struct sp_host *pick_from(struct sp_slot *s, struct set *t, bool weighted)
+{
+    if (SP_UNLIKELY(!t->n))
+        return NULL;
+    if (t->n == 1)
+        return t->v[0];
+    if (weighted)
+        return pick_weighted(s->cluster, t);
+    if (s->cluster->lb_policy == SP_LB_LEAST_REQUEST)
+        return pick_least_busy(s, t);
+    if (SP_UNLIKELY(t->next >= t->n))
+        t->next = 0;
+    return t->v[t->next++];
+}
+
+/* The hosts that the dice give a request to. */
+static struct set *choose(struct sp_slot *s, bool *ret_weighted)
+{
+    struct sp_lb *lb = s->lb;
+    unsigned dice = 0, at = 0;
+    bool degraded = false;
+    if (lb->loads[0].healthy < 100) {
+        dice = (unsigned)sp_slot_below(s, 100);
+        uint32_t upto = 0;
+        for (unsigned i = 0; i < 2 * lb->n_levels; i++) {
+            at = i % lb->n_levels;
+            degraded = i >= lb->n_levels;
+            upto += degraded ? lb->loads[at].degraded : lb->loads[at].healthy;
+            if (dice < upto)
+                break;
+        }
+        if (dice >= upto)
+            return NULL;
+    }
+    struct level *l = &lb->levels[at];
+    *ret_weighted = l->weighted;
+    if (lb->loads[at].panic) {
+        sp_counter_inc(s->cluster->stats.lb_healthy_panic);
+        return &l->all;
+    }
+    return degraded ? &l->degraded : &l->healthy;
+}
+
+struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid)
+{
+    assert(s && s->lb);
+    unsigned generation = atomic_load_explicit(&s->cluster->generation, memory_order_acquire);
+    if (SP_UNLIKELY(generation != s->lb->generation))
+        rebuild(s, generation);
+    bool weighted = false;
+    struct set *t = choose(s, &weighted);
+    if (!t)
+        return NULL;
+    struct sp_host *h = pick_from(s, t, weighted);
+    for (unsigned i = 0; h && h == avoid && t->n > 1 && i < 8; i++)
+        h = pick_from(s, t, weighted);
+    return h;
+}

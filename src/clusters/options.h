@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a cluster speaks to its hosts, compiled from Cluster, its HttpProtocolOptions and its transport socket.  Part of the
+ * cluster, immutable; strings live in the cluster's arena.
+ */
+#ifndef SP_CLUSTERS_OPTIONS_H
+#define SP_CLUSTERS_OPTIONS_H
+
+#include "config/doc.h"
+#include "envoy/config/cluster/v3/cluster.pb-c.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
+#include "http/wire.h"
+
+enum sp_upstream_protocol { SP_UPSTREAM_H1, SP_UPSTREAM_H2, SP_UPSTREAM_DOWNSTREAM, SP_UPSTREAM_AUTO };
+
+struct sp_cluster_options {
+    enum sp_upstream_protocol protocol;
+    uint64_t connect_ns;    /* TCP connect and TLS handshake; default 5 s */
+    uint64_t idle_ns;       /* default 1 h; 0: none */
+    uint64_t max_age_ns;    /* max_connection_duration; 0: none */
+    uint64_t max_stream_ns; /* max_stream_duration; 0: none */
+    uint64_t max_requests;  /* of one connection; UINT64_MAX: no limit */
+    unsigned max_streams;   /* at once on one HTTP/2 connection */
+    double ping_jitter;     /* KeepaliveSettings.interval_jitter: 0.15 is 15 % */
+    uint64_t stale_ns;      /* connection_idle_interval: an HTTP/2 connection that was idle for longer is replaced; 0: never */
+    size_t buffer_limit;    /* per_connection_buffer_limit_bytes; default 1 MiB */
+    struct sp_codec_config h1, h2;
+    struct sp_sock_options sock;
+    struct sp_tls_ctx *tls;    /* NULL: plain; offers what `protocol` wants; SP_UPSTREAM_DOWNSTREAM: "h2" */
+    struct sp_tls_ctx *tls_h1; /* SP_UPSTREAM_DOWNSTREAM: the same, offering "http/1.1" */
+    bool auto_sni, auto_san;
+    struct sp_str sni_header;  /* override_auto_sni_header, lower-case; empty: the authority */
+};
+
+/* Errors go to `diag`. The result is good to be freed either way. */
+void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *arena, const struct sp_doc *doc,
+                             struct sp_diag *diag, const Envoy__Config__Cluster__V3__Cluster *msg);
+void sp_cluster_options_done(struct sp_cluster_options *o);
+
+/* Nanoseconds of a duration, `otherwise` when it is NULL. Durations are never negative (config/doc.h). */
+uint64_t sp_duration_ns(const Google__Protobuf__Duration *d, uint64_t otherwise);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A request to a cluster as data, and how its attempts and it itself end: answered, failed, made again.  The inside of
+ * clusters/upstream.h, which runs it.
+ */
+#ifndef SP_CLUSTERS_OUTCOME_H
+#define SP_CLUSTERS_OUTCOME_H
+
+#include "clusters/pool.h"
+#include "clusters/retry.h"
+#include "stream/info.h"
+
+struct sp_upstream;
+
+/* Why there is no response: what to answer instead. Strings are static or live in the arena. */
+struct sp_upstream_failure {
+    unsigned status;
+    struct sp_str body, details;
+    uint32_t flags;       /* SP_FLAG_* */
+    bool overloaded;      /* x-envoy-overloaded */
+    enum sp_abort why;
+};
+
+struct sp_upstream_ops {
+    /* The response's head, before it goes to the sink; may be changed. May be NULL. */
+    void (*response)(struct sp_upstream *u, struct sp_headers *h);
+    /* There will be none: nothing was sent to the sink, and nothing will be. */
+    void (*failed)(struct sp_upstream *u, const struct sp_upstream_failure *f);
+    /* The request cannot be sent on for now, and again. Counted. */
+    void (*pause)(struct sp_upstream *u);
+    void (*resume)(struct sp_upstream *u);
+};
+
+struct sp_upstream_setup {
+    struct sp_cluster *cluster;
+    struct sp_worker *worker;
+    struct sp_arena *arena;
+    struct sp_stream_info *info;          /* filled; NULL: nobody wants to know */
+    const struct sp_retry_policy *retry;  /* NULL: none */
+    uint64_t timeout_ns;                  /* from the request's end to the response's; 0: none */
+    uint64_t per_try_timeout_ns;          /* 0: none */
+    bool h2;                              /* the client's version, for use_downstream_protocol_config */
+    bool auto_host_rewrite;
+    bool append_x_forwarded_host;         /* with it */
+    bool alt_response;                    /* x-envoy-upstream-rq-timeout-alt-response: 204 instead of 504 */
+};
+
+enum sp_upstream_phase { SP_UPSTREAM_NEW, SP_UPSTREAM_WAITING, SP_UPSTREAM_OPEN, SP_UPSTREAM_PAUSING, SP_UPSTREAM_DONE };
+
+struct sp_upstream {
+    struct sp_source out;        /* of the response: link it before the request begins */
+    void *owner;
+    const struct sp_upstream_ops *ops;
+    struct sp_upstream_setup setup;
+    struct sp_slot *slot;
+    enum sp_upstream_phase phase;
+    struct sp_ticket ticket;
+    struct sp_host *host;        /* of the attempt under way or the last one */
+    struct sp_host *avoid;       /* failed last: not taken again where there is another */
+    struct sp_pool_key key;
+    struct sp_conn_facts *facts; /* info's TLS strings live here */
+    struct sp_retry retry;
+    struct sp_headers *request, *trailers;
+    struct sp_buf body;          /* what is not sent yet or, while `keep`, all of it so far */
+    bool keep;                   /* the body is kept for a retry */
+    bool request_ended;          /* all of it is here */
+    bool sent;                   /* of this attempt: something was given to a stream */
+    bool body_sent;              /* of any attempt: some of the body was, and is not in `body` */
+    bool answered;               /* this attempt has brought something */
+    bool response_started;       /* the head went down */
+    bool held;                   /* the request is paused because there is no stream */
+    bool second;                 /* a retry without a policy was made: there is no other */
+    bool final;                  /* something went down: no attempt after this one */
+    bool host_kept;              /* x-forwarded-host has the authority from before auto_host_rewrite */
+    bool idempotent;
+    unsigned attempts;
+    unsigned tx_pauses;          /* of the request, by the stream */
+    unsigned out_pauses;         /* of the response, by its sink */
+    uint64_t started_ns, request_end_ns;
+    struct sp_timer timeout, try_timer, max_timer; /* try_timer: per-try timeout or back-off */
+    struct sp_defer again;
+};
+
+/* Sets the timers up; `again` is the caller's. */
+void sp_outcome_init(struct sp_upstream *u);
+/* Ends the attempt's hold on its stream or its place in line: gives it up, or lets go when both halves are over. */
+void sp_outcome_release(struct sp_upstream *u, enum sp_abort why);
+void sp_outcome_leave(struct sp_upstream *u);
+/* Nothing will come any more: stops what runs and frees what is held. The ticket must be free. */
+void sp_outcome_finish(struct sp_upstream *u);
+/* Undoes every pause of the request. */
+void sp_outcome_resume_request(struct sp_upstream *u);
+/* Counts an answer's status, made here or by the host. */
+void sp_outcome_charge(struct sp_upstream *u, unsigned status);
+/* The attempt has ended without a response (the ticket is free): again, or the end. */
+void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str text);
+void sp_outcome_no_host(struct sp_upstream *u);
+/* The response's head has come: true when the attempt is given up for another one. */
+bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h, bool end);
+
+#endif

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "clusters/lb.h"
+#include "clusters/starve.h"
+
+/* Streams that an HTTP/2 connection under way is thought good for. */
+enum { EXPECTED_STREAMS = 100 };
+
+enum seen { SEEN_NOTHING, SEEN_H1, SEEN_H2 };
+
+struct sp_pool {
+    struct sp_pool *next; /* of the same host and kind */
+    struct sp_slot *slot;
+    struct sp_pool_key key;
+    struct sp_list connecting, idle, ready, busy; /* of sp_conn; idle: the last used first */
+    struct sp_list leaving;                       /* draining and closing ones */
+    struct sp_list queue;                         /* of sp_ticket */
+    unsigned n_queued, n_connecting, n_conns;
+    enum seen seen;                               /* what ALPN gave last */
+    struct sp_starved starved;
+    struct sp_defer serve;
+    struct sp_grave grave;
+    char names[]; /* of key */
+};
+
+static struct sp_cluster_stats *stats(const struct sp_pool *p)
+{
+    return &p->slot->cluster->stats;
+}
+
+static void pool_free(struct sp_grave *g)
+{
+    free(SP_CONTAINER_OF(g, struct sp_pool, grave));
+}
+
+static struct sp_pool **pool_head(struct sp_slot *s, const struct sp_pool_key *key)
+{
+    return &s->pools[key->host->index * SP_POOL_KINDS + key->kind];
+}
+
+static bool same_names(const struct sp_pool_key *a, const struct sp_pool_key *b)
+{
+    return sp_str_eq(a->sni, b->sni) && sp_str_eq(a->verify_name, b->verify_name);
+}
+
+static struct sp_pool *pool_find(struct sp_slot *s, const struct sp_pool_key *key)
+{
+    struct sp_pool **head = pool_head(s, key);
+    for (struct sp_pool **at = head; *at; at = &(*at)->next) {
+        struct sp_pool *p = *at;
+        if (!same_names(&p->key, key))
+            continue;
+        if (at != head) { /* names that are asked for often are found soon */
+            *at = p->next;
+            p->next = *head;
+            *head = p;
+        }
+        return p;
+    }
+    return NULL;
+}
+
+static void run_serve(struct sp_defer *d);
+static void grow_again(struct sp_starved *w);
+
+static struct sp_pool *pool_new(struct sp_slot *s, const struct sp_pool_key *key)
+{
+    struct sp_pool *p = sp_xcalloc(1, sizeof(*p) + key->sni.len + key->verify_name.len);
+    p->slot = s;
+    p->key = *key;
+    char *names = p->names;
+    if (key->sni.len)
+        memcpy(names, key->sni.ptr, key->sni.len);
+    p->key.sni.ptr = names;
+    names += key->sni.len;
+    if (key->verify_name.len)
+        memcpy(names, key->verify_name.ptr, key->verify_name.len);
+    p->key.verify_name.ptr = names;
+    struct sp_list *lists[] = {&p->connecting, &p->idle, &p->ready, &p->busy, &p->leaving, &p->queue, &p->starved.link};
+    for (size_t i = 0; i < SP_ARRAY_LEN(lists); i++)
+        sp_list_init(lists[i]);
+    p->serve.run = run_serve;
+    p->starved.again = grow_again;
+    p->grave.free = pool_free;
+    struct sp_pool **head = pool_head(s, key);
+    p->next = *head;
+    *head = p;
+    return p;
+}
+
+/* A pool whose name a request chose lives as long as it has something to do: their number is bounded by the limits. */
+static void pool_retire(struct sp_pool *p)
+{
+    if (p->n_conns || p->n_queued || !(p->key.sni.len || p->key.verify_name.len))
+        return;
+    struct sp_pool **at = pool_head(p->slot, &p->key);
+    while (*at && *at != p)
+        at = &(*at)->next;
+    if (!*at)
+        return; /* retired already */
+    *at = p->next;
+    sp_starve_cancel(p->slot, &p->starved);
+    sp_defer_cancel(&p->serve);
+    sp_bury(p->slot->turn, &p->grave);
+}
+
+/* --- the lists of connections --- */
+
+static void place(struct sp_conn *c, struct sp_list *list, bool front)
+{
+    sp_list_remove(&c->link);
+    if (front)
+        sp_list_push_front(list, &c->link);
+    else
+        sp_list_push_back(list, &c->link);
+}
+
+/* Puts a connection where its state belongs; closes it where it is not wanted any more. */
+static void settle(struct sp_conn *c)
+{
+    struct sp_pool *p = c->owner;
+    struct sp_slot *s = p->slot;
+    if (c->state < SP_CONN_DRAINING && !c->n_streams && !p->n_queued && (s->draining || sp_starve_anybody(s)))
+        sp_conn_close(c);
+    if (c->state >= SP_CONN_DRAINING) {
+        sp_list_remove(&c->idle_link);
+        place(c, &p->leaving, false);
+        return;
+    }
+    if (c->n_streams) {
+        sp_list_remove(&c->idle_link);
+        bool room = sp_conn_room(c) > 0;
+        c->state = room ? SP_CONN_READY : SP_CONN_BUSY;
+        place(c, room ? &p->ready : &p->busy, true);
+        return;
+    }
+    if (c->state == SP_CONN_IDLE && sp_list_linked(&c->idle_link))
+        return;
+    c->state = SP_CONN_IDLE;
+    place(c, &p->idle, true);
+    if (!p->n_queued) /* else it is about to be used and may not give way */
+        sp_list_push_back(&s->idle, &c->idle_link);
+}
+
+/* What was idle for the line, and was not taken after all, may give way again. */
+static void offer_idle(struct sp_pool *p)
+{
+    SP_LIST_FOREACH(n, &p->idle) {
+        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
+        if (sp_list_linked(&c->idle_link))
+            break; /* these stood there before */
+        sp_list_push_back(&p->slot->idle, &c->idle_link);
+    }
+}
+
+static bool stale(const struct sp_conn *c)
+{
+    uint64_t limit = c->slot->cluster->options.stale_ns;
+    return limit && c->h2 && !c->n_streams && c->slot->turn->now_ns - c->idle_since_ns > limit;
+}
+
+enum opened { OPENED, NONE_FREE, BARREN };
+
+/* Opens a stream on some connection that has room. BARREN: none, and the host allows no streams on an idle one. */
+static enum opened open_some(struct sp_pool *p, struct sp_ticket *t)
+{
+    enum opened none = NONE_FREE;
+    for (;;) {
+        struct sp_list *n = sp_list_first(&p->ready);
+        n = n ? n : sp_list_first(&p->idle);
+        if (!n)
+            return none;
+        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
+        if (!stale(c) && sp_conn_open(c, t)) {
+            settle(c);
+            return OPENED;
+        }
+        if (c->n_streams) { /* full: so it stays until a stream ends */
+            c->state = SP_CONN_BUSY;
+            place(c, &p->busy, false);
+            continue;
+        }
+        none = stale(c) ? none : BARREN;
+        sp_conn_close(c);
+        settle(c);
+    }
+}
+
+/* --- the line --- */
+
+static void enqueue(struct sp_pool *p, struct sp_ticket *t)
+{
+    t->pool = p;
+    sp_list_push_back(&p->queue, &t->link);
+    p->n_queued++;
+    sp_counter_inc(stats(p)->upstream_rq_pending_total);
+    sp_gauge_inc(stats(p)->upstream_rq_pending_active);
+}
+
+static void dequeue(struct sp_pool *p, struct sp_ticket *t)
+{
+    assert(t->pool == p && p->n_queued > 0);
+    sp_list_remove(&t->link);
+    t->pool = NULL;
+    p->n_queued--;
+    sp_gauge_dec(stats(p)->upstream_rq_pending_active);
+    sp_permit_give(&p->slot->cluster->pending, p->slot->index);
+}
+
+/* Fails the first n in line. Their callbacks may take others out of it or put new ones in. */
+static void fail_first(struct sp_pool *p, unsigned n, enum sp_ticket_failure why, struct sp_str text)
+{
+    while (n-- && p->n_queued) {
+        struct sp_ticket *t = SP_CONTAINER_OF(sp_list_first(&p->queue), struct sp_ticket, link);
+        dequeue(p, t);
+        if (why != SP_TICKET_OVERFLOW)
+            sp_counter_inc(stats(p)->upstream_rq_pending_failure_eject);
+        t->ops->failed(t, why, text);
+    }
+}
+
+/* How many in line the connections under way will take. */
+static uint64_t capacity(const struct sp_pool *p)
+{
+    enum sp_conn_kind kind = p->key.kind;
+    if (kind == SP_KIND_H1 || (kind == SP_KIND_AUTO && p->seen == SEEN_H1))
+        return p->n_connecting;
+    if (kind == SP_KIND_AUTO && p->seen == SEEN_NOTHING) /* the first one will tell */
+        return p->n_connecting ? UINT64_MAX : 0;
+    return (uint64_t)p->n_connecting * SP_MIN((unsigned)EXPECTED_STREAMS, p->slot->cluster->options.max_streams);
+}
+
+static const struct sp_conn_events events;
+
+static bool connect_one(struct sp_pool *p)
+{
+    struct sp_slot *s = p->slot;
+    struct sp_cluster *cluster = s->cluster;
+    if (!sp_permit_take(&cluster->connections, s->index)) {
+        if (!sp_list_linked(&p->starved.link))
+            sp_counter_inc(stats(p)->upstream_cx_overflow);
+        sp_starve(s, &p->starved);
+        return false;
+    }
+    const struct sp_cluster_options *o = &cluster->options;
+    struct sp_conn_setup setup = {
+        .to = &p->key.host->addr,
+        .kind = p->key.kind,
+        .tls = p->key.kind == SP_KIND_H1 && o->tls_h1 ? o->tls_h1 : o->tls,
+        .sni = p->key.sni,
+        .verify_name = p->key.verify_name,
+        .connect_ns = o->connect_ns,
+        .counted = true,
+    };
+    struct sp_conn *c = sp_conn_new(s, p->key.host, &setup, p, &events);
+    p->n_conns++;
+    p->n_connecting++;
+    place(c, &p->connecting, false);
+    return true;
+}
+
+/* Opens as many connections as the line is long. */
+static void grow(struct sp_pool *p)
+{
+    if (sp_list_linked(&p->serve.link))
+        return; /* what came free is handed out first */
+    while (p->n_queued > capacity(p) && connect_one(p))
+        ;
+}
+
+static void grow_again(struct sp_starved *w)
+{
+    grow(SP_CONTAINER_OF(w, struct sp_pool, starved));
+}
+
+static void serve(struct sp_pool *p)
+{
+    struct sp_cluster *cluster = p->slot->cluster;
+    while (p->n_queued) {
+        struct sp_ticket *t = SP_CONTAINER_OF(sp_list_first(&p->queue), struct sp_ticket, link);
+        if (!sp_permit_take(&cluster->requests, p->slot->index)) {
+            sp_counter_inc(stats(p)->upstream_rq_pending_overflow);
+            fail_first(p, 1, SP_TICKET_OVERFLOW, SP_STR_NULL);
+            continue;
+        }
+        enum opened opened = open_some(p, t);
+        if (opened != OPENED) {
+            sp_permit_give(&cluster->requests, p->slot->index);
+            if (opened == BARREN) /* or it would be tried for ever */
+                fail_first(p, 1, SP_TICKET_REFUSED, SP_STR("the host allows no streams"));
+            break;
+        }
+        dequeue(p, t);
+        t->ops->ready(t);
+    }
+    if (!p->n_queued)
+        offer_idle(p);
+    grow(p);
+    pool_retire(p);
+}
+
+static void run_serve(struct sp_defer *d)
+{
+    serve(SP_CONTAINER_OF(d, struct sp_pool, serve));
+}
+
+/* --- what connections tell --- */
+
+static void serve_later(struct sp_pool *p)
+{
+    if (p->n_queued)
+        sp_defer(p->slot->turn, &p->serve);
+}
+
+static void on_ready(struct sp_conn *c)
+{
+    struct sp_pool *p = c->owner;
+    p->n_connecting--;
+    p->seen = c->h2 ? SEEN_H2 : SEEN_H1;
+    settle(c);
+    serve_later(p);
+}
+
+static void on_changed(struct sp_conn *c)
+{
+    settle(c);
+    serve_later(c->owner);
+}
+
+static enum sp_ticket_failure failure_of(const struct sp_conn *c, const struct sp_conn_end *end)
+{
+    if (end->timed_out)
+        return SP_TICKET_TIMEOUT;
+    return c->refusal.len || end->why == SP_WIRE_LOCAL ? SP_TICKET_REFUSED : SP_TICKET_CONNECT;
+}
+
+/*
+ * A connect failed: those in line that the other attempts have no room for are told, so that they can try elsewhere. If
+ * other connections live, only the one that this attempt was for.
+ */
+static void connect_failed(struct sp_pool *p, enum sp_ticket_failure why, struct sp_str text)
+{
+    uint64_t room = capacity(p);
+    bool live = !sp_list_empty(&p->ready) || !sp_list_empty(&p->busy) || !sp_list_empty(&p->idle);
+    unsigned n = p->n_queued > room ? p->n_queued - (unsigned)room : 0;
+    fail_first(p, live ? SP_MIN(n, 1u) : n, why, text);
+}
+
+static void on_closed(struct sp_conn *c, const struct sp_conn_end *end)
+{
+    struct sp_pool *p = c->owner;
+    struct sp_slot *s = p->slot;
+    p->n_conns--;
+    if (!end->connected) {
+        p->n_connecting--;
+        connect_failed(p, failure_of(c, end), end->text);
+    }
+    if (sp_starve_anybody(s)) {
+        sp_permits_settle(&s->cluster->connections, s->index);
+        sp_starve_feed(s);
+    }
+    serve_later(p);
+    pool_retire(p);
+}
+
+static const struct sp_conn_events events = {on_ready, on_changed, on_closed};
+
+/* --- the outside --- */
+
+enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key, struct sp_ticket *t)
+{
+    assert(s && key && t && t->ops && !t->cs && !t->pool);
+    struct sp_cluster *cluster = s->cluster;
+    if (s->closed)
+        return SP_POOL_CLOSED;
+    struct sp_pool *p = pool_find(s, key);
+    if (p && !p->n_queued && (!sp_list_empty(&p->ready) || !sp_list_empty(&p->idle))) {
+        if (!sp_permit_take(&cluster->requests, s->index)) {
+            sp_counter_inc(cluster->stats.upstream_rq_pending_overflow);
+            return SP_POOL_OVERFLOW;
+        }
+        if (open_some(p, t) == OPENED)
+            return SP_POOL_OPEN;
+        sp_permit_give(&cluster->requests, s->index);
+    }
+    if (!cluster->connections.limit || !sp_permit_take(&cluster->pending, s->index)) {
+        sp_counter_inc(cluster->stats.upstream_rq_pending_overflow);
+        return SP_POOL_OVERFLOW;
+    }
+    p = p ? p : pool_new(s, key);
+    enqueue(p, t);
+    grow(p);
+    return SP_POOL_QUEUED;
+}
+
+void sp_pool_leave(struct sp_ticket *t)
+{
+    assert(t);
+    struct sp_pool *p = t->pool;
+    if (!p)
+        return;
+    dequeue(p, t);
+    sp_counter_inc(stats(p)->upstream_rq_cancelled);
+    if (!p->n_queued) {
+        sp_starve_cancel(p->slot, &p->starved);
+        offer_idle(p);
+    }
+    pool_retire(p);
+}
+
+void sp_pool_drop_idle(struct sp_slot *s, const struct sp_pool_key *key)
+{
+    assert(s && key);
+    struct sp_pool *p = s->closed ? NULL : pool_find(s, key);
+    if (!p)
+        return;
+    SP_LIST_FOREACH_SAFE(n, &p->idle) {
+        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
+        sp_conn_close(c);
+        settle(c);
+    }
+}
+
+void sp_slot_attach(struct sp_slot *s, struct sp_worker *w)
+{
+    assert(s && w && !s->lb);
+    s->worker = w;
+    s->turn = &w->turn;
+    do {
+        if (getrandom(s->random, sizeof(s->random), 0) != (ssize_t)sizeof(s->random))
+            abort();
+    } while (!(s->random[0] | s->random[1]));
+    sp_list_init(&s->idle);
+    sp_starve_init(s);
+    s->pools = sp_xcalloc((size_t)s->cluster->n_hosts * SP_POOL_KINDS + 1, sizeof(struct sp_pool *));
+    sp_lb_new(s);
+    atomic_store_explicit(&s->attached, true, memory_order_release);
+}
+
+static void close_list(struct sp_list *l)
+{
+    struct sp_list all; /* settle moves them to another list */
+    sp_list_init(&all);
+    sp_list_splice(&all, l);
+    for (struct sp_list *n; (n = sp_list_pop(&all)) != NULL;) {
+        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
+        sp_conn_close(c);
+        settle(c);
+    }
+}
+
+static void pool_detach(struct sp_pool *p, bool now)
+{
+    close_list(&p->idle);
+    if (!now)
+        return;
+    struct sp_list *lists[] = {&p->connecting, &p->ready, &p->busy, &p->leaving};
+    for (size_t i = 0; i < SP_ARRAY_LEN(lists); i++)
+        close_list(lists[i]);
+    fail_first(p, p->n_queued, SP_TICKET_REFUSED, SP_STR("the cluster is gone"));
+}
+
+void sp_slot_detach(struct sp_slot *s, bool now)
+{
+    assert(s);
+    if (!s->lb)
+        return;
+    atomic_store_explicit(&s->attached, false, memory_order_release);
+    s->draining = true;
+    s->closed = s->closed || now;
+    for (size_t i = 0; i < (size_t)s->cluster->n_hosts * SP_POOL_KINDS; i++)
+        for (struct sp_pool *p = s->pools[i], *next; p; p = next) {
+            next = p->next;
+            pool_detach(p, now);
+        }
+    sp_permits_settle(&s->cluster->connections, s->index);
+}
+
+void sp_slot_done(struct sp_slot *s)
+{
+    assert(s && !s->n_connections && !s->starving);
+    if (!s->lb)
+        return;
+    for (size_t i = 0; i < (size_t)s->cluster->n_hosts * SP_POOL_KINDS; i++)
+        for (struct sp_pool *p = s->pools[i], *next; p; p = next) {
+            next = p->next;
+            assert(!p->n_conns && !p->n_queued && !sp_list_linked(&p->serve.link));
+            free(p);
+        }
+    free(s->pools);
+    sp_lb_free(s->lb);
+    s->lb = NULL;
+}

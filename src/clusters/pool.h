@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_pool: the connections of one worker to one host by one protocol (and one TLS name, where names come from requests),
+ * and the line of requests that wait for one.  The pool owns connections, requests borrow streams by tickets.  HTTP/1
+ * connections carry one request at a time and are reused last in, first out; HTTP/2 ones are filled up before another is
+ * opened.  Limits are the cluster's circuit breakers.
+ *
+ * When max_connections is reached, an idle connection to another host gives way, on this worker or on another one; until
+ * then requests wait in line.
+ */
+#ifndef SP_CLUSTERS_POOL_H
+#define SP_CLUSTERS_POOL_H
+
+#include "clusters/conn.h"
+
+struct sp_pool_key {
+    struct sp_host *host;
+    enum sp_conn_kind kind;
+    struct sp_str sni, verify_name; /* empty: the TLS context's own */
+};
+
+enum sp_pool_answer {
+    SP_POOL_OPEN,     /* the ticket has a stream */
+    SP_POOL_QUEUED,   /* the ticket is in line: ops->ready or ops->failed follows, never from inside */
+    SP_POOL_OVERFLOW, /* a circuit breaker refused */
+    SP_POOL_CLOSED,   /* the worker has left the cluster */
+};
+
+/* A stream for a request. Bytes of the key are copied where they are kept. */
+enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key, struct sp_ticket *t);
+/* Takes a waiting ticket out of the line. */
+void sp_pool_leave(struct sp_ticket *t);
+/* A connection of that host turned out dead when it was reused: the others that are idle are older still, so they go too. */
+void sp_pool_drop_idle(struct sp_slot *s, const struct sp_pool_key *key);
+
+/* A worker begins and ends: the slot's pools. */
+void sp_slot_attach(struct sp_slot *s, struct sp_worker *w);
+void sp_slot_detach(struct sp_slot *s, bool now);
+/* Gives memory back when the cluster is freed; no connection is left. */
+void sp_slot_done(struct sp_slot *s);
+
+#endif

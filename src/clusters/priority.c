@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/priority.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/defs.h"
+
+enum { OVERPROVISIONING = 140 }; /* percent */
+
+static unsigned eligible(const struct sp_priority_health *h)
+{
+    return h->total - SP_MIN(h->excluded, h->total);
+}
+
+/* How much of the load a part of a priority's hosts can take, in percent. */
+static uint32_t capacity(const struct sp_priority_health *h, unsigned hosts)
+{
+    unsigned of = eligible(h);
+    return of ? (uint32_t)SP_MIN((uint64_t)OVERPROVISIONING * hosts / of, 100u) : 0;
+}
+
+static bool below(const struct sp_priority_health *h, double threshold)
+{
+    unsigned of = eligible(h);
+    double share = of ? 100.0 * (h->healthy + h->degraded) / of : 0;
+    return share < threshold;
+}
+
+/* All are in panic: by number of hosts, since health says nothing any more. */
+static void spread_by_size(const struct sp_priority_health *h, unsigned n, struct sp_priority_load *ret)
+{
+    uint64_t total = 0, given = 0;
+    unsigned first = n;
+    for (unsigned i = 0; i < n; i++)
+        total += h[i].total;
+    if (!total)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        ret[i].healthy = (uint32_t)(100 * (uint64_t)h[i].total / total);
+        given += ret[i].healthy;
+        if (first == n && h[i].total)
+            first = i;
+    }
+    ret[first].healthy += (uint32_t)(100 - given);
+}
+
+static void spread_by_health(const struct sp_priority_health *h, unsigned n, uint32_t whole,
+                             struct sp_priority_load *ret)
+{
+    uint32_t left = 100;
+    for (unsigned i = 0; i < n; i++) {
+        ret[i].healthy = SP_MIN(left, capacity(&h[i], h[i].healthy) * 100 / whole);
+        left -= ret[i].healthy;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        ret[i].degraded = SP_MIN(left, capacity(&h[i], h[i].degraded) * 100 / whole);
+        left -= ret[i].degraded;
+    }
+    /* What rounding left over goes to the first that has anybody. */
+    for (unsigned i = 0; i < n && left; i++) {
+        uint32_t *to = ret[i].healthy ? &ret[i].healthy : ret[i].degraded ? &ret[i].degraded : NULL;
+        if (to) {
+            *to += left;
+            left = 0;
+        }
+    }
+}
+
+void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
+                       struct sp_priority_load *ret)
+{
+    assert(h && n && ret);
+    memset(ret, 0, n * sizeof(*ret));
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n; i++)
+        sum += capacity(&h[i], h[i].healthy) + capacity(&h[i], h[i].degraded);
+    uint32_t whole = (uint32_t)SP_MIN(sum, 100u);
+    bool all_panic = true;
+    for (unsigned i = 0; i < n; i++) {
+        ret[i].panic = whole < 100 && below(&h[i], panic_threshold);
+        all_panic = all_panic && ret[i].panic;
+    }
+    if (all_panic)
+        spread_by_size(h, n, ret);
+    else if (whole)
+        spread_by_health(h, n, whole, ret);
+}

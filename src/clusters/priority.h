@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How load is spread over priorities by health, as Envoy does: a priority is good for 1.4 times its share of healthy hosts
+ * (the overprovisioning factor), what it cannot take goes to the next; with too few healthy hosts on the whole, priorities
+ * below the panic threshold use all their hosts.  Pure.
+ */
+#ifndef SP_CLUSTERS_PRIORITY_H
+#define SP_CLUSTERS_PRIORITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sp_priority_health {
+    unsigned total, healthy, degraded, excluded; /* hosts; the last are not counted in shares */
+};
+
+struct sp_priority_load {
+    uint32_t healthy, degraded; /* percent of the requests; all together 100, or 0 when there is nobody */
+    bool panic;                 /* what comes here goes to all hosts */
+};
+
+/* Fills n loads, n > 0. panic_threshold: percent. */
+void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
+                       struct sp_priority_load *ret);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/retry.h"
+
+#include <assert.h>
+
+#include "stream/info.h"
+
+enum {
+    BASE_MS = 25,
+    MOST_MS = 250,
+    MOST_RETRIES = 100, /* of x-envoy-max-retries */
+};
+
+struct sp_str sp_reset_text(enum sp_reset r)
+{
+    static const struct sp_str texts[] = {
+#define X(id, text, flag) SP_STR_INIT(text),
+        SP_RESET_TABLE(X)
+#undef X
+    };
+    assert(r < SP_ARRAY_LEN(texts));
+    return texts[r];
+}
+
+uint32_t sp_reset_flag(enum sp_reset r)
+{
+    static const uint32_t flags[] = {
+#define X(id, text, flag) SP_FLAG_##flag,
+        SP_RESET_TABLE(X)
+#undef X
+    };
+    assert(r < SP_ARRAY_LEN(flags));
+    return flags[r];
+}
+
+static uint32_t parse_on(struct sp_str text)
+{
+    static const struct {
+        struct sp_str name;
+        uint32_t bit;
+    } terms[] = {
+        {SP_STR_INIT("5xx"), SP_RETRY_5XX},
+        {SP_STR_INIT("gateway-error"), SP_RETRY_GATEWAY_ERROR},
+        {SP_STR_INIT("reset"), SP_RETRY_RESET},
+        {SP_STR_INIT("connect-failure"), SP_RETRY_CONNECT_FAILURE},
+        {SP_STR_INIT("retriable-4xx"), SP_RETRY_RETRIABLE_4XX},
+        {SP_STR_INIT("refused-stream"), SP_RETRY_REFUSED_STREAM},
+        {SP_STR_INIT("retriable-status-codes"), SP_RETRY_STATUS_CODES},
+        {SP_STR_INIT("retriable-headers"), SP_RETRY_HEADERS},
+        {SP_STR_INIT("reset-before-request"), SP_RETRY_RESET_BEFORE_REQUEST},
+    };
+    uint32_t on = 0;
+    struct sp_str term;
+    while (sp_str_split(&text, ',', &term)) {
+        term = sp_str_trim(term);
+        for (size_t i = 0; i < SP_ARRAY_LEN(terms); i++)
+            if (sp_str_eq(term, terms[i].name))
+                on |= terms[i].bit;
+    }
+    return on;
+}
+
+static void read_request(struct sp_retry *r, struct sp_headers *h)
+{
+    r->on |= parse_on(sp_headers_get_id(h, SP_H_X_ENVOY_RETRY_ON));
+    struct sp_str text = sp_headers_get_id(h, SP_H_X_ENVOY_MAX_RETRIES);
+    uint64_t n;
+    if (r->on && text.ptr && sp_str_u64(text, UINT32_MAX, &n) == 0)
+        r->left = (unsigned)SP_MIN(n, (uint64_t)MOST_RETRIES);
+    r->status_codes = sp_headers_get_id(h, SP_H_X_ENVOY_RETRIABLE_STATUS_CODES);
+    r->header_names = sp_headers_get_id(h, SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES);
+    static const enum sp_header_id ids[] = {SP_H_X_ENVOY_RETRY_ON, SP_H_X_ENVOY_RETRY_GRPC_ON,
+                                            SP_H_X_ENVOY_MAX_RETRIES, SP_H_X_ENVOY_RETRIABLE_STATUS_CODES,
+                                            SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES};
+    for (size_t i = 0; i < SP_ARRAY_LEN(ids); i++)
+        sp_headers_remove_id(h, ids[i]);
+}
+
+/* One pass over the ids: most requests carry none of them. */
+static bool has_retry_headers(const struct sp_headers *h)
+{
+    for (unsigned i = 0; i < h->n; i++) {
+        switch (h->v[i].id) {
+        case SP_H_X_ENVOY_RETRY_ON:
+        case SP_H_X_ENVOY_RETRY_GRPC_ON:
+        case SP_H_X_ENVOY_MAX_RETRIES:
+        case SP_H_X_ENVOY_RETRIABLE_STATUS_CODES:
+        case SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES:
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+void sp_retry_init(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request)
+{
+    assert(r);
+    *r = (struct sp_retry){.policy = policy, .left = 1};
+    if (policy) {
+        r->on = policy->on;
+        r->left = policy->num_retries;
+    }
+    if (request && has_retry_headers(request))
+        read_request(r, request);
+}
+
+void sp_retry_done(struct sp_retry *r, struct sp_slot *s)
+{
+    assert(r && s);
+    if (r->holding)
+        sp_permit_give(&s->cluster->retries, s->index);
+    r->holding = false;
+}
+
+static enum sp_retry_answer decide(struct sp_retry *r, struct sp_slot *s, bool wanted)
+{
+    struct sp_cluster_stats *stats = &s->cluster->stats;
+    if (r->holding && !wanted)
+        sp_counter_inc(stats->upstream_rq_retry_success);
+    sp_retry_done(r, s);
+    if (!wanted)
+        return SP_RETRY_NO;
+    if (!r->left) {
+        sp_counter_inc(stats->upstream_rq_retry_limit_exceeded);
+        return SP_RETRY_LIMIT;
+    }
+    r->left--;
+    if (!sp_permit_take(&s->cluster->retries, s->index)) {
+        sp_counter_inc(stats->upstream_rq_retry_overflow);
+        return SP_RETRY_OVERFLOW;
+    }
+    r->holding = true;
+    r->done++;
+    sp_counter_inc(stats->upstream_rq_retry);
+    sp_counter_inc(stats->upstream_rq_retry_backoff_exponential);
+    return SP_RETRY_YES;
+}
+
+static bool wanted_after_reset(const struct sp_retry *r, enum sp_reset reason, bool sent)
+{
+    if (reason == SP_RESET_OVERFLOW)
+        return false;
+    if (r->on & (SP_RETRY_RESET | SP_RETRY_5XX | SP_RETRY_GATEWAY_ERROR))
+        return true; /* Envoy: a reset counts as the 5xx it would become */
+    if ((r->on & SP_RETRY_RESET_BEFORE_REQUEST) && !sent)
+        return true;
+    if ((r->on & SP_RETRY_REFUSED_STREAM) && reason == SP_RESET_REFUSED)
+        return true;
+    return (r->on & SP_RETRY_CONNECT_FAILURE) &&
+           (reason == SP_RESET_CONNECT_REMOTE || reason == SP_RESET_CONNECT_LOCAL || reason == SP_RESET_CONNECT_TIMEOUT);
+}
+
+enum sp_retry_answer sp_retry_reset(struct sp_retry *r, struct sp_slot *s, enum sp_reset reason, bool sent)
+{
+    assert(r && s);
+    if (!r->on)
+        return SP_RETRY_NO;
+    /* decide() takes a lack of wish for success: a reset is none. */
+    if (!wanted_after_reset(r, reason, sent)) {
+        sp_retry_done(r, s);
+        return SP_RETRY_NO;
+    }
+    return decide(r, s, true);
+}
+
+static bool listed(struct sp_str list, unsigned status)
+{
+    struct sp_str item;
+    uint64_t code;
+    while (sp_str_split(&list, ',', &item))
+        if (sp_str_u64(sp_str_trim(item), 999, &code) == 0 && code == status)
+            return true;
+    return false;
+}
+
+static bool status_wanted(const struct sp_retry *r, unsigned status)
+{
+    for (unsigned i = 0; r->policy && i < r->policy->n_status_codes; i++)
+        if (r->policy->status_codes[i] == status)
+            return true;
+    return listed(r->status_codes, status);
+}
+
+static bool headers_wanted(const struct sp_retry *r, const struct sp_headers *h)
+{
+    for (unsigned i = 0; r->policy && i < r->policy->n_headers; i++)
+        if (sp_header_match(r->policy->headers[i], h))
+            return true;
+    struct sp_str list = r->header_names, name;
+    while (sp_str_split(&list, ',', &name)) {
+        name = sp_str_trim(name);
+        for (unsigned i = 0; name.len && i < h->n; i++)
+            if (sp_str_ieq(h->v[i].name, name))
+                return true;
+    }
+    return false;
+}
+
+static bool wanted_after_response(const struct sp_retry *r, const struct sp_headers *h)
+{
+    unsigned status = h->status;
+    if (sp_headers_find_id(h, SP_H_X_ENVOY_RATELIMITED, NULL))
+        return false;
+    return ((r->on & SP_RETRY_5XX) && status >= 500 && status < 600) ||
+           ((r->on & SP_RETRY_GATEWAY_ERROR) && status >= 502 && status <= 504) ||
+           ((r->on & SP_RETRY_RETRIABLE_4XX) && status == 409) ||
+           ((r->on & SP_RETRY_STATUS_CODES) && status_wanted(r, status)) ||
+           ((r->on & SP_RETRY_HEADERS) && headers_wanted(r, h));
+}
+
+enum sp_retry_answer sp_retry_response(struct sp_retry *r, struct sp_slot *s, const struct sp_headers *h)
+{
+    assert(r && s && h);
+    return r->on ? decide(r, s, wanted_after_response(r, h)) : SP_RETRY_NO;
+}
+
+uint64_t sp_retry_wait_ns(const struct sp_retry *r, struct sp_slot *s)
+{
+    assert(r && s);
+    unsigned shift = SP_MIN(r->done ? r->done - 1 : 0u, 8u);
+    uint64_t span = SP_MIN((uint64_t)BASE_MS << shift, (uint64_t)MOST_MS) * SP_NS_PER_MS;
+    return sp_slot_below(s, span);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/state.h"
+
+#include <assert.h>
+
+static void count_membership(struct sp_cluster *c, uint32_t flags, int64_t n)
+{
+    if (sp_health_of(flags) == SP_HEALTHY)
+        sp_gauge_add(c->stats.membership_healthy, n);
+    else if (sp_health_of(flags) == SP_DEGRADED)
+        sp_gauge_add(c->stats.membership_degraded, n);
+    if (flags & SP_HEALTH_EXCLUDED)
+        sp_gauge_add(c->stats.membership_excluded, n);
+}
+
+uint32_t sp_host_set_health(struct sp_cluster *c, struct sp_host *h, uint32_t set, uint32_t clear)
+{
+    assert(c && h);
+    uint32_t old = atomic_load_explicit(&h->health, memory_order_relaxed), flags;
+    do {
+        flags = (old & ~clear) | set;
+        if (flags == old)
+            return old;
+    } while (!atomic_compare_exchange_weak_explicit(&h->health, &old, flags, memory_order_release,
+                                                    memory_order_relaxed));
+    count_membership(c, old, -1);
+    count_membership(c, flags, 1);
+    atomic_fetch_add_explicit(&c->generation, 1, memory_order_release);
+    return old;
+}
+
+void sp_cluster_publish(struct sp_cluster *c, bool on)
+{
+    assert(c);
+    sp_gauge_add(c->stats.membership_total, on ? (int64_t)c->n_hosts : -(int64_t)c->n_hosts);
+    for (unsigned i = 0; i < c->n_hosts; i++)
+        count_membership(c, atomic_load_explicit(&c->hosts[i]->health, memory_order_relaxed), on ? 1 : -1);
+    const struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
+    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
+        if (on)
+            sp_permits_publish(all[i]);
+        else
+            sp_permits_unpublish(all[i]);
+}
+
+void sp_cluster_hold(struct sp_cluster *c)
+{
+    assert(c);
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+}
+
+void sp_cluster_drop(struct sp_cluster *c)
+{
+    assert(c && atomic_load_explicit(&c->refs, memory_order_relaxed) > 0);
+    if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+        c->destroy(c);
+}

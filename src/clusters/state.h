@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of sp_cluster (clusters/cluster.h), for this directory and the router.  A cluster is immutable once compiled
+ * but for atomic words and what stands in its slots: one slot a worker, touched on that worker's thread only, from attach
+ * until the cluster is freed.
+ */
+#ifndef SP_CLUSTERS_STATE_H
+#define SP_CLUSTERS_STATE_H
+
+#include "clusters/cluster_stats.h"
+#include "clusters/host.h"
+#include "clusters/options.h"
+#include "clusters/permits.h"
+#include "event/worker.h"
+
+struct sp_lb;
+struct sp_pool;
+struct sp_health_checker;
+struct sp_cluster;
+
+enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST };
+
+/* Hosts of one priority. */
+struct sp_priority {
+    struct sp_host **hosts; /* n of them */
+    unsigned n;
+};
+
+enum { SP_POOL_KINDS = 3 }; /* HTTP/1, HTTP/2, by ALPN */
+
+/* A worker's part of a cluster. */
+struct sp_slot {
+    struct sp_cluster *cluster;
+    struct sp_worker *worker;
+    struct sp_turn *turn;
+    unsigned index;
+    bool draining;            /* detached: connections close when their streams end */
+    bool closed;              /* detached at once: nothing is started any more */
+    uint64_t random[2];       /* sp_slot_random's state */
+    struct sp_lb *lb;
+    struct sp_pool **pools;   /* [host->index * SP_POOL_KINDS + kind]: lists of those that differ in SNI */
+    struct sp_list idle;      /* of sp_conn, the longest idle first: what gives way when the connection limit is reached */
+    struct sp_list starved;   /* of sp_starved (clusters/starve.h) */
+    struct sp_timer starve_timer;
+    bool starving;            /* counted in cluster->n_starving */
+    _Atomic bool attached;    /* others may post to `worker` */
+    unsigned n_connections;   /* whose wire is not closed yet, health checks included */
+};
+
+struct sp_cluster {
+    struct sp_arena arena;
+    struct sp_str name;
+    struct sp_str observability_name; /* alt_stat_name, or the name */
+    enum sp_lb_policy lb_policy;
+    unsigned choice_count;      /* LEAST_REQUEST */
+    double panic_threshold;     /* percent */
+    struct sp_cluster_options options;
+    struct sp_cluster_stats stats;
+    struct sp_permits connections, pending, requests, retries;
+    uint32_t high_limits[4];    /* thresholds of priority HIGH: shown only */
+    struct sp_host **hosts;     /* n_hosts of them, in order of the config */
+    unsigned n_hosts;
+    struct sp_priority *priorities;
+    unsigned n_priorities;
+    struct sp_host_counts *counts; /* n_hosts * n_slots */
+    struct sp_health_checker *checker; /* NULL: no checks */
+    struct sp_slot *slots;      /* n_slots of them */
+    unsigned n_slots;
+    void (*destroy)(struct sp_cluster *c);
+    _Atomic unsigned refs;
+    _Alignas(SP_CACHELINE) _Atomic unsigned generation; /* goes up when a host's health changes */
+    /* Slots that wait for a connection permit: others then give up idle connections. */
+    _Alignas(SP_CACHELINE) _Atomic unsigned n_starving;
+};
+
+static inline struct sp_slot *sp_cluster_slot(const struct sp_cluster *c, unsigned worker_index)
+{
+    return &c->slots[worker_index];
+}
+
+/* xoroshiro128+: balancing and jitter, nothing that an attacker must not guess. */
+static inline uint64_t sp_slot_random(struct sp_slot *s)
+{
+    uint64_t a = s->random[0], b = s->random[1], sum = a + b;
+    b ^= a;
+    s->random[0] = (a << 24 | a >> 40) ^ b ^ (b << 16);
+    s->random[1] = b << 37 | b >> 27;
+    return sum;
+}
+
+/* Below n, n > 0; the bias of a 64-bit product is too small to be seen. */
+static inline uint64_t sp_slot_below(struct sp_slot *s, uint64_t n)
+{
+    return (uint64_t)(((unsigned __int128)sp_slot_random(s) * n) >> 64);
+}
+
+/*
+ * Sets and clears bits of a host's health: counts membership_*, bumps the generation. Returns the flags before. On the
+ * prober's or a worker's thread.
+ */
+uint32_t sp_host_set_health(struct sp_cluster *c, struct sp_host *h, uint32_t set, uint32_t clear);
+
+/* Adds the cluster to the gauges (membership_total, remaining_cx ...), or takes it out: on the prober's thread. */
+void sp_cluster_publish(struct sp_cluster *c, bool on);
+
+/* References, for those that cluster.h stands above: connections hold one each. */
+void sp_cluster_hold(struct sp_cluster *c);
+void sp_cluster_drop(struct sp_cluster *c);
+
+#endif

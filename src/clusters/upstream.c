@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/upstream.h"
+
+#include <assert.h>
+
+#include "clusters/answer.h"
+#include "clusters/lb.h"
+#include "clusters/tls_name.h"
+
+/* What is held of a body that has no stream yet, before its source is paused. */
+enum { HOLD_BYTES = 16384 };
+
+static struct sp_cluster_stats *stats(const struct sp_upstream *u)
+{
+    return &u->slot->cluster->stats;
+}
+
+static uint64_t now(const struct sp_upstream *u)
+{
+    return u->slot->turn->now_ns;
+}
+
+/* --- an attempt --- */
+
+static void send_body(struct sp_upstream *u)
+{
+    bool end = u->request_ended && !u->trailers;
+    struct sp_sink *tx = &u->ticket.cs->tx;
+    struct sp_buf out;
+    sp_buf_init(&out);
+    if (u->keep) {
+        sp_buf_share(&out, &u->body);
+    } else {
+        sp_buf_move(&out, &u->body);
+        u->body_sent = true;
+    }
+    tx->ops->data(tx, &out, end);
+    sp_buf_clear(&out);
+}
+
+static void note_sent(struct sp_upstream *u)
+{
+    if (u->setup.info && u->request_ended)
+        u->setup.info->up_last_tx_ns = now(u);
+}
+
+/* A copy, since the stream may send them when the request's own memory is gone. */
+static void send_trailers(struct sp_upstream *u)
+{
+    struct sp_codec_stream *cs = u->ticket.cs;
+    struct sp_headers *copy = sp_arena_alloc(cs->arena, sizeof(*copy));
+    sp_headers_copy(copy, cs->arena, u->trailers);
+    cs->tx.ops->trailers(&cs->tx, copy);
+}
+
+/* Everything that is here of the request; more follows as it comes. */
+static void send_request(struct sp_upstream *u)
+{
+    struct sp_codec_stream *cs = u->ticket.cs;
+    bool end = u->request_ended && !u->body.len && !u->trailers;
+    u->sent = true;
+    u->ticket.tx_over = u->request_ended;
+    cs->tx.ops->headers(&cs->tx, u->request, end);
+    if (u->body.len)
+        send_body(u);
+    if (u->trailers)
+        send_trailers(u);
+    note_sent(u);
+}
+
+static void note_connection(struct sp_upstream *u)
+{
+    struct sp_stream_info *info = u->setup.info;
+    struct sp_conn *c = u->ticket.conn;
+    if (!info)
+        return;
+    info->upstream_local = c->local;
+    info->upstream_protocol = c->h2 ? SP_HTTP_2 : SP_HTTP_11;
+    if (!info->up_first_tx_ns)
+        info->up_first_tx_ns = now(u);
+    if (u->facts == c->facts)
+        return;
+    sp_conn_facts_unref(u->facts);
+    u->facts = c->facts;
+    if (u->facts)
+        u->facts->refs++;
+    info->upstream_tls = u->facts ? u->facts->tls : (struct sp_tls_info){0};
+}
+
+static void start_try_timers(struct sp_upstream *u)
+{
+    if (u->setup.per_try_timeout_ns && u->request_ended)
+        sp_timer_start(u->slot->turn, &u->try_timer, u->setup.per_try_timeout_ns);
+}
+
+static void opened(struct sp_upstream *u)
+{
+    u->phase = SP_UPSTREAM_OPEN;
+    note_connection(u);
+    uint64_t max = u->slot->cluster->options.max_stream_ns;
+    if (max)
+        sp_timer_start(u->slot->turn, &u->max_timer, max);
+    start_try_timers(u);
+    for (unsigned i = 0; i < u->out_pauses; i++)
+        sp_ticket_pause(&u->ticket);
+    send_request(u);
+    if (u->held && u->phase == SP_UPSTREAM_OPEN) {
+        u->held = false;
+        u->ops->resume(u);
+    }
+}
+
+static enum sp_conn_kind kind_of(const struct sp_upstream *u)
+{
+    switch (u->slot->cluster->options.protocol) {
+    case SP_UPSTREAM_H2:
+        return SP_KIND_H2;
+    case SP_UPSTREAM_AUTO:
+        return SP_KIND_AUTO;
+    case SP_UPSTREAM_DOWNSTREAM:
+        return u->setup.h2 ? SP_KIND_H2 : SP_KIND_H1;
+    case SP_UPSTREAM_H1:
+        break;
+    }
+    return SP_KIND_H1;
+}
+
+/* Once: hosts of further attempts take the place of the first one's name. */
+static void keep_authority(struct sp_upstream *u)
+{
+    struct sp_headers *h = u->request;
+    struct sp_str old = sp_headers_joined(h, sp_header_name(SP_H_X_FORWARDED_HOST)), host = h->authority;
+    u->host_kept = true;
+    if (!host.len)
+        return;
+    if (old.len)
+        host = sp_arena_cat(u->setup.arena, sp_arena_cat(u->setup.arena, old, SP_STR(",")), host);
+    sp_headers_set_id(h, SP_H_X_FORWARDED_HOST, host);
+}
+
+static void note_host(struct sp_upstream *u)
+{
+    struct sp_stream_info *info = u->setup.info;
+    if (u->setup.auto_host_rewrite && u->host->hostname.len) {
+        if (u->setup.append_x_forwarded_host && !u->host_kept)
+            keep_authority(u);
+        u->request->authority = u->host->hostname;
+    }
+    if (!info)
+        return;
+    info->upstream_host = u->host->addr;
+    info->upstream_attempts = u->attempts;
+}
+
+static void begin_attempt(struct sp_upstream *u)
+{
+    u->sent = u->answered = false;
+    u->attempts++;
+    u->host = sp_lb_pick(u->slot, u->avoid);
+    if (!u->host) {
+        sp_outcome_no_host(u);
+        return;
+    }
+    note_host(u);
+    u->key.host = u->host;
+    u->phase = SP_UPSTREAM_WAITING;
+    switch (sp_pool_get(u->slot, &u->key, &u->ticket)) {
+    case SP_POOL_OPEN:
+        opened(u);
+        break;
+    case SP_POOL_QUEUED:
+        break;
+    case SP_POOL_OVERFLOW:
+        sp_outcome_reset(u, SP_RESET_OVERFLOW, SP_STR_NULL);
+        break;
+    case SP_POOL_CLOSED:
+        sp_outcome_no_host(u);
+        break;
+    }
+}
+
+static void ticket_ready(struct sp_ticket *t)
+{
+    opened(SP_CONTAINER_OF(t, struct sp_upstream, ticket));
+}
+
+static void ticket_failed(struct sp_ticket *t, enum sp_ticket_failure why, struct sp_str text)
+{
+    static const enum sp_reset reasons[] = {
+        [SP_TICKET_OVERFLOW] = SP_RESET_OVERFLOW,
+        [SP_TICKET_CONNECT] = SP_RESET_CONNECT_REMOTE,
+        [SP_TICKET_REFUSED] = SP_RESET_CONNECT_LOCAL,
+        [SP_TICKET_TIMEOUT] = SP_RESET_CONNECT_TIMEOUT,
+    };
+    struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, ticket);
+    t->reused = false;
+    sp_outcome_reset(u, reasons[why], text);
+}
+
+static const struct sp_ticket_ops ticket_ops = {ticket_ready, ticket_failed};
+
+/* --- the request's source, as the stream sees it --- */
+
+static void tx_pause(struct sp_source *s)
+{
+    struct sp_upstream *u = SP_CONTAINER_OF(s, struct sp_upstream, ticket.tx);
+    u->tx_pauses++;
+    sp_counter_inc(stats(u)->upstream_flow_control_backed_up_total);
+    u->ops->pause(u);
+}
+
+static void tx_resume(struct sp_source *s)
+{
+    struct sp_upstream *u = SP_CONTAINER_OF(s, struct sp_upstream, ticket.tx);
+    if (!u->tx_pauses)
+        return;
+    u->tx_pauses--;
+    sp_counter_inc(stats(u)->upstream_flow_control_drained_total);
+    u->ops->resume(u);
+}
+
+static void tx_cancel(struct sp_source *s, enum sp_abort why)
+{
+    (void)s, (void)why; /* the stream drops what it does not want; its response says the rest */
+}
+
+static const struct sp_source_ops tx_ops = {tx_pause, tx_resume, tx_cancel};
+
+/* --- the response's source, as its sink sees it --- */
+
+static void out_pause(struct sp_source *s)
+{
+    struct sp_upstream *u = SP_CONTAINER_OF(s, struct sp_upstream, out);
+    if (u->ticket.cs)
+        sp_counter_inc(stats(u)->upstream_flow_control_paused_reading_total);
+    u->out_pauses++;
+    sp_ticket_pause(&u->ticket);
+}
+
+static void out_resume(struct sp_source *s)
+{
+    struct sp_upstream *u = SP_CONTAINER_OF(s, struct sp_upstream, out);
+    if (!u->out_pauses)
+        return;
+    if (u->ticket.cs)
+        sp_counter_inc(stats(u)->upstream_flow_control_resumed_reading_total);
+    u->out_pauses--;
+    sp_ticket_resume(&u->ticket);
+}
+
+static void out_cancel(struct sp_source *s, enum sp_abort why)
+{
+    sp_upstream_cancel(SP_CONTAINER_OF(s, struct sp_upstream, out), why);
+}
+
+static const struct sp_source_ops out_ops = {out_pause, out_resume, out_cancel};
+
+/* --- the outside --- */
+
+static void run_again(struct sp_defer *d)
+{
+    begin_attempt(SP_CONTAINER_OF(d, struct sp_upstream, again));
+}
+
+void sp_upstream_init(struct sp_upstream *u, const struct sp_upstream_setup *setup)
+{
+    assert(u && u->ops && u->ops->failed && setup && setup->cluster && setup->worker && setup->arena);
+    u->setup = *setup;
+    u->slot = sp_cluster_slot(setup->cluster, setup->worker->index);
+    u->out.ops = &out_ops;
+    u->ticket.ops = &ticket_ops;
+    u->ticket.rx.ops = &sp_answer_rx_ops;
+    u->ticket.tx.ops = &tx_ops;
+    sp_list_init(&u->ticket.link);
+    sp_buf_init(&u->body);
+    u->again.run = run_again;
+    u->started_ns = now(u);
+    sp_outcome_init(u);
+    if (setup->info)
+        setup->info->upstream_cluster = setup->cluster->name;
+}
+
+static bool is_idempotent(struct sp_str method)
+{
+    static const struct sp_str methods[] = {SP_STR_INIT("GET"),     SP_STR_INIT("HEAD"), SP_STR_INIT("PUT"),
+                                            SP_STR_INIT("OPTIONS"), SP_STR_INIT("TRACE"), SP_STR_INIT("DELETE")};
+    for (size_t i = 0; i < SP_ARRAY_LEN(methods); i++)
+        if (sp_str_eq(method, methods[i]))
+            return true;
+    return false;
+}
+
+static void request_complete(struct sp_upstream *u)
+{
+    u->request_ended = true;
+    u->request_end_ns = now(u);
+    if (u->setup.timeout_ns)
+        sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
+    if (u->phase == SP_UPSTREAM_OPEN && !u->response_started)
+        start_try_timers(u);
+}
+
+void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
+{
+    assert(u && h && u->phase == SP_UPSTREAM_NEW);
+    u->request = h;
+    u->idempotent = is_idempotent(h->method);
+    sp_retry_init(&u->retry, u->setup.retry, h);
+    sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
+    u->key.kind = kind_of(u);
+    u->keep = u->retry.on && u->retry.left;
+    if (end)
+        request_complete(u);
+    begin_attempt(u);
+}
+
+/* More than may be kept for a retry: from here on there is none. */
+static void give_up_retries(struct sp_upstream *u)
+{
+    sp_counter_inc(stats(u)->retry_or_shadow_abandoned);
+    u->keep = false;
+    if (u->phase != SP_UPSTREAM_OPEN)
+        return; /* nothing of it was sent yet */
+    u->body_sent = true;
+    sp_buf_clear(&u->body);
+}
+
+/* There is no stream: `b` waits, and what comes after it soon has to wait where it comes from. */
+static void hold(struct sp_upstream *u, struct sp_buf *b)
+{
+    sp_buf_move(&u->body, b);
+    if (u->held || u->body.len < HOLD_BYTES)
+        return;
+    u->held = true;
+    u->ops->pause(u);
+}
+
+void sp_upstream_data(struct sp_upstream *u, struct sp_buf *b, bool end)
+{
+    assert(u && b && u->phase != SP_UPSTREAM_NEW && (!u->request_ended || u->phase == SP_UPSTREAM_DONE));
+    if (u->phase == SP_UPSTREAM_DONE) {
+        sp_buf_clear(b);
+        return;
+    }
+    if (u->keep && u->body.len + b->len > u->slot->cluster->options.buffer_limit)
+        give_up_retries(u);
+    if (end)
+        request_complete(u);
+    if (u->phase != SP_UPSTREAM_OPEN) {
+        hold(u, b);
+        return;
+    }
+    if (u->keep)
+        sp_buf_share(&u->body, b);
+    else
+        u->body_sent = u->body_sent || b->len;
+    struct sp_sink *tx = &u->ticket.cs->tx;
+    u->ticket.tx_over = end;
+    note_sent(u);
+    tx->ops->data(tx, b, end);
+    sp_buf_clear(b);
+}
+
+void sp_upstream_trailers(struct sp_upstream *u, struct sp_headers *t)
+{
+    assert(u && t && u->phase != SP_UPSTREAM_NEW && !u->trailers);
+    if (u->phase == SP_UPSTREAM_DONE)
+        return;
+    u->trailers = t;
+    request_complete(u);
+    if (u->phase != SP_UPSTREAM_OPEN)
+        return;
+    u->ticket.tx_over = true;
+    note_sent(u);
+    send_trailers(u);
+}
+
+void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why)
+{
+    assert(u);
+    if (u->phase == SP_UPSTREAM_DONE || u->phase == SP_UPSTREAM_NEW)
+        return;
+    sp_outcome_release(u, why);
+    sp_outcome_finish(u);
+}
+
+void sp_upstream_done(struct sp_upstream *u)
+{
+    assert(u);
+    sp_upstream_cancel(u, SP_ABORT_CANCEL);
+    sp_conn_facts_unref(u->facts);
+    u->facts = NULL;
+}

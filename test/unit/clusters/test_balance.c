@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Balancing: the schedulers, the spread over priorities, panic, and what permits lend. */
+#include "support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "clusters/edf.h"
+#include "clusters/lb.h"
+#include "clusters/permits.h"
+#include "clusters/priority.h"
+
+static void test_edf_ratio(void **state)
+{
+    (void)state;
+    static const double weights[] = {1, 2, 5};
+    struct sp_edf e;
+    unsigned seen[3] = {0};
+    sp_edf_init(&e, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        sp_edf_add(&e, i, 1 / weights[i]);
+    for (unsigned i = 0; i < 8000; i++) {
+        uint32_t x = sp_edf_peek(&e);
+        seen[x]++;
+        sp_edf_again(&e, 1 / weights[x]);
+        /* Evenly mixed: nobody is ever more than one turn off. */
+        for (unsigned k = 0; k < 3; k++)
+            assert_true(fabs(seen[k] - (i + 1) * weights[k] / 8) <= 1.5);
+    }
+    assert_int_equal(seen[0], 1000);
+    assert_int_equal(seen[2], 5000);
+    sp_edf_done(&e);
+}
+
+static void test_edf_long(void **state)
+{
+    (void)state;
+    struct sp_edf e;
+    unsigned seen[2] = {0};
+    sp_edf_init(&e, 2);
+    sp_edf_add(&e, 0, 1);
+    sp_edf_add(&e, 1, 1.0 / 3);
+    for (unsigned i = 0; i < 6000000; i++) { /* over the point where deadlines start anew */
+        uint32_t x = sp_edf_peek(&e);
+        seen[x]++;
+        sp_edf_again(&e, x ? 1.0 / 3 : 1);
+    }
+    assert_true(seen[0] >= 1500000 - 2 && seen[0] <= 1500000 + 2);
+    sp_edf_done(&e);
+}
+
+static void check_loads(const struct sp_priority_health *h, unsigned n, double threshold, const char *expected)
+{
+    struct sp_priority_load l[4];
+    char text[256];
+    int at = 0;
+    sp_priority_loads(h, n, threshold, l);
+    for (unsigned i = 0; i < n; i++)
+        at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%u/%u%s", i ? " " : "", l[i].healthy, l[i].degraded,
+                       l[i].panic ? "!" : "");
+    assert_string_equal(text, expected);
+}
+
+static void test_priorities(void **state)
+{
+    (void)state;
+    check_loads((struct sp_priority_health[]){{10, 10, 0, 0}}, 1, 50, "100/0");
+    check_loads((struct sp_priority_health[]){{10, 8, 0, 0}, {10, 10, 0, 0}}, 2, 50, "100/0 0/0");
+    /* Envoy's documentation: 71 % healthy is not enough any more. */
+    check_loads((struct sp_priority_health[]){{100, 71, 0, 0}, {100, 100, 0, 0}}, 2, 50, "99/0 1/0");
+    check_loads((struct sp_priority_health[]){{100, 50, 0, 0}, {100, 100, 0, 0}}, 2, 50, "70/0 30/0");
+    check_loads((struct sp_priority_health[]){{100, 25, 0, 0}, {100, 100, 0, 0}}, 2, 50, "35/0 65/0");
+    check_loads((struct sp_priority_health[]){{100, 0, 0, 0}, {100, 100, 0, 0}}, 2, 50, "0/0 100/0");
+    /* Both weak, but one of them above the threshold: the other is in panic. */
+    check_loads((struct sp_priority_health[]){{100, 25, 0, 0}, {100, 25, 0, 0}}, 2, 50, "50/0! 50/0!");
+    check_loads((struct sp_priority_health[]){{100, 20, 0, 0}, {100, 50, 0, 0}}, 2, 50, "29/0! 71/0");
+    check_loads((struct sp_priority_health[]){{10, 0, 0, 0}}, 1, 50, "100/0!");
+    check_loads((struct sp_priority_health[]){{10, 0, 0, 0}}, 1, 0, "0/0");
+    check_loads((struct sp_priority_health[]){{10, 4, 0, 0}}, 1, 50, "100/0!");
+    check_loads((struct sp_priority_health[]){{10, 6, 0, 0}}, 1, 50, "100/0");
+    check_loads((struct sp_priority_health[]){{10, 6, 4, 0}}, 1, 50, "84/16");
+    check_loads((struct sp_priority_health[]){{10, 0, 10, 0}, {10, 10, 0, 0}}, 2, 50, "0/0 100/0");
+    check_loads((struct sp_priority_health[]){{10, 0, 10, 0}, {10, 0, 0, 0}}, 2, 50, "0/100 0/0");
+    check_loads((struct sp_priority_health[]){{0, 0, 0, 0}}, 1, 50, "0/0!");
+    check_loads((struct sp_priority_health[]){{0, 0, 0, 0}, {3, 3, 0, 0}}, 2, 50, "0/0 100/0");
+    /* Hosts that took themselves out do not count. */
+    check_loads((struct sp_priority_health[]){{10, 5, 0, 5}}, 1, 50, "100/0");
+}
+
+/* Chi-square of equal shares; 10 degrees of freedom: 29.59 is passed once in a thousand runs. */
+static double chi_square(const unsigned *seen, unsigned n, unsigned total)
+{
+    double sum = 0, expected = (double)total / n;
+    for (unsigned i = 0; i < n; i++)
+        sum += (seen[i] - expected) * (seen[i] - expected) / expected;
+    return sum;
+}
+
+static void test_round_robin(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    unsigned seen[3] = {0};
+    t_bed_hosts(&b, 3, NULL);
+    const struct sp_host *last = NULL;
+    for (unsigned i = 0; i < 300; i++) {
+        struct sp_host *h = sp_lb_pick(t_slot(&b, 0), NULL);
+        assert_ptr_not_equal(h, last);
+        last = h;
+        seen[h->index]++;
+    }
+    assert_int_equal(seen[0], 100);
+    assert_int_equal(seen[1], 100);
+    /* An avoided host is not taken where there is another. */
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_not_equal(sp_lb_pick(t_slot(&b, 0), b.cluster->hosts[1])->index, 1);
+    t_bed_free(&b);
+}
+
+static const char weighted[] =
+    "name: c\n"
+    "%s"
+    "load_assignment:\n"
+    "  cluster_name: c\n"
+    "  endpoints:\n"
+    "  - lb_endpoints:\n"
+    "    - {load_balancing_weight: 1, endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}\n"
+    "    - {load_balancing_weight: 3, endpoint: {address: {socket_address: {address: 10.0.0.2, port_value: 80}}}}\n"
+    "    - {load_balancing_weight: 6, endpoint: {address: {socket_address: {address: 10.0.0.3, port_value: 80}}}}\n";
+
+static void weighted_bed(struct t_bed *b, const char *policy)
+{
+    char yaml[2048];
+    snprintf(yaml, sizeof(yaml), weighted, policy);
+    t_bed_new(b, yaml);
+}
+
+static void test_weighted_round_robin(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    unsigned seen[3] = {0};
+    weighted_bed(&b, "");
+    for (unsigned i = 0; i < 1000; i++)
+        seen[sp_lb_pick(t_slot(&b, 1), NULL)->index]++;
+    assert_true(seen[0] >= 99 && seen[0] <= 101);
+    assert_true(seen[1] >= 299 && seen[1] <= 301);
+    assert_true(seen[2] >= 599 && seen[2] <= 601);
+    t_bed_free(&b);
+}
+
+static void test_least_request(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    unsigned seen[11] = {0}, busy = 0;
+    t_bed_hosts(&b, 11, "lb_policy: LEAST_REQUEST\n");
+    for (unsigned i = 0; i < 11000; i++)
+        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+    assert_true(chi_square(seen, 11, 11000) < 40); /* random, so with room */
+    /* A busy host is taken only when both choices fall on it: once in 121. */
+    atomic_store(&b.cluster->hosts[4]->active, 50);
+    for (unsigned i = 0; i < 12100; i++)
+        busy += sp_lb_pick(t_slot(&b, 0), NULL)->index == 4;
+    assert_true(busy > 50 && busy < 170);
+    atomic_store(&b.cluster->hosts[4]->active, 0);
+    t_bed_free(&b);
+}
+
+static void test_weighted_least_request(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    unsigned seen[3] = {0};
+    weighted_bed(&b, "lb_policy: LEAST_REQUEST\n");
+    for (unsigned i = 0; i < 1000; i++)
+        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+    assert_true(seen[2] >= 598 && seen[2] <= 602);
+    atomic_store(&b.cluster->hosts[2]->active, 5); /* weighs 1 now */
+    memset(seen, 0, sizeof(seen));
+    for (unsigned i = 0; i < 1000; i++)
+        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+    assert_true(seen[2] >= 195 && seen[2] <= 205);
+    assert_true(seen[1] >= 590 && seen[1] <= 610);
+    atomic_store(&b.cluster->hosts[2]->active, 0);
+    t_bed_free(&b);
+}
+
+static void test_health_changes(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 4, NULL);
+    struct sp_cluster *c = b.cluster;
+    assert_int_equal(t_stat("membership_healthy"), 4);
+    sp_host_set_health(c, c->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    assert_int_equal(t_stat("membership_healthy"), 3);
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_not_equal(sp_lb_pick(t_slot(&b, 0), NULL)->index, 0);
+    sp_host_set_health(c, c->hosts[1], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(c, c->hosts[2], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    assert_int_equal(t_stat("lb_healthy_panic"), 0);
+    unsigned seen[4] = {0}; /* 25 % are under the threshold: all get requests */
+    for (unsigned i = 0; i < 40; i++)
+        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+    assert_true(seen[0] && seen[1] && seen[2] && seen[3]);
+    assert_int_equal(t_stat("lb_healthy_panic"), 40);
+    for (unsigned i = 0; i < 3; i++)
+        sp_host_set_health(c, c->hosts[i], 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    sp_lb_pick(t_slot(&b, 0), NULL);
+    assert_int_equal(t_stat("lb_healthy_panic"), 40);
+    t_bed_free(&b);
+}
+
+static void test_no_panic(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 2, "common_lb_config: {healthy_panic_threshold: {value: 0}}\n");
+    struct sp_cluster *c = b.cluster;
+    sp_host_set_health(c, c->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(sp_lb_pick(t_slot(&b, 0), NULL)->index, 1);
+    sp_host_set_health(c, c->hosts[1], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    assert_null(sp_lb_pick(t_slot(&b, 0), NULL));
+    sp_host_set_health(c, c->hosts[0], 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    sp_host_set_health(c, c->hosts[1], 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    t_bed_free(&b);
+}
+
+static void test_failover(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_new(&b, "name: c\n"
+                  "load_assignment:\n"
+                  "  cluster_name: c\n"
+                  "  endpoints:\n"
+                  "  - priority: 0\n"
+                  "    lb_endpoints:\n"
+                  "    - endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}\n"
+                  "    - endpoint: {address: {socket_address: {address: 10.0.0.2, port_value: 80}}}\n"
+                  "  - priority: 1\n"
+                  "    lb_endpoints:\n"
+                  "    - endpoint: {address: {socket_address: {address: 10.0.0.3, port_value: 80}}}\n"
+                  "    - endpoint: {address: {socket_address: {address: 10.0.0.4, port_value: 80}}}\n"
+                  "      health_status: UNHEALTHY\n");
+    struct sp_cluster *c = b.cluster;
+    assert_int_equal(t_stat("membership_total"), 4);
+    assert_int_equal(t_stat("membership_healthy"), 3);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(sp_lb_pick(t_slot(&b, 0), NULL)->priority, 0);
+    sp_host_set_health(c, c->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    unsigned second = 0; /* 50 % * 1.4: 70 of 100 stay */
+    for (unsigned i = 0; i < 10000; i++) {
+        struct sp_host *h = sp_lb_pick(t_slot(&b, 0), NULL);
+        assert_true(h->index == 1 || h->index == 2);
+        second += h->priority == 1;
+    }
+    assert_true(second > 2750 && second < 3250);
+    sp_host_set_health(c, c->hosts[1], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    t_bed_free(&b);
+}
+
+static void test_first_host_is_random(void **state)
+{
+    (void)state;
+    unsigned firsts[8] = {0};
+    for (unsigned i = 0; i < 64; i++) {
+        struct t_bed b;
+        t_bed_hosts(&b, 8, NULL);
+        firsts[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+        t_bed_free(&b);
+    }
+    unsigned used = 0;
+    for (unsigned i = 0; i < 8; i++)
+        used += firsts[i] > 0;
+    assert_true(used >= 4);
+}
+
+/* --- permits --- */
+
+enum { THREADS = 4 };
+static struct sp_permits shared;
+static _Atomic int held, most, refused;
+
+static void *take_and_give(void *arg)
+{
+    unsigned slot = (unsigned)(uintptr_t)arg;
+    unsigned mine = 0;
+    sp_stats_thread(slot + 1);
+    for (unsigned i = 0; i < 200000; i++) {
+        if ((i * 2654435761u >> 28) % 3 && mine < 40) {
+            if (sp_permit_take(&shared, slot)) {
+                int n = atomic_fetch_add(&held, 1) + 1, m = atomic_load(&most);
+                while (n > m && !atomic_compare_exchange_weak(&most, &m, n))
+                    ;
+                mine++;
+            } else {
+                atomic_fetch_add(&refused, 1);
+            }
+        } else if (mine) {
+            atomic_fetch_sub(&held, 1);
+            sp_permit_give(&shared, slot);
+            mine--;
+        }
+    }
+    while (mine--) {
+        atomic_fetch_sub(&held, 1);
+        sp_permit_give(&shared, slot);
+    }
+    sp_permits_settle(&shared, slot);
+    return NULL;
+}
+
+static void run_permits(uint32_t limit)
+{
+    pthread_t threads[THREADS];
+    sp_stats_init(THREADS);
+    memset(&shared, 0, sizeof(shared));
+    shared.open = sp_stats_gauge(sp_stats_root(), SP_STR("open"));
+    shared.remaining = sp_stats_gauge(sp_stats_root(), SP_STR("remaining"));
+    shared.track = true;
+    sp_permits_init(&shared, limit, THREADS);
+    sp_permits_publish(&shared);
+    atomic_store(&held, 0);
+    atomic_store(&most, 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, take_and_give, (void *)(uintptr_t)i);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_true((uint32_t)atomic_load(&most) <= limit);
+    assert_int_equal(atomic_load(&shared.free), limit);
+    assert_int_equal(sp_gauge_value(shared.remaining), limit);
+    assert_int_equal(sp_gauge_value(shared.open), 0);
+    sp_permits_done(&shared);
+    sp_stats_done();
+}
+
+static void test_permits_threads(void **state)
+{
+    (void)state;
+    run_permits(100);
+    run_permits(7);
+    run_permits(1000);
+}
+
+static void test_permits_one(void **state)
+{
+    (void)state;
+    struct sp_permits p = {0};
+    sp_stats_init(1);
+    p.open = sp_stats_gauge(sp_stats_root(), SP_STR("open"));
+    sp_permits_init(&p, 1024, 2);
+    assert_int_equal(p.batch, 64);
+    for (unsigned i = 0; i < 1024; i++)
+        assert_true(sp_permit_take(&p, 0));
+    assert_false(sp_permit_take(&p, 0));
+    assert_int_equal(sp_gauge_value(p.open), 1);
+    for (unsigned i = 0; i < 1024; i++) {
+        sp_permit_give(&p, 0);
+        assert_true(p.loans[0].unused < 96); /* what others may miss is bounded */
+    }
+    assert_int_equal(sp_gauge_value(p.open), 0);
+    sp_permits_done(&p);
+    /* A small limit: a permit that comes back is there for the other worker at once. */
+    memset(&p, 0, sizeof(p));
+    sp_permits_init(&p, 1, 3);
+    assert_true(sp_permit_take(&p, 0));
+    assert_false(sp_permit_take(&p, 1));
+    sp_permit_give(&p, 0);
+    assert_true(sp_permit_take(&p, 1));
+    sp_permit_give(&p, 1);
+    sp_permits_done(&p);
+    memset(&p, 0, sizeof(p));
+    sp_permits_init(&p, 0, 3);
+    assert_false(sp_permit_take(&p, 0));
+    sp_permits_done(&p);
+    sp_stats_done();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_edf_ratio),
+        cmocka_unit_test(test_edf_long),
+        cmocka_unit_test(test_priorities),
+        cmocka_unit_test(test_round_robin),
+        cmocka_unit_test(test_weighted_round_robin),
+        cmocka_unit_test(test_least_request),
+        cmocka_unit_test(test_weighted_least_request),
+        cmocka_unit_test(test_health_changes),
+        cmocka_unit_test(test_no_panic),
+        cmocka_unit_test(test_failover),
+        cmocka_unit_test(test_first_host_is_random),
+        cmocka_unit_test(test_permits_threads),
+        cmocka_unit_test(test_permits_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/registry.h"
+
+const struct sp_filter_ops *const *sp_filter_registry(void)
+{
+    static const struct sp_filter_ops *const table[] = {
+        &sp_origin_shield_ops,
+        &sp_ip_restriction_ops,
+        &sp_router_ops,
+        NULL,
+    };
+    return table;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The router: the terminal filter of every chain (envoy.extensions.filters.http.router.v3).  It picks the route's cluster,
+ * makes the request ready for it, and hands both halves to clusters/upstream, which finds a host, tries again and keeps
+ * the time.  Direct responses and redirects never come here: the stream gives them before.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "clusters/cluster.h"
+#include "clusters/upstream.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
+#include "event/worker.h"
+#include "filters/registry.h"
+#include "route/route.h"
+#include "stats/stats.h"
+#include "stream/stream.h"
+
+struct router_config {
+    bool suppress; /* suppress_envoy_headers */
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
+    void *ctx;
+    struct sp_counter total, no_cluster;
+};
+
+struct router {
+    struct sp_filter filter;
+    struct sp_upstream up;
+};
+
+static struct router *of_filter(struct sp_filter *f)
+{
+    return SP_CONTAINER_OF(f, struct router, filter);
+}
+
+static const struct router_config *config_of(const struct router *r)
+{
+    return r->filter.config;
+}
+
+static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
+{
+    assert(build && build->find_cluster && build->scope);
+    const Envoy__Extensions__Filters__Http__Router__V3__Router *msg = (const void *)base;
+    struct router_config *c = sp_xcalloc(1, sizeof(*c));
+    c->suppress = msg->suppress_envoy_headers;
+    c->find_cluster = build->find_cluster;
+    c->ctx = build->ctx;
+    c->total = sp_stats_counter(build->scope, SP_STR("rq_total"));
+    c->no_cluster = sp_stats_counter(build->scope, SP_STR("no_cluster"));
+    return c;
+}
+
+static void config_free(void *config)
+{
+    free(config);
+}
+
+/* --- what the upstream tells --- */
+
+static void up_response(struct sp_upstream *u, struct sp_headers *h)
+{
+    struct router *r = u->owner;
+    if (config_of(r)->suppress || !u->request_end_ns)
+        return; /* Envoy: an answer to half a request has no service time */
+    uint64_t ms = (sp_filter_turn(&r->filter)->now_ns - u->request_end_ns) / SP_NS_PER_MS;
+    struct sp_str text = ms ? sp_arena_printf(h->arena, "%llu", (unsigned long long)ms) : SP_STR("0");
+    sp_headers_set_id(h, SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME, text);
+}
+
+static void up_failed(struct sp_upstream *u, const struct sp_upstream_failure *f)
+{
+    static const struct sp_header overloaded = {
+        .name = SP_STR_INIT("x-envoy-overloaded"), .value = SP_STR_INIT("true"), .id = SP_H_X_ENVOY_OVERLOADED};
+    struct router *r = u->owner;
+    bool say = f->overloaded && !config_of(r)->suppress;
+    sp_filter_reply(&r->filter, &(struct sp_reply){.status = f->status,
+                                                   .body = f->body,
+                                                   .details = f->details,
+                                                   .flags = f->flags,
+                                                   .headers = say ? &overloaded : NULL,
+                                                   .n_headers = say});
+}
+
+static void up_pause(struct sp_upstream *u)
+{
+    sp_filter_request_pause(&((struct router *)u->owner)->filter);
+}
+
+static void up_resume(struct sp_upstream *u)
+{
+    sp_filter_request_resume(&((struct router *)u->owner)->filter);
+}
+
+static const struct sp_upstream_ops up_ops = {up_response, up_failed, up_pause, up_resume};
+
+/* --- making the request ready --- */
+
+/* Milliseconds of a header; false when it is no number. */
+static bool take_ms(const struct sp_header *line, uint64_t *ret_ns)
+{
+    uint64_t ms;
+    if (sp_str_u64(line->value, UINT32_MAX, &ms) < 0)
+        return false;
+    *ret_ns = ms * SP_NS_PER_MS;
+    return true;
+}
+
+/*
+ * The times of the route, unless an internal client asks for others (the connection manager has taken these headers off
+ * everyone else's requests).  They are the router's own and go no further.
+ */
+static void take_times(struct sp_headers *h, const struct sp_route *route, struct sp_upstream_setup *setup)
+{
+    setup->timeout_ns = route->timeout_ns;
+    setup->per_try_timeout_ns = route->retry ? route->retry->per_try_timeout_ns : 0;
+    unsigned to = 0;
+    for (unsigned i = 0; i < h->n; i++) {
+        const struct sp_header *line = &h->v[i];
+        switch (line->id) {
+        case SP_H_X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS:
+            take_ms(line, &setup->timeout_ns);
+            break;
+        case SP_H_X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS:
+            take_ms(line, &setup->per_try_timeout_ns);
+            break;
+        case SP_H_X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE:
+            setup->alt_response = true;
+            break;
+        case SP_H_X_ENVOY_UPSTREAM_ALT_STAT_NAME:
+            break;
+        default:
+            if (to != i)
+                h->v[to] = *line;
+            to++;
+        }
+    }
+    h->n = to;
+    if (setup->timeout_ns && setup->per_try_timeout_ns >= setup->timeout_ns)
+        setup->per_try_timeout_ns = 0;
+}
+
+/* Tells the host how long we shall wait. */
+static void add_expected_time(struct sp_headers *h, const struct sp_upstream_setup *setup)
+{
+    uint64_t ns = setup->per_try_timeout_ns ? setup->per_try_timeout_ns : setup->timeout_ns;
+    if (!ns)
+        return;
+    struct sp_str text = ns == 15 * SP_NS_PER_S ? SP_STR("15000") /* the default costs nothing */
+                                                : sp_arena_printf(h->arena, "%llu", (unsigned long long)(ns / SP_NS_PER_MS));
+    sp_headers_set_id(h, SP_H_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text);
+}
+
+/* Route header changes and rewrites. False: a rewrite failed. */
+static bool finish_request(struct router *r, const struct sp_route *route, const struct sp_weighted_cluster *w,
+                           struct sp_headers *h)
+{
+    struct sp_str path, host;
+    sp_stream_finalize_request(&r->filter, w);
+    if (!sp_route_rewrite(route, w, h, &path, &host))
+        return false;
+    if (config_of(r)->suppress)
+        return true;
+    if (path.len)
+        sp_headers_set_id(h, SP_H_X_ENVOY_ORIGINAL_PATH, path);
+    if (host.len)
+        sp_headers_set_id(h, SP_H_X_ENVOY_ORIGINAL_HOST, host);
+    return true;
+}
+
+static enum sp_status reply(struct router *r, unsigned status, struct sp_str details, uint32_t flags)
+{
+    sp_filter_reply(&r->filter, &(struct sp_reply){.status = status, .details = details, .flags = flags});
+    return SP_STOP;
+}
+
+static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const struct sp_route *route,
+                            const struct sp_weighted_cluster *w, struct sp_headers *h, bool end)
+{
+    struct sp_filter *f = &r->filter;
+    struct sp_upstream_setup setup = {
+        .cluster = cluster,
+        .worker = sp_filter_turn(f)->worker,
+        .arena = sp_filter_arena(f),
+        .info = sp_filter_info(f),
+        .retry = route->retry,
+        .h2 = sp_filter_info(f)->protocol == SP_HTTP_2,
+        .auto_host_rewrite = route->auto_host_rewrite,
+        .append_x_forwarded_host = route->append_x_forwarded_host,
+    };
+    take_times(h, route, &setup);
+    if (!config_of(r)->suppress)
+        add_expected_time(h, &setup);
+    if (!finish_request(r, route, w, h))
+        return reply(r, 500, SP_STR("route_rewrite_failed"), 0);
+    r->up.owner = r;
+    r->up.ops = &up_ops;
+    sp_upstream_init(&r->up, &setup);
+    sp_link(&r->up.out, sp_filter_response_sink(f));
+    sp_upstream_headers(&r->up, h, end);
+    return SP_STOP;
+}
+
+static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
+{
+    struct router *r = of_filter(f);
+    const struct router_config *c = config_of(r);
+    const struct sp_route *route = sp_filter_route(f);
+    sp_counter_inc(c->total);
+    if (!route || route->kind != SP_ROUTE_CLUSTER)
+        return reply(r, 404, SP_STR("route_not_found"), SP_FLAG_NR);
+    const struct sp_weighted_cluster *w = NULL;
+    struct sp_str name;
+    struct sp_cluster *cluster = sp_route_pick_cluster(route, h, sp_stream_random(sp_filter_stream(f)), c->find_cluster,
+                                                       c->ctx, &name, &w);
+    if (!cluster) {
+        sp_counter_inc(c->no_cluster);
+        return reply(r, route->cluster_not_found_status, SP_STR("cluster_not_found"), SP_FLAG_NC);
+    }
+    return begin(r, cluster, route, w, h, end);
+}
+
+static enum sp_status decode_data(struct sp_filter *f, struct sp_buf *b, bool end)
+{
+    struct router *r = of_filter(f);
+    if (r->up.phase == SP_UPSTREAM_NEW)
+        sp_buf_clear(b); /* answered in the head already */
+    else
+        sp_upstream_data(&r->up, b, end);
+    return SP_STOP;
+}
+
+static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
+{
+    struct router *r = of_filter(f);
+    if (r->up.phase != SP_UPSTREAM_NEW)
+        sp_upstream_trailers(&r->up, t);
+    return SP_STOP;
+}
+
+static void destroy(struct sp_filter *f)
+{
+    sp_upstream_done(&of_filter(f)->up);
+}
+
+const struct sp_filter_ops sp_router_ops = {
+    .name = "router",
+    .type_url = "envoy.extensions.filters.http.router.v3.Router",
+    .size = sizeof(struct router),
+    .terminal = true,
+    .config_new = config_new,
+    .config_free = config_free,
+    .decode_headers = decode_headers,
+    .decode_data = decode_data,
+    .decode_trailers = decode_trailers,
+    .destroy = destroy,
+};

@@ -68,7 +68,8 @@ static int send_some(struct sp_transport *t, struct sp_buf *b)
         size_t want = 0;
         for (size_t i = 0; i < msg.msg_iovlen; i++)
             want += iov[i].iov_len;
-        ssize_t n = sendmsg(t->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+        ssize_t n = msg.msg_iovlen == 1 ? send(t->fd, iov[0].iov_base, want, flags) : sendmsg(t->fd, &msg, flags);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -108,9 +109,8 @@ static void flush_queue(struct sp_transport *t)
 
 static void end_reading(struct sp_transport *t, int err)
 {
-    t->ended = true;
+    t->ended = true; /* still watched: mostly it is closed in this turn, which saves two system calls */
     t->reading = false;
-    rewatch(t, false);
     t->cb->on_read(t->ctx, &t->in, err);
 }
 
@@ -130,7 +130,7 @@ static ssize_t read_once(struct sp_transport *t, bool *ret_full)
     }
     ssize_t n;
     do {
-        n = readv(t->fd, iov, (int)n_iov);
+        n = n_iov == 1 ? read(t->fd, iov[0].iov_base, room) : readv(t->fd, iov, (int)n_iov);
     } while (n < 0 && errno == EINTR);
     int err = n < 0 ? -errno : 0;
     size_t left = n > 0 ? (size_t)n : 0;
@@ -205,9 +205,11 @@ static void on_poll(uv_poll_t *p, int status, int events)
     }
     if (events & UV_WRITABLE)
         flush_queue(t);
-    if (!t->closed && (events & (UV_READABLE | UV_DISCONNECT)) && !t->ended) {
+    if (!t->closed && (events & (UV_READABLE | UV_DISCONNECT))) {
         if (t->reading)
             read_some(t);
+        else if (t->ended)
+            rewatch(t, false);
         else
             unwanted(t, status);
     }

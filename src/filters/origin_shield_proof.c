@@ -108,7 +108,7 @@ static bool any_issuer(const struct sp_proof *p, struct sp_str issuer)
 
 static bool check_cert(const struct sp_proof *p, const struct sp_conn_info *conn)
 {
-    const struct sp_tls_info *tls = &conn->tls;
+    const struct sp_tls_info *tls = conn->tls;
     return conn->tls_used && tls->peer_presented && tls->peer_verified && any_san(p, tls) &&
            any_pin(p->cert.spki, p->cert.n_spki, tls->peer_spki_sha256) &&
            any_pin(p->cert.sha256, p->cert.n_sha256, tls->peer_sha256) && any_issuer(p, tls->peer_issuer);

@@ -95,8 +95,8 @@ static void on_ready(void *ctx)
     sp_gauge_inc(d->h2 ? cx(d)->http2_active : cx(d)->http1_active);
     if (!tls)
         return;
-    d->conn.tls = *sp_tls_get_info(tls);
-    sp_listener_stats_tls(stats(d), &d->conn.tls, sp_tls_resumed(tls));
+    d->conn.tls = sp_tls_get_info(tls);
+    sp_listener_stats_tls(stats(d), d->conn.tls, sp_tls_resumed(tls));
 }
 
 static void on_bytes(void *ctx, size_t rx, size_t tx)
@@ -294,6 +294,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->conn.id = next_id(h->worker);
     d->conn.socket = d->conn.peer = *peer;
     d->conn.local = local;
+    d->conn.tls = &sp_tls_info_none;
     d->conn.listener = l->name;
     d->owner = (struct sp_stream_owner){
         .snapshot = h->snapshot,

@@ -22,4 +22,7 @@ struct sp_tls_info {
     unsigned n_local_uri, n_local_dns;
 };
 
+/* What a plain connection's facts point to. */
+static const struct sp_tls_info sp_tls_info_none __attribute__((unused));
+
 #endif

@@ -45,7 +45,7 @@ struct sp_conn_info {
     struct sp_addr peer;   /* PEER: after the PROXY protocol; as socket without it */
     struct sp_addr local;
     bool tls_used;
-    struct sp_tls_info tls;
+    const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
     struct sp_str listener;       /* name */
 };

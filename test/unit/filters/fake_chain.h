@@ -46,6 +46,7 @@ struct fake_stream {
     struct sp_arena arena;
     struct sp_turn turn;
     struct sp_conn_info conn;
+    struct sp_tls_info tls;
     struct sp_stream_info info;
     struct sp_headers request, response;
     bool has_response;

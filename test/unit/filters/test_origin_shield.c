@@ -204,7 +204,7 @@ static void with_certificate(void)
 {
     again();
     s.conn.tls_used = true;
-    s.conn.tls = (struct sp_tls_info){
+    s.tls = (struct sp_tls_info){
         .peer_presented = true,
         .peer_verified = true,
         .peer_issuer = SP_STR("CN=CDN CA,O=CDN"),
@@ -251,10 +251,10 @@ static void test_certificate(void **state)
         with_certificate();
         passes();
         with_certificate();
-        s.conn.tls.peer_verified = false;
+        s.tls.peer_verified = false;
         refused("origin_shield_refused{client_certificate}");
         with_certificate();
-        s.conn.tls.peer_presented = false;
+        s.tls.peer_presented = false;
         refused("origin_shield_refused{client_certificate}");
         with_certificate();
         s.conn.tls_used = false;

@@ -18,6 +18,7 @@
 struct t_stream {
     struct sp_arena arena;
     struct sp_conn_info conn;
+    struct sp_tls_info tls;
     struct sp_stream_info info;
     struct sp_headers request, response, trailers;
     struct sp_format_input in; /* of all these */

@@ -204,30 +204,30 @@ static void tls(void **state)
     static const struct sp_str dns[] = {SP_STR_INIT("a.com"), SP_STR_INIT("b.com")}, uri[] = {SP_STR_INIT("spiffe://x/y")};
     is("%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_DNS_SAN% %DOWNSTREAM_PEER_CERT_V_START%",
        "- - - -");
-    s->conn.tls = (struct sp_tls_info){.version = SP_STR("TLSv1.3"),
-                                       .cipher = SP_STR("TLS_AES_128_GCM_SHA256"),
-                                       .sni = SP_STR("www.a.com"),
-                                       .peer_presented = true,
-                                       .peer_subject = SP_STR("CN=client,O=Org"),
-                                       .peer_issuer = SP_STR("CN=ca"),
-                                       .peer_serial = SP_STR("0a1b"),
-                                       .peer_sha256 = SP_STR("ff00"),
-                                       .peer_dns = dns,
-                                       .n_peer_dns = 2,
-                                       .peer_uri = uri,
-                                       .n_peer_uri = 1,
-                                       .peer_email = dns,
-                                       .n_peer_email = 1,
-                                       .peer_ip = dns,
-                                       .n_peer_ip = 1,
-                                       .peer_not_before = 1700000000,
-                                       .peer_not_after = 253402300799,
-                                       .local_subject = SP_STR("CN=us"),
-                                       .local_dns = dns,
-                                       .n_local_dns = 1,
-                                       .local_uri = uri,
-                                       .n_local_uri = 1};
-    s->info.upstream_tls = s->conn.tls;
+    s->tls = (struct sp_tls_info){.version = SP_STR("TLSv1.3"),
+                                  .cipher = SP_STR("TLS_AES_128_GCM_SHA256"),
+                                  .sni = SP_STR("www.a.com"),
+                                  .peer_presented = true,
+                                  .peer_subject = SP_STR("CN=client,O=Org"),
+                                  .peer_issuer = SP_STR("CN=ca"),
+                                  .peer_serial = SP_STR("0a1b"),
+                                  .peer_sha256 = SP_STR("ff00"),
+                                  .peer_dns = dns,
+                                  .n_peer_dns = 2,
+                                  .peer_uri = uri,
+                                  .n_peer_uri = 1,
+                                  .peer_email = dns,
+                                  .n_peer_email = 1,
+                                  .peer_ip = dns,
+                                  .n_peer_ip = 1,
+                                  .peer_not_before = 1700000000,
+                                  .peer_not_after = 253402300799,
+                                  .local_subject = SP_STR("CN=us"),
+                                  .local_dns = dns,
+                                  .n_local_dns = 1,
+                                  .local_uri = uri,
+                                  .n_local_uri = 1};
+    s->info.upstream_tls = s->tls;
     is("%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% %REQUESTED_SERVER_NAME%",
        "TLSv1.3 TLS_AES_128_GCM_SHA256 www.a.com");
     is("%DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_ISSUER% %DOWNSTREAM_PEER_SERIAL% %DOWNSTREAM_PEER_FINGERPRINT_256%",
@@ -441,8 +441,8 @@ static void json_is_always_valid(void **state)
         s->response.n = 0;
         sp_headers_add(&s->response, SP_STR("h"), any);
         s->info.details = any;
-        s->conn.tls.peer_dns = &any;
-        s->conn.tls.n_peer_dns = 1;
+        s->tls.peer_dns = &any;
+        s->tls.n_peer_dns = 1;
         const char *line = t_format(s, yaml, "");
         assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
         json_error_t e;
@@ -462,11 +462,11 @@ static void header_values(void **state)
     assert_string_equal(t_value(s, ""), "");
     assert_string_equal(t_value(s, "%REQ(none)% x"), "x");
     /* quotes are no harm in a header; line ends are */
-    s->conn.tls.peer_subject = SP_STR("CN=\"a\"\r\nX-Evil: 1");
+    s->tls.peer_subject = SP_STR("CN=\"a\"\r\nX-Evil: 1");
     assert_string_equal(t_value(s, "%DOWNSTREAM_PEER_SUBJECT%"), "CN=\"a\"??X-Evil: 1");
     static const struct sp_str dns[] = {SP_STR_INIT("a"), SP_STR_INIT("b")};
-    s->conn.tls.peer_dns = dns;
-    s->conn.tls.n_peer_dns = 2;
+    s->tls.peer_dns = dns;
+    s->tls.n_peer_dns = 2;
     assert_string_equal(t_value(s, "%DOWNSTREAM_PEER_DNS_SAN%"), "a,b");
     assert_string_equal(t_value(s, "%START_TIME(%s)% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"), "1700000000 203.0.113.9");
 }

@@ -32,8 +32,10 @@ void sp_tls_free(struct sp_tls *t); /* NULL-safe */
  */
 enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp_buf *app_in, struct sp_buf *app_out,
                               struct sp_buf *net_out, size_t high_water);
-/* Appends close_notify to net_out. */
+/* Appends close_notify to net_out; nothing can be sent behind it. */
 void sp_tls_shutdown(struct sp_tls *t, struct sp_buf *net_out);
+/* No more bytes will come. Without close_notify before that it is a failure: what was read may be cut short. */
+enum sp_tls_state sp_tls_eof(struct sp_tls *t);
 
 /* Envoy-like text of a failure, static or owned by t: "TLS error: peer did not return a certificate". Empty: none. */
 struct sp_str sp_tls_error(const struct sp_tls *t);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "crypto/pem.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "crypto/hash.h"
+
+static const struct sp_str begin = SP_STR_INIT("-----BEGIN "), end = SP_STR_INIT("-----END "), dashes = SP_STR_INIT("-----");
+
+static bool space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct sp_str without_space(struct sp_str s, struct sp_arena *arena)
+{
+    char *out = sp_arena_alloc(arena, s.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        if (!space(s.ptr[i]))
+            out[n++] = s.ptr[i];
+    return sp_str_n(out, n);
+}
+
+static int bad(const char *why, const char **ret_why)
+{
+    *ret_why = why;
+    return -EINVAL;
+}
+
+/* Takes what stands before `mark`, and the mark. */
+static bool until(struct sp_str *rest, struct sp_str mark, struct sp_str *ret)
+{
+    ptrdiff_t at = sp_str_find(*rest, mark);
+    if (at < 0)
+        return false;
+    *ret = sp_str_sub(*rest, 0, (size_t)at);
+    *rest = sp_str_sub(*rest, (size_t)at + mark.len, rest->len);
+    return true;
+}
+
+int sp_pem_next(struct sp_str *rest, struct sp_arena *arena, struct sp_pem *ret, const char **ret_why)
+{
+    assert(rest && arena && ret && ret_why);
+    struct sp_str before, label, body, second, whole;
+    struct sp_pem pem;
+    if (!rest->len || !until(rest, begin, &before))
+        return 0;
+    whole = sp_str_n(rest->ptr - begin.len, rest->len + begin.len);
+    if (!until(rest, dashes, &label) || label.len > 64 || !until(rest, end, &body) || !until(rest, dashes, &second))
+        return bad("a PEM block has no end", ret_why);
+    if (!sp_str_eq(label, second))
+        return bad("the BEGIN and END lines of a PEM block differ", ret_why);
+    pem.label = label;
+    pem.text = sp_str_n(whole.ptr, (size_t)(rest->ptr - whole.ptr));
+    /* RFC 1421 heads, as old encrypted keys have them, are for whoever reads `text`. */
+    pem.der = SP_STR_NULL;
+    if (sp_str_chr(body, ':') < 0 && sp_base64_decode(arena, SP_BASE64, without_space(body, arena), &pem.der) < 0)
+        return bad("a PEM block is no base64", ret_why);
+    *ret = pem;
+    return 1;
+}

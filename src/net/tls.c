@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/tls.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include <wolfssl/error-ssl.h>
+
+#include "base/mem.h"
+#include "net/tls_error.h"
+#include "net/tls_hooks.h"
+
+enum {
+    RECORD_DATA = 16384,    /* plaintext of the largest record */
+    RECORD_HEAD = 5,
+    RECORD_WIRE = 16384 + 2048,
+    PART_OF_RECORD = 8192,  /* so much is taken though its record is not whole: a small net_in would never hold one */
+    READ_ROOM = 4096,       /* wolfSSL_read is not asked for less */
+    ALERT_RECORD = 7,
+};
+
+enum { ALERT_DECODE_ERROR = 50, ALERT_INTERNAL_ERROR = 80, ALERT_UNRECOGNIZED_NAME = 112 };
+
+static struct sp_tls *tls_new(struct sp_tls_ctx *ctx)
+{
+    struct sp_tls *t = sp_xcalloc(1, sizeof(*t));
+    t->ctx = sp_tls_ctx_ref(ctx);
+    t->state = SP_TLS_HANDSHAKE;
+    return t;
+}
+
+struct sp_tls *sp_tls_accept(struct sp_tls_ctx *ctx)
+{
+    assert(ctx && ctx->server);
+    struct sp_tls *t = tls_new(ctx);
+    t->hello_due = true;
+    return t;
+}
+
+static char *dup_or_null(struct sp_str s)
+{
+    return s.len ? sp_str_dup(s) : NULL;
+}
+
+struct sp_tls *sp_tls_connect(struct sp_tls_ctx *ctx, struct sp_str sni, struct sp_str verify_name)
+{
+    assert(ctx && !ctx->server);
+    struct sp_tls *t = tls_new(ctx);
+    t->sni = dup_or_null(sni.len ? sni : ctx->sni);
+    t->host = dup_or_null(verify_name);
+    t->member = &ctx->members[0];
+    return t;
+}
+
+void sp_tls_free(struct sp_tls *t)
+{
+    if (!t)
+        return;
+    wolfSSL_free(t->ssl);
+    sp_tls_peer_unref(t->peer);
+    sp_tls_ctx_unref(t->ctx);
+    free(t->text);
+    free(t->sni);
+    free(t->host);
+    free(t->info);
+    free(t);
+}
+
+static enum sp_tls_fail kind_of(const struct sp_tls *t, int wolf_error)
+{
+    if (t->why)
+        return SP_TLS_FAIL_OTHER;
+    switch ((enum sp_tls_verdict)t->verdict) {
+    case SP_TLS_BAD_CHAIN:
+        return SP_TLS_FAIL_VERIFY_CA;
+    case SP_TLS_BAD_NAME:
+        return SP_TLS_FAIL_VERIFY_SAN;
+    case SP_TLS_BAD_PIN:
+        return SP_TLS_FAIL_VERIFY_PIN;
+    default:
+        return wolf_error == NO_PEER_CERT ? SP_TLS_FAIL_NO_CERT : SP_TLS_FAIL_OTHER;
+    }
+}
+
+static void fail(struct sp_tls *t, int wolf_error)
+{
+    t->state = SP_TLS_FAILED;
+    t->failure = (uint8_t)kind_of(t, wolf_error);
+    t->text = sp_tls_explain(t, wolf_error);
+}
+
+/* Before wolfSSL has a part in it, or where it sent none: an alert in the clear. */
+static void fail_plainly(struct sp_tls *t, const char *why, uint8_t alert)
+{
+    t->why = why;
+    sp_buf_append(t->out, (uint8_t[ALERT_RECORD]){21, 3, 3, 0, 2, 2, alert}, ALERT_RECORD);
+    fail(t, 0);
+}
+
+static bool set_client_names(struct sp_tls *t)
+{
+    struct sp_str sni = sp_str_c(t->sni), alpn = t->ctx->alpn_wire;
+    if (sni.len && wolfSSL_UseSNI(t->ssl, WOLFSSL_SNI_HOST_NAME, sni.ptr, (unsigned short)sni.len) != WOLFSSL_SUCCESS)
+        return false;
+    return !alpn.len || wolfSSL_set_alpn_protos(t->ssl, (const unsigned char *)alpn.ptr, (unsigned)alpn.len) == 0;
+}
+
+static bool start(struct sp_tls *t)
+{
+    t->ssl = wolfSSL_new(t->member->wolf);
+    if (t->ssl) {
+        sp_tls_hooks_conn(t);
+        if (t->ctx->server || set_client_names(t))
+            return true;
+    }
+    fail_plainly(t, "TLS error: out of memory", ALERT_INTERNAL_ERROR);
+    return false;
+}
+
+/* The ClientHello decides whether and with which certificate wolfSSL begins. */
+static bool start_server(struct sp_tls *t)
+{
+    struct sp_arena arena;
+    if (!t->in->len)
+        return false;
+    sp_arena_init(&arena);
+    int r = sp_tls_hello(t, &arena, &t->member);
+    sp_arena_done(&arena);
+    if (r < 0)
+        fail_plainly(t, t->why, ALERT_DECODE_ERROR);
+    if (r <= 0)
+        return false;
+    if (t->ctx->require_sni && !t->sni) {
+        fail_plainly(t, "TLS error: the client names no server", ALERT_UNRECOGNIZED_NAME);
+        return false;
+    }
+    return start(t);
+}
+
+/*
+ * Once more, apart from what wolfSSL makes of its options: nobody is let in whose certificate was to be looked at and
+ * was not.
+ */
+static bool admitted(const struct sp_tls *t)
+{
+    if (t->ctx->server)
+        return !t->ctx->need_cert || t->judged;
+    return (!t->ctx->verify && !t->host) || t->judged || t->resumed;
+}
+
+static void handshake(struct sp_tls *t)
+{
+    if (!t->ssl && !(t->ctx->server ? start_server(t) : start(t)))
+        return;
+    int r = t->ctx->server ? wolfSSL_accept(t->ssl) : wolfSSL_connect(t->ssl);
+    if (r == WOLFSSL_SUCCESS) {
+        t->resumed = wolfSSL_session_reused(t->ssl) != 0;
+        if (!admitted(t)) {
+            fail(t, NO_PEER_CERT);
+            return;
+        }
+        t->opened = true;
+        t->state = SP_TLS_OPEN;
+        return;
+    }
+    int err = wolfSSL_get_error(t->ssl, r);
+    if (t->why || (err != WOLFSSL_ERROR_WANT_READ && err != WOLFSSL_ERROR_WANT_WRITE))
+        fail(t, err);
+}
+
+/* Whether wolfSSL_read can be expected to do something. */
+static bool readable(const struct sp_tls *t)
+{
+    const struct sp_tls_frame *f = &t->frame;
+    uint8_t head[RECORD_HEAD];
+    if (wolfSSL_pending(t->ssl) > 0 || t->in->len >= PART_OF_RECORD)
+        return true;
+    if (f->n_head)
+        return t->in->len >= (f->n_head < RECORD_HEAD ? 1u : f->left);
+    if (sp_buf_peek(t->in, head, RECORD_HEAD) < RECORD_HEAD)
+        return false;
+    size_t body = (size_t)head[3] << 8 | head[4];
+    return body > RECORD_WIRE || t->in->len >= RECORD_HEAD + body;
+}
+
+static void read_data(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
+{
+    while (app_in->len < high_water && readable(t)) {
+        size_t room;
+        char *p = sp_buf_reserve(app_in, READ_ROOM, &room);
+        int n = wolfSSL_read(t->ssl, p, (int)room);
+        sp_buf_commit(app_in, n > 0 ? (size_t)n : 0);
+        if (n > 0) {
+            t->quiet = 0;
+            continue;
+        }
+        int err = wolfSSL_get_error(t->ssl, n);
+        if (err == WOLFSSL_ERROR_ZERO_RETURN)
+            t->state = SP_TLS_CLOSED;
+        else if (t->why || err != WOLFSSL_ERROR_WANT_READ)
+            fail(t, err);
+        return;
+    }
+}
+
+/* What the next record holds: the first segment where that fills one, else all that waits, gathered. */
+static struct sp_str next_record(const struct sp_buf *app_out, char *gathered)
+{
+    size_t n = SP_MIN(app_out->len, (size_t)RECORD_DATA);
+    struct sp_str front = sp_buf_front(app_out);
+    if (front.len >= n)
+        return sp_str_n(front.ptr, n);
+    sp_buf_peek(app_out, gathered, n);
+    return sp_str_n(gathered, n);
+}
+
+static void write_data(struct sp_tls *t, struct sp_buf *app_out, size_t high_water)
+{
+    char gathered[RECORD_DATA];
+    while (app_out->len && t->out->len < high_water) {
+        struct sp_str s = next_record(app_out, gathered);
+        int n = wolfSSL_write(t->ssl, s.ptr, (int)s.len);
+        if (n <= 0) {
+            fail(t, wolfSSL_get_error(t->ssl, n));
+            return;
+        }
+        sp_buf_drain(app_out, (size_t)n);
+    }
+}
+
+enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp_buf *app_in, struct sp_buf *app_out,
+                              struct sp_buf *net_out, size_t high_water)
+{
+    assert(t && net_in && app_in && app_out && net_out && high_water > 0);
+    t->in = net_in;
+    t->out = net_out;
+    if (t->state == SP_TLS_HANDSHAKE)
+        handshake(t);
+    if (t->state == SP_TLS_OPEN)
+        read_data(t, app_in, high_water);
+    if ((t->state == SP_TLS_OPEN || t->state == SP_TLS_CLOSED) && !t->shut)
+        write_data(t, app_out, high_water);
+    if (t->state == SP_TLS_CLOSED || t->state == SP_TLS_FAILED)
+        sp_buf_clear(net_in); /* nothing behind it can mean anything */
+    t->in = t->out = NULL;
+    return t->state;
+}
+
+void sp_tls_shutdown(struct sp_tls *t, struct sp_buf *net_out)
+{
+    assert(t && net_out);
+    if (t->shut || !t->opened || t->state == SP_TLS_FAILED)
+        return;
+    struct sp_buf none;
+    sp_buf_init(&none);
+    t->in = &none;
+    t->out = net_out;
+    wolfSSL_shutdown(t->ssl);
+    t->shut = true;
+    t->in = t->out = NULL;
+}
+
+enum sp_tls_state sp_tls_eof(struct sp_tls *t)
+{
+    assert(t);
+    if (t->state == SP_TLS_HANDSHAKE || t->state == SP_TLS_OPEN) {
+        t->why = t->state == SP_TLS_OPEN ? "TLS error: the peer closed the connection without close_notify"
+                                         : "TLS error: the peer closed the connection during the handshake";
+        fail(t, 0);
+        t->failure = SP_TLS_FAIL_EOF;
+    }
+    return t->state;
+}
+
+struct sp_str sp_tls_error(const struct sp_tls *t)
+{
+    assert(t);
+    return sp_str_c(t->text);
+}
+
+enum sp_tls_fail sp_tls_failure(const struct sp_tls *t)
+{
+    assert(t);
+    return t->failure;
+}
+
+bool sp_tls_resumed(const struct sp_tls *t)
+{
+    assert(t);
+    return t->resumed;
+}
+
+struct sp_str sp_tls_peer_der(struct sp_tls *t)
+{
+    assert(t);
+    return t->peer ? t->peer->cert.der : SP_STR_NULL;
+}
+
+static const char *cipher_name(WOLFSSL *ssl, bool tls13)
+{
+    WOLFSSL_CIPHER *c = wolfSSL_get_current_cipher(ssl);
+    const char *name = tls13 ? wolfSSL_get_cipher_name_iana_from_suite(
+                                   (unsigned char)(wolfSSL_CIPHER_get_id(c) >> 8), (unsigned char)wolfSSL_CIPHER_get_id(c))
+                             : wolfSSL_get_cipher_name(ssl);
+    return name ? name : "";
+}
+
+/* wolfSSL's is freed with the handshake's memory or with t, at its choice: ours is the config's, of the same text. */
+static struct sp_str alpn_of(const struct sp_tls *t)
+{
+    char *name = NULL;
+    unsigned short n = 0;
+    if (wolfSSL_ALPN_GetProtocol(t->ssl, &name, &n) != WOLFSSL_SUCCESS)
+        return SP_STR_NULL;
+    for (unsigned i = 0; i < t->ctx->params.n_alpn; i++)
+        if (sp_str_eq(t->ctx->params.alpn[i], sp_str_n(name, n)))
+            return t->ctx->params.alpn[i];
+    return SP_STR_NULL;
+}
+
+const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
+{
+    static const struct sp_tls_info nothing;
+    assert(t);
+    if (!t->opened)
+        return &nothing;
+    if (t->info)
+        return t->info;
+    struct sp_tls_info *info = sp_xcalloc(1, sizeof(*info));
+    info->version = sp_str_c(wolfSSL_get_version(t->ssl));
+    info->cipher = sp_str_c(cipher_name(t->ssl, sp_str_eq(info->version, SP_STR("TLSv1.3"))));
+    info->sni = sp_str_c(t->sni);
+    info->alpn = alpn_of(t);
+    sp_tls_peer_tell(t->peer, info);
+    if (t->member->has_cert) {
+        info->local_subject = t->member->subject;
+        info->local_uri = t->member->leaf.uri, info->n_local_uri = t->member->leaf.n_uri;
+        info->local_dns = t->member->leaf.dns, info->n_local_dns = t->member->leaf.n_dns;
+    }
+    t->info = info;
+    return info;
+}

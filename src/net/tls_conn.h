@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of sp_tls (net/tls.h).  Private to net/tls*.
+ */
+#ifndef SP_NET_TLS_CONN_H
+#define SP_NET_TLS_CONN_H
+
+#include "base/buf.h"
+#include "net/tls_core.h"
+#include "net/tls_peer.h"
+
+/* A record's place in the stream of bytes that wolfSSL took: for counting records, and to give it whole ones. */
+struct sp_tls_frame {
+    uint8_t head[5], n_head; /* n_head: of them taken; 0 at a record's beginning */
+    uint16_t left;           /* of its body */
+};
+
+struct sp_tls {
+    WOLFSSL *ssl; /* server: NULL until the ClientHello has been read */
+    struct sp_tls_ctx *ctx;
+    const struct sp_tls_member *member;
+    struct sp_buf *in, *out; /* the ciphertext, during a pump */
+    uint8_t state, failure;  /* enum sp_tls_state, enum sp_tls_fail */
+    bool hello_due;          /* server: the next bytes must be a ClientHello that we take, before wolfSSL sees them */
+    bool retried;            /* server: a HelloRetryRequest was sent */
+    bool sent;               /* something was */
+    bool opened;             /* the handshake is done */
+    bool shut;               /* close_notify was sent */
+    bool resumed;
+    bool judged;             /* the peer's certificate was looked at, and was good */
+    uint8_t verdict;         /* enum sp_tls_verdict, of a certificate that was not */
+    uint16_t quiet;          /* records since the last that held data */
+    uint32_t handshake_in;   /* bytes of the handshake */
+    struct sp_tls_frame frame;
+    struct sp_x509_problem problem;
+    const char *why;         /* static: our own reason to give up */
+    char *text;              /* of the failure */
+    char *sni, *host;        /* host: client, the name that the certificate has to bear */
+    struct sp_tls_peer *peer;
+    struct sp_tls_info *info;
+};
+
+#endif

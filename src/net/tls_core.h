@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of sp_tls_ctx (net/tls_ctx.h).  Private to net/tls*.
+ *
+ * wolfSSL knows one certificate a context, so that a context of ours is one of wolfSSL's for each certificate, alike in
+ * all else; which one a connection gets is chosen when its ClientHello has been read (net/tls_choose).
+ */
+#ifndef SP_NET_TLS_CORE_H
+#define SP_NET_TLS_CORE_H
+
+#include <stdatomic.h>
+
+#include <wolfssl/ssl.h>
+
+#include "crypto/x509.h"
+#include "net/tls_params.h"
+#include "net/tls_ticket.h"
+#include "net/tls_verify.h"
+
+enum { SP_TLS_MAX_CERTS = 32 };
+
+struct sp_tls_member {
+    WOLFSSL_CTX *wolf;
+    bool has_cert;        /* always on servers */
+    struct sp_x509 leaf;
+    struct sp_str subject; /* RFC 2253 */
+    struct sp_str path;    /* a file's name or "<inline>" */
+};
+
+struct sp_tls_sessions;
+
+struct sp_tls_ctx {
+    _Atomic unsigned refs;
+    bool server, ask_cert, need_cert, require_sni, client_order;
+    struct sp_arena arena; /* what is compiled */
+    struct sp_tls_params params;
+    struct sp_tls_member *members;
+    unsigned n_members;
+    struct sp_tls_verify *verify;     /* NULL: peers' certificates are not looked at */
+    struct sp_tls_tickets *tickets;   /* server; NULL: none are issued or taken */
+    struct sp_tls_sessions *sessions; /* client; NULL: none are kept */
+    struct sp_str sni;                /* client */
+    struct sp_str alpn_wire;          /* client: as the extension has it */
+};
+
+#endif

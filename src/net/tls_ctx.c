@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/tls_ctx.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "net/tls_member.h"
+#include "net/tls_peer.h"
+
+typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext Downstream;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext Upstream;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext Common;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext Validation;
+
+enum { DEFAULT_TICKET_S = 3600 };
+
+struct build {
+    struct sp_tls_ctx *ctx;
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+    const void *owner; /* the Downstream- or UpstreamTlsContext */
+    const Common *common;
+};
+
+int sp_tls_global_init(void)
+{
+    return wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -EIO;
+}
+
+void sp_tls_global_done(void)
+{
+    wolfSSL_Cleanup();
+}
+
+static struct sp_tls_ctx *ctx_new(bool server)
+{
+    struct sp_tls_ctx *c = sp_xcalloc(1, sizeof(*c));
+    c->refs = 1;
+    c->server = server;
+    sp_arena_init(&c->arena);
+    return c;
+}
+
+struct sp_tls_ctx *sp_tls_ctx_ref(struct sp_tls_ctx *c)
+{
+    assert(c);
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void sp_tls_ctx_unref(struct sp_tls_ctx *c)
+{
+    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (unsigned i = 0; i < c->n_members; i++)
+        sp_tls_member_done(&c->members[i]);
+    free(c->members);
+    sp_tls_verify_free(c->verify);
+    sp_tls_tickets_free(c->tickets);
+    sp_arena_done(&c->arena);
+    free(c);
+}
+
+static const Validation *validation_of(const Common *common)
+{
+    return common && common->validation_context_type_case ==
+                         ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__COMMON_TLS_CONTEXT__VALIDATION_CONTEXT_TYPE_VALIDATION_CONTEXT
+               ? common->validation_context
+               : NULL;
+}
+
+static void take_validation(struct build *b)
+{
+    const Validation *msg = validation_of(b->common);
+    if (!msg)
+        return;
+    struct sp_tls_verify *v = sp_tls_verify_new(b->doc, b->diag, msg, !b->ctx->server);
+    if (v && sp_tls_verify_decides(v))
+        b->ctx->verify = v;
+    else
+        sp_tls_verify_free(v);
+}
+
+static void add_member(struct build *b, const Envoy__Extensions__TransportSockets__Tls__V3__TlsCertificate *cert)
+{
+    struct sp_tls_ctx *c = b->ctx;
+    sp_tls_member_init(&c->members[c->n_members++], c, b->doc, b->diag, b->owner, cert);
+}
+
+static void take_certificates(struct build *b)
+{
+    size_t n = b->common ? b->common->n_tls_certificates : 0;
+    if (n > SP_TLS_MAX_CERTS) {
+        sp_doc_err(b->doc, b->diag, b->common, "tls_certificates", SP_TLS_MAX_CERTS, "is one too many (at most %d)",
+                   SP_TLS_MAX_CERTS);
+        return;
+    }
+    b->ctx->members = sp_xcalloc(n + 1, sizeof(*b->ctx->members));
+    for (size_t i = 0; i < n; i++)
+        add_member(b, b->common->tls_certificates[i]);
+    if (n == 0 && !b->ctx->server)
+        add_member(b, NULL);
+}
+
+static struct sp_tls_ctx *finish(struct build *b, unsigned errors)
+{
+    if (b->diag->n_errors == errors)
+        return b->ctx;
+    sp_tls_ctx_unref(b->ctx);
+    return NULL;
+}
+
+/* Whole seconds; 0 turns resumption off. */
+static unsigned ticket_lifetime(const Downstream *msg)
+{
+    int64_t s = msg->session_timeout ? msg->session_timeout->seconds : DEFAULT_TICKET_S;
+    return (unsigned)SP_MIN(SP_MAX(s, 0), SP_TICKET_ROTATE_S);
+}
+
+static void take_server(struct build *b, const Downstream *msg)
+{
+    struct sp_tls_ctx *c = b->ctx;
+    c->need_cert = msg->require_client_certificate && msg->require_client_certificate->value;
+    c->ask_cert = c->need_cert || c->verify;
+    c->require_sni = msg->require_sni && msg->require_sni->value;
+    c->client_order = msg->prefer_client_ciphers;
+    if (!b->common || b->common->n_tls_certificates == 0)
+        sp_doc_err(b->doc, b->diag, b->common ? (const void *)b->common : msg, b->common ? "tls_certificates" : NULL, -1,
+                   "a listener needs a certificate (set certificate_chain and private_key in common_tls_context)");
+    if (c->need_cert && !c->verify && b->diag->n_errors == 0)
+        sp_doc_err(b->doc, b->diag, msg, "require_client_certificate", -1,
+                   "no certificate would be good enough (say which are in validation_context: trusted_ca, for instance)");
+    unsigned lifetime = ticket_lifetime(msg);
+    /* A ticket would stand for a certificate that it does not prove. */
+    if (!c->ask_cert && !msg->disable_stateless_session_resumption && lifetime)
+        c->tickets = sp_tls_tickets_new(lifetime);
+}
+
+struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *diag, const Downstream *msg)
+{
+    assert(doc && diag && msg);
+    struct build b = {ctx_new(true), doc, diag, msg, msg->common_tls_context};
+    unsigned errors = diag->n_errors;
+    sp_tls_params_read(doc, diag, b.common, &b.ctx->arena, &b.ctx->params);
+    take_validation(&b);
+    take_server(&b, msg);
+    take_certificates(&b);
+    return finish(&b, errors);
+}
+
+static void offer_alpn(struct sp_tls_ctx *c, const char *const *fallback)
+{
+    struct sp_tls_params *p = &c->params;
+    for (; p->n_alpn < SP_TLS_MAX_ALPN && fallback && *fallback; fallback++)
+        p->alpn[p->n_alpn++] = sp_arena_str(&c->arena, sp_str_c(*fallback));
+    size_t n = 0;
+    char *out = sp_arena_alloc(&c->arena, SP_TLS_MAX_ALPN * 256);
+    for (unsigned i = 0; i < p->n_alpn; i++) {
+        out[n++] = (char)p->alpn[i].len;
+        memcpy(out + n, p->alpn[i].ptr, p->alpn[i].len);
+        n += p->alpn[i].len;
+    }
+    c->alpn_wire = sp_str_n(out, n);
+}
+
+static void check_client(struct build *b, const Upstream *msg)
+{
+    if (b->common && b->common->n_tls_certificates > 1)
+        sp_doc_err(b->doc, b->diag, b->common, "tls_certificates", 1, "a client shows one certificate (take the others out)");
+    const Validation *v = validation_of(b->common);
+    if (!b->ctx->verify && b->diag->n_errors == 0)
+        sp_doc_warn(b->doc, b->diag, v ? (const void *)v : msg, NULL, -1,
+                    "the origin's certificate is not verified: anyone in between can read and change what passes (set "
+                    "validation_context.trusted_ca, /etc/ssl/certs/ca-certificates.crt for instance, and "
+                    "match_typed_subject_alt_names)");
+}
+
+struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *diag, const Upstream *msg,
+                                     const char *const *default_alpn)
+{
+    assert(doc && diag && msg);
+    struct build b = {ctx_new(false), doc, diag, msg, msg->common_tls_context};
+    unsigned errors = diag->n_errors;
+    sp_tls_params_read(doc, diag, b.common, &b.ctx->arena, &b.ctx->params);
+    b.ctx->sni = sp_arena_str(&b.ctx->arena, sp_str_c(msg->sni));
+    take_validation(&b);
+    check_client(&b, msg);
+    offer_alpn(b.ctx, b.ctx->params.n_alpn ? NULL : default_alpn);
+    take_certificates(&b);
+    return finish(&b, errors);
+}
+
+bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c)
+{
+    assert(c);
+    return c->verify && sp_tls_verify_chain(c->verify);
+}
+
+static void tell(const struct sp_x509 *cert, struct sp_str path, bool is_ca,
+                 void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
+{
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    struct sp_tls_cert_info info = {
+        .is_ca = is_ca,
+        .path = path,
+        .subject = sp_x509_name_text(&arena, cert->subject),
+        .issuer = sp_x509_name_text(&arena, cert->issuer),
+        .serial = sp_tls_serial_text(&arena, cert->serial),
+        .dns = cert->dns,
+        .uri = cert->uri,
+        .n_dns = cert->n_dns,
+        .n_uri = cert->n_uri,
+        .not_before = cert->not_before,
+        .not_after = cert->not_after,
+    };
+    each(arg, &info);
+    sp_arena_done(&arena);
+}
+
+void sp_tls_ctx_certs(const struct sp_tls_ctx *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
+{
+    assert(c && each);
+    for (unsigned i = 0; i < c->n_members; i++)
+        if (c->members[i].has_cert)
+            tell(&c->members[i].leaf, c->members[i].path, false, each, arg);
+    const struct sp_x509_trust *trust = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    for (unsigned i = 0; trust && i < sp_x509_trust_count(trust); i++)
+        tell(sp_x509_trust_at(trust, i), sp_tls_verify_trust_path(c->verify), true, each, arg);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/tls_hooks.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+#include "base/mem.h"
+#include "net/client_hello.h"
+#include "net/tls_choose.h"
+
+enum {
+    HANDSHAKE_MAX = 128 * 1024, /* bytes a peer may send before its handshake is done */
+    QUIET_MAX = 32,             /* records without data in a row: key updates, tickets, empty ones */
+    RECORD_HEAD = 5,
+};
+
+/* RFC 8446 section 4.1.3: the random bytes of a ServerHello that is a HelloRetryRequest. */
+static const uint8_t retry_random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                         0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                         0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+
+int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_member **ret_choice)
+{
+    struct sp_client_hello hello;
+    int r = (t->retried ? sp_client_hello_parse_again : sp_client_hello_parse)(t->in, arena, &hello, &t->why);
+    if (r <= 0)
+        return r;
+    struct sp_str before = sp_str_c(t->sni);
+    if (t->retried && !sp_str_eq(before, hello.sni)) {
+        t->why = "TLS error: the second ClientHello has another server name";
+        return -1;
+    }
+    if (!t->retried && hello.sni.len)
+        t->sni = sp_str_dup(hello.sni);
+    if (ret_choice)
+        *ret_choice = sp_tls_choose(t->ctx, &hello);
+    t->hello_due = false;
+    return 1;
+}
+
+/* Follows the records' heads in what wolfSSL takes. False: too many without data. */
+static bool follow(struct sp_tls *t, const uint8_t *p, size_t n)
+{
+    struct sp_tls_frame *f = &t->frame;
+    while (n) {
+        size_t k;
+        if (f->n_head < RECORD_HEAD) {
+            if (f->n_head == 0 && t->opened && ++t->quiet > QUIET_MAX)
+                return false;
+            k = SP_MIN(n, (size_t)RECORD_HEAD - f->n_head);
+            memcpy(f->head + f->n_head, p, k);
+            f->n_head = (uint8_t)(f->n_head + k);
+            if (f->n_head == RECORD_HEAD)
+                f->left = (uint16_t)(f->head[3] << 8 | f->head[4]);
+        } else {
+            k = SP_MIN(n, (size_t)f->left);
+            f->left = (uint16_t)(f->left - k);
+        }
+        if (f->n_head == RECORD_HEAD && f->left == 0)
+            f->n_head = 0;
+        p += k;
+        n -= k;
+    }
+    return true;
+}
+
+static int on_recv(WOLFSSL *ssl, char *out, int size, void *ctx)
+{
+    struct sp_tls *t = ctx;
+    if (t->hello_due) {
+        struct sp_arena arena;
+        sp_arena_init(&arena);
+        int r = sp_tls_hello(t, &arena, NULL);
+        sp_arena_done(&arena);
+        if (r <= 0)
+            return r < 0 ? WOLFSSL_CBIO_ERR_GENERAL : WOLFSSL_CBIO_ERR_WANT_READ;
+    }
+    size_t n = SP_MIN((size_t)size, t->in->len);
+    if (n == 0)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    sp_buf_peek(t->in, out, n);
+    if (!t->opened && (t->handshake_in += (uint32_t)n) > HANDSHAKE_MAX) {
+        t->why = "TLS error: the peer's handshake is too long";
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    }
+    if (!follow(t, (const uint8_t *)out, n)) {
+        t->why = "TLS error: too many records without data";
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    }
+    sp_buf_drain(t->in, n);
+    return (int)n;
+}
+
+static bool is_retry(const char *p, size_t n)
+{
+    return n > 11 + sizeof(retry_random) && p[0] == 22 && p[5] == 2 &&
+           memcmp(p + 11, retry_random, sizeof(retry_random)) == 0;
+}
+
+/* Takes everything, always: wolfSSL would send what was refused once more and believe that a new buffer begins with it. */
+static int on_send(WOLFSSL *ssl, char *p, int size, void *ctx)
+{
+    struct sp_tls *t = ctx;
+    if (!t->sent && t->ctx->server && is_retry(p, (size_t)size))
+        t->retried = t->hello_due = true;
+    t->sent = true;
+    sp_buf_append(t->out, p, (size_t)size);
+    return size;
+}
+
+static bool judge(struct sp_tls *t, const struct sp_x509 *chain, unsigned n, bool *ret_trusted)
+{
+    struct sp_str host = sp_str_c(t->host);
+    *ret_trusted = false;
+    if (t->ctx->verify)
+        t->verdict = (uint8_t)sp_tls_verify_peer(t->ctx->verify, chain, n, host, ret_trusted, &t->problem);
+    else
+        t->verdict = host.len && !sp_tls_cert_is_for(chain, host) ? SP_TLS_BAD_NAME : SP_TLS_GOOD;
+    return t->verdict == SP_TLS_GOOD;
+}
+
+/* The others are only candidates for the path: one that cannot be read is none. */
+static bool look_at(struct sp_tls *t, const WOLFSSL_BUFFER_INFO *certs, int n_certs)
+{
+    struct sp_x509 chain[SP_X509_MAX_CHAIN];
+    struct sp_arena arena;
+    const char *why = NULL;
+    unsigned n = 1;
+    bool trusted;
+    sp_tls_peer_unref(t->peer);
+    t->peer = sp_tls_peer_new(sp_str_n((const char *)certs[0].buffer, certs[0].length), &why);
+    if (!t->peer && !t->ctx->verify && !t->host)
+        return true; /* nobody asked who it is */
+    if (!t->peer) {
+        t->verdict = SP_TLS_BAD_CHAIN;
+        t->problem = (struct sp_x509_problem){why, 0};
+        return false;
+    }
+    sp_arena_init(&arena);
+    chain[0] = t->peer->cert;
+    for (int i = 1; i < n_certs && n < SP_X509_MAX_CHAIN; i++)
+        if (sp_x509_parse(sp_str_n((const char *)certs[i].buffer, certs[i].length), &arena, &chain[n], &why) == 0)
+            n++;
+    bool good = judge(t, chain, n, &trusted);
+    sp_arena_done(&arena);
+    t->peer->verified = good && trusted;
+    t->judged = good;
+    return good;
+}
+
+/* What wolfSSL may find wrong because the path and the purpose are ours to judge. */
+static bool ours_to_judge(int error)
+{
+    return error == ASN_NO_SIGNER_E || error == ASN_SELF_SIGNED_E || error == EXTKEYUSE_AUTH_E ||
+           error == KEYUSE_SIGNATURE_E;
+}
+
+/*
+ * wolfSSL's own set of CAs stays empty, so that it finds no signer for anything and keeps nothing that a peer sent: the
+ * path is judged here, with the leaf. Anything else that it found wrong stands.
+ */
+static int on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
+{
+    struct sp_tls *t = store->userCtx;
+    if (!ok && !ours_to_judge(store->error))
+        return 0;
+    if (store->error_depth != 0 || store->totalCerts == 0) /* no certificate: whether that will do is decided elsewhere */
+        return 1;
+    return look_at(t, store->certs, store->totalCerts);
+}
+
+/* In our order. Where nothing is common Envoy goes on without ALPN, and so do we. */
+static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                   unsigned int in_len, void *arg)
+{
+    struct sp_tls_ctx *ctx = arg;
+    for (unsigned i = 0; i < ctx->params.n_alpn; i++) {
+        struct sp_str own = ctx->params.alpn[i];
+        for (unsigned at = 0; at < in_len && in[at] < in_len - at; at += 1u + in[at])
+            if (sp_str_eq(own, sp_str_n((const char *)in + at + 1, in[at]))) {
+                *out = (const unsigned char *)own.ptr;
+                *out_len = (unsigned char)own.len;
+                return SSL_TLSEXT_ERR_OK;
+            }
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
+static uint64_t now_s(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec;
+}
+
+static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac, int seal, unsigned char *p,
+                     int size, int *ret_size, void *arg)
+{
+    struct sp_tls *t = wolfSSL_GetIOReadCtx(ssl);
+    struct sp_tls_tickets *tickets = t->ctx->tickets;
+    struct sp_str binding = sp_str_c(t->sni);
+    if (!tickets || size <= 0)
+        return WOLFSSL_TICKET_RET_REJECT;
+    *ret_size = size;
+    bool good = seal ? sp_tls_ticket_seal(tickets, now_s(), binding, name, iv, mac, p, (size_t)size)
+                     : sp_tls_ticket_open(tickets, now_s(), binding, name, iv, mac, p, (size_t)size);
+    return good ? WOLFSSL_TICKET_RET_OK : seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
+}
+
+bool sp_tls_hooks_ctx(struct sp_tls_ctx *ctx, WOLFSSL_CTX *wolf)
+{
+    assert(ctx && wolf);
+    wolfSSL_CTX_SetIORecv(wolf, on_recv);
+    wolfSSL_CTX_SetIOSend(wolf, on_send);
+    if (!ctx->server)
+        return true;
+    if (ctx->params.n_alpn)
+        wolfSSL_CTX_set_alpn_select_cb(wolf, on_alpn, ctx);
+    return wolfSSL_CTX_set_TicketEncCb(wolf, on_ticket) == WOLFSSL_SUCCESS;
+}
+
+void sp_tls_hooks_conn(struct sp_tls *t)
+{
+    assert(t && t->ssl);
+    int mode = WOLFSSL_VERIFY_NONE;
+    if (!t->ctx->server || t->ctx->ask_cert)
+        mode = WOLFSSL_VERIFY_PEER;
+    if (t->ctx->need_cert)
+        mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    wolfSSL_SetIOReadCtx(t->ssl, t);
+    wolfSSL_SetIOWriteCtx(t->ssl, t);
+    wolfSSL_SetCertCbCtx(t->ssl, t);
+    wolfSSL_set_verify(t->ssl, mode, mode == WOLFSSL_VERIFY_NONE ? NULL : on_verify);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The certificate a peer showed and what is told of it.  Made once a handshake; reference-counted, since a session that
+ * is resumed later brings it along.  Private to net/tls*.
+ */
+#ifndef SP_NET_TLS_PEER_H
+#define SP_NET_TLS_PEER_H
+
+#include <stdatomic.h>
+
+#include "crypto/x509.h"
+#include "net/tls_info.h"
+
+struct sp_tls_peer {
+    _Atomic unsigned refs;
+    struct sp_arena arena; /* all of it, DER included */
+    struct sp_x509 cert;
+    struct sp_str subject, issuer, serial, sha256, spki_sha256; /* as in struct sp_tls_info */
+    bool verified;
+};
+
+/* One reference. NULL when the certificate is malformed, and *ret_why (static) says how. */
+struct sp_tls_peer *sp_tls_peer_new(struct sp_str der, const char **ret_why);
+struct sp_tls_peer *sp_tls_peer_ref(struct sp_tls_peer *p); /* NULL-safe */
+void sp_tls_peer_unref(struct sp_tls_peer *p);              /* NULL-safe */
+/* Fills the peer_* fields; p may be NULL. */
+void sp_tls_peer_tell(const struct sp_tls_peer *p, struct sp_tls_info *info);
+
+/* The serial number as Envoy writes it: hex, lower case, without leading zero bytes. */
+struct sp_str sp_tls_serial_text(struct sp_arena *arena, struct sp_str serial);
+
+#endif

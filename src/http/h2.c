@@ -172,6 +172,7 @@ static void destroy(struct sp_codec *codec)
     assert(sp_list_empty(&c->streams) && c->held == 0);
     c->freed = true;
     sp_defer_cancel(&c->deliver_later);
+    sp_defer_cancel(&c->own_later);
     sp_timer_stop(&c->ping_timer);
     sp_buf_clear(&c->greeting);
     sp_bury(codec->turn, &c->grave);
@@ -194,6 +195,12 @@ static void deliver_later(struct sp_defer *d)
 {
     struct sp_h2 *c = SP_CONTAINER_OF(d, struct sp_h2, deliver_later);
     sp_h2_deliver(c);
+}
+
+static void own_later(struct sp_defer *d)
+{
+    struct sp_h2 *c = SP_CONTAINER_OF(d, struct sp_h2, own_later);
+    sp_h2_own_heads(c);
 }
 
 /* Keepalive: a PING each interval; its answer starts the next. */
@@ -291,6 +298,7 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
     sp_list_init(&c->waiting);
     sp_buf_init(&c->greeting);
     c->deliver_later.run = deliver_later;
+    c->own_later.run = own_later;
     c->grave.free = codec_free;
     c->ping_timer.fire = ping_fired;
     sp_h2_meter_init(&c->meter, config, turn->now_ns);

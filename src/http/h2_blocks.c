@@ -126,7 +126,7 @@ static void take_request(struct sp_h2_stream *s, struct sp_headers *h)
     s->rx_final = true;
     s->rx_expect = s->conn->fields.content_length;
     s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
-    sp_h2_heads_push(&s->rx_heads, h, &s->arena);
+    sp_h2_heads_push(&s->rx_heads, h, &s->arena, true);
 }
 
 static void take_response(struct sp_h2_stream *s, struct sp_headers *h, bool end)
@@ -139,7 +139,7 @@ static void take_response(struct sp_h2_stream *s, struct sp_headers *h, bool end
     }
     bool empty = s->head_request || h->status == 204 || h->status == 304;
     s->rx_expect = empty ? 0 : s->conn->fields.content_length;
-    sp_h2_heads_push(&s->rx_heads, h, &s->arena);
+    sp_h2_heads_push(&s->rx_heads, h, &s->arena, true);
 }
 
 static void take_block(struct sp_h2_stream *s, struct sp_headers *h, bool end)

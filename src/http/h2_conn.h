@@ -27,6 +27,7 @@
 struct sp_h2_head {
     struct sp_h2_head *next;
     struct sp_headers *h;
+    bool own; /* its bytes are in the stream's arena */
 };
 
 struct sp_h2_heads {
@@ -88,6 +89,7 @@ struct sp_h2 {
     struct sp_list streams, ready, dirty, closing;
     struct sp_list waiting;           /* by `dirty`: what this flush could not hand over */
     struct sp_defer deliver_later;
+    struct sp_defer own_later;        /* heads that could not be sent in the turn they were given in are copied */
     struct sp_grave grave;
     struct sp_h2_meter meter;
     struct sp_h2_fields fields;       /* of the header block under way */

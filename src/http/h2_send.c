@@ -207,7 +207,7 @@ static void submit_reply(struct sp_h2_stream *s)
     sp_headers_add_id(h, SP_H_CONTENT_LENGTH, SP_STR("0"));
     s->reply = 0;
     s->tx_ended = true;
-    sp_h2_heads_push(&s->tx_heads, h, &s->arena);
+    sp_h2_heads_push(&s->tx_heads, h, &s->arena, true);
 }
 
 static void submit_content(struct sp_h2_stream *s)

@@ -54,11 +54,11 @@ void sp_h2_mark_closing(struct sp_h2_stream *s)
     sp_h2_wake(s->conn);
 }
 
-void sp_h2_heads_push(struct sp_h2_heads *q, struct sp_headers *h, struct sp_arena *arena)
+void sp_h2_heads_push(struct sp_h2_heads *q, struct sp_headers *h, struct sp_arena *arena, bool own)
 {
     assert(q && h && arena);
     struct sp_h2_head *node = sp_arena_alloc(arena, sizeof(*node));
-    *node = (struct sp_h2_head){.h = h};
+    *node = (struct sp_h2_head){.h = h, .own = own};
     *q->last = node;
     q->last = &node->next;
 }
@@ -158,6 +158,33 @@ static void rx_cancel(struct sp_source *rx, enum sp_abort why)
         sp_h2_stream_reset(s, NGHTTP2_CANCEL, why);
 }
 
+static struct sp_headers *copy(struct sp_h2_stream *s, const struct sp_headers *from)
+{
+    struct sp_headers *to = sp_arena_alloc(&s->arena, sizeof(*to));
+    sp_headers_copy(to, &s->arena, from);
+    return to;
+}
+
+static void own_heads(struct sp_list *streams)
+{
+    SP_LIST_FOREACH(n, streams) {
+        struct sp_h2_stream *s = SP_CONTAINER_OF(n, struct sp_h2_stream, dirty);
+        for (struct sp_h2_head *head = s->tx_heads.first; head; head = head->next) {
+            if (head->own)
+                continue;
+            head->h = copy(s, head->h);
+            head->own = true;
+        }
+    }
+}
+
+void sp_h2_own_heads(struct sp_h2 *c)
+{
+    assert(c);
+    own_heads(&c->dirty);
+    own_heads(&c->waiting);
+}
+
 static bool bodiless(const struct sp_h2_stream *s, const struct sp_headers *h)
 {
     return s->conn->codec.config.server && (s->head_request || h->status == 204 || h->status == 304);
@@ -169,7 +196,7 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
     assert(h);
     if (s->tx_ended)
         return;
-    sp_h2_heads_push(&s->tx_heads, h, &s->arena);
+    sp_h2_heads_push(&s->tx_heads, h, &s->arena, false);
     if (!s->conn->codec.config.server)
         s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
     if (end || (h->status >= 200 && bodiless(s, h))) {
@@ -177,6 +204,7 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
         let_go_of_source(s);
     }
     sp_h2_mark_dirty(s);
+    sp_defer(s->conn->codec.turn, &s->conn->own_later); /* behind the owner's turn, which was asked for just now */
 }
 
 static void tx_data(struct sp_sink *tx, struct sp_buf *b, bool end)
@@ -203,7 +231,8 @@ static void tx_trailers(struct sp_sink *tx, struct sp_headers *t)
     struct sp_h2_stream *s = of_tx(tx);
     assert(t);
     if (!s->tx_ended) {
-        s->tx_trailers = t->n ? t : NULL;
+        if (t->n)
+            s->tx_trailers = copy(s, t); /* they wait for the content, and `t` may not */
         s->tx_ended = true;
         sp_h2_mark_dirty(s);
     }

@@ -475,6 +475,53 @@ static void test_trailers_pass_a_shut_window(void **state)
     pair_done(&p);
 }
 
+static void check_head(struct cu_side *side, struct cu_exchange *x, enum cu_point at)
+{
+    (void)side;
+    const struct sp_headers *h = at == CU_TRAILERS ? x->trailers : at == CU_HEADERS ? x->head : NULL;
+    if (h)
+        assert_true(sp_str_eq(sp_headers_get(h, SP_STR("x-status")), SP_STR("of another stream")));
+}
+
+/* A head or trailers that cannot go out in their turn are copied: they may belong to a stream that is gone then. */
+static void test_heads_are_not_borrowed_for_long(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_init(&p);
+    pair_start(&p);
+    struct cu_exchange *c = cu_open(&p.client);
+    cu_send(c, cu_request(c, "GET", "/"), true);
+    pump(&p);
+    struct cu_exchange *s = p.server.x[0];
+    char status[] = "x-status", value[] = "of another stream";
+    for (unsigned step = 0; step < 2; step++) {
+        struct sp_arena arena;
+        sp_arena_init(&arena);
+        struct sp_headers *h = sp_arena_zalloc(&arena, sizeof(*h));
+        sp_headers_init(h, &arena);
+        sp_headers_add(h, sp_arena_str(&arena, sp_str_c(status)), sp_arena_str(&arena, sp_str_c(value)));
+        if (step == 0) {
+            h->status = 200;
+            cu_send(s, h, false);
+            cu_send_data(s, 100 * KIB, false);
+            cu_flush(&p.server, 0); /* no room */
+        } else {
+            s->cs->tx.ops->trailers(&s->cs->tx, h); /* behind content that waits for the window */
+            cu_flush(&p.server, SIZE_MAX);
+        }
+        sp_turn_end(&p.turn);
+        sp_arena_done_wipe(&arena);
+    }
+    pause_rx(c);
+    pump(&p);
+    resume_rx(c);
+    p.client.hook = check_head;
+    pump(&p);
+    assert_true(c->ended && c->got_trailers && c->status == 200 && c->closed);
+    pair_done(&p);
+}
+
 /* Window updates come in batches, not one a frame. */
 static void test_few_window_updates(void **state)
 {
@@ -527,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_segments_are_moved),
         cmocka_unit_test(test_fair),
         cmocka_unit_test(test_trailers_pass_a_shut_window),
+        cmocka_unit_test(test_heads_are_not_borrowed_for_long),
         cmocka_unit_test(test_few_window_updates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

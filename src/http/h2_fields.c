@@ -167,7 +167,7 @@ static bool check_known(struct sp_h2_fields *f, enum sp_header_id id, const stru
     case SP_H_HTTP2_SETTINGS:
         return false;
     case SP_H_COOKIE:
-        f->n_crumbs++;
+        f->n_crumbs += f->kind == SP_H2_REQUEST;
         break;
     case SP_H_TE:
         if (!sp_str_ieq(field->value, SP_STR("trailers")))
@@ -266,6 +266,7 @@ static void join_crumbs(struct sp_headers *h)
         len += line->value.len + 2;
         first = first ? first : line;
     }
+    assert(first);
     char *to = sp_arena_alloc(h->arena, len), *p = to;
     unsigned kept = 0;
     for (unsigned i = 0; i < h->n; i++) {

@@ -272,7 +272,8 @@ static void test_trailers(void **state)
     struct rig *r = rig_new(true, NULL);
     h2f_post(&r->in, 1, 0);
     h2f_frame(&r->in, H2F_DATA, 0, 1, "abc", 3);
-    h2f_headers(&r->in, 1, H2F_END_STREAM, "x-t", "1", "content-length", "5", "x-forwarded-for", "1.2.3.4", NULL);
+    h2f_headers(&r->in, 1, H2F_END_STREAM, "x-t", "1", "content-length", "5", "x-forwarded-for", "1.2.3.4", "cookie", "a=b",
+                "cookie", "c=d", NULL);
     rig_go(r);
     assert_true(r->side.x[0]->ended);
     assert_int_equal(r->side.x[0]->trailers->n, 1); /* what may not stand in trailers is gone */

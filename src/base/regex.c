@@ -73,7 +73,7 @@ static pcre2_code *compile(struct sp_str pattern, uint32_t options, char why[SP_
 {
     int err;
     size_t offset;
-    options |= PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+    options |= PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF;
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern.ptr, pattern.len, options, &err, &offset, NULL);
     if (code) {
         /* Without JIT the interpreter does it, under the same limits. */
@@ -230,8 +230,6 @@ struct sp_str sp_regex_substitute(const struct sp_regex *r, struct sp_str text, 
             copied = last_end = end;
         }
         at = end > at ? end : at + 1;
-        while (start == end && at < text.len && ((unsigned char)text.ptr[at] & 0xc0) == 0x80)
-            at++;
     }
     if (!n)
         return text;

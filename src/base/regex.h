@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_regex: a compiled regular expression (PCRE2 with JIT).  RE2's ways are followed where the two differ: UTF-8, `$`
- * is the very end, `.` matches no line end, groups in a substitution are \0 to \9 and "\\" is a backslash.  Bytes that
- * are no UTF-8 match nothing but are not an error.
+ * sp_regex: a compiled regular expression (PCRE2 with JIT).  Envoy's ways (RE2) are followed where the two differ:
+ * bytes, not characters, so that "é" is two of them; `$` is the very end; `.` matches no line end; groups in a substitution
+ * are \0 to \9 and "\\" is a backslash.
  *
  * PCRE2 backtracks, so every match has a limit (SP_REGEX_MATCH_LIMIT; under 1 ms for 64 KiB of the worst text); what
  * hits it counts as no match and says so, and callers refuse.  Immutable once made: any thread may match.  Each thread

@@ -19,6 +19,7 @@ struct sp_header_matcher {
     uint8_t id;         /* enum sp_header_id */
     uint8_t kind, pseudo;
     bool invert, missing_is_empty;
+    bool joined;     /* several lines are one value with ',' between; else any line may match */
     bool present;    /* PRESENT */
     bool any;        /* STRING: exact_match: "" is any value, as in Envoy */
     struct sp_string_matcher *string;
@@ -39,6 +40,42 @@ static uint8_t pseudo_of(struct sp_str name)
         if (sp_str_eq(name, table[i].name))
             return (uint8_t)table[i].pseudo;
     return NOT_PSEUDO;
+}
+
+/*
+ * Envoy 1.40 joins the lines of the headers it has a place of its own for, and asks any other header's lines one by one: one
+ * that matches suffices, and inverted none may.
+ */
+static bool is_joined(uint8_t id)
+{
+    switch ((enum sp_header_id)id) {
+    case SP_H_ACCEPT:
+    case SP_H_ACCEPT_ENCODING:
+    case SP_H_AUTHORIZATION:
+    case SP_H_CACHE_CONTROL:
+    case SP_H_CONNECTION:
+    case SP_H_CONTENT_ENCODING:
+    case SP_H_CONTENT_LENGTH:
+    case SP_H_CONTENT_TYPE:
+    case SP_H_EXPECT:
+    case SP_H_IF_MODIFIED_SINCE:
+    case SP_H_IF_NONE_MATCH:
+    case SP_H_ORIGIN:
+    case SP_H_REFERER:
+    case SP_H_TE:
+    case SP_H_UPGRADE:
+    case SP_H_USER_AGENT:
+    case SP_H_VIA:
+    case SP_H_X_FORWARDED_CLIENT_CERT:
+    case SP_H_X_FORWARDED_FOR:
+    case SP_H_X_FORWARDED_HOST:
+    case SP_H_X_FORWARDED_PORT:
+    case SP_H_X_FORWARDED_PROTO:
+    case SP_H_X_REQUEST_ID:
+        return true;
+    default:
+        return id >= SP_H_X_ENVOY_ATTEMPT_COUNT && id <= SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME;
+    }
 }
 
 /* The deprecated forms are string matches with a name of their own. */
@@ -108,6 +145,7 @@ struct sp_header_matcher *sp_header_matcher_new(const struct sp_doc *doc, struct
     m->name = sp_str_c(name);
     m->id = (uint8_t)sp_header_id(m->name);
     m->pseudo = pseudo_of(m->name);
+    m->joined = is_joined(m->id);
     m->invert = msg->invert_match;
     m->missing_is_empty = msg->treat_missing_header_as_empty;
     bool good = true;
@@ -174,72 +212,82 @@ static bool number(struct sp_str s, int64_t *ret)
     return true;
 }
 
-static bool judge(const struct sp_header_matcher *m, struct sp_str value, bool *ret_limit)
+static bool value_matches(const struct sp_header_matcher *m, struct sp_str value, bool *ret_limit)
 {
     int64_t n;
-    bool yes, limit = false;
     switch ((enum kind)m->kind) {
     case PRESENT:
-        yes = m->present;
-        break;
+        return m->present;
     case RANGE:
-        yes = number(value, &n) && n >= m->from && n < m->to;
-        break;
+        return number(value, &n) && n >= m->from && n < m->to;
     default:
-        yes = m->any || sp_string_match_limited(m->string, value, &limit);
-        break;
+        return m->any || sp_string_match_limited(m->string, value, ret_limit);
     }
-    *ret_limit |= limit;
-    return !limit && yes != m->invert;
 }
 
-static bool judge_missing(const struct sp_header_matcher *m, bool *ret_limit)
+static bool missing_matches(const struct sp_header_matcher *m, bool *ret_limit)
 {
     if (m->missing_is_empty)
-        return judge(m, SP_STR(""), ret_limit);
+        return value_matches(m, SP_STR(""), ret_limit) != m->invert;
     /* Only presence is a statement about a header that is not there. */
     return m->kind == PRESENT && m->present == m->invert;
 }
 
-/* Several lines are one list, joined by commas. Not in the arena: each of ten thousand routes may ask for it. */
-static bool judge_joined(const struct sp_header_matcher *m, const struct sp_headers *h, const struct sp_header *first,
-                         bool *ret_limit)
+static const struct sp_header *next_line(const struct sp_header_matcher *m, const struct sp_headers *h,
+                                         const struct sp_header *after)
+{
+    return m->id ? sp_headers_find_id(h, m->id, after) : sp_headers_find(h, m->name, after);
+}
+
+/* Not in the arena: each of ten thousand routes may ask for it. */
+static bool joined_matches(const struct sp_header_matcher *m, const struct sp_headers *h, const struct sp_header *first,
+                           bool *ret_limit)
 {
     enum { ON_STACK = 2048 };
     char buf[ON_STACK], *p = buf;
-    size_t n = 0;
-    for (const struct sp_header *l = first; l; l = sp_headers_find(h, m->name, l))
+    size_t n = 0, at = 0;
+    for (const struct sp_header *l = first; l; l = next_line(m, h, l))
         n += l->value.len + 1;
     if (n > sizeof(buf))
         p = sp_xmalloc(n);
-    size_t at = 0;
-    for (const struct sp_header *l = first; l; l = sp_headers_find(h, m->name, l)) {
+    for (const struct sp_header *l = first; l; l = next_line(m, h, l)) {
         if (l != first)
             p[at++] = ',';
         if (l->value.len)
             memcpy(p + at, l->value.ptr, l->value.len);
         at += l->value.len;
     }
-    bool yes = judge(m, sp_str_n(p, at), ret_limit);
+    bool yes = value_matches(m, sp_str_n(p, at), ret_limit);
     if (p != buf)
         free(p);
     return yes;
 }
 
+static bool lines_match(const struct sp_header_matcher *m, const struct sp_headers *h, const struct sp_header *first,
+                        bool *ret_limit)
+{
+    if (m->joined && next_line(m, h, first))
+        return joined_matches(m, h, first, ret_limit);
+    for (const struct sp_header *l = first; l; l = next_line(m, h, l))
+        if (value_matches(m, l->value, ret_limit))
+            return true;
+    return false;
+}
+
 bool sp_header_match_limited(const struct sp_header_matcher *m, const struct sp_headers *h, bool *ret_limit)
 {
     assert(m && h && ret_limit);
+    bool yes, limit = false;
+    char buf[12];
     if (m->pseudo) {
-        char buf[12];
         struct sp_str value = pseudo_value(m, h, buf);
-        return value.ptr ? judge(m, value, ret_limit) : judge_missing(m, ret_limit);
+        yes = value.ptr ? value_matches(m, value, &limit) != m->invert : missing_matches(m, &limit);
+    } else {
+        const struct sp_header *line = next_line(m, h, NULL);
+        yes = line ? lines_match(m, h, line, &limit) != m->invert : missing_matches(m, &limit);
     }
-    const struct sp_header *line = m->id ? sp_headers_find_id(h, m->id, NULL) : sp_headers_find(h, m->name, NULL);
-    if (!line)
-        return judge_missing(m, ret_limit);
-    if (m->kind != PRESENT && sp_headers_find(h, m->name, line))
-        return judge_joined(m, h, line, ret_limit);
-    return judge(m, line->value, ret_limit);
+    *ret_limit |= limit;
+    return yes && !limit;
 }
 
 bool sp_header_match(const struct sp_header_matcher *m, const struct sp_headers *h)

@@ -256,7 +256,7 @@ static void get_upstream_protocol(const struct sp_fmt_op *op, const struct sp_fo
     sp_fmt_set(v, SP_FMT_SAFE, in->info->upstream_host.family ? protocol_name(in->info->upstream_protocol) : SP_STR_NULL);
 }
 
-/* All of them at once would be cut, but no stream has even ten. */
+/* Without any it is "-", in JSON too, as in Envoy. All of them at once would be cut, but no stream has even ten. */
 static void get_flags(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     static const struct {
@@ -276,7 +276,7 @@ static void get_flags(const struct sp_fmt_op *op, const struct sp_format_input *
         memcpy(v->buf + n, s.ptr, s.len);
         n += s.len;
     }
-    sp_fmt_set(v, SP_FMT_SAFE, sp_str_n(v->buf, n));
+    sp_fmt_set(v, SP_FMT_SAFE, n ? sp_str_n(v->buf, n) : SP_STR("-"));
 }
 
 enum grpc { CAMEL, SNAKE, NUMBER };

@@ -372,7 +372,7 @@ static void json_keeps_types(void **state)
                  ""),
         "{\"code\":200,\"text\":\"code 200 of /\\\"a\\\"\\u000a\xef\xbf\xbd - {\\\"b\\\":[1]} x\\ny\","
         "\"path\":\"/\\\"a\\\"\\u000a\xef\xbf\xbd\",\"none\":null,"
-        "\"k\\\"ey\":{\"inner\":\"HTTP/2\",\"deeper\":{\"flags\":null},\"empty\":{}},\"list\":[5678,\"x\",[],7],\"const\":12,"
+        "\"k\\\"ey\":{\"inner\":\"HTTP/2\",\"deeper\":{\"flags\":\"-\"},\"empty\":{}},\"list\":[5678,\"x\",[],7],\"const\":12,"
         "\"big\":\"1.5e300\",\"yes\":true,\"port\":8443,\"meta\":{\"b\":[1]},"
         "\"all\":{\"a\":{\"b\":[1]},\"s\":\"x\\ny\"},\"inside\":\"a {\\\"a\\\":{\\\"b\\\":[1]},\\\"s\\\":\\\"x\\\\ny\\\"}\","
         "\"empty\":\"\",\"percent\":\"100%\"}\n");

@@ -30,6 +30,7 @@
 #define ROUTE "envoy.config.route.v3."
 #define SHIELD "sallyport.filters.http.origin_shield.v1."
 #define TLS "envoy.extensions.transport_sockets.tls.v3."
+#define XFF "envoy.extensions.http.original_ip_detection.xff.v3."
 #define UPSTREAM "envoy.extensions.upstreams.http.v3."
 
 static const struct sp_rule rules[] = {
@@ -222,6 +223,7 @@ static const struct sp_rule rules[] = {
     {HCM "HttpConnectionManager", "max_request_headers_kb", SP_RULE_RANGE, 1, 8192},
     {HCM "HttpFilter", "name", SP_RULE_MIN_LEN, 1, 0},
     {HCM "HttpFilter", "typed_config", SP_RULE_REQUIRED, 0, 0},
+    {XFF "XffTrustedCidrs", "cidrs", SP_RULE_MIN_ITEMS, 1, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MIN_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MAX_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_hash", SP_RULE_MIN_LEN, 64, 0},

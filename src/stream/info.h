@@ -46,6 +46,7 @@ struct sp_conn_info {
     struct sp_addr local;
     bool tls_used;
     const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
+    struct sp_str peer_der;       /* the client's certificate, if it sent one (sp_tls_peer_der) */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
     struct sp_str listener;       /* name */
 };

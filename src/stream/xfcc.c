@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stream/xfcc.h"
+
+#include <assert.h>
+
+#include "crypto/hash.h"
+
+/* An element under construction. */
+struct out {
+    struct sp_arena *arena;
+    struct sp_buf b;
+};
+
+static void put(struct out *o, struct sp_str s)
+{
+    sp_buf_append_str(&o->b, s);
+}
+
+static void key(struct out *o, struct sp_str name)
+{
+    if (o->b.len)
+        put(o, SP_STR(";"));
+    put(o, name);
+    put(o, SP_STR("="));
+}
+
+/* There are no control bytes in it: it came through the TLS layer as text, and the codec looks again. */
+static void quoted(struct out *o, struct sp_str s)
+{
+    put(o, SP_STR("\""));
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '"' || s.ptr[i] == '\\')
+            put(o, SP_STR("\\"));
+        put(o, sp_str_n(s.ptr + i, 1));
+    }
+    put(o, SP_STR("\""));
+}
+
+static void value(struct out *o, struct sp_str s)
+{
+    bool plain = true;
+    for (size_t i = 0; i < s.len; i++)
+        plain = plain && !memchr(",;=\"\\ ", s.ptr[i], 6);
+    if (plain)
+        put(o, s);
+    else
+        quoted(o, s);
+}
+
+/* URL-encoded PEM. */
+static void certificate(struct out *o, struct sp_str der)
+{
+    struct sp_str text = sp_base64_encode(o->arena, SP_BASE64, der);
+    key(o, SP_STR("Cert"));
+    put(o, SP_STR("\"-----BEGIN%20CERTIFICATE-----%0A"));
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        put(o, c == '+' ? SP_STR("%2B") : c == '/' ? SP_STR("%2F") : c == '=' ? SP_STR("%3D")
+                                                                              : sp_str_n(text.ptr + i, 1));
+        if (i % 64 == 63 || i == text.len - 1)
+            put(o, SP_STR("%0A"));
+    }
+    put(o, SP_STR("-----END%20CERTIFICATE-----%0A\""));
+}
+
+static struct sp_str element(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_arena *arena)
+{
+    const struct sp_tls_info *tls = conn->tls;
+    struct out o = {.arena = arena};
+    sp_buf_init(&o.b);
+    for (unsigned i = 0; i < tls->n_local_uri; i++) {
+        key(&o, SP_STR("By"));
+        value(&o, tls->local_uri[i]);
+    }
+    if (tls->peer_sha256.len) {
+        key(&o, SP_STR("Hash"));
+        put(&o, tls->peer_sha256);
+    }
+    if (rules->cert && conn->peer_der.len)
+        certificate(&o, conn->peer_der);
+    if (rules->subject) {
+        key(&o, SP_STR("Subject"));
+        quoted(&o, tls->peer_subject);
+    }
+    for (unsigned i = 0; rules->uri && i < SP_MAX(tls->n_peer_uri, 1u); i++) {
+        key(&o, SP_STR("URI"));
+        value(&o, i < tls->n_peer_uri ? tls->peer_uri[i] : SP_STR_NULL);
+    }
+    for (unsigned i = 0; rules->dns && i < tls->n_peer_dns; i++) {
+        key(&o, SP_STR("DNS"));
+        value(&o, tls->peer_dns[i]);
+    }
+    char *text = sp_arena_alloc(arena, o.b.len + 1);
+    size_t n = sp_buf_peek(&o.b, text, o.b.len);
+    sp_buf_clear(&o.b);
+    return sp_str_n(text, n);
+}
+
+void sp_xfcc_apply(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h)
+{
+    assert(rules && conn && h);
+    if (rules->mode == SP_XFCC_ALWAYS_FORWARD_ONLY)
+        return;
+    bool client = conn->tls_used && conn->tls->peer_presented && conn->tls->peer_verified;
+    if (rules->mode == SP_XFCC_SANITIZE || !client) {
+        sp_headers_remove_id(h, SP_H_X_FORWARDED_CLIENT_CERT);
+        return;
+    }
+    if (rules->mode == SP_XFCC_FORWARD_ONLY)
+        return;
+    struct sp_str own = element(rules, conn, h->arena);
+    struct sp_str there = rules->mode == SP_XFCC_APPEND ? sp_headers_joined(h, SP_STR("x-forwarded-client-cert"))
+                                                         : SP_STR_NULL;
+    if (there.len)
+        own = sp_arena_cat(h->arena, sp_arena_cat(h->arena, there, SP_STR(",")), own);
+    sp_headers_set_id(h, SP_H_X_FORWARDED_CLIENT_CERT, own);
+}

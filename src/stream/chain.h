@@ -9,8 +9,8 @@
  * filters before it go on.  Bodies are streamed; what is held is bounded by `limit` a direction.
  *
  * A reply that a filter makes inside a callback is run when the outermost callback has returned, so that a filter is
- * never entered from inside itself.  Whatever ends or replaces a half raises its epoch; every loop of the iterator looks
- * at it after each callback and stops when it has changed.
+ * never entered from inside itself.  Whatever ends or replaces a half raises its epoch; every loop of the iterator
+ * looks at it after each callback and stops when it has changed.
  *
  * Embedded in sp_stream; one thread; memory is the stream's arena.
  */
@@ -48,7 +48,7 @@ struct sp_chain_ops {
     bool (*terminal)(struct sp_chain *c);
     /* Somebody waits for the body: time for 100 Continue. Called while c->expects is set. */
     void (*want_body)(struct sp_chain *c);
-    /* The upstream's final head, before the filters see it. */
+    /* A final head, the upstream's or (c->local) a local reply's, before the filters see it. */
     void (*begin)(struct sp_chain *c, struct sp_headers *h);
     /* The response, ready for the codec. `inform` is a 1xx head: it passes no filter. */
     void (*inform)(struct sp_chain *c, struct sp_headers *h);
@@ -61,8 +61,9 @@ struct sp_chain_ops {
     void (*finished)(struct sp_chain *c);
     /* No answer, or no more of it: both halves shall end. */
     void (*reset)(struct sp_chain *c, enum sp_abort why);
-    /* A limit was passed, before the answer to that is made: for the counters. */
+    /* For the counters: a limit was passed, before the answer to that is made; the request was paused, resumed. */
     void (*too_large)(struct sp_chain *c, enum sp_direction dir);
+    void (*flow)(struct sp_chain *c, bool paused);
 };
 
 enum sp_hold_mode {
@@ -122,8 +123,8 @@ struct sp_chain {
 };
 
 /*
- * `c` is zeroed, with stream, arena, turn, info, limit and request set.  The request is fed by the functions below and is
- * over when sp_chain_abort was called or an end was given.
+ * `c` is zeroed, with stream, arena, turn, info, limit and request set.  The request is fed by the functions below and
+ * is over when sp_chain_abort was called or an end was given.
  */
 void sp_chain_init(struct sp_chain *c, const struct sp_filter_plan *plan, const struct sp_chain_ops *ops);
 void sp_chain_request_headers(struct sp_chain *c, struct sp_headers *h, bool end);

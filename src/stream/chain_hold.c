@@ -25,6 +25,8 @@ void sp_chain_pause(struct sp_chain *c, enum sp_direction dir)
 {
     struct sp_source *source = source_of(c, dir);
     c->pauses[dir]++;
+    if (dir == SP_DECODE && c->ops->flow)
+        c->ops->flow(c, true);
     if (source)
         source->ops->pause(source);
 }
@@ -35,6 +37,8 @@ void sp_chain_resume(struct sp_chain *c, enum sp_direction dir)
     if (!c->pauses[dir])
         return;
     c->pauses[dir]--;
+    if (dir == SP_DECODE && c->ops->flow)
+        c->ops->flow(c, false);
     if (source)
         source->ops->resume(source);
 }

@@ -185,6 +185,7 @@ void sp_chain_run_reply(struct sp_chain *c)
     c->head[SP_ENCODE] = h;
     c->local = true;
     close_upstream(c, SP_ABORT_CANCEL);
+    c->ops->begin(c, h);
     unsigned epoch = c->epoch[SP_ENCODE];
     bool end = body.len == 0;
     if (past_filters)

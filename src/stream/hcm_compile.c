@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compiling a connection manager (stream/hcm.h).
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "crypto/ct.h"
+#include "stream/access_log.h"
+#include "stream/filter_configs.h"
+#include "stream/hcm_impl.h"
+#include "stream/header_ops.h"
+
+struct route_ctx {
+    struct sp_hcm *h;
+    const struct sp_hcm_build *build;
+};
+
+typedef Envoy__Config__Core__V3__HeaderValueOption option_msg;
+
+static struct sp_header_ops *header_ops(void *ctx, const void *msg, option_msg **add_request, size_t n_add_request,
+                                        char **remove_request, size_t n_remove_request, option_msg **add_response,
+                                        size_t n_add_response, char **remove_response, size_t n_remove_response)
+{
+    const struct route_ctx *x = ctx;
+    if (!n_add_request && !n_remove_request && !n_add_response && !n_remove_response)
+        return NULL;
+    return sp_header_ops_new(x->build->doc, x->build->diag, msg, add_request, n_add_request, remove_request,
+                             n_remove_request, add_response, n_add_response, remove_response, n_remove_response);
+}
+
+static struct sp_filter_configs *filter_configs(void *ctx, const void *msg, const void *entries, size_t n)
+{
+    const struct route_ctx *x = ctx;
+    if (!n || !x->h->plan.size)
+        return NULL; /* the filters have errors of their own: those here would be consequences */
+    return sp_filter_configs_new(x->build->doc, x->build->diag, &x->h->plan, x->h->builds, msg, entries, n);
+}
+
+static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
+{
+    const struct route_ctx *x = ctx;
+    return x->build->find_cluster(x->build->ctx, name);
+}
+
+static bool routes(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
+{
+    struct route_ctx ctx = {.h = h, .build = build};
+    const struct sp_route_build b = {
+        .doc = build->doc, .diag = build->diag, .ctx = &ctx, .find_cluster = find_cluster,
+        .header_ops = header_ops, .header_ops_free = sp_header_ops_free,
+        .filter_configs = filter_configs, .filter_configs_free = sp_filter_configs_free,
+    };
+    h->routes = sp_route_table_new(&b, msg->route_config);
+    return h->routes != NULL;
+}
+
+static bool logs(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
+{
+    if (!msg->n_access_log)
+        return true;
+    h->logs = sp_access_logs_new(build->doc, build->diag, msg->access_log, msg->n_access_log);
+    return h->logs != NULL;
+}
+
+struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *msg)
+{
+    assert(build && build->doc && build->diag && build->registry && build->find_cluster && msg);
+    assert(msg->route_config && msg->stat_prefix[0]); /* the field rules were checked */
+    unsigned before = build->diag->n_errors;
+    struct sp_hcm *h = sp_xcalloc(1, sizeof(*h));
+    sp_arena_init(&h->arena);
+    h->stat_prefix = sp_arena_str(&h->arena, sp_str_c(msg->stat_prefix));
+    bool good = sp_hcm_options(h, build, msg);
+    good &= sp_hcm_filters(h, build, msg);
+    good &= routes(h, build, msg);
+    good &= logs(h, build, msg);
+    free(h->builds);
+    h->builds = NULL;
+    if (!good || build->diag->n_errors != before) {
+        assert(build->diag->n_errors != before);
+        sp_hcm_free(h);
+        return NULL;
+    }
+    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix",
+                                                  h->stat_prefix);
+    sp_hcm_stats_init(&h->stats, &h->cx, scope, build->listener_scope, h->stat_prefix);
+    return h;
+}
+
+void sp_hcm_free(struct sp_hcm *h)
+{
+    if (!h)
+        return;
+    sp_route_table_free(h->routes);
+    sp_hcm_filters_free(h);
+    if (h->logs)
+        sp_access_logs_free(h->logs);
+    sp_hcm_options_free(h);
+    sp_arena_done(&h->arena);
+    free(h);
+}
+
+void sp_hcm_wire_setup(const struct sp_hcm *h, struct sp_wire_setup *ret)
+{
+    assert(h && ret);
+    *ret = h->setup;
+}
+
+struct sp_str sp_hcm_stat_prefix(const struct sp_hcm *h)
+{
+    assert(h);
+    return h->stat_prefix;
+}
+
+const struct sp_hcm_cx_stats *sp_hcm_cx(const struct sp_hcm *h)
+{
+    assert(h);
+    return &h->cx;
+}
+
+/* A request that never became a stream: it is counted and logged as one all the same. */
+static void refused_by_codec(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn,
+                             enum sp_codec_event ev, const char *detail, unsigned status)
+{
+    const struct sp_hcm_stats *s = &h->stats;
+    bool h2 = sp_str_starts(sp_str_c(detail), SP_STR("http2."));
+    sp_counter_inc(s->rq_total);
+    sp_counter_inc(h2 ? s->rq_http2 : s->rq_http1);
+    sp_hcm_stats_status(s, status);
+    if (!h->logs)
+        return;
+    struct sp_stream_info info = {
+        .conn = conn, .start_ns = turn->now_ns, .start_wall_ns = turn->wall_ns, .client = conn->peer,
+        .protocol = h2 ? SP_HTTP_2 : SP_HTTP_11, .response_code = status, .details = sp_str_c(detail),
+        .flags = ev == SP_CE_HEADERS_TIMEOUT ? 0 : SP_FLAG_DPE,
+    };
+    const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns};
+    sp_access_logs_write(h->logs, &in, turn, sp_random_u64());
+}
+
+void sp_hcm_codec_event(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn,
+                        enum sp_codec_event ev, const char *detail, unsigned status)
+{
+    assert(h && conn && turn && detail);
+    sp_hcm_stats_codec(&h->stats, ev, detail);
+    if (status)
+        refused_by_codec(h, conn, turn, ev, detail, status);
+}

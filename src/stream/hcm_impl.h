@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of sp_hcm (stream/hcm.h), for this directory only.
+ */
+#ifndef SP_STREAM_HCM_IMPL_H
+#define SP_STREAM_HCM_IMPL_H
+
+#include "stream/chain.h"
+#include "stream/client_addr.h"
+#include "stream/hcm_stats.h"
+#include "stream/path.h"
+#include "stream/xfcc.h"
+
+typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager sp_hcm_msg;
+
+enum sp_server_header { SP_SERVER_OVERWRITE, SP_SERVER_IF_ABSENT, SP_SERVER_PASS };
+
+struct sp_hcm {
+    struct sp_arena arena; /* strings; the struct itself is on the heap */
+    struct sp_str stat_prefix, server_name, via;
+    struct sp_filter_plan plan;
+    struct sp_filter_build *builds; /* one a slot, while compiling */
+    struct sp_route_table *routes;
+    struct sp_access_logs *logs; /* NULL: none */
+    struct sp_wire_setup setup;
+    struct sp_hcm_cx_stats cx;
+    struct sp_hcm_stats stats;
+
+    struct sp_path_rules path;
+    struct sp_client_rules client;
+    struct sp_xfcc_rules xfcc;
+    struct sp_addr local; /* of this host, for x-forwarded-for of requests over the loopback */
+    uint8_t server_header; /* enum sp_server_header */
+    bool generate_request_id, preserve_request_id, request_id_in_response;
+    bool append_xff, append_xfp; /* x-forwarded-for, x-forwarded-port */
+    bool strip_any_port, strip_matching_port, strip_dot;
+    bool close_on_bad;  /* a request that is refused as malformed ends an HTTP/1 connection */
+    bool proof_gate;    /* a gate of the chain proves: who stays unproven is a stranger */
+    size_t buffer_limit;
+    uint64_t idle_ns, request_ns, max_duration_ns; /* of streams; 0: no limit */
+    uint32_t max_requests;                         /* a connection; 0: no limit */
+};
+
+/* hcm_options.c: everything but filters, routes and logs. False after an error. */
+bool sp_hcm_options(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg);
+void sp_hcm_options_free(struct sp_hcm *h);
+/* hcm_filters.c: the plan and its configs. False after an error. */
+bool sp_hcm_filters(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg);
+void sp_hcm_filters_free(struct sp_hcm *h);
+
+#endif

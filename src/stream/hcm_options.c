@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The connection manager's options: codecs, timeouts, addresses, headers.  Defaults are written in the .proto files.
+ */
+#include <assert.h>
+#include <ifaddrs.h>
+
+#include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
+#include "route/duration.h"
+#include "stream/hcm_impl.h"
+
+typedef Envoy__Config__Core__V3__CidrRange cidr_msg;
+typedef Envoy__Extensions__Http__OriginalIpDetection__Xff__V3__XffConfig xff_msg;
+struct ctx {
+    struct sp_hcm *h;
+    const struct sp_hcm_build *build;
+    const sp_hcm_msg *msg;
+    bool good;
+};
+
+static uint32_t u32_or(const Google__Protobuf__UInt32Value *v, uint32_t otherwise)
+{
+    return v ? v->value : otherwise;
+}
+
+static bool bool_or(const Google__Protobuf__BoolValue *v, bool otherwise)
+{
+    return v ? v->value : otherwise;
+}
+
+static void common_options(struct ctx *x)
+{
+    const Envoy__Config__Core__V3__HttpProtocolOptions *m = x->msg->common_http_protocol_options;
+    struct sp_wire_setup *s = &x->h->setup;
+    s->idle_ns = sp_duration_or(m ? m->idle_timeout : NULL, 3600 * SP_NS_PER_S);
+    if (!m)
+        return;
+    s->config.max_headers = u32_or(m->max_headers_count, s->config.max_headers);
+    s->config.underscores = (uint8_t)m->headers_with_underscores_action;
+    s->max_age_ns = sp_duration_or(m->max_connection_duration, 0);
+    x->h->max_duration_ns = sp_duration_or(m->max_stream_duration, 0);
+    x->h->max_requests = u32_or(m->max_requests_per_connection, 0);
+}
+
+static void http1_options(struct ctx *x)
+{
+    const Envoy__Config__Core__V3__Http1ProtocolOptions *m = x->msg->http_protocol_options;
+    struct sp_codec_config *c = &x->h->setup.config;
+    bool keep = bool_or(x->msg->stream_error_on_invalid_http_message, false);
+    if (m) {
+        c->h1_trailers = m->enable_trailers;
+        c->h1_accept_10 = m->accept_http_10;
+        c->h1_default_host = sp_arena_str(&x->h->arena, sp_str_c(m->default_host_for_http_10));
+        c->h1_allow_absolute_url = bool_or(m->allow_absolute_url, true);
+        c->h1_allow_chunked_length = m->allow_chunked_length;
+        keep = bool_or(m->override_stream_error_on_invalid_http_message, keep);
+        if (c->h1_default_host.len && !sp_authority_valid(c->h1_default_host)) {
+            sp_doc_err(x->build->doc, x->build->diag, m, "default_host_for_http_10", -1,
+                       "\"%s\" is no host name with an optional port", m->default_host_for_http_10);
+            x->good = false;
+        }
+    }
+    c->h1_keep_open_on_error = keep;
+    x->h->close_on_bad = !keep;
+}
+
+static void http2_options(struct ctx *x)
+{
+    const Envoy__Config__Core__V3__Http2ProtocolOptions *m = x->msg->http2_protocol_options;
+    struct sp_codec_config *c = &x->h->setup.config;
+    c->h2_stream_error_on_invalid = bool_or(x->msg->stream_error_on_invalid_http_message, true);
+    if (!m)
+        return;
+    c->h2_table_size = u32_or(m->hpack_table_size, c->h2_table_size);
+    c->h2_max_streams = u32_or(m->max_concurrent_streams, c->h2_max_streams);
+    c->h2_stream_window = u32_or(m->initial_stream_window_size, c->h2_stream_window);
+    c->h2_conn_window = u32_or(m->initial_connection_window_size, c->h2_conn_window);
+    c->h2_max_outbound = u32_or(m->max_outbound_frames, c->h2_max_outbound);
+    c->h2_max_outbound_control = u32_or(m->max_outbound_control_frames, c->h2_max_outbound_control);
+    c->h2_max_empty_frames = u32_or(m->max_consecutive_inbound_frames_with_empty_payload, c->h2_max_empty_frames);
+    c->h2_max_priority_per_stream = u32_or(m->max_inbound_priority_frames_per_stream, c->h2_max_priority_per_stream);
+    c->h2_max_window_update_per_data =
+        u32_or(m->max_inbound_window_update_frames_per_data_frame_sent, c->h2_max_window_update_per_data);
+    c->h2_stream_error_on_invalid =
+        bool_or(m->override_stream_error_on_invalid_http_message, c->h2_stream_error_on_invalid);
+    if (m->connection_keepalive) {
+        c->h2_ping_interval_ns = sp_duration_or(m->connection_keepalive->interval, 0);
+        c->h2_ping_timeout_ns = sp_duration_or(m->connection_keepalive->timeout, 0);
+    }
+}
+
+static void timeouts(struct ctx *x)
+{
+    struct sp_hcm *h = x->h;
+    h->idle_ns = sp_duration_or(x->msg->stream_idle_timeout, 300 * SP_NS_PER_S);
+    h->request_ns = sp_duration_or(x->msg->request_timeout, 0);
+    h->setup.headers_ns = sp_duration_or(x->msg->request_headers_timeout, 10 * SP_NS_PER_S);
+    h->setup.delayed_close_ns = sp_duration_or(x->msg->delayed_close_timeout, SP_NS_PER_S);
+}
+
+/* A table of the list's ranges; NULL when it is empty or after an error. */
+static struct sp_cidr_table *cidrs(struct ctx *x, const void *owner, const char *field, cidr_msg **list, size_t n)
+{
+    struct sp_cidr_table *t = n ? sp_cidr_table_new() : NULL;
+    for (size_t i = 0; i < n; i++) {
+        char text[SP_ADDR_TEXT_MAX];
+        struct sp_str s = sp_str_c(list[i]->address_prefix);
+        struct sp_cidr range;
+        const char *why = "too long";
+        int len = snprintf(text, sizeof(text), "%.*s/%u", SP_STR_ARG(s), u32_or(list[i]->prefix_len, 0));
+        if (len >= (int)sizeof(text) || sp_cidr_parse(sp_str_n(text, (size_t)len), &range, &why)) {
+            sp_doc_err(x->build->doc, x->build->diag, owner, field, (int)i, "%s: %s", text, why);
+            x->good = false;
+            continue;
+        }
+        sp_cidr_table_add(t, &range, 0);
+    }
+    if (t)
+        sp_cidr_table_build(t);
+    return t;
+}
+
+static void xff_config(struct ctx *x, const xff_msg *m)
+{
+    struct sp_hcm *h = x->h;
+    if (m->xff_trusted_cidrs && m->xff_num_trusted_hops) {
+        sp_doc_err(x->build->doc, x->build->diag, m, "xff_num_trusted_hops", -1,
+                   "cannot stand beside xff_trusted_cidrs (trusted proxies are counted, or known by address)");
+        x->good = false;
+    }
+    h->client.hops = m->xff_num_trusted_hops;
+    h->append_xff = !bool_or(m->skip_xff_append, true);
+    if (m->xff_trusted_cidrs)
+        h->client.trusted = cidrs(x, m->xff_trusted_cidrs, "cidrs", m->xff_trusted_cidrs->cidrs,
+                                  m->xff_trusted_cidrs->n_cidrs);
+}
+
+static void ip_detection(struct ctx *x)
+{
+    static const char field[] = "original_ip_detection_extensions";
+    const struct sp_hcm_build *b = x->build;
+    const sp_hcm_msg *msg = x->msg;
+    if (!msg->n_original_ip_detection_extensions)
+        return;
+    const char *clash = x->h->client.use_remote_address ? "use_remote_address"
+                        : x->h->client.hops             ? "xff_num_trusted_hops"
+                                                        : NULL;
+    const ProtobufCMessageDescriptor *type =
+        &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor;
+    const xff_msg *xff = sp_doc_any_as(b->doc, msg->original_ip_detection_extensions[0]->typed_config, type);
+    if (clash)
+        sp_doc_err(b->doc, b->diag, msg, field, -1, "cannot stand beside %s (say in one place who the client is)",
+                   clash);
+    else if (!xff || msg->n_original_ip_detection_extensions > 1)
+        sp_doc_err(b->doc, b->diag, msg, field, xff ? 1 : 0,
+                   "only one extension is run, and that has to be an XffConfig");
+    if (clash || !xff || msg->n_original_ip_detection_extensions > 1)
+        x->good = false;
+    else
+        xff_config(x, xff);
+}
+
+/* This host's first IPv4 address that is not a loopback one, as Envoy finds it. */
+static struct sp_addr local_address(void)
+{
+    struct sp_addr found = {.family = AF_INET, .ip = {127, 0, 0, 1}}, a;
+    struct ifaddrs *list;
+    if (getifaddrs(&list))
+        return found;
+    for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET ||
+            sp_addr_from_sockaddr(i->ifa_addr, sizeof(struct sockaddr_storage), NULL, &a) || sp_addr_is_loopback(&a))
+            continue;
+        found = a;
+        break;
+    }
+    freeifaddrs(list);
+    return found;
+}
+
+static void addresses(struct ctx *x)
+{
+    struct sp_hcm *h = x->h;
+    const sp_hcm_msg *m = x->msg;
+    h->client.use_remote_address = bool_or(m->use_remote_address, false);
+    h->client.hops = m->xff_num_trusted_hops;
+    h->append_xff = h->client.use_remote_address && !m->skip_xff_append;
+    h->append_xfp = m->append_x_forwarded_port;
+    h->local = local_address();
+    if (m->internal_address_config) {
+        h->client.internal_unix = m->internal_address_config->unix_sockets;
+        h->client.internal = cidrs(x, m->internal_address_config, "cidr_ranges",
+                                   m->internal_address_config->cidr_ranges,
+                                   m->internal_address_config->n_cidr_ranges);
+    }
+    ip_detection(x);
+}
+
+static void path(struct ctx *x)
+{
+    const sp_hcm_msg *m = x->msg;
+    struct sp_hcm *h = x->h;
+    h->path.normalize = bool_or(m->normalize_path, false);
+    h->path.merge_slashes = m->merge_slashes;
+    h->path.escaped_slashes = m->path_with_escaped_slashes_action
+                                  ? (uint8_t)(m->path_with_escaped_slashes_action - 1)
+                                  : SP_SLASHES_KEEP;
+    h->strip_dot = m->strip_trailing_host_dot;
+    h->strip_matching_port = m->strip_matching_host_port;
+    h->strip_any_port = m->strip_any_host_port;
+    if (h->strip_any_port && h->strip_matching_port) {
+        sp_doc_err(x->build->doc, x->build->diag, m, "strip_matching_host_port", -1,
+                   "cannot stand beside strip_any_host_port (which strips more)");
+        x->good = false;
+    }
+}
+
+static void client_certificates(struct ctx *x)
+{
+    const sp_hcm_msg *m = x->msg;
+    struct sp_xfcc_rules *r = &x->h->xfcc;
+    r->mode = (uint8_t)m->forward_client_cert_details;
+    if (m->set_current_client_cert_details) {
+        r->subject = bool_or(m->set_current_client_cert_details->subject, false);
+        r->cert = m->set_current_client_cert_details->cert;
+        r->dns = m->set_current_client_cert_details->dns;
+        r->uri = m->set_current_client_cert_details->uri;
+    }
+    if (m->set_current_client_cert_details && m->set_current_client_cert_details->chain) {
+        sp_doc_err(x->build->doc, x->build->diag, m->set_current_client_cert_details, "chain", -1,
+                   "is not run here: only the client's own certificate is kept (set `cert` instead)");
+        x->good = false;
+    }
+    if ((r->mode == SP_XFCC_APPEND || r->mode == SP_XFCC_SET) && !x->build->tls_verifies)
+        sp_doc_warn(x->build->doc, x->build->diag, m, "forward_client_cert_details", -1,
+                    "the filter chain verifies no client certificates: the header is always removed");
+}
+
+static void headers(struct ctx *x)
+{
+    const sp_hcm_msg *m = x->msg;
+    struct sp_hcm *h = x->h;
+    struct sp_str name = m->server_name[0] ? sp_str_c(m->server_name) : SP_STR("sallyport");
+    h->server_name = sp_arena_str(&h->arena, name);
+    h->server_header = (uint8_t)m->server_header_transformation;
+    h->via = sp_arena_str(&h->arena, sp_str_c(m->via));
+    h->generate_request_id = bool_or(m->generate_request_id, true);
+    h->preserve_request_id = m->preserve_external_request_id;
+    h->request_id_in_response = m->always_set_request_id_in_response;
+}
+
+bool sp_hcm_options(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
+{
+    assert(h && build && msg);
+    struct ctx x = {.h = h, .build = build, .msg = msg, .good = true};
+    struct sp_wire_setup *s = &h->setup;
+    h->buffer_limit = build->buffer_limit ? build->buffer_limit : 1 << 20;
+    sp_codec_config_init(&s->config, true);
+    s->codec = msg->codec_type == 1 ? SP_CODEC_H1 : msg->codec_type == 2 ? SP_CODEC_H2 : SP_CODEC_AUTO;
+    s->buffer_limit = h->buffer_limit;
+    s->config.high_water = SP_MIN(s->config.high_water, h->buffer_limit);
+    s->config.max_header_bytes = (size_t)u32_or(msg->max_request_headers_kb, 60) * 1024;
+    common_options(&x);
+    http1_options(&x);
+    http2_options(&x);
+    timeouts(&x);
+    addresses(&x);
+    path(&x);
+    client_certificates(&x);
+    headers(&x);
+    return x.good;
+}
+
+void sp_hcm_options_free(struct sp_hcm *h)
+{
+    assert(h);
+    sp_cidr_table_free(h->client.trusted);
+    sp_cidr_table_free(h->client.internal);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of sp_stream (stream/stream.h), for this directory only.  stream_life.c: birth, end, timer;
+ * stream_request.c: what comes from the client, up to the chain; stream_route.c: between gates and filters, and before
+ * the router; stream_respond.c: what goes to the client.
+ */
+#ifndef SP_STREAM_STREAM_IMPL_H
+#define SP_STREAM_STREAM_IMPL_H
+
+#include "stream/hcm_impl.h"
+#include "stream/stream.h"
+
+struct sp_stream {
+    struct sp_sink rx;    /* the codec feeds it */
+    struct sp_source tx;  /* the codec pauses it */
+    struct sp_codec_stream *cs;
+    struct sp_stream_owner *owner;
+    const struct sp_hcm *hcm;
+    struct sp_snapshot *snapshot; /* NULL where there is none (admin) */
+    struct sp_list link;          /* owner->streams */
+    uint64_t random;
+    struct sp_headers *response_trailers; /* for the access log */
+
+    struct sp_timer timer; /* for the next of the limits below; moved lazily */
+    uint64_t activity_ns, idle_ns, request_due_ns, max_due_ns; /* 0: no limit */
+
+    bool is_internal;  /* the client */
+    bool gates_passed;
+    bool path_redirect; /* UNESCAPE_AND_REDIRECT: once the gates have seen the request */
+    bool route_answers; /* the local reply is the route's own: its response header changes apply */
+    bool response_over; /* its end was given to the codec */
+    bool close;         /* HTTP/1: not to be used again */
+
+    struct sp_stream_info info;
+    struct sp_chain chain;
+};
+
+extern const struct sp_sink_ops sp_stream_rx_ops;     /* stream_request.c */
+extern const struct sp_source_ops sp_stream_tx_ops;   /* stream_respond.c */
+extern const struct sp_chain_ops sp_stream_chain_ops; /* stream_respond.c */
+
+static inline struct sp_stream *sp_stream_of(struct sp_chain *c)
+{
+    return SP_CONTAINER_OF(c, struct sp_stream, chain);
+}
+
+static inline void sp_stream_active(struct sp_stream *s)
+{
+    s->activity_ns = s->owner->turn->now_ns;
+}
+
+/* A limit changed: arms the timer for the next of them. */
+void sp_stream_arm(struct sp_stream *s);
+/* The downstream is gone, or asks for nothing more. */
+void sp_stream_gone(struct sp_stream *s, enum sp_abort why);
+
+/* stream_route.c: for sp_chain_ops. */
+bool sp_stream_on_route(struct sp_chain *c);
+bool sp_stream_on_terminal(struct sp_chain *c);
+/* Response header changes of weighted cluster, route, virtual host and table. */
+void sp_stream_response_ops(struct sp_stream *s, struct sp_headers *h);
+
+#endif

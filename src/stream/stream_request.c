@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What comes from the client: the checks that every request has to pass before a gate looks at it, then the chain.
+ */
+#include <assert.h>
+
+#include "stream/host.h"
+#include "stream/local_reply.h"
+#include "stream/stream_impl.h"
+
+static struct sp_stream *of_rx(struct sp_sink *rx)
+{
+    return SP_CONTAINER_OF(rx, struct sp_stream, rx);
+}
+
+/* An answer to a request that the chain has not begun with. */
+static void refuse(struct sp_stream *s, struct sp_headers *h, bool end, unsigned status, struct sp_str details)
+{
+    s->chain.head[SP_DECODE] = h;
+    s->chain.request_end = end;
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = status, .details = details});
+}
+
+static bool is_connect(const struct sp_headers *h)
+{
+    return sp_str_eq(h->method, SP_STR("CONNECT"));
+}
+
+/* NULL slice: all is well. */
+static struct sp_str check_target(struct sp_stream *s, const struct sp_headers *h, unsigned *ret_status)
+{
+    *ret_status = 400;
+    if (!h->authority.len)
+        return SP_STR("missing_host_header");
+    if (is_connect(h))
+        return SP_STR_NULL;
+    *ret_status = 404;
+    if (!h->path.len)
+        return SP_STR("missing_path_rejected");
+    if (h->path.ptr[0] == '/')
+        return SP_STR_NULL;
+    sp_counter_inc(s->hcm->stats.rq_non_relative_path);
+    return SP_STR("absolute_path_rejected");
+}
+
+/* False: the path is refused. */
+static bool normalize(struct sp_stream *s, struct sp_headers *h)
+{
+    switch (sp_path_normalize(&s->hcm->path, h->arena, &h->path)) {
+    case SP_PATH_OK:
+        return true;
+    case SP_PATH_REDIRECT: /* after the gates; a gRPC client would not follow */
+        s->path_redirect = true;
+        return !sp_is_grpc(h);
+    case SP_PATH_REJECT:
+        break;
+    }
+    return false;
+}
+
+static void trim_host(struct sp_stream *s, struct sp_headers *h)
+{
+    const struct sp_hcm *hcm = s->hcm;
+    if (hcm->strip_dot)
+        h->authority = sp_host_strip_dot(h->authority, h->arena);
+    if (hcm->strip_any_port)
+        h->authority = sp_host_strip_port(h->authority, 0);
+    else if (hcm->strip_matching_port && s->info.conn->local.port)
+        h->authority = sp_host_strip_port(h->authority, s->info.conn->local.port);
+}
+
+/* CLIENT for the gates. Where one of them proves, nobody is believed before it did. */
+static void derive_client(struct sp_stream *s, const struct sp_headers *h)
+{
+    struct sp_client c;
+    if (s->hcm->proof_gate)
+        return;
+    sp_client_find(&s->hcm->client, &s->info.conn->peer, h, &c);
+    s->info.client = c.addr;
+    s->info.client_derived = c.derived;
+    s->info.client_failed = c.failed;
+}
+
+static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
+{
+    struct sp_stream *s = of_rx(rx);
+    unsigned status;
+    sp_stream_active(s);
+    if (end)
+        s->info.rx_end_ns = s->activity_ns;
+    struct sp_str wrong = check_target(s, h, &status);
+    if (wrong.len) {
+        refuse(s, h, end, status, wrong);
+        return;
+    }
+    if (!is_connect(h) && !normalize(s, h)) {
+        sp_counter_inc(s->hcm->stats.rq_bad_path);
+        refuse(s, h, end, 400, SP_STR("path_normalization_failed"));
+        return;
+    }
+    trim_host(s, h);
+    derive_client(s, h);
+    if (!end) {
+        const struct sp_header *expect = sp_headers_find_id(h, SP_H_EXPECT, NULL);
+        s->chain.expects = expect && h->version != SP_HTTP_10 && sp_str_ieq(expect->value, SP_STR("100-continue"));
+    }
+    sp_chain_request_headers(&s->chain, h, end);
+}
+
+static void rx_data(struct sp_sink *rx, struct sp_buf *b, bool end)
+{
+    struct sp_stream *s = of_rx(rx);
+    sp_stream_active(s);
+    s->chain.expects = false; /* it did not wait */
+    if (end)
+        s->info.rx_end_ns = s->activity_ns;
+    sp_chain_request_data(&s->chain, b, end);
+}
+
+static void rx_trailers(struct sp_sink *rx, struct sp_headers *t)
+{
+    struct sp_stream *s = of_rx(rx);
+    sp_stream_active(s);
+    s->info.rx_end_ns = s->activity_ns;
+    sp_chain_request_trailers(&s->chain, t);
+}
+
+/* A malformed body may still be answered, from here (http/codec.h). */
+static void rx_abort(struct sp_sink *rx, enum sp_abort why)
+{
+    struct sp_stream *s = of_rx(rx);
+    if (s->chain.over)
+        return;
+    bool malformed = why == SP_ABORT_PROTOCOL || why == SP_ABORT_TOO_LARGE;
+    if (!malformed || s->chain.head_out || s->info.protocol == SP_HTTP_2) {
+        sp_stream_gone(s, why);
+        return;
+    }
+    s->close = true;
+    bool too_large = why == SP_ABORT_TOO_LARGE;
+    sp_chain_reply(&s->chain, &(struct sp_reply){
+                                  .status = too_large ? 413 : 400, .flags = SP_FLAG_DPE,
+                                  .body = too_large ? SP_STR("Payload Too Large") : SP_STR("Bad Request"),
+                                  .details = SP_STR("http1.codec_error")});
+}
+
+const struct sp_sink_ops sp_stream_rx_ops = {rx_headers, rx_data, rx_trailers, rx_abort};

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stands between the gates and the filters (sanitising, the route), and before the terminal filter (answers that
+ * the route gives itself); header changes of routes.
+ */
+#include <assert.h>
+
+#include "stream/chain_route.h"
+#include "stream/header_ops.h"
+#include "stream/sanitize.h"
+#include "stream/stream_impl.h"
+
+static bool answer(struct sp_stream *s, unsigned status, struct sp_str details, uint32_t flags)
+{
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = status, .details = details, .flags = flags});
+    return false;
+}
+
+static bool answer_location(struct sp_stream *s, unsigned status, struct sp_str location, struct sp_str details)
+{
+    struct sp_header *line = sp_arena_zalloc(s->chain.arena, sizeof(*line));
+    *line = (struct sp_header){.name = SP_STR("location"), .value = location, .id = SP_H_LOCATION};
+    sp_chain_reply(&s->chain,
+                   &(struct sp_reply){.status = status, .details = details, .headers = line, .n_headers = 1});
+    return false;
+}
+
+static bool refuse_upgrade(struct sp_stream *s)
+{
+    s->close = true; /* what comes behind the head may be no HTTP */
+    sp_counter_inc(s->hcm->stats.rq_upgrade_refused);
+    return answer(s, 403, SP_STR("upgrade_failed"), 0);
+}
+
+/* A path that begins with two slashes would name another host: such a redirect says which host it means. */
+static bool redirect_path(struct sp_stream *s, const struct sp_headers *h)
+{
+    struct sp_str location = h->path;
+    if (h->path.len > 1 && (h->path.ptr[1] == '/' || h->path.ptr[1] == '\\'))
+        location = sp_arena_printf(s->chain.arena, "%.*s://%.*s%.*s", SP_STR_ARG(h->scheme), SP_STR_ARG(h->authority),
+                                   SP_STR_ARG(h->path));
+    sp_counter_inc(s->hcm->stats.rq_path_redirect);
+    return answer_location(s, 307, location, SP_STR("path_normalization_failed"));
+}
+
+/* The gates let the request pass: from here on CLIENT is what it will be, and the head says only what we believe. */
+static void settle_client(struct sp_stream *s, struct sp_headers *h)
+{
+    const struct sp_hcm *hcm = s->hcm;
+    struct sp_stream_info *info = &s->info;
+    struct sp_client c;
+    bool stranger = hcm->proof_gate && !info->proven;
+    if (stranger)
+        sp_client_stranger(&info->conn->peer, &c);
+    else if (hcm->proof_gate && (info->client_derived || info->client_failed))
+        sp_client_proven(&hcm->client, &info->client, &c);
+    else
+        sp_client_find(&hcm->client, &info->conn->peer, h, &c);
+    if (stranger || !hcm->proof_gate || (!info->client_derived && !info->client_failed)) {
+        info->client = c.addr;
+        info->client_derived = c.derived;
+        info->client_failed = c.failed;
+    }
+    s->is_internal = c.internal;
+    sp_sanitize_request(hcm, info, &c, stranger, h);
+}
+
+/* VirtualHost.require_tls. True: it was answered. */
+static bool demand_tls(struct sp_stream *s, const struct sp_vhost *vhost, const struct sp_headers *h)
+{
+    if (!vhost->require_tls || (vhost->require_tls == 1 && s->is_internal))
+        return false;
+    if (sp_str_ieq(sp_headers_get_id(h, SP_H_X_FORWARDED_PROTO), SP_STR("https")))
+        return false;
+    struct sp_str location = sp_arena_printf(s->chain.arena, "https://%.*s%.*s", SP_STR_ARG(h->authority),
+                                             SP_STR_ARG(h->path));
+    sp_counter_inc(s->hcm->stats.routed);
+    sp_counter_inc(s->hcm->stats.redirect);
+    answer_location(s, 301, location, SP_STR("direct_response"));
+    return true;
+}
+
+static bool no_route(struct sp_stream *s)
+{
+    sp_counter_inc(s->hcm->stats.routed);
+    sp_counter_inc(s->hcm->stats.no_route);
+    return answer(s, 404, SP_STR("route_not_found"), SP_FLAG_NR);
+}
+
+/* Times that the route sets. */
+static void adopt_limits(struct sp_stream *s, const struct sp_route *r)
+{
+    uint64_t idle = r->has_idle_timeout ? r->idle_timeout_ns : s->hcm->idle_ns;
+    uint64_t max = r->has_max_stream_duration ? r->max_stream_duration_ns : s->hcm->max_duration_ns;
+    uint64_t due = max ? s->info.start_ns + max : 0;
+    if (idle == s->idle_ns && due == s->max_due_ns)
+        return;
+    s->idle_ns = idle;
+    s->max_due_ns = due;
+    sp_stream_arm(s);
+}
+
+/* The route is as good as the head: header look-ups happen once a match. False: the request was answered. */
+static bool match(struct sp_stream *s, const struct sp_headers *h)
+{
+    struct sp_chain *c = &s->chain;
+    bool first = !c->route;
+    c->route = NULL;
+    c->weighted = NULL;
+    const struct sp_vhost *vhost = sp_route_vhost(s->hcm->routes, h->authority);
+    if (!vhost)
+        return no_route(s);
+    s->info.vhost_name = vhost->name;
+    if (first && demand_tls(s, vhost, h))
+        return false;
+    c->route = sp_route_find(vhost, h, s->random);
+    if (!c->route)
+        return no_route(s);
+    s->info.route_name = c->route->name;
+    if (c->route->n_weighted) {
+        struct sp_str name;
+        sp_route_pick_cluster(c->route, h, s->random, NULL, NULL, &name, &c->weighted);
+    }
+    if (first)
+        c->skip = sp_chain_disabled(c); /* which filters run is decided once */
+    adopt_limits(s, c->route);
+    return true;
+}
+
+bool sp_stream_on_route(struct sp_chain *c)
+{
+    struct sp_stream *s = sp_stream_of(c);
+    struct sp_headers *h = c->head[SP_DECODE];
+    if (!s->gates_passed) {
+        s->gates_passed = true;
+        settle_client(s, h);
+        if (sp_str_eq(h->method, SP_STR("CONNECT")))
+            return refuse_upgrade(s);
+        if (s->path_redirect)
+            return redirect_path(s, h);
+    }
+    if (!match(s, h))
+        return false;
+    return h->protocol.len ? refuse_upgrade(s) : true;
+}
+
+bool sp_stream_on_terminal(struct sp_chain *c)
+{
+    struct sp_stream *s = sp_stream_of(c);
+    const struct sp_route *r = c->route;
+    if (r->kind == SP_ROUTE_CLUSTER)
+        return true;
+    unsigned status = r->direct_status;
+    struct sp_str location = SP_STR_NULL;
+    if (r->kind == SP_ROUTE_REDIRECT)
+        location = sp_route_redirect(r, c->head[SP_DECODE], &status);
+    sp_counter_inc(s->hcm->stats.routed);
+    sp_counter_inc(status / 100 == 3 ? s->hcm->stats.redirect : s->hcm->stats.direct_response);
+    s->route_answers = true;
+    if (r->kind == SP_ROUTE_REDIRECT)
+        return answer_location(s, status, location, SP_STR("direct_response"));
+    sp_chain_reply(c, &(struct sp_reply){.status = status, .body = r->direct_body,
+                                         .details = SP_STR("direct_response")});
+    return false;
+}
+
+/* --- header changes --- */
+
+typedef void apply_fn(const struct sp_header_ops *ops, struct sp_headers *h, const struct sp_format_input *in);
+
+/*
+ * The weighted cluster's always come first. Of the others the last one wins: the table's, or with
+ * most_specific_header_mutations_wins the route's.
+ */
+static void apply(struct sp_stream *s, apply_fn *fn, struct sp_headers *h)
+{
+    const struct sp_chain *c = &s->chain;
+    const struct sp_vhost *vhost = c->route->vhost;
+    const struct sp_header_ops *ops[4] = {c->weighted ? c->weighted->header_ops : NULL, c->route->header_ops,
+                                          vhost->header_ops, sp_route_table_header_ops(vhost->table)};
+    if (!ops[0] && !ops[1] && !ops[2] && !ops[3])
+        return;
+    if (sp_route_table_most_specific_wins(vhost->table)) {
+        const struct sp_header_ops *route = ops[1];
+        ops[1] = ops[3];
+        ops[3] = route;
+    }
+    const struct sp_format_input in = {.info = &s->info, .request = c->head[SP_DECODE], .response = c->head[SP_ENCODE],
+                                       .now_ns = s->owner->turn->now_ns};
+    for (unsigned i = 0; i < 4; i++)
+        if (ops[i])
+            fn(ops[i], h, &in);
+}
+
+void sp_stream_finalize_request(struct sp_filter *f, const struct sp_weighted_cluster *w)
+{
+    assert(f && f->chain && f->chain->stream && f->chain->head[SP_DECODE]);
+    if (w)
+        f->chain->weighted = w;
+    if (f->chain->route)
+        apply(f->chain->stream, sp_header_ops_request, f->chain->head[SP_DECODE]);
+}
+
+void sp_stream_response_ops(struct sp_stream *s, struct sp_headers *h)
+{
+    if (s->chain.route)
+        apply(s, sp_header_ops_response, h);
+}

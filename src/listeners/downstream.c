@@ -96,6 +96,7 @@ static void on_ready(void *ctx)
     if (!tls)
         return;
     d->conn.tls = sp_tls_get_info(tls);
+    d->conn.peer_der = sp_tls_peer_der(tls);
     sp_listener_stats_tls(stats(d), d->conn.tls, sp_tls_resumed(tls));
 }
 

@@ -20,6 +20,7 @@ NO_TLS(struct sp_str, sp_tls_error, const struct sp_tls *t)
 NO_TLS(enum sp_tls_fail, sp_tls_failure, const struct sp_tls *t)
 NO_TLS(const struct sp_tls_info *, sp_tls_get_info, struct sp_tls *t)
 NO_TLS(bool, sp_tls_resumed, const struct sp_tls *t)
+NO_TLS(struct sp_str, sp_tls_peer_der, struct sp_tls *t)
 NO_TLS(void, sp_tls_shutdown, struct sp_tls *t, struct sp_buf *net_out)
 NO_TLS(enum sp_tls_state, sp_tls_pump, struct sp_tls *t, struct sp_buf *a, struct sp_buf *b, struct sp_buf *c,
        struct sp_buf *d, size_t high)

@@ -2,7 +2,9 @@
 #include "http/h1_parse.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "http/chars.h"
 
 enum {
@@ -36,6 +38,7 @@ void sp_h1_head_init(struct sp_h1_head *p, enum sp_h1_kind kind)
     p->total = p->line_at = p->limit = p->tail = 0;
     p->method_len = p->target_at = p->target_len = 0;
     p->status = 0;
+    p->ends = p->kept = NULL;
     sp_buf_init(&p->partial);
 }
 
@@ -43,6 +46,7 @@ void sp_h1_head_done(struct sp_h1_head *p)
 {
     assert(p);
     sp_buf_clear(&p->partial);
+    free(p->kept);
     sp_h1_head_init(p, p->kind);
 }
 
@@ -230,7 +234,9 @@ static enum sp_h1_step scan(struct sp_h1_head *p, const struct sp_codec_config *
 
 enum sp_h1_step sp_h1_head_feed(struct sp_h1_head *p, const struct sp_codec_config *config, struct sp_buf *in)
 {
+    static _Thread_local uint32_t ends[SP_H1_ENDS];
     assert(p && config && in && p->err == SP_H1E_NONE);
+    p->ends = p->kept ? p->kept : ends;
     if (!p->limit) {
         size_t first = p->kind == SP_H1_REQUEST    ? config->max_url_bytes + REQUEST_LINE_REST + 2
                        : p->kind == SP_H1_RESPONSE ? (size_t)STATUS_LINE_MAX
@@ -250,6 +256,10 @@ enum sp_h1_step sp_h1_head_feed(struct sp_h1_head *p, const struct sp_codec_conf
         }
         keep(p, &c);
         sp_buf_drain(in, front.len);
+    }
+    if (!p->kept && p->lines) {
+        p->kept = sp_xmalloc(sizeof(ends));
+        memcpy(p->kept, ends, SP_MIN(p->lines, (unsigned)SP_H1_ENDS) * sizeof(ends[0]));
     }
     return SP_H1_MORE;
 }

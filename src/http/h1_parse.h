@@ -90,7 +90,9 @@ struct sp_h1_head {
     struct sp_buf partial;  /* the bytes before those */
     size_t method_len, target_at, target_len; /* requests */
     unsigned status;        /* responses */
-    uint32_t ends[SP_H1_ENDS]; /* offsets of the first lines' CR */
+    /* Offsets of the first lines' CR, SP_H1_ENDS of them: the thread's own while the head comes in one piece, or `kept`, so
+     * that an idle connection has none. */
+    uint32_t *ends, *kept;
 };
 
 /* What a head says besides the headers that are passed on. */

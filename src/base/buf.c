@@ -23,6 +23,7 @@ struct sp_chunk {
 static _Thread_local struct sp_chunk *chunk_cache;
 static _Thread_local unsigned chunk_cached;
 static _Thread_local size_t chunk_live;
+static _Thread_local struct sp_chunk *small_chunk; /* a reference; sp_buf_append_small writes into it */
 static _Thread_local struct sp_seg *seg_cache;
 static _Thread_local unsigned seg_cached;
 
@@ -164,6 +165,35 @@ void sp_buf_append(struct sp_buf *b, const void *p, size_t n)
         from += k;
         n -= k;
     }
+}
+
+static struct sp_chunk *small_chunk_with(size_t n)
+{
+    struct sp_chunk *c = small_chunk;
+    if (c && c->refs == 1)
+        c->used = 0; /* all pieces are gone */
+    if (c && c->cap - c->used >= n)
+        return c;
+    chunk_unref(c);
+    return small_chunk = chunk_new(CHUNK_CAP);
+}
+
+void sp_buf_append_small(struct sp_buf *b, const void *p, size_t n)
+{
+    assert(b && (p || n == 0) && n <= SP_SMALL_MAX);
+    if (n == 0)
+        return;
+    if (b->tail && seg_room(b->tail) >= n) {
+        sp_buf_append(b, p, n);
+        return;
+    }
+    struct sp_chunk *c = small_chunk_with(n);
+    char *to = c->data + c->used;
+    memcpy(to, p, n);
+    c->used += n;
+    c->refs++;
+    link_tail(b, seg_new(c, to, n));
+    b->len += n;
 }
 
 void sp_buf_append_static(struct sp_buf *b, const void *p, size_t n)
@@ -325,6 +355,8 @@ unsigned sp_buf_iov(const struct sp_buf *b, struct iovec *iov, unsigned max)
 
 void sp_buf_thread_done(void)
 {
+    chunk_unref(small_chunk);
+    small_chunk = NULL;
     while (chunk_cache) {
         struct sp_chunk *c = chunk_cache;
         chunk_cache = c->next_free;
@@ -341,5 +373,5 @@ void sp_buf_thread_done(void)
 
 size_t sp_buf_thread_chunks(void)
 {
-    return chunk_live;
+    return chunk_live - (small_chunk && small_chunk->refs == 1);
 }

@@ -11,7 +11,10 @@
 
 #include "base/str.h"
 
-enum { SP_CHUNK_SIZE = 16384 }; /* usable bytes of a pooled chunk, a little less after its header */
+enum {
+    SP_CHUNK_SIZE = 16384, /* usable bytes of a pooled chunk, a little less after its header */
+    SP_SMALL_MAX = 1024,   /* of sp_buf_append_small */
+};
 
 struct sp_chunk;
 
@@ -42,6 +45,11 @@ static inline void sp_buf_append_str(struct sp_buf *b, struct sp_str s)
 {
     sp_buf_append(b, s.ptr, s.len);
 }
+/*
+ * Copies n <= SP_SMALL_MAX bytes to the end, into a chunk that all small pieces of the thread share if there is no room
+ * at the buffer's end: so that a buffer of few bytes does not hold a chunk of its own.
+ */
+void sp_buf_append_small(struct sp_buf *b, const void *p, size_t n);
 /* Appends bytes that live for ever (string literals), without a copy. */
 void sp_buf_append_static(struct sp_buf *b, const void *p, size_t n);
 /* Moves everything of `from` to the end of `to`; small pieces are joined by copying. */
@@ -79,7 +87,7 @@ void sp_buf_commit(struct sp_buf *b, size_t n);
 
 /* Frees the calling thread's pools: at the thread's end. */
 void sp_buf_thread_done(void);
-/* Chunks in use on this thread, for tests and memory stats. */
+/* Chunks in use by buffers on this thread, for tests and memory stats. */
 size_t sp_buf_thread_chunks(void);
 
 #endif

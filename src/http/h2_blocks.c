@@ -133,7 +133,8 @@ static void take_response(struct sp_h2_stream *s, struct sp_headers *h, bool end
 {
     s->rx_n_heads++;
     s->rx_final = h->status >= 200;
-    if (!s->rx_final && (end || s->rx_n_heads > HEADS_MAX)) {
+    bool many = s->rx_n_heads > HEADS_MAX || s->cs.rx_head_bytes > s->conn->codec.config.max_header_bytes;
+    if (!s->rx_final && (end || many)) {
         sp_h2_malformed(s, end ? "http2.end_in_1xx" : "http2.too_many_1xx");
         return;
     }

@@ -13,10 +13,12 @@ static const uint64_t YOUNG_NS = SP_NS_PER_S;
 
 /* ---- content ---- */
 
-/* Content goes from the input to the stream by moving segments, unless it is short. */
+/* Content goes from the input to the stream by moving segments, unless it is short. Many a request's is a few bytes. */
 static void take_content(struct sp_h2 *c, struct sp_h2_stream *s, const char *data, size_t len)
 {
-    if (len < SHARE_MIN || !c->in_at) {
+    if (len <= SP_SMALL_MAX && s->rx_buf.len == 0) {
+        sp_buf_append_small(&s->rx_buf, data, len);
+    } else if (len < SHARE_MIN || !c->in_at) {
         sp_buf_append(&s->rx_buf, data, len);
     } else {
         assert(data >= c->in_at);

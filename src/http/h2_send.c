@@ -46,7 +46,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     struct sp_h2 *c = user;
     struct sp_h2_stream *s = source->ptr;
     assert(frame->data.padlen == 0 && length <= s->tx_buf.len);
-    sp_buf_append(c->out, head, SP_H2_FRAME_HEADER);
+    sp_buf_append_small(c->out, head, SP_H2_FRAME_HEADER);
     sp_buf_move_n(c->out, &s->tx_buf, length);
     c->meter.n_data_sent++;
     if (s->tx_paused && s->tx_buf.len <= c->codec.config.high_water / 2)

@@ -202,6 +202,17 @@ static void test_endless_1xx(void **state)
     rig_go(r);
     assert_string_equal(r->side.last_detail, "http2.too_many_1xx");
     assert_true(x->closed);
+    x = request(r, "GET", true);
+    char big[9000];
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = 0;
+    for (unsigned i = 0; i < 6; i++)
+        h2f_headers(&r->in, 3, 0, ":status", "103", "link", big, NULL);
+    rig_go(r);
+    assert_false(x->closed);
+    h2f_headers(&r->in, 3, 0, ":status", "103", "link", big, NULL); /* 61 KiB by now */
+    rig_go(r);
+    assert_true(x->closed);
     rig_free(r);
 }
 

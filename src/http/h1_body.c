@@ -7,7 +7,7 @@
 
 enum {
     SIZE_DIGITS_MAX = 16,
-    EXTENSIONS_MAX = 8 * 1024 /* of one message: they carry nothing for us, and cost us more than the peer */
+    EXTENSIONS_MAX = 8 * 1024 /* more of them than of data: they carry nothing for us, and cost us more than the peer */
 };
 
 enum chunk_state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILERS };
@@ -70,6 +70,7 @@ static enum sp_h1_err frame_byte(struct sp_h1_body *b, char c)
         if (c != '\n')
             return SP_H1E_BARE_CR;
         b->digits = 0;
+        b->extensions -= SP_MIN((uint64_t)b->extensions, b->left);
         b->state = b->left ? DATA : TRAILERS;
         return SP_H1E_NONE;
     case DATA_CR:

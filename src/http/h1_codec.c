@@ -188,7 +188,8 @@ static void flush_stream(struct sp_h1 *h1, struct sp_buf *out, size_t room)
         sp_buf_move_n(out, &s->out, room);
     if (s->tx_paused && s->tx != SP_H1_TX_OVER && s->out.len <= h1->codec.config.high_water / 2) {
         s->tx_paused = false;
-        s->cs.tx.source->ops->resume(s->cs.tx.source);
+        if (s->cs.tx.source)
+            s->cs.tx.source->ops->resume(s->cs.tx.source);
     }
     if (h1->codec.config.server && s->tx == SP_H1_TX_OVER && !s->out.len && !s->rx_over) {
         /* The answer is out, and the request was never of interest beyond it. */

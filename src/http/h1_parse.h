@@ -136,7 +136,7 @@ struct sp_h1_body {
     bool over;
     unsigned digits;     /* of the chunk size */
     uint64_t left;       /* bytes of the body or the chunk */
-    size_t extensions;   /* bytes of them in this message */
+    size_t extensions;   /* bytes of them, so far as they exceed the data */
 };
 
 void sp_h1_body_init(struct sp_h1_body *b, enum sp_h1_body_kind kind, uint64_t length);

@@ -81,7 +81,7 @@ static bool rest_is_little(const struct sp_h1 *h1)
 
 static void response_headers(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_headers *h, bool end)
 {
-    if (h->status < 200 && h->status != 101) {
+    if (h->status >= 100 && h->status < 200 && h->status != 101) {
         inform(h1, s, h);
         return;
     }

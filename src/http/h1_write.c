@@ -189,9 +189,9 @@ static char *put_framing(char *p, const struct sp_h1_stream *s, const struct sur
 
 int sp_h1_write_response(struct sp_h1_stream *s, const struct sp_headers *h, bool end, bool may_keep, bool *ret_close)
 {
-    assert(s && h && ret_close && h->status >= 100 && h->status <= 999);
+    assert(s && h && ret_close);
     struct survey sv;
-    if (survey(h, false, &sv) || frame_response(s, h->status, end, &sv))
+    if (h->status < 100 || h->status > 999 || survey(h, false, &sv) || frame_response(s, h->status, end, &sv))
         return -EINVAL;
     bool final = h->status >= 200;
     bool close = final && (!may_keep || sv.close || s->framing == SP_H1_TX_UNTIL_EOF);

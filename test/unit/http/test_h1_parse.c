@@ -437,6 +437,13 @@ static void many_lines_and_long_extensions(void **state)
             "1;0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\r\nx\r\n");
     expect(SP_H1_REQUEST, text, (size_t)(end - text), "!http1.chunk_extensions_too_large", 0, 100000);
     expect(SP_H1_REQUEST, text, (size_t)(end - text), "!http1.chunk_extensions_too_large", 0, 1);
+    /* Where the data outweighs them they may go on for ever. */
+    end = text + sprintf(text, "%s", CHUNKED(""));
+    for (int i = 0; i < 300; i++)
+        end += sprintf(end, "64;%090d\r\n%0100d\r\n", 0, 0);
+    char *got = h1_dump(SP_H1_REQUEST, &config, text, (size_t)(end - text), 0, 100000);
+    assert_int_equal(got[0], 'P');
+    free(got);
     free(text);
 }
 

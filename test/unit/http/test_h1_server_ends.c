@@ -338,6 +338,15 @@ static void nothing_of_the_users_choice_splits_a_response(void **state)
     assert_null(strstr(peer_sent(&p), "set-cookie"));
 }
 
+static void a_status_that_is_none_becomes_502(void **state)
+{
+    start();
+    peer_feed(&p, GET("/"));
+    user_respond(p.user, 0, "", true);
+    peer_flush(&p);
+    assert_non_null(strstr(peer_sent(&p), "HTTP/1.1 502 Bad Gateway\r\n"));
+}
+
 static void large_heads_are_written_whole(void **state)
 {
     static char lines[40000];
@@ -499,6 +508,7 @@ int main(void)
         T(a_response_that_is_too_short_resets),
         T(abort_resets),
         T(nothing_of_the_users_choice_splits_a_response),
+        T(a_status_that_is_none_becomes_502),
         T(large_heads_are_written_whole),
         T(the_peer_goes_away),
         T(the_peer_half_closes_while_its_answer_is_sent),

@@ -83,7 +83,7 @@ static void unused(const struct sp_retry_policy *p, const struct sp_route_build 
         sp_doc_warn(b->doc, b->diag, msg, "retry_on", -1, "nothing is retried: it names no condition");
 }
 
-struct sp_retry_policy *sp_retry_new(const struct sp_route_build *b, struct sp_arena *arena,
+struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, struct sp_arena *arena,
                                      const Envoy__Config__Route__V3__RetryPolicy *msg)
 {
     assert(b && arena && msg);
@@ -107,11 +107,11 @@ struct sp_retry_policy *sp_retry_new(const struct sp_route_build *b, struct sp_a
         unused(p, b, msg);
     if (good)
         return p;
-    sp_retry_done(p);
+    sp_retry_policy_done(p);
     return NULL;
 }
 
-void sp_retry_done(const struct sp_retry_policy *p)
+void sp_retry_policy_done(const struct sp_retry_policy *p)
 {
     for (unsigned i = 0; p && i < p->n_headers; i++)
         sp_header_matcher_free(p->headers[i]);

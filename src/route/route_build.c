@@ -153,7 +153,7 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
     timeouts(r, msg);
     r->retry = c->retry;
     if (msg->retry_policy) {
-        r->retry = sp_retry_new(b, c->arena, msg->retry_policy);
+        r->retry = sp_retry_policy_new(b, c->arena, msg->retry_policy);
         good = r->retry && good;
     }
     return sp_rewrite_action(r->priv, b, c->arena, msg) && good;
@@ -234,7 +234,7 @@ void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c)
     if (b->filter_configs_free && r->filter_configs)
         b->filter_configs_free(r->filter_configs);
     if (r->retry != c->retry)
-        sp_retry_done(r->retry);
+        sp_retry_policy_done(r->retry);
     sp_route_match_free((struct sp_route_match *)(uintptr_t)r->match);
     if (r->priv)
         sp_rewrite_done(r->priv);

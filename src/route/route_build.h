@@ -18,9 +18,9 @@ struct sp_route_ctx {
 bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Envoy__Config__Route__V3__Route *msg);
 void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c);
 
-/* NULL after an error. In the arena; sp_retry_done takes back what it holds. */
-struct sp_retry_policy *sp_retry_new(const struct sp_route_build *b, struct sp_arena *arena,
+/* NULL after an error. In the arena; sp_retry_policy_done takes back what it holds. */
+struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, struct sp_arena *arena,
                                      const Envoy__Config__Route__V3__RetryPolicy *msg);
-void sp_retry_done(const struct sp_retry_policy *p); /* NULL-safe */
+void sp_retry_policy_done(const struct sp_retry_policy *p); /* NULL-safe */
 
 #endif

@@ -87,7 +87,7 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_build *b, bool
     v->pub.name = sp_arena_str(&t->arena, sp_str_c(msg->name));
     v->pub.require_tls = (uint8_t)msg->require_tls;
     if (msg->retry_policy) {
-        c.retry = v->retry = sp_retry_new(b, &t->arena, msg->retry_policy);
+        c.retry = v->retry = sp_retry_policy_new(b, &t->arena, msg->retry_policy);
         good = v->retry != NULL;
     }
     if (!sp_map_add(names, v->pub.name, v))
@@ -158,7 +158,7 @@ static void vhost_done(struct sp_route_table *t, struct vhost *v)
     struct sp_route_ctx c = {.build = &b, .retry = v->retry};
     for (unsigned i = 0; i < v->n_routes; i++)
         sp_route_done(&v->routes[i], &c);
-    sp_retry_done(v->retry);
+    sp_retry_policy_done(v->retry);
     sp_path_index_free(v->index);
     if (t->header_ops_free && v->pub.header_ops)
         t->header_ops_free(v->pub.header_ops);

@@ -346,11 +346,13 @@ static void harden_process(void)
 
 static void run(struct sp_server *s)
 {
-    s->main.on_start = on_main_start;
-    s->main.on_stop = on_main_stop;
     s->main.user = s;
+    if (s->workers) {
+        s->main.on_start = on_main_start;
+        s->main.on_stop = on_main_stop;
+    }
     sp_worker_run(&s->main);
-    for (unsigned i = 0; i <= s->n_workers; i++)
+    for (unsigned i = 0; s->workers && i <= s->n_workers; i++)
         sp_serving_done(&s->workers[i]);
 }
 
@@ -385,8 +387,9 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     if (code == SP_EXIT_OK) {
         sp_log(SP_LOG_INFO, "server", "sallyport %s starts", SP_VERSION);
         code = bind_all(s);
-        if (code == SP_EXIT_OK)
-            run(s);
+        if (code != SP_EXIT_OK)
+            s->main.stopping = true; /* its loop runs once, to close what it has */
+        run(s);
         sp_worker_done(&s->main);
         code = code == SP_EXIT_OK ? s->exit_code : code;
     }

@@ -157,6 +157,10 @@ void sp_chain_reply(struct sp_chain *c, const struct sp_reply *reply)
     if (c->over || c->reply_pending)
         return; /* the first one holds */
     c->reply = *reply;
+    if (reply->n_headers) { /* it may run later, when the caller's own array is gone */
+        size_t size = reply->n_headers * sizeof(*reply->headers);
+        c->reply.headers = memcpy(sp_arena_alloc(c->arena, size), reply->headers, size);
+    }
     c->info->flags |= reply->flags;
     if (reply->details.len)
         c->info->details = reply->details;

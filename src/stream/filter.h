@@ -108,7 +108,7 @@ struct sp_reply {
     struct sp_str content_type; /* empty: text/plain */
     struct sp_str details;      /* RESPONSE_CODE_DETAILS; borrowed until the stream's end */
     uint32_t flags;             /* SP_FLAG_* to set */
-    const struct sp_header *headers; /* n_headers lines to add; names lower-case */
+    const struct sp_header *headers; /* n_headers lines to add; names lower-case; the array is copied */
     unsigned n_headers;
     bool no_store;              /* add cache-control: no-store */
     bool reset;                 /* no answer: reset the stream (HTTP/1: close) */

@@ -5,6 +5,7 @@ import socket
 import time
 import unittest
 
+from echo import Echo
 from harness import SLOW, Sallyport, cluster, config, free_port, listener, log_lines, log_to, nginx_plain, raw, route_to, wait_for, work
 
 
@@ -16,19 +17,21 @@ class Http1(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.origin = nginx_plain()
+        cls.reader = Echo()  # reads a body before it answers
         cls.origin.page("page", "0123456789" * 10)
         cls.log = work(f"h1-{time.time_ns()}.log")
         cls.door = Sallyport(config(
-            [listener(free_port(), [route_to("o")], hcm={
+            [listener(free_port(), [route_to("reader", "/slow"), route_to("o")], hcm={
                 "access_log": log_to(cls.log), "request_headers_timeout": "1s", "stream_idle_timeout": "2s",
                 "common_http_protocol_options": {"idle_timeout": "2s", "max_headers_count": 50}, "max_request_headers_kb": 16})],
-            [cluster("o", cls.origin.port)]))
+            [cluster("o", cls.origin.port), cluster("reader", cls.reader.port)]))
         cls.port = cls.door.port
 
     @classmethod
     def tearDownClass(cls):
         code = cls.door.stop()
         cls.origin.kill()
+        cls.reader.stop()
         assert code == 0, cls.door.log()
 
     def ask(self, data, seconds=1, **kw):
@@ -51,7 +54,7 @@ class Http1(unittest.TestCase):
     def test_expect_100_continue(self):
         s = socket.create_connection(("127.0.0.1", self.port))
         s.settimeout(5 * SLOW)
-        s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        s.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         self.assertIn(b"100 Continue", s.recv(4096))
         s.sendall(b"abc")
         self.assertIn(b"200 OK", s.recv(4096))

@@ -9,6 +9,7 @@ import threading
 import time
 import unittest
 
+from echo import Echo
 from harness import (BIN, SLOW, Nginx, Sallyport, address, ca, cert, cluster, config, connects, curl, downstream_tls, free_port, listener,
                      nginx_plain, refused, route_to, upstream_tls, wait_for, work, ROUTER)
 
@@ -134,12 +135,12 @@ class Bind(unittest.TestCase):
 
 class Drain(unittest.TestCase):
     def setUp(self):
-        self.origin = nginx_plain()
+        self.origin = Echo()  # reads a body before it answers
         self.door = Sallyport(config([listener(free_port(), [route_to("o", timeout="0s")])], [cluster("o", self.origin.port)]))
 
     def tearDown(self):
         self.door.kill()
-        self.origin.kill()
+        self.origin.stop()
 
     def slow_post(self, results, h2):
         """A request whose body takes a second: it is under way when the signal comes."""

@@ -429,7 +429,7 @@ def curl(url, *args, timeout=20):
                         str(timeout * SLOW), "-w", "%{http_code} %{http_version}", *args, url], capture_output=True, text=True)
     headers, data = {}, b""
     if os.path.exists(head):
-        with open(head, encoding="latin-1") as f:
+        with open(head, encoding="latin-1", newline="") as f:
             blocks = [b for b in f.read().split("\r\n\r\n") if b.strip()]
         for line in blocks[-1].split("\r\n")[1:] if blocks else []:
             name, _, value = line.partition(":")

@@ -67,7 +67,7 @@ void sp_outcome_finish(struct sp_upstream *u)
     sp_timer_stop(&u->try_timer);
     sp_timer_stop(&u->max_timer);
     sp_defer_cancel(&u->again);
-    sp_retry_done(&u->retry, u->slot);
+    sp_retry_release(&u->retry, u->slot);
     sp_buf_clear(&u->body);
 }
 

@@ -94,7 +94,7 @@ static bool has_retry_headers(const struct sp_headers *h)
     return false;
 }
 
-void sp_retry_init(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request)
+void sp_retry_begin(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request)
 {
     assert(r);
     *r = (struct sp_retry){.policy = policy, .left = 1};
@@ -106,7 +106,7 @@ void sp_retry_init(struct sp_retry *r, const struct sp_retry_policy *policy, str
         read_request(r, request);
 }
 
-void sp_retry_done(struct sp_retry *r, struct sp_slot *s)
+void sp_retry_release(struct sp_retry *r, struct sp_slot *s)
 {
     assert(r && s);
     if (r->holding)
@@ -119,7 +119,7 @@ static enum sp_retry_answer decide(struct sp_retry *r, struct sp_slot *s, bool w
     struct sp_cluster_stats *stats = &s->cluster->stats;
     if (r->holding && !wanted)
         sp_counter_inc(stats->upstream_rq_retry_success);
-    sp_retry_done(r, s);
+    sp_retry_release(r, s);
     if (!wanted)
         return SP_RETRY_NO;
     if (!r->left) {
@@ -159,7 +159,7 @@ enum sp_retry_answer sp_retry_reset(struct sp_retry *r, struct sp_slot *s, enum 
         return SP_RETRY_NO;
     /* decide() takes a lack of wish for success: a reset is none. */
     if (!wanted_after_reset(r, reason, sent)) {
-        sp_retry_done(r, s);
+        sp_retry_release(r, s);
         return SP_RETRY_NO;
     }
     return decide(r, s, true);

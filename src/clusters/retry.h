@@ -36,13 +36,13 @@ struct sp_retry {
 enum sp_retry_answer { SP_RETRY_NO, SP_RETRY_YES, SP_RETRY_LIMIT, SP_RETRY_OVERFLOW };
 
 /* Reads and removes the x-envoy-* headers of retries. Either may be NULL. */
-void sp_retry_init(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request);
+void sp_retry_begin(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request);
 /* YES: a permit is held until the next call, or done. `sent`: some of the request was. */
 enum sp_retry_answer sp_retry_reset(struct sp_retry *r, struct sp_slot *s, enum sp_reset reason, bool sent);
 enum sp_retry_answer sp_retry_response(struct sp_retry *r, struct sp_slot *s, const struct sp_headers *h);
 /* How long to wait before the next attempt: fully jittered, 25 ms * 2^n, at most 250 ms. */
 uint64_t sp_retry_wait_ns(const struct sp_retry *r, struct sp_slot *s);
 /* Gives the permit back. */
-void sp_retry_done(struct sp_retry *r, struct sp_slot *s);
+void sp_retry_release(struct sp_retry *r, struct sp_slot *s);
 
 #endif

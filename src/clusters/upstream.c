@@ -305,7 +305,7 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     assert(u && h && u->phase == SP_UPSTREAM_NEW);
     u->request = h;
     u->idempotent = is_idempotent(h->method);
-    sp_retry_init(&u->retry, u->setup.retry, h);
+    sp_retry_begin(&u->retry, u->setup.retry, h);
     sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
     u->key.kind = kind_of(u);
     u->keep = u->retry.on && u->retry.left;

@@ -16,12 +16,12 @@ unsigned fake_n;
 
 static void free_stream(struct sp_grave *g)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(g, struct fake_stream, grave);
+    struct fake_exchange *s = SP_CONTAINER_OF(g, struct fake_exchange, grave);
     sp_arena_done(&s->arena);
     free(s);
 }
 
-static void close_stream(struct fake_stream *s, enum sp_abort why)
+static void close_stream(struct fake_exchange *s, enum sp_abort why)
 {
     struct sp_wire *w = s->wire;
     assert(!s->closed);
@@ -33,7 +33,7 @@ static void close_stream(struct fake_stream *s, enum sp_abort why)
     sp_bury(&w->worker->turn, &s->grave);
 }
 
-static void settle(struct fake_stream *s)
+static void settle(struct fake_exchange *s)
 {
     if (!s->closed && (s->tx_ended || s->tx_aborted) && (s->rx_ended || s->rx_cancelled))
         close_stream(s, s->why);
@@ -48,7 +48,7 @@ static void wake(struct sp_wire *w)
 
 static void tx_headers(struct sp_sink *k, struct sp_headers *h, bool end)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(k, struct fake_stream, cs.tx);
+    struct fake_exchange *s = SP_CONTAINER_OF(k, struct fake_exchange, cs.tx);
     assert(!s->request && !s->tx_ended && !s->tx_aborted && k->source);
     s->request = sp_arena_alloc(&s->arena, sizeof(*s->request));
     sp_headers_copy(s->request, &s->arena, h);
@@ -58,7 +58,7 @@ static void tx_headers(struct sp_sink *k, struct sp_headers *h, bool end)
 
 static void tx_data(struct sp_sink *k, struct sp_buf *b, bool end)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(k, struct fake_stream, cs.tx);
+    struct fake_exchange *s = SP_CONTAINER_OF(k, struct fake_exchange, cs.tx);
     assert(s->request && !s->tx_ended && !s->tx_aborted);
     s->body_total += b->len;
     s->cs.tx_body_bytes += b->len;
@@ -70,7 +70,7 @@ static void tx_data(struct sp_sink *k, struct sp_buf *b, bool end)
 
 static void tx_trailers(struct sp_sink *k, struct sp_headers *t)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(k, struct fake_stream, cs.tx);
+    struct fake_exchange *s = SP_CONTAINER_OF(k, struct fake_exchange, cs.tx);
     (void)t;
     assert(s->request && !s->tx_ended && !s->tx_aborted);
     s->tx_ended = s->tx_trailers = true;
@@ -79,7 +79,7 @@ static void tx_trailers(struct sp_sink *k, struct sp_headers *t)
 
 static void tx_abort(struct sp_sink *k, enum sp_abort why)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(k, struct fake_stream, cs.tx);
+    struct fake_exchange *s = SP_CONTAINER_OF(k, struct fake_exchange, cs.tx);
     assert(!s->tx_ended && !s->tx_aborted);
     s->tx_aborted = true;
     s->why = why;
@@ -92,19 +92,19 @@ static const struct sp_sink_ops tx_ops = {tx_headers, tx_data, tx_trailers, tx_a
 
 static void rx_pause(struct sp_source *o)
 {
-    SP_CONTAINER_OF(o, struct fake_stream, cs.rx)->paused++;
+    SP_CONTAINER_OF(o, struct fake_exchange, cs.rx)->paused++;
 }
 
 static void rx_resume(struct sp_source *o)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(o, struct fake_stream, cs.rx);
+    struct fake_exchange *s = SP_CONTAINER_OF(o, struct fake_exchange, cs.rx);
     assert(s->paused > 0);
     s->paused--;
 }
 
 static void rx_cancel(struct sp_source *o, enum sp_abort why)
 {
-    struct fake_stream *s = SP_CONTAINER_OF(o, struct fake_stream, cs.rx);
+    struct fake_exchange *s = SP_CONTAINER_OF(o, struct fake_exchange, cs.rx);
     assert(!s->rx_ended && !s->rx_cancelled);
     s->rx_cancelled = true;
     s->why = why;
@@ -120,7 +120,7 @@ static struct sp_codec_stream *codec_open(struct sp_codec *c, struct sp_sink *re
     struct sp_wire *w = SP_CONTAINER_OF(c, struct sp_wire, codec);
     if (!w->codec.ops->room(c))
         return NULL;
-    struct fake_stream *s = sp_xcalloc(1, sizeof(*s));
+    struct fake_exchange *s = sp_xcalloc(1, sizeof(*s));
     sp_arena_init(&s->arena);
     s->wire = w;
     s->cs.codec = c;
@@ -165,7 +165,7 @@ static void finish(struct sp_wire *w, enum sp_wire_end why, int err, const char 
     assert(!w->dead);
     struct sp_list *n;
     while ((n = sp_list_first(&w->streams)) != NULL) {
-        struct fake_stream *s = SP_CONTAINER_OF(n, struct fake_stream, link);
+        struct fake_exchange *s = SP_CONTAINER_OF(n, struct fake_exchange, link);
         if (!s->rx_ended && !s->rx_cancelled) {
             s->rx_ended = true;
             s->cs.rx.sink->ops->abort(s->cs.rx.sink, abort);
@@ -186,7 +186,7 @@ static void run(struct sp_defer *d)
     if (w->dead)
         return;
     SP_LIST_FOREACH_SAFE(n, &w->streams)
-        settle(SP_CONTAINER_OF(n, struct fake_stream, link));
+        settle(SP_CONTAINER_OF(n, struct fake_exchange, link));
     if (w->close_asked || ((w->codec.want_close || w->codec.draining) && w->ready && !w->codec.n_streams))
         finish(w, SP_WIRE_LOCAL, 0, NULL, SP_ABORT_CLOSED);
 }
@@ -257,11 +257,11 @@ size_t sp_wire_held(const struct sp_wire *w)
 
 /* --- the test's hands --- */
 
-struct fake_stream *fake_stream_at(struct sp_wire *w, unsigned i)
+struct fake_exchange *fake_stream_at(struct sp_wire *w, unsigned i)
 {
     SP_LIST_FOREACH(n, &w->streams)
         if (!i--)
-            return SP_CONTAINER_OF(n, struct fake_stream, link);
+            return SP_CONTAINER_OF(n, struct fake_exchange, link);
     return NULL;
 }
 
@@ -307,7 +307,7 @@ void fake_goaway(struct sp_wire *w)
     wake(w);
 }
 
-static void rx_over(struct fake_stream *s, bool end)
+static void rx_over(struct fake_exchange *s, bool end)
 {
     if (!end)
         return;
@@ -316,7 +316,7 @@ static void rx_over(struct fake_stream *s, bool end)
     settle(s);
 }
 
-void fake_respond_with(struct fake_stream *s, const char *lines, bool end)
+void fake_respond_with(struct fake_exchange *s, const char *lines, bool end)
 {
     assert(!s->rx_ended && !s->rx_cancelled && s->cs.rx.sink);
     struct sp_headers *h = sp_arena_alloc(&s->arena, sizeof(*h));
@@ -327,14 +327,14 @@ void fake_respond_with(struct fake_stream *s, const char *lines, bool end)
     rx_over(s, end);
 }
 
-void fake_respond(struct fake_stream *s, unsigned status, bool end)
+void fake_respond(struct fake_exchange *s, unsigned status, bool end)
 {
     char lines[64];
     snprintf(lines, sizeof(lines), ":status: %u\nserver: fake\n", status);
     fake_respond_with(s, lines, end);
 }
 
-void fake_data(struct fake_stream *s, const char *text, bool end)
+void fake_data(struct fake_exchange *s, const char *text, bool end)
 {
     struct sp_buf b;
     sp_buf_init(&b);
@@ -346,7 +346,7 @@ void fake_data(struct fake_stream *s, const char *text, bool end)
     rx_over(s, end);
 }
 
-void fake_trailers(struct fake_stream *s)
+void fake_trailers(struct fake_exchange *s)
 {
     struct sp_headers *t = sp_arena_zalloc(&s->arena, sizeof(*t));
     sp_headers_init(t, &s->arena);
@@ -356,7 +356,7 @@ void fake_trailers(struct fake_stream *s)
     rx_over(s, true);
 }
 
-void fake_abort(struct fake_stream *s, enum sp_abort why)
+void fake_abort(struct fake_exchange *s, enum sp_abort why)
 {
     s->rx_ended = true;
     s->why = why;
@@ -366,12 +366,12 @@ void fake_abort(struct fake_stream *s, enum sp_abort why)
     settle(s);
 }
 
-void fake_pause_request(struct fake_stream *s)
+void fake_pause_request(struct fake_exchange *s)
 {
     s->cs.tx.source->ops->pause(s->cs.tx.source);
 }
 
-void fake_resume_request(struct fake_stream *s)
+void fake_resume_request(struct fake_exchange *s)
 {
     s->cs.tx.source->ops->resume(s->cs.tx.source);
 }

@@ -11,7 +11,7 @@
 
 enum { FAKE_MAX = 64 };
 
-struct fake_stream {
+struct fake_exchange {
     struct sp_codec_stream cs;
     struct sp_arena arena;
     struct sp_list link;
@@ -47,7 +47,7 @@ struct sp_wire { /* the test's own: nothing else looks inside */
 extern struct sp_wire *fake_wires[FAKE_MAX];
 extern unsigned fake_n;
 /* Streams that are open on a wire. */
-struct fake_stream *fake_stream_at(struct sp_wire *w, unsigned i);
+struct fake_exchange *fake_stream_at(struct sp_wire *w, unsigned i);
 /* Not closed yet. */
 unsigned fake_alive(void);
 void fake_reset(void);
@@ -58,14 +58,14 @@ void fake_connect_as(struct sp_wire *w, bool h2);
 void fake_end(struct sp_wire *w, enum sp_wire_end why, int err, const char *text, enum sp_abort abort);
 void fake_goaway(struct sp_wire *w);
 
-void fake_respond(struct fake_stream *s, unsigned status, bool end);
+void fake_respond(struct fake_exchange *s, unsigned status, bool end);
 /* `lines`: "name: value" lines beside :status. */
-void fake_respond_with(struct fake_stream *s, const char *lines, bool end);
-void fake_data(struct fake_stream *s, const char *text, bool end);
-void fake_trailers(struct fake_stream *s);
-void fake_abort(struct fake_stream *s, enum sp_abort why);
+void fake_respond_with(struct fake_exchange *s, const char *lines, bool end);
+void fake_data(struct fake_exchange *s, const char *text, bool end);
+void fake_trailers(struct fake_exchange *s);
+void fake_abort(struct fake_exchange *s, enum sp_abort why);
 /* The codec's own backpressure of the request. */
-void fake_pause_request(struct fake_stream *s);
-void fake_resume_request(struct fake_stream *s);
+void fake_pause_request(struct fake_exchange *s);
+void fake_resume_request(struct fake_exchange *s);
 
 #endif

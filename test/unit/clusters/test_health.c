@@ -28,7 +28,7 @@ static void had_traffic(struct t_bed *b)
     sp_counter_inc(b->cluster->stats.upstream_cx_total);
 }
 
-static struct fake_stream *check_under_way(void)
+static struct fake_exchange *check_under_way(void)
 {
     for (unsigned i = 0; i < fake_n; i++)
         if (!fake_wires[i]->dead && fake_stream_at(fake_wires[i], 0))
@@ -43,7 +43,7 @@ static void answer_check(struct t_bed *b, const char *lines)
             fake_connect(fake_wires[i]);
             t_step(b, 0);
         }
-    struct fake_stream *s = check_under_way();
+    struct fake_exchange *s = check_under_way();
     assert_non_null(s);
     fake_respond_with(s, lines, true);
     t_step(b, 0);
@@ -62,7 +62,7 @@ static void test_first_check(void **state)
     assert_int_equal(fake_n, 1);
     assert_int_equal(t_stat("health_check.attempt"), 1);
     fake_connect(fake_wires[0]);
-    struct fake_stream *s = check_under_way();
+    struct fake_exchange *s = check_under_way();
     assert_str(s->request->method, "GET");
     assert_str(s->request->authority, "c");
     assert_str(s->request->path, "/health");
@@ -136,7 +136,7 @@ static void test_status(void **state)
     t_step(&b, 0);
     fake_connect(fake_wires[0]);
     t_step(&b, 0);
-    struct fake_stream *s = check_under_way();
+    struct fake_exchange *s = check_under_way();
     assert_str(s->request->authority, "h.test");
     assert_str(s->request->method, "HEAD");
     answer_check(&b, ":status: 418\n");

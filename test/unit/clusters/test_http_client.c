@@ -55,7 +55,7 @@ static struct sp_http_call *start(struct t_bed *b, struct got *g, const char *bo
     return sp_http_call_start(b->cluster, &b->workers[0], &r, on_done, g);
 }
 
-static struct fake_stream *connected(struct t_bed *b)
+static struct fake_exchange *connected(struct t_bed *b)
 {
     t_step(b, 0);
     struct sp_wire *w = fake_wires[fake_n - 1];
@@ -74,7 +74,7 @@ static void test_whole_answer(void **state)
     t_bed_hosts(&b, 1, NULL);
     start(&b, &g, "ask=1");
     assert_int_equal(fake_n, 0); /* nothing happens inside */
-    struct fake_stream *s = connected(&b);
+    struct fake_exchange *s = connected(&b);
     assert_str(s->request->authority, "keys.test");
     assert_str(sp_headers_get_id(s->request, SP_H_CONTENT_LENGTH), "5");
     assert_str(sp_headers_get_id(s->request, SP_H_ACCEPT), "application/json");
@@ -111,7 +111,7 @@ static void test_no_answers(void **state)
     assert_int_equal(g.why, SP_ABORT_TIMEOUT);
 
     start(&b, &g, NULL);
-    struct fake_stream *s = connected(&b);
+    struct fake_exchange *s = connected(&b);
     fake_respond(s, 200, false);
     fake_data(s, "exactly twenty bytes", false);
     fake_data(s, "!", true); /* over max_body */
@@ -141,7 +141,7 @@ static void test_limit_is_met_exactly(void **state)
     struct got g;
     t_bed_hosts(&b, 1, NULL);
     start(&b, &g, NULL);
-    struct fake_stream *s = connected(&b);
+    struct fake_exchange *s = connected(&b);
     fake_respond(s, 404, false);
     fake_data(s, "exactly twenty bytes", true);
     t_step(&b, 0);
@@ -158,7 +158,7 @@ static void test_cancel(void **state)
         struct got g;
         t_bed_hosts(&b, 1, NULL);
         struct sp_http_call *call = start(&b, &g, NULL);
-        struct fake_stream *s = NULL;
+        struct fake_exchange *s = NULL;
         if (at >= 1)
             t_step(&b, 0);
         if (at >= 2)
@@ -185,7 +185,7 @@ static void test_from_inside(void **state)
     fake_respond(connected(&b), 204, true);
     t_step(&b, 0);
     assert_int_equal(g.calls, 1);
-    struct fake_stream *s = connected(&b);
+    struct fake_exchange *s = connected(&b);
     assert_str(s->request->path, "/again");
     assert_int_equal(fake_n, 1);
     fake_respond(s, 200, true);

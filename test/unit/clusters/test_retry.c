@@ -18,7 +18,7 @@ static struct sp_wire *last_wire(void)
 }
 
 /* The stream of the attempt under way, connecting first where it has to. */
-static struct fake_stream *attempt(struct t_bed *b)
+static struct fake_exchange *attempt(struct t_bed *b)
 {
     if (!last_wire()->ready && !last_wire()->dead) {
         fake_connect(last_wire());
@@ -127,7 +127,7 @@ static bool retried_on(uint32_t on, const char *request, const char *response)
     struct sp_retry_policy p = {.on = on, .num_retries = 1, .status_codes = codes, .n_status_codes = 1};
     t_bed_hosts(&b, 1, NULL);
     begin(&c, &b, on ? &p : NULL, request, true);
-    struct fake_stream *s = attempt(&b);
+    struct fake_exchange *s = attempt(&b);
     assert_null(sp_headers_find(s->request, SP_STR("x-envoy-retry-on"), NULL));
     assert_null(sp_headers_find(s->request, SP_STR("x-envoy-max-retries"), NULL));
     fake_respond_with(s, response, true);
@@ -196,7 +196,7 @@ static void test_body_is_sent_again(void **state)
     t_bed_hosts(&b, 2, NULL);
     begin(&c, &b, &p, ":method: POST\n:authority: h\n:path: /\n", false);
     t_call_data(&c, "early ", false);
-    struct fake_stream *s = attempt(&b);
+    struct fake_exchange *s = attempt(&b);
     t_call_data(&c, "and ", false);
     assert_memory_equal(s->body, "early and ", 10);
     fake_end(last_wire(), SP_WIRE_REMOTE, -ECONNRESET, NULL, SP_ABORT_RESET);
@@ -233,7 +233,7 @@ static void test_big_body_is_not(void **state)
     struct sp_retry_policy p = {.on = SP_RETRY_5XX, .num_retries = 2};
     t_bed_hosts(&b, 1, "per_connection_buffer_limit_bytes: 10000\n");
     begin(&c, &b, &p, ":method: PUT\n:authority: h\n:path: /\n", false);
-    struct fake_stream *s = attempt(&b);
+    struct fake_exchange *s = attempt(&b);
     t_call_data(&c, big, false);
     t_call_data(&c, big, true);
     assert_int_equal(s->body_total, 12000);
@@ -362,7 +362,7 @@ static void test_route_timeout_while_pausing(void **state)
     struct sp_upstream_setup more = {.retry = &p, .timeout_ns = 1};
     t_bed_hosts(&b, 1, NULL);
     t_call_begin(&c, &b, 0, &more, ":method: POST\n:authority: h\n:path: /\n", false);
-    struct fake_stream *s = attempt(&b);
+    struct fake_exchange *s = attempt(&b);
     t_call_data(&c, "x", true);
     fake_respond(s, 503, true);
     assert_int_equal(c.up.phase, SP_UPSTREAM_PAUSING);
@@ -424,7 +424,7 @@ static bool stale_retried(const char *lines, const char *body, bool h2, enum sp_
     if (again) {
         t_step(&b, 0);
         assert_int_equal(fake_n, 2);
-        struct fake_stream *s = attempt(&b);
+        struct fake_exchange *s = attempt(&b);
         fake_respond(s, 200, true);
         assert_int_equal(c.status, 200);
         assert_int_equal(c.info.flags, 0);
@@ -545,7 +545,7 @@ static void test_other_host_after_refused_connection(void **state)
     t_step(&b, 0);
     assert_int_equal(fake_n, 2);
     assert_int_not_equal(fake_wires[0]->to.port, fake_wires[1]->to.port);
-    struct fake_stream *s = attempt(&b);
+    struct fake_exchange *s = attempt(&b);
     assert_int_equal(s->body_len, 28);
     fake_respond(s, 200, true);
     assert_int_equal(c.status, 200);

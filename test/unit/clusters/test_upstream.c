@@ -7,7 +7,7 @@
 
 #define UP "upstream connect error or disconnect/reset before headers. "
 
-static struct fake_stream *connected(struct t_bed *b, unsigned i)
+static struct fake_exchange *connected(struct t_bed *b, unsigned i)
 {
     fake_connect(fake_wires[i]);
     t_step(b, 0);
@@ -35,7 +35,7 @@ static void test_get(void **state)
     assert_int_equal(fake_wires[0]->setup.connect_ns, 5 * SP_NS_PER_S);
     assert_int_equal(t_stat("upstream_rq_pending_active"), 1);
     t_step(&b, 3);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     assert_true(s->tx_ended);
     assert_str(s->request->path, "/");
     assert_int_equal(t_stat("upstream_rq_active"), 1);
@@ -78,7 +78,7 @@ static void test_body_both_ways(void **state)
     t_bed_hosts(&b, 1, NULL);
     t_call_begin(&c, &b, 0, NULL, ":method: POST\n:authority: h\n:path: /\n", false);
     t_call_data(&c, "one ", false); /* before there is a connection */
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     assert_int_equal(s->body_len, 4);
     t_call_data(&c, "two ", false);
     fake_respond(s, 200, false); /* early, and the exchange goes on */
@@ -109,7 +109,7 @@ static void test_request_trailers(void **state)
     sp_headers_add(&t, SP_STR("x-t"), SP_STR("1"));
     t_call_data(&c, "x", false);
     sp_upstream_trailers(&c.up, &t); /* all of it waits for the connection */
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     assert_true(s->tx_trailers && s->tx_ended);
     assert_int_equal(s->body_len, 1);
     fake_respond(s, 204, true);
@@ -135,7 +135,7 @@ static void test_early_answer(void **state)
     struct t_call c = {0};
     t_bed_hosts(&b, 1, NULL);
     t_call_begin(&c, &b, 0, NULL, ":method: POST\n:authority: h\n:path: /\n", false);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     t_call_data(&c, "x", false);
     fake_pause_request(s);
     assert_int_equal(c.paused, 1);
@@ -157,7 +157,7 @@ static void test_informational(void **state)
     struct t_call c = {0};
     t_bed_hosts(&b, 1, NULL);
     t_call_get(&c, &b);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     fake_respond(s, 100, false);
     assert_int_equal(c.informed, 0); /* ours to say */
     fake_respond(s, 103, false);
@@ -194,7 +194,7 @@ static void test_request_backpressure(void **state)
     assert_int_equal(c.paused, 1);
     t_call_data(&c, "on its way", false);
     assert_int_equal(c.paused, 1);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     assert_int_equal(c.paused, 0);
     assert_int_equal(s->body_total, 5 + sizeof(big) - 1 + 10);
     fake_pause_request(s);
@@ -218,7 +218,7 @@ static void test_response_backpressure(void **state)
     struct t_call c = {0}, d = {0};
     t_bed_hosts(&b, 1, NULL);
     t_call_get(&c, &b);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     fake_respond(s, 200, false);
     struct sp_source *out = c.sink.source;
     out->ops->pause(out);
@@ -251,7 +251,7 @@ static void test_early_pause(void **state)
     t_call_get(&c, &b);
     struct sp_source *out = c.sink.source;
     out->ops->pause(out);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     assert_int_equal(s->paused, 1);
     out->ops->resume(out);
     assert_int_equal(s->paused, 0);
@@ -342,7 +342,7 @@ static void test_reset_before_head(void **state)
                        "    \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n"
                        "    explicit_http_config: {http2_protocol_options: {}}\n");
     t_call_get(&c, &b);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     fake_abort(s, SP_ABORT_RESET);
     expect_failure(&c, 503, SP_FLAG_UR, UP "reset reason: remote reset",
                    "upstream_reset_before_response_started{remote_reset}");
@@ -366,7 +366,7 @@ static void test_dies_after_head(void **state)
     struct t_call c = {0};
     t_bed_hosts(&b, 1, NULL);
     t_call_get(&c, &b);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     fake_respond(s, 200, false);
     fake_data(s, "ha", false);
     fake_end(fake_wires[0], SP_WIRE_REMOTE, 0, NULL, SP_ABORT_CLOSED);
@@ -414,7 +414,7 @@ static void test_timeout(void **state)
 
     /* In the middle of the answer. */
     t_call_begin(&c, &b, 0, &more, NULL, true);
-    struct fake_stream *s = connected(&b, 1);
+    struct fake_exchange *s = connected(&b, 1);
     fake_respond(s, 200, false);
     t_step(&b, 1000);
     assert_true(c.aborted);
@@ -469,7 +469,7 @@ static void test_cancel_anywhere(void **state)
         struct sp_upstream_setup more = {.timeout_ns = SP_NS_PER_S, .retry = &policy, .per_try_timeout_ns = SP_NS_PER_S};
         t_bed_hosts(&b, 1, NULL);
         t_call_begin(&c, &b, 0, &more, ":method: POST\n:authority: h\n:path: /\n", false);
-        struct fake_stream *s = NULL;
+        struct fake_exchange *s = NULL;
         if (at >= 1)
             t_call_data(&c, "x", false);
         if (at >= 2) {
@@ -506,7 +506,7 @@ static void test_cancel_in_head(void **state)
     struct t_call c = {0};
     t_bed_hosts(&b, 1, NULL);
     t_call_get(&c, &b);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     c.cancel_in_head = true;
     fake_respond(s, 200, false);
     assert_true(s->rx_cancelled);
@@ -526,7 +526,7 @@ static void test_auto_host_rewrite(void **state)
                   " address: {pipe: {path: /run/o.sock}}}}]}]}\n");
     t_call_begin(&c, &b, 0, &more, NULL, true);
     assert_int_equal(fake_wires[0]->to.family, AF_UNIX);
-    struct fake_stream *s = connected(&b, 0);
+    struct fake_exchange *s = connected(&b, 0);
     assert_str(s->request->authority, "origin.test");
     assert_str(sp_headers_get_id(s->request, SP_H_X_FORWARDED_HOST), "h");
     fake_respond(s, 200, true);

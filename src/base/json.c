@@ -3,10 +3,13 @@
 
 #include <assert.h>
 
-/* Counts brackets outside strings, so that the parser's recursion is bounded before it begins. */
-static bool shallow(struct sp_str text, unsigned max_depth)
+/*
+ * Counts brackets and commas outside strings, so that the parser's recursion and memory are bounded before it begins.
+ * Each value but the first of its object or array follows a comma.
+ */
+static bool bounded(struct sp_str text, unsigned max_depth, unsigned max_values)
 {
-    unsigned depth = 0;
+    unsigned depth = 0, values = 0;
     bool string = false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -18,7 +21,10 @@ static bool shallow(struct sp_str text, unsigned max_depth)
         } else if (c == '"') {
             string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > max_depth)
+            if (++depth > max_depth || ++values > max_values)
+                return false;
+        } else if (c == ',') {
+            if (++values > max_values)
                 return false;
         } else if ((c == '}' || c == ']') && depth) {
             depth--;
@@ -27,10 +33,10 @@ static bool shallow(struct sp_str text, unsigned max_depth)
     return true;
 }
 
-json_t *sp_json_load(struct sp_str text, unsigned max_depth)
+json_t *sp_json_load(struct sp_str text, unsigned max_depth, unsigned max_values)
 {
     assert(text.ptr || text.len == 0);
-    if (text.len == 0 || !shallow(text, max_depth))
+    if (text.len == 0 || !bounded(text, max_depth, max_values))
         return NULL;
     return json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reading JSON that others wrote (tokens, key sets, lists): strictly, with jansson behind it.  Refused are members
- * written twice, text behind the value, invalid UTF-8, NUL in strings, and nesting deeper than the caller takes.
- * The caller bounds the size.  Pure functions, any thread; a json_t belongs to one thread at a time.
+ * written twice, text behind the value, invalid UTF-8, NUL in strings, and what is nested deeper or has more values than
+ * the caller takes (a value costs far more than its two bytes).  The caller bounds the size.  Pure functions, any thread;
+ * a json_t belongs to one thread at a time.
  */
 #ifndef SP_BASE_JSON_H
 #define SP_BASE_JSON_H
@@ -12,7 +13,7 @@
 #include "base/str.h"
 
 /* A new reference to an object or array, or NULL. */
-json_t *sp_json_load(struct sp_str text, unsigned max_depth);
+json_t *sp_json_load(struct sp_str text, unsigned max_depth, unsigned max_values);
 
 /* The string member of an object; a NULL slice when it is absent or no string. Lives as long as the object. */
 struct sp_str sp_json_str(const json_t *object, const char *name);

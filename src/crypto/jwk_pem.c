@@ -102,8 +102,9 @@ static bool take_ec(struct sp_str der, struct sp_arena *arena, struct sp_jwk *re
     byte *x = sp_arena_alloc(arena, MAX_ECC_BYTES), *y = sp_arena_alloc(arena, MAX_ECC_BYTES);
     if (wc_ecc_init(&key) != 0)
         return false;
+    /* A point that is none can be longer than its field, which the export would write over its buffer's end. */
     bool good = wc_EccPublicKeyDecode((const byte *)der.ptr, &at, &key, (word32)der.len) == 0 && at == der.len &&
-                kind_of_curve(wc_ecc_get_curve_id(key.idx), &ret->kind) &&
+                wc_ecc_check_key(&key) == 0 && kind_of_curve(wc_ecc_get_curve_id(key.idx), &ret->kind) &&
                 wc_ecc_export_public_raw(&key, x, &x_len, y, &y_len) == 0;
     wc_ecc_free(&key);
     ret->x = sp_str_n((char *)x, x_len);

@@ -8,7 +8,7 @@
 #include "crypto/hash.h"
 #include "crypto/jwk_set.h"
 
-enum { MAX_DEPTH = 8 };
+enum { MAX_DEPTH = 8, MAX_VALUES = 16384 };
 
 /* A base64url member; false when it is absent or something else. */
 static bool member(const json_t *jwk, const char *name, struct sp_arena *arena, struct sp_str *ret)
@@ -153,7 +153,7 @@ static const char *take_keys(struct sp_jwks *set, const json_t *root)
 
 static const char *take_json(struct sp_jwks *set, struct sp_str text)
 {
-    json_t *root = sp_json_load(text, MAX_DEPTH);
+    json_t *root = sp_json_load(text, MAX_DEPTH, MAX_VALUES);
     if (!json_is_object(root)) {
         json_decref(root);
         return "neither a JWKS (a JSON object, no member twice) nor PEM";

@@ -58,7 +58,7 @@ static enum sp_jws_result parse_header(struct sp_arena *arena, struct sp_jws *jw
 {
     if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws->header_b64, &jws->header_json) < 0)
         return SP_JWS_HEADER_BASE64;
-    json_t *header = sp_json_load(jws->header_json, SP_JWS_HEADER_DEPTH);
+    json_t *header = sp_json_load(jws->header_json, SP_JWS_HEADER_DEPTH, SP_JWT_MAX_VALUES);
     enum sp_jws_result r = json_is_object(header) ? take_header(header, arena, jws) : SP_JWS_HEADER_JSON;
     json_decref(header);
     return r;
@@ -79,7 +79,7 @@ enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, s
         return SP_JWS_PAYLOAD_BASE64;
     if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws.signature_b64, &jws.signature) < 0)
         return SP_JWS_SIGNATURE_BASE64;
-    jws.payload = sp_json_load(jws.payload_json, MAX_PAYLOAD_DEPTH);
+    jws.payload = sp_json_load(jws.payload_json, MAX_PAYLOAD_DEPTH, SP_JWT_MAX_VALUES);
     if (!json_is_object(jws.payload)) {
         json_decref(jws.payload);
         return SP_JWS_PAYLOAD_JSON;

@@ -15,6 +15,7 @@ enum {
     SP_JWKS_MAX_BYTES = 1 << 20,
     SP_JWKS_MAX_KEYS = 256,
     SP_JWT_MAX_BYTES = 64 << 10,
+    SP_JWT_MAX_VALUES = 4096, /* members and items of a header or payload */
     SP_JWS_HEADER_DEPTH = 8, /* nesting of a header */
 };
 

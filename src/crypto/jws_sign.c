@@ -53,7 +53,8 @@ struct sp_str sp_signer_jwks(const struct sp_signer *s, struct sp_arena *arena)
     struct sp_str x = sp_base64_encode(arena, SP_BASE64URL_NOPAD, sp_str_n((const char *)s->x, COORDINATE));
     struct sp_str y = sp_base64_encode(arena, SP_BASE64URL_NOPAD, sp_str_n((const char *)s->y, COORDINATE));
     return sp_arena_printf(arena,
-                           "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\",\"use\":\"sig\",\"kid\":\"%s\","
+                           "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\",\"use\":\"sig\",\"kid\":\"%"
+                           "s\","
                            "\"x\":\"%.*s\",\"y\":\"%.*s\"}]}",
                            s->kid, SP_STR_ARG(x), SP_STR_ARG(y));
 }
@@ -82,6 +83,7 @@ struct sp_str sp_signer_sign(struct sp_signer *s, struct sp_str payload_json, st
     sp_sha256(text, digest);
     if (sign(s, digest, signature) < 0)
         return SP_STR_NULL;
-    struct sp_str sig = sp_base64_encode(arena, SP_BASE64URL_NOPAD, sp_str_n((const char *)signature, sizeof(signature)));
+    struct sp_str sig = sp_base64_encode(arena, SP_BASE64URL_NOPAD, sp_str_n((const char *)signature,
+                                                                             sizeof(signature)));
     return sp_arena_printf(arena, "%.*s.%.*s", SP_STR_ARG(text), SP_STR_ARG(sig));
 }

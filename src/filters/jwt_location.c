@@ -155,10 +155,11 @@ static struct sp_str side(struct sp_str pair, bool value)
 
 static struct sp_str query_of(struct sp_str path)
 {
+    ptrdiff_t fragment = sp_str_chr(path, '#');
+    if (fragment >= 0)
+        path = sp_str_sub(path, 0, (size_t)fragment);
     ptrdiff_t at = sp_str_chr(path, '?');
-    struct sp_str query = at < 0 ? SP_STR_NULL : sp_str_sub(path, (size_t)at + 1, path.len);
-    ptrdiff_t fragment = sp_str_chr(query, '#');
-    return fragment < 0 ? query : sp_str_sub(query, 0, (size_t)fragment);
+    return at < 0 ? SP_STR_NULL : sp_str_sub(path, (size_t)at + 1, path.len);
 }
 
 static void find_params(const struct sp_jwt_locations *l, const struct sp_headers *h, struct sp_arena *arena,

@@ -216,7 +216,7 @@ static struct sp_str payload_json(struct sp_jwt_verifier *v, const struct sp_jwt
 static void set_good_metadata(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, struct sp_jwt_token *t)
 {
     if (p->header_key.len && parse(v, t) == SP_JWT_OK) {
-        json_t *header = sp_json_load(t->jws.header_json, SP_JWS_HEADER_DEPTH);
+        json_t *header = sp_json_load(t->jws.header_json, SP_JWS_HEADER_DEPTH, SP_JWT_MAX_VALUES);
         sp_filter_set_metadata(v->filter, ns, p->header_key, sp_jwt_json(header, v->arena));
         json_decref(header);
     }

@@ -10,14 +10,14 @@
 
 static bool loads(struct sp_str text, unsigned depth)
 {
-    json_t *v = sp_json_load(text, depth);
+    json_t *v = sp_json_load(text, depth, 1000);
     json_decref(v);
     return v != NULL;
 }
 
 static void test_good(void **state)
 {
-    json_t *v = sp_json_load(SP_STR(" {\"a\": \"x\", \"b\": 1, \"c\": null, \"d\": \"\"}\n"), 1);
+    json_t *v = sp_json_load(SP_STR(" {\"a\": \"x\", \"b\": 1, \"c\": null, \"d\": \"\"}\n"), 1, 10);
     assert_non_null(v);
     assert_true(sp_str_eq(sp_json_str(v, "a"), SP_STR("x")));
     assert_non_null(sp_json_str(v, "d").ptr);
@@ -65,12 +65,30 @@ static void test_depth(void **state)
     assert_false(loads(sp_str_n(deep, sizeof(deep)), 32));
 }
 
+static bool loads_values(const char *text, unsigned max)
+{
+    json_t *v = sp_json_load(sp_str_c(text), 8, max);
+    json_decref(v);
+    return v != NULL;
+}
+
+static void test_values(void **state)
+{
+    assert_true(loads_values("[1,2,3]", 3));
+    assert_false(loads_values("[1,2,3]", 2));
+    assert_true(loads_values("{\"a\":[1,2],\"b\":{}}", 5));
+    assert_false(loads_values("{\"a\":[1,2],\"b\":{}}", 4));
+    assert_false(loads_values("[[],[],[]]", 5));
+    assert_true(loads_values("[\",,,,,,\"]", 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,21 @@ static void test_too_long(void **state)
     free(text);
 }
 
+/* 60 KiB of values would cost milliseconds. */
+static void test_too_many_values(void **state)
+{
+    char *payload = malloc(2 * SP_JWT_MAX_VALUES + 100);
+    for (unsigned n = SP_JWT_MAX_VALUES - 1; n <= SP_JWT_MAX_VALUES; n++) {
+        size_t len = (size_t)sprintf(payload, "{\"a\":[");
+        for (unsigned i = 0; i < n; i++)
+            len += (size_t)sprintf(payload + len, i ? ",1" : "1");
+        strcpy(payload + len, "]}");
+        assert_int_equal(parse_json("{\"alg\":\"RS256\"}", payload),
+                         n == SP_JWT_MAX_VALUES - 1 ? SP_JWS_OK : SP_JWS_PAYLOAD_JSON);
+    }
+    free(payload);
+}
+
 static void test_texts(void **state)
 {
     for (int r = SP_JWS_OK; r <= SP_JWS_SIGNATURE; r++)
@@ -148,7 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good), cmocka_unit_test(test_sections), cmocka_unit_test(test_base64),
         cmocka_unit_test(test_json), cmocka_unit_test(test_alg),      cmocka_unit_test(test_kid_and_crit),
-        cmocka_unit_test(test_too_long), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_too_long), cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_texts),
     };
     sp_arena_init(&arena);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ static struct sp_arena arena;
 
 static enum sp_jwt_status read_as(const char *json, struct sp_jwt_claims *c)
 {
-    json_t *payload = sp_json_load(sp_str_c(json), 32);
+    json_t *payload = sp_json_load(sp_str_c(json), 32, 100);
     assert_non_null(payload);
     enum sp_jwt_status s = sp_jwt_claims_read(payload, c);
     json_decref(payload);
@@ -89,7 +89,7 @@ static bool audience(const char *aud, const char *a, const char *b)
 {
     struct sp_jwt_claims c;
     struct sp_str allowed[] = {sp_jwt_audience(sp_str_c(a)), sp_jwt_audience(sp_str_c(b))};
-    json_t *payload = sp_json_load(sp_arena_printf(&arena, "{%s}", aud), 8);
+    json_t *payload = sp_json_load(sp_arena_printf(&arena, "{%s}", aud), 8, 100);
     assert_int_equal(sp_jwt_claims_read(payload, &c), SP_JWT_OK);
     bool ok = sp_jwt_claims_audience_ok(&c, allowed, !a[0] ? 0 : !b[0] ? 1 : 2);
     json_decref(payload);
@@ -122,7 +122,7 @@ static void claim_is(const char *name, const char *text)
                "se,"
                "\"l\":[\"a\",1],\"o\":{\"in\":{\"deep\":7},\"x\":\"y\"},\"a.b\":\"dotted\",\"a\":{\"c\":\"nested\"},"
                "\"both.x\":\"dotted\",\"both\":{\"x\":\"nested\"},\"https://x.y/z\":\"url\","
-               "\"lf\":\"a\\nx-admin: 1\",\"cr\":\"a\\r\",\"sp\":\" a\",\"u\":\"\\u00fc\",\"\":\"none\"}"), 8);
+               "\"lf\":\"a\\nx-admin: 1\",\"cr\":\"a\\r\",\"sp\":\" a\",\"u\":\"\\u00fc\",\"\":\"none\"}"), 8, 100);
     assert_non_null(payload);
     struct sp_str got = sp_jwt_claim_text(sp_jwt_claim(payload, sp_str_c(name)), &arena);
     if (text)

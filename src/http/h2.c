@@ -233,6 +233,7 @@ static nghttp2_option *options(const struct sp_codec_config *config)
     nghttp2_option_set_max_reserved_remote_streams(o, 0);
     nghttp2_option_set_max_settings(o, NGHTTP2_DEFAULT_MAX_SETTINGS);
     nghttp2_option_set_max_continuations(o, SP_H2_MAX_CONTINUATIONS);
+    nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX); /* the meter's goes by what ended well, too */
     nghttp2_option_set_max_outbound_ack(o, config->h2_max_outbound_control);
     nghttp2_option_set_max_deflate_dynamic_table_size(o, config->h2_table_size);
     nghttp2_option_set_max_send_header_block_length(o, MAX_SEND_HEADER_BLOCK);

@@ -9,7 +9,7 @@
 #include "codec_user.h"
 #include "h2_frames.h"
 
-enum { RIG_STREAMS = 4096, RIG_NO_CODE = -1 };
+enum { RIG_STREAMS = 16384, RIG_NO_CODE = -1 };
 
 struct rig_stream {
     int status;      /* the last head's; 0: none */

@@ -226,7 +226,7 @@ static void test_honest_resets(void **state)
     (void)state;
     struct rig *r = rig_new(true, NULL);
     uint32_t id = 1;
-    for (unsigned i = 0; i < 400; i++) {
+    for (unsigned i = 0; i < 1200; i++) {
         rig_check_alive(r, id);
         rig_check_alive(r, id += 2);
         r->side.hook = NULL;
@@ -422,6 +422,30 @@ static void test_no_heads_without_room(void **state)
     rig_free(r);
 }
 
+/* Streams whose readers wait, with a little content each: they must not hold a chunk of memory each. */
+static void pause_all(struct cu_side *side, struct cu_exchange *x, enum cu_point at)
+{
+    (void)side;
+    if (at == CU_STREAM)
+        x->cs->rx.ops->pause(&x->cs->rx);
+}
+
+static void test_little_content_costs_little(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    r->side.hook = pause_all;
+    for (unsigned i = 0; i < 100; i++) {
+        h2f_post(&r->in, 1 + 2 * i, 0);
+        h2f_frame(&r->in, H2F_DATA, 0, 1 + 2 * i, "0123456789", 10);
+        rig_go(r);
+    }
+    assert_int_equal(r->side.n, 100);
+    assert_int_equal(r->side.x[99]->cs->rx_body_bytes, 10);
+    assert_in_range(sp_buf_thread_chunks(), 1, 2);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_huge_table_refused),
         cmocka_unit_test(test_outbound_flood),
         cmocka_unit_test(test_no_heads_without_room),
+        cmocka_unit_test(test_little_content_costs_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@
     X(ENCODING_NOT_ALLOWED, "http1.transfer_encoding_not_allowed", 400, BAD_REQUEST) \
     X(NO_HOST, "missing_host_header", 400, BAD_REQUEST) \
     X(HOSTS, "http1.multiple_host", 400, BAD_REQUEST) \
-    X(HOST, "http1.invalid_host", 400, BAD_REQUEST) \
+    X(HOST, "http.invalid_authority", 400, BAD_REQUEST) \
     X(CONNECTION, "http1.connection_header_rejected", 400, BAD_REQUEST) \
     X(UPGRADE, "http1.invalid_upgrade", 400, BAD_REQUEST) \
     X(UNDERSCORE, "http1.unexpected_underscore", 400, REQUESTS_REJECTED_UNDERSCORE) \

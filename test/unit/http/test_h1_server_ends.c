@@ -73,7 +73,7 @@ static void error_can_leave_the_connection_open(void **state)
     p.config.h1_keep_open_on_error = true;
     start();
     peer_feed(&p, "POST / HTTP/1.1\r\nHost: a b\r\nContent-Length: 3\r\n\r\nabc" GET("/2"));
-    LOGGED("event http1.invalid_host 400\n");
+    LOGGED("event http.invalid_authority 400\n");
     SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 12\r\n\r\nBad Request\n");
     LOGGED("stream 2 GET http a /2\n2: headers end\n");
     user_respond(p.user, 200, "", true);

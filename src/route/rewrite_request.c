@@ -102,10 +102,10 @@ struct sp_str sp_route_redirect(const struct sp_route *r, const struct sp_header
     struct sp_str scheme = to->scheme.len ? to->scheme : to->https ? SP_STR("https") : h->scheme;
     struct sp_str host = to->host.len ? to->host : request_host(h, scheme, to->port.len > 0);
     struct sp_str path = sp_rewrite_path(rw, h->path, h->arena);
+    *ret_status = path.ptr ? to->status : 500;
     if (!path.ptr)
         return SP_STR_NULL;
     path = redirect_path(to, path, h->arena);
-    *ret_status = to->status;
     return sp_arena_printf(h->arena, "%.*s://%.*s%.*s%s%.*s", SP_STR_ARG(scheme), SP_STR_ARG(host), SP_STR_ARG(to->port),
                            path.len && path.ptr[0] == '/' ? "" : "/", SP_STR_ARG(path));
 }

@@ -124,7 +124,7 @@ struct sp_cluster *sp_route_pick_cluster(const struct sp_route *r, const struct 
  */
 bool sp_route_rewrite(const struct sp_route *r, const struct sp_weighted_cluster *w, struct sp_headers *h,
                       struct sp_str *ret_original_path, struct sp_str *ret_original_host);
-/* The Location of a redirect and its status. A NULL slice: a rewrite failed as above: answer 500. */
+/* The Location of a redirect and its status. A NULL slice, and status 500: a rewrite failed as above. */
 struct sp_str sp_route_redirect(const struct sp_route *r, const struct sp_headers *h, unsigned *ret_status);
 
 #endif

@@ -156,6 +156,11 @@ static void get_connection_id(const struct sp_fmt_op *op, const struct sp_format
     v->num = in->info->conn ? in->info->conn->id : 0;
 }
 
+static void get_listener(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    sp_fmt_set(v, SP_FMT_STR, in->info->conn ? in->info->conn->listener : SP_STR_NULL);
+}
+
 static void get_failure(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     sp_fmt_set(v, SP_FMT_STR, in->info->conn ? in->info->conn->failure_reason : SP_STR_NULL);
@@ -194,6 +199,7 @@ const struct sp_fmt_desc sp_fmt_ops_conn[] = {
     TLS("DOWNSTREAM_TLS_CIPHER", DOWN, CIPHER),
     TLS("DOWNSTREAM_TLS_VERSION", DOWN, VERSION),
     {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", get_failure, 0, 0, NULL, NO, false},
+    {"LISTENER_NAME", get_listener, 0, 0, NULL, NO, false},
     TLS("REQUESTED_SERVER_NAME", DOWN, SNI),
     TLS("UPSTREAM_LOCAL_DNS_SAN", UP, LOCAL_DNS),
     TLS("UPSTREAM_LOCAL_SUBJECT", UP, LOCAL_SUBJECT),

@@ -150,11 +150,21 @@ static bool parse_text(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struc
     return true;
 }
 
+static struct sp_str query_of(const struct sp_format_input *in)
+{
+    struct sp_str path = in->request ? in->request->path : SP_STR_NULL;
+    ptrdiff_t mark = sp_str_chr(path, '?');
+    return mark < 0 ? SP_STR_NULL : sp_str_n(path.ptr + mark + 1, path.len - (size_t)mark - 1);
+}
+
+static void get_query(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    sp_fmt_set(v, SP_FMT_STR, query_of(in));
+}
+
 static void get_query_parameter(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
-    struct sp_str path = in->request ? in->request->path : SP_STR_NULL, item;
-    ptrdiff_t mark = sp_str_chr(path, '?');
-    struct sp_str all = mark < 0 ? SP_STR_NULL : sp_str_n(path.ptr + mark + 1, path.len - (size_t)mark - 1);
+    struct sp_str all = query_of(in), item;
     v->kind = SP_FMT_NONE;
     while (sp_str_split(&all, '&', &item)) {
         ptrdiff_t eq = sp_str_chr(item, '=');
@@ -392,6 +402,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"PATH", get_path, REQUEST, 0, parse_path, MAY, true},
     {"PROTOCOL", get_protocol, 0, 0, NULL, NO, false},
     {"QUERY_PARAM", get_query_parameter, 0, 0, parse_text, NEEDS, true},
+    {"QUERY_PARAMS", get_query, 0, 0, NULL, NO, true},
     {"REQ", get_header, REQUEST, 0, parse_headers, NEEDS, true},
     {"REQUEST_HEADER", get_header, REQUEST, 0, parse_headers, NEEDS, true},
     {"REQUEST_HEADERS_BYTES", get_count, RX_HEAD, 0, NULL, NO, false},

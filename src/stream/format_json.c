@@ -99,7 +99,9 @@ static bool constant(struct json *j, struct sp_str key, const Value *v)
 {
     comma(j);
     sp_fmt_literal(j->f, key);
-    if (v->kind_case == KIND(BOOL_VALUE))
+    if (v->kind_case == KIND(NULL_VALUE))
+        sp_fmt_literal(j->f, SP_STR("null"));
+    else if (v->kind_case == KIND(BOOL_VALUE))
         sp_fmt_literal(j->f, v->bool_value ? SP_STR("true") : SP_STR("false"));
     else if (v->number_value == floor(v->number_value) && fabs(v->number_value) < 9007199254740992.0)
         sp_fmt_literal(j->f, sp_arena_printf(&j->f->arena, "%.0f", v->number_value));
@@ -118,6 +120,7 @@ static bool value(struct json *j, struct sp_str key, const Value *v)
     switch (v->kind_case) {
     case KIND(STRING_VALUE):
         return text(j, key, sp_str_c(v->string_value));
+    case KIND(NULL_VALUE):
     case KIND(NUMBER_VALUE):
     case KIND(BOOL_VALUE):
         return constant(j, key, v);
@@ -130,7 +133,7 @@ static bool value(struct json *j, struct sp_str key, const Value *v)
         sp_fmt_literal(j->f, key);
         return list(j, v->list_value);
     default:
-        sp_fmt_err(j->p, "null is no format (take the key out)");
+        sp_fmt_err(j->p, "there is nothing in it");
         return false;
     }
 }

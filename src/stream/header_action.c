@@ -8,8 +8,6 @@
 typedef Envoy__Config__Core__V3__HeaderValueOption Option;
 #define APPEND(name) ENVOY__CONFIG__CORE__V3__HEADER_VALUE_OPTION__HEADER_APPEND_ACTION__##name
 
-enum { PATH_MAX_BYTES = 65536 };
-
 static struct sp_header_name lower(struct sp_arena *arena, const char *text)
 {
     struct sp_str s = sp_arena_str(arena, sp_str_c(text));
@@ -48,13 +46,8 @@ static bool name(struct sp_header_action *a, const struct sp_header_where *w, co
     }
     if (!host && s.ptr[0] != ':')
         return true;
-    if ((w->allow & SP_HEADER_REQUEST_LINE) && (host || sp_str_eq(s, SP_STR(":path")))) {
-        a->target = host ? SP_HEADER_AUTHORITY : SP_HEADER_PATH;
-        return true;
-    }
     if (host)
-        sp_doc_err(w->doc, w->diag, msg, "key", -1, "host cannot be set here (use a route's host_rewrite_literal, or "
-                                                    "request_mutations of the header_mutation filter)");
+        sp_doc_err(w->doc, w->diag, msg, "key", -1, "host cannot be set here (use a route's host_rewrite_literal)");
     else
         sp_doc_err(w->doc, w->diag, msg, "key", -1, "pseudo-headers cannot be set here (rewrite paths with a route's "
                                                     "prefix_rewrite or regex_rewrite)");
@@ -96,11 +89,6 @@ static bool action(struct sp_header_action *a, const struct sp_header_where *w, 
         }
         a->action = msg->append->value ? APPEND(APPEND_IF_EXISTS_OR_ADD) : APPEND(OVERWRITE_IF_EXISTS_OR_ADD);
     }
-    if (a->target != SP_HEADER_LINE && sp_header_action_adds(a)) {
-        sp_doc_err(w->doc, w->diag, msg, "append_action", -1,
-                   "%s is there only once (set append_action: OVERWRITE_IF_EXISTS_OR_ADD)", a->name.name.ptr);
-        return false;
-    }
     return true;
 }
 
@@ -124,10 +112,6 @@ void sp_header_action_done(struct sp_header_action *a)
 
 static bool is_there(const struct sp_header_action *a, const struct sp_headers *h)
 {
-    if (a->target == SP_HEADER_PATH)
-        return h->path.len > 0;
-    if (a->target == SP_HEADER_AUTHORITY)
-        return h->authority.len > 0;
     return (a->name.id ? sp_headers_find_id(h, a->name.id, NULL) : sp_headers_find(h, a->name.name, NULL)) != NULL;
 }
 
@@ -150,27 +134,10 @@ bool sp_header_action_adds(const struct sp_header_action *a)
     return a->action == APPEND(APPEND_IF_EXISTS_OR_ADD) || a->action == APPEND(ADD_IF_ABSENT);
 }
 
-static bool path_valid(struct sp_str p)
-{
-    if (!p.len || p.len > PATH_MAX_BYTES || p.ptr[0] != '/')
-        return false;
-    for (size_t i = 0; i < p.len; i++)
-        if ((unsigned char)p.ptr[i] <= ' ' || p.ptr[i] == 0x7f || p.ptr[i] == '#')
-            return false;
-    return true;
-}
-
 void sp_header_action_put(const struct sp_header_action *a, struct sp_headers *h, struct sp_str s)
 {
     assert(a && h && s.ptr);
-    /* A target made of what a client sent may be none: then the old one stays. */
-    if (a->target == SP_HEADER_PATH) {
-        if (path_valid(s))
-            h->path = s;
-    } else if (a->target == SP_HEADER_AUTHORITY) {
-        if (s.len && sp_authority_valid(s))
-            h->authority = s;
-    } else if (sp_header_action_adds(a)) {
+    if (sp_header_action_adds(a)) {
         sp_headers_add(h, a->name.name, s);
     } else if (a->name.id) {
         sp_headers_set_id(h, a->name.id, s);

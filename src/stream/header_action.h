@@ -9,10 +9,6 @@
 #include "envoy/config/core/v3/base.pb-c.h"
 #include "stream/format.h"
 
-enum sp_header_allow {
-    SP_HEADER_REQUEST_LINE = 1, /* :path, :authority and host may be overwritten */
-};
-
 /* Where in the config the list stands, and what owns the memory. */
 struct sp_header_where {
     const struct sp_doc *doc;
@@ -21,7 +17,6 @@ struct sp_header_where {
     const void *msg;   /* of names to remove: the message, field and index they stand in */
     const char *field;
     int index;
-    unsigned allow; /* SP_HEADER_* */
 };
 
 struct sp_header_name {
@@ -29,11 +24,8 @@ struct sp_header_name {
     uint8_t id;
 };
 
-enum sp_header_target { SP_HEADER_LINE, SP_HEADER_PATH, SP_HEADER_AUTHORITY };
-
 struct sp_header_action {
     struct sp_header_name name;
-    uint8_t target; /* enum sp_header_target */
     uint8_t action; /* HeaderAppendAction */
     bool keep_empty;
     struct sp_str constant; /* when there is no format; NULL ptr: there is one */

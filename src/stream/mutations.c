@@ -54,10 +54,8 @@ struct sp_mutations *sp_mutations_new(const struct sp_doc *doc, struct sp_diag *
     assert(doc && diag && msg && field);
     struct sp_mutations *m = sp_xcalloc(1, sizeof(*m));
     sp_arena_init(&m->arena);
-    struct sp_header_where w = {doc, diag, &m->arena, msg, field, -1, 0};
+    struct sp_header_where w = {doc, diag, &m->arena, msg, field, -1};
     bool good = true;
-    if (strcmp(field, "request_mutations") == 0)
-        w.allow = SP_HEADER_REQUEST_LINE;
     m->v = sp_arena_zalloc(&m->arena, (n + 1) * sizeof(*m->v));
     for (size_t i = 0; i < n; i++)
         good = compile(&m->v[m->n++], &w, list[i]) && good;

@@ -145,7 +145,7 @@ static void redirect(const char *match, const char *action, const char *lines, u
 {
     struct t_table x;
     char *routes = NULL;
-    unsigned got = 500;
+    unsigned got = 0;
     assert_true(asprintf(&routes, "  - {match: {%s}, redirect: {%s}}\n", match, action) > 0);
     t_table_routes(&x, routes, "");
     const struct sp_route *r = t_find(&x, lines, 0);

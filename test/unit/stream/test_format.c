@@ -98,10 +98,10 @@ static void request_headers(void **state)
     is("%REQ(x-own):6% %REQ(x-own):100% %REQ(x-own):0%|", "longer longer value |");
     is("%REQ_WITHOUT_QUERY(:path)% %REQ_WITHOUT_QUERY(x-none?:path):1% %REQ_WITHOUT_QUERY(x-none)%", "/a / -");
     is("%PATH% %PATH(NQ)% %PATH(WQ:PATH)% %PATH(NQ:ORIG)%", "/a?b=c /a /a?b=c -");
-    is("%QUERY_PARAM(b)% %QUERY_PARAM(a)%", "c -");
+    is("%QUERY_PARAM(b)% %QUERY_PARAM(a)% %QUERY_PARAMS% %QUERY_PARAMS:2%", "c - b=c b=");
     t_headers(&s->request, &s->arena, ":path: /new\nx-envoy-original-path: /old?q=&r");
     is("%PATH% %PATH(NQ:ORIG)% %PATH(WQ:PATH)% %PATH(WQ:ORIG_OR_PATH):4%", "/old?q=&r /old /new /old");
-    is("%QUERY_PARAM(q)%", "-");
+    is("%QUERY_PARAM(q)% %QUERY_PARAMS%", "- -");
     s->in.request = NULL;
     is("%REQ(:path)% %QUERY_PARAM(q)% %PATH%", "- - -");
 }
@@ -148,8 +148,9 @@ static void names_and_flags(void **state)
     struct t_stream *s = *state;
     is("%PROTOCOL% %UPSTREAM_PROTOCOL% %RESPONSE_CODE_DETAILS% %ROUTE_NAME% %VIRTUAL_HOST_NAME% %UPSTREAM_CLUSTER%",
        "HTTP/2 HTTP/1.1 via_upstream main site origin");
-    is("%STREAM_ID% %ACCESS_LOG_TYPE% %UPSTREAM_CLUSTER_RAW%",
-       "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2 DownstreamEnd origin");
+    s->conn.listener = SP_STR("door");
+    is("%STREAM_ID% %ACCESS_LOG_TYPE% %UPSTREAM_CLUSTER_RAW% %LISTENER_NAME%",
+       "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2 DownstreamEnd origin door");
     is("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%", "- -");
     s->info.flags = SP_FLAG_UH | SP_FLAG_URX | SP_FLAG_UDO;
     is("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%",
@@ -313,6 +314,7 @@ static void operators_are_checked(void **state)
     is("%PROTOCOL:3%", "%PROTOCOL% takes no length (take out the :3)");
     is("%REQ(a b)%", "\"a b\" is no header name");
     is("%REQ(a?)%", "\"\" is no header name");
+    is("%REQ(a?b?c)%", "\"b?c\" is no header name");
     is("%PATH(X)%", "%PATH%: \"X\" is neither WQ (with query) nor NQ (without)");
     is("%PATH(WQ:X)%", "%PATH%: \"X\" is none of ORIG, PATH, ORIG_OR_PATH");
     is("%GRPC_STATUS(X)%", "%GRPC_STATUS%: \"X\" is none of CAMEL_STRING, SNAKE_STRING, NUMBER");
@@ -405,7 +407,7 @@ static void formats_are_checked_in_their_place(void **state)
              "%%)\n");
     t_format(s, "json_format: {a: {b: ['%REQ%']}}",
              "t.yaml:1:23: json_format[\"a\"][\"b\"][0]: %REQ% needs a parameter, as in %REQ(x)%\n");
-    t_format(s, "json_format: {a: null}", "t.yaml:1:18: json_format[\"a\"]: null is no format (take the key out)\n");
+    assert_string_equal(t_format(s, "json_format: {a: null, b: [null]}", ""), "{\"a\":null,\"b\":[null]}\n");
     t_format(s, "text_format_source: {inline_string: '%X'}",
              "t.yaml:1:21: text_format_source: \"%X\" is no operator (they look like %NAME%, %NAME(x)% or %NAME(x):9%; a '%' "
              "is written %%)\n");

@@ -10,7 +10,10 @@
 #include "clusters/starve.h"
 
 /* Streams that an HTTP/2 connection under way is thought good for. */
-enum { EXPECTED_STREAMS = 100 };
+enum {
+    EXPECTED_STREAMS = 100,
+    CONNECTING_MAX = 32, /* handshakes under way in one pool */
+};
 
 enum seen { SEEN_NOTHING, SEEN_H1, SEEN_H2 };
 
@@ -265,12 +268,15 @@ static bool connect_one(struct sp_pool *p)
     return true;
 }
 
-/* Opens as many connections as the line is long. */
+/*
+ * Opens as many connections as the line is long, but not all at once: a thousand handshakes side by side all run into
+ * their timeout where one after the other would have been quick, and the first ones soon serve those who wait.
+ */
 static void grow(struct sp_pool *p)
 {
     if (sp_list_linked(&p->serve.link))
         return; /* what came free is handed out first */
-    while (p->n_queued > capacity(p) && connect_one(p))
+    while (p->n_queued > capacity(p) && p->n_connecting < CONNECTING_MAX && connect_one(p))
         ;
 }
 

@@ -220,6 +220,21 @@ size_t sp_addr_format_ip(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
     return SP_MIN((size_t)n, (size_t)SP_ADDR_TEXT_MAX - 1);
 }
 
+/* By hand: every line of an access log has an address in it. */
+static size_t format_port(unsigned port, char *out)
+{
+    char digits[5];
+    size_t n = sizeof(digits);
+    do {
+        digits[--n] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port);
+    out[0] = ':';
+    memcpy(out + 1, digits + n, sizeof(digits) - n);
+    out[1 + sizeof(digits) - n] = 0;
+    return 1 + sizeof(digits) - n;
+}
+
 size_t sp_addr_format(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
 {
     assert(a && out);
@@ -227,11 +242,12 @@ size_t sp_addr_format(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
         size_t n = 1 + sp_addr_format_ip(a, out);
         memmove(out + 1, out, n);
         out[0] = '[';
-        return n + (size_t)snprintf(out + n, SP_ADDR_TEXT_MAX - n, "]:%u", a->port);
+        out[n++] = ']';
+        return n + format_port(a->port, out + n);
     }
     size_t n = sp_addr_format_ip(a, out);
     if (a->family == AF_INET)
-        n += (size_t)snprintf(out + n, SP_ADDR_TEXT_MAX - n, ":%u", a->port);
+        n += format_port(a->port, out + n);
     return n;
 }
 

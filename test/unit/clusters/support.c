@@ -6,6 +6,7 @@
 
 #include "config/load.h"
 #include "config/rules.h"
+#include "crypto/cert_gen.h"
 #include "stats/stats.h"
 
 struct sp_arena c_arena_;
@@ -54,7 +55,7 @@ void t_bed_new(struct t_bed *b, const char *yaml)
 
 void t_bed_hosts(struct t_bed *b, unsigned n, const char *more)
 {
-    char yaml[8192];
+    char yaml[16384];
     int at = snprintf(yaml, sizeof(yaml), "name: c\nload_assignment:\n  cluster_name: c\n  endpoints:\n  - lb_endpoints:\n");
     for (unsigned i = 1; i <= n; i++)
         at += snprintf(yaml + at, sizeof(yaml) - (size_t)at,
@@ -123,6 +124,27 @@ uint64_t t_stat(const char *name)
 struct sp_slot *t_slot(struct t_bed *b, unsigned worker)
 {
     return sp_cluster_slot(b->cluster, worker);
+}
+
+const char *t_tls(void)
+{
+    static char text[4096];
+    if (text[0])
+        return text;
+    struct sp_arena a;
+    struct sp_made_cert ca;
+    sp_tls_global_init();
+    sp_arena_init(&a);
+    struct sp_cert_request req = {.common_name = "test ca", .is_ca = true};
+    assert_int_equal(sp_cert_make(&req, NULL, &a, &ca), 0);
+    int at = snprintf(text, sizeof(text), "transport_socket:\n  name: tls\n  typed_config:\n"
+                                          "    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n"
+                                          "    common_tls_context: {validation_context: {trusted_ca: {inline_string: \"");
+    for (const char *c = ca.cert_pem.ptr; *c; c++)
+        at += snprintf(text + at, sizeof(text) - (size_t)at, *c == '\n' ? "\\n" : "%c", *c);
+    snprintf(text + at, sizeof(text) - (size_t)at, "\"}}}\n");
+    sp_arena_done_wipe(&a);
+    return text;
 }
 
 char *t_cluster_errors(const char *yaml)

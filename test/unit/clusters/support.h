@@ -38,6 +38,8 @@ void t_step(struct t_bed *b, unsigned ms);
 uint64_t t_stat(const char *name); /* below "cluster.c."; the test fails when there is none */
 struct sp_slot *t_slot(struct t_bed *b, unsigned worker);
 
+/* Lines of a transport_socket with TLS that verifies against a CA of its own; static. */
+const char *t_tls(void);
 /* The errors of a cluster that does not compile, as printed. Free it. */
 char *t_cluster_errors(const char *yaml);
 

@@ -12,10 +12,6 @@
     "typed_extension_protocol_options:\n" \
     "  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n" \
     "    \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n" text
-#define TLS \
-    "transport_socket: {name: tls, typed_config: {\"@type\": " \
-    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}\n"
-
 static void refused(const char *yaml, const char *words)
 {
     char *said = t_cluster_errors(yaml);
@@ -120,7 +116,13 @@ static void test_errors(void **state)
             "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}\n", "is not for clusters");
     refused("name: c\nload_assignment: {cluster_name: c}\n", "has no endpoints: every request will get 503");
     refused("name: c\ntype: STRICT_DNS\n" HOST, "type");
-    accepted("name: c\n" HOST OPTIONS("    auto_config: {}\n") TLS);
+    char with_tls[8192];
+    snprintf(with_tls, sizeof(with_tls), "name: c\n" HOST OPTIONS("    auto_config: {}\n") "%s", t_tls());
+    accepted(with_tls);
+    snprintf(with_tls, sizeof(with_tls), "name: c\n" HOST OPTIONS("    upstream_http_protocol_options: {auto_san_validation: true}\n"
+             "    explicit_http_config: {http_protocol_options: {}}\n") "transport_socket: {name: tls, typed_config: {\"@type\": "
+             "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}\n");
+    refused(with_tls, "auto_san_validation checks nothing without trusted_ca");
     accepted("name: c\n" HOST "transport_socket: {name: raw, typed_config: {\"@type\": "
              "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}\n");
 }

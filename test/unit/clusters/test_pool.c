@@ -298,16 +298,19 @@ static void test_downstream_protocol(void **state)
     t_bed_free(&b);
 }
 
-#define TLS \
-    "transport_socket: {name: tls, typed_config: {\"@type\": " \
-    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}\n"
+static void tls_bed(struct t_bed *b, const char *options)
+{
+    char more[8192];
+    snprintf(more, sizeof(more), "%s%s", options, t_tls());
+    t_bed_hosts(b, 1, more);
+}
 
 static void test_alpn(void **state)
 {
     (void)state;
     struct t_bed b;
     struct t_call c[4] = {0};
-    t_bed_hosts(&b, 1, OPTIONS("    auto_config: {}\n") TLS);
+    tls_bed(&b, OPTIONS("    auto_config: {}\n"));
     for (unsigned i = 0; i < 3; i++)
         t_call_get(&c[i], &b);
     assert_int_equal(fake_n, 1); /* it may be HTTP/2: one is enough until it is known */
@@ -340,7 +343,7 @@ static void test_auto_sni(void **state)
     static const char *const names[] = {"a.test", "b.test", "a.test", "", "", ""};
     static const char *const verify[] = {"a.test", "b.test", "a.test", "10.0.0.1", "::1", ""};
     static const unsigned wire[] = {0, 1, 0, 2, 3, 4};
-    t_bed_hosts(&b, 1, OPTIONS("    upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}\n" H1) TLS);
+    tls_bed(&b, OPTIONS("    upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}\n" H1));
     for (unsigned i = 0; i < SP_ARRAY_LEN(hosts); i++) {
         char lines[128];
         snprintf(lines, sizeof(lines), ":method: GET\n:authority: %s\n:path: /\n", hosts[i]);

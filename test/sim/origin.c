@@ -247,13 +247,25 @@ static unsigned free_port(void)
     return port;
 }
 
-struct origin *origin_nginx(const char *config)
+static void put_file(const struct origin *o, const char *name, const char *text)
 {
-    if (!installed("/usr/sbin/nginx"))
-        return NULL;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", o->dir, name);
+    FILE *f = fopen(path, "w");
+    fputs(text, f);
+    fclose(f);
+}
+
+static struct origin *nginx_new(void)
+{
     struct origin *o = calloc(1, sizeof(*o));
     make_dir(o);
     o->port = free_port();
+    return o;
+}
+
+static struct origin *nginx_start(struct origin *o, const char *listen_as, const char *config)
+{
     char path[128], prefix[128];
     snprintf(path, sizeof(path), "%s/nginx.conf", o->dir);
     snprintf(prefix, sizeof(prefix), "%s/", o->dir);
@@ -262,11 +274,30 @@ struct origin *origin_nginx(const char *config)
             "daemon off; master_process off; worker_processes 1; error_log %serror.log; pid %spid;\n"
             "events { worker_connections 512; }\n"
             "http { access_log off; client_body_temp_path %sb; proxy_temp_path %sp; fastcgi_temp_path %sf; uwsgi_temp_path %su;\n"
-            "scgi_temp_path %ss; client_max_body_size 0; server { listen 127.0.0.1:%u; root %s; %s } }\n",
-            prefix, prefix, prefix, prefix, prefix, prefix, prefix, o->port, o->dir, config);
+            "scgi_temp_path %ss; client_max_body_size 0; server { listen 127.0.0.1:%u%s; root %s; %s } }\n",
+            prefix, prefix, prefix, prefix, prefix, prefix, prefix, o->port, listen_as, o->dir, config);
     fclose(f);
     spawn(o, (const char *[]){"/usr/sbin/nginx", "-p", prefix, "-c", path, NULL});
     return o;
+}
+
+struct origin *origin_nginx(const char *config)
+{
+    return installed("/usr/sbin/nginx") ? nginx_start(nginx_new(), "", config) : NULL;
+}
+
+struct origin *origin_nginx_tls(const char *cert, const char *key, const char *ca, const char *config)
+{
+    char more[2048];
+    if (!installed("/usr/sbin/nginx"))
+        return NULL;
+    struct origin *o = nginx_new();
+    put_file(o, "cert.pem", cert);
+    put_file(o, "key.pem", key);
+    put_file(o, "ca.pem", ca);
+    snprintf(more, sizeof(more), "ssl_certificate %s/cert.pem; ssl_certificate_key %s/key.pem; ssl_client_certificate %s/ca.pem; %s",
+             o->dir, o->dir, o->dir, config);
+    return nginx_start(o, " ssl http2", more);
 }
 
 struct origin *origin_nghttpd(void)

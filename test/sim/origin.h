@@ -33,6 +33,8 @@ struct origin;
 struct origin *origin_scripted(const struct origin_step *const *scripts, unsigned n_scripts);
 /* nginx with `config` inside its server block, HTTP/1.1; files under `root` are made by origin_file. NULL: not installed. */
 struct origin *origin_nginx(const char *config);
+/* The same over TLS, with the texts in files cert.pem, key.pem and ca.pem of its directory; `config` may add to it. */
+struct origin *origin_nginx_tls(const char *cert, const char *key, const char *ca, const char *config);
 /* nghttpd without TLS, serving the same kind of directory. */
 struct origin *origin_nghttpd(void);
 /* A file of n bytes: byte i is (char)(i * 31 + i / 251). */

@@ -99,6 +99,7 @@ struct sp_chain {
 
     char *block;             /* per-stream objects */
     struct sp_hold *hold[2]; /* n each, by direction */
+    unsigned n_stops[2]; /* how often a filter stopped: none, and there is nothing to drop */
     size_t held[2];
     unsigned pauses[2];    /* asked of the source, watermark included */
     bool auto_paused[2];   /* the watermark's */

@@ -83,7 +83,7 @@ void sp_hold_release(struct sp_chain *c, enum sp_direction dir, size_t n)
 
 void sp_hold_drop(struct sp_chain *c, enum sp_direction dir)
 {
-    for (unsigned i = 0; i < c->plan->n; i++) {
+    for (unsigned i = 0; c->n_stops[dir] && i < c->plan->n; i++) {
         struct sp_hold *hold = &c->hold[dir][i];
         if (hold->mode) {
             sp_buf_clear(&hold->data);

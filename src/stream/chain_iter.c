@@ -151,6 +151,7 @@ static void stop_at_headers(struct sp_chain *c, enum sp_direction dir, unsigned 
 {
     struct sp_hold *hold = &c->hold[dir][i];
     assert(hold->mode == SP_FLOW);
+    c->n_stops[dir]++;
     hold->mode = st == SP_STOP ? SP_HOLD_SEEN : st == SP_STOP_BUFFER ? SP_HOLD_BUFFER : SP_HOLD_PAUSE;
     hold->head = true;
     hold->end = end;
@@ -205,6 +206,7 @@ static void stop_at_data(struct sp_chain *c, enum sp_direction dir, unsigned i, 
                          bool end)
 {
     struct sp_hold *hold = &c->hold[dir][i];
+    c->n_stops[dir]++;
     if (st == SP_STOP) {
         sp_buf_clear(b);
         hold->mode = SP_HOLD_SEEN;
@@ -297,6 +299,7 @@ void sp_chain_run_trailers(struct sp_chain *c, enum sp_direction dir, unsigned s
             return;
         if (st != SP_CONTINUE && !(st == SP_STOP && is_terminal(c, dir, step))) {
             bool again = is_terminal(c, dir, step);
+            c->n_stops[dir]++;
             hold->mode = again ? SP_HOLD_PAUSE : SP_HOLD_SEEN;
             hold->trailers = t;
             hold->trailers_seen = !again;

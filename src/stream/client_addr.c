@@ -22,14 +22,18 @@ static bool parse(struct sp_str entry, struct sp_addr *ret)
     return entry.len && entry.ptr[0] != '[' && sp_addr_parse_ip(entry, ret) == 0;
 }
 
-static struct sp_str xff(const struct sp_headers *h)
+struct sp_str sp_client_xff(const struct sp_headers *h)
 {
-    const struct sp_header *first = sp_headers_find_id(h, SP_H_X_FORWARDED_FOR, NULL);
-    if (!first)
-        return SP_STR_NULL;
-    if (!sp_headers_find_id(h, SP_H_X_FORWARDED_FOR, first))
-        return first->value;
-    return sp_headers_joined(h, SP_STR("x-forwarded-for"));
+    assert(h);
+    const struct sp_header *first = NULL;
+    for (unsigned i = 0; i < h->n; i++) {
+        if (h->v[i].id != SP_H_X_FORWARDED_FOR)
+            continue;
+        if (first)
+            return sp_headers_joined(h, SP_STR("x-forwarded-for"));
+        first = &h->v[i];
+    }
+    return first ? first->value : SP_STR_NULL;
 }
 
 /* The n-th address from the right, 0 being the last. *ret_only: there is no other. */
@@ -104,18 +108,17 @@ static void find_inside(const struct sp_client_rules *r, struct sp_str list, str
     ret->internal = found && only && is_internal(r, &ret->addr);
 }
 
-void sp_client_find(const struct sp_client_rules *r, const struct sp_addr *peer, const struct sp_headers *h,
+void sp_client_find(const struct sp_client_rules *r, const struct sp_addr *peer, struct sp_str xff,
                     struct sp_client *ret)
 {
-    assert(r && peer && h && ret);
+    assert(r && peer && ret);
     *ret = (struct sp_client){.addr = *peer};
-    struct sp_str list = xff(h);
     if (r->use_remote_address)
-        find_at_edge(r, list, ret);
+        find_at_edge(r, xff, ret);
     else if (r->trusted)
-        find_by_cidrs(r, list, ret);
+        find_by_cidrs(r, xff, ret);
     else
-        find_inside(r, list, ret);
+        find_inside(r, xff, ret);
     ret->derived = !ret->failed && sp_client_rules_derive(r);
 }
 

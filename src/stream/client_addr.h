@@ -34,8 +34,10 @@ struct sp_client {
 
 /* Whether the rules name whom to believe, so that CLIENT means something (filter.h, client_derived). */
 bool sp_client_rules_derive(const struct sp_client_rules *r);
-/* By the rules, from the peer and x-forwarded-for as it was received. */
-void sp_client_find(const struct sp_client_rules *r, const struct sp_addr *peer, const struct sp_headers *h,
+/* x-forwarded-for as it was received, lines joined; a NULL slice when there is none. */
+struct sp_str sp_client_xff(const struct sp_headers *h);
+/* By the rules, from the peer and that list. */
+void sp_client_find(const struct sp_client_rules *r, const struct sp_addr *peer, struct sp_str xff,
                     struct sp_client *ret);
 /* A stranger: the peer, outside, not believed. */
 void sp_client_stranger(const struct sp_addr *peer, struct sp_client *ret);

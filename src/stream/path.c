@@ -35,14 +35,35 @@ static int decoded(struct sp_str s, size_t at)
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-static bool needs_work(struct sp_str s)
+/* Bytes that make a look worth while: 1 in themselves, 2 behind a slash. */
+static const uint8_t notable[256] = {
+    [0 ... 0x20] = 1, ['"'] = 1, ['%'] = 1, ['<'] = 1, ['>'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1,
+    ['{' ... '}'] = 1, [0x7f ... 0xff] = 1, ['?'] = 1, ['.'] = 2, ['/'] = 2,
+};
+
+/* What the path may need, at a glance. */
+struct glance {
+    bool work;    /* normalize_path has something to do */
+    bool doubled; /* two slashes side by side */
+    size_t len;   /* of the path without its query */
+};
+
+static struct glance look(struct sp_str s)
 {
+    struct glance g = {.len = s.len};
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (c == '%' || c == '\\' || class_of(c) == ESCAPE || (c == '.' && i && is_slash(s.ptr[i - 1])))
-            return true;
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (SP_LIKELY(!notable[c]))
+            continue;
+        if (c == '?') {
+            g.len = i;
+            break;
+        }
+        bool slash = i && is_slash(s.ptr[i - 1]);
+        g.work |= notable[c] == 1 || (c == '.' && slash);
+        g.doubled |= c == '/' && slash;
     }
-    return false;
+    return g;
 }
 
 /* Number of dots if the segment at `at` is a dot segment, and where it ends: at its slash or the path's end. */
@@ -176,8 +197,6 @@ static bool canonical(struct work *w)
 /* *s is the path without its query. */
 static bool canonicalize(struct sp_arena *arena, struct sp_str *s)
 {
-    if (!needs_work(*s))
-        return true;
     struct work w = {.in = *s, .out = sp_arena_alloc(arena, s->len * 3), .bare = SIZE_MAX};
     if (!canonical(&w))
         return false;
@@ -211,8 +230,6 @@ static bool unescape_slashes(struct sp_arena *arena, struct sp_str *s)
 
 static void merge(struct sp_arena *arena, struct sp_str *s)
 {
-    if (sp_str_find(*s, SP_STR("//")) < 0)
-        return;
     char *out = sp_arena_alloc(arena, s->len);
     size_t n = 0;
     for (size_t i = 0; i < s->len; i++)
@@ -228,9 +245,10 @@ enum sp_path_result sp_path_normalize(const struct sp_path_rules *rules, struct 
         return SP_PATH_REJECT; /* a fragment is never sent (RFC 9110 section 4.2.4), and origins differ on it */
     if (!rules->normalize && !rules->merge_slashes && rules->escaped_slashes == SP_SLASHES_KEEP)
         return SP_PATH_OK;
-    ptrdiff_t mark = sp_str_chr(*path, '?');
-    struct sp_str s = mark < 0 ? *path : sp_str_sub(*path, 0, (size_t)mark), before = s;
-    struct sp_str query = mark < 0 ? SP_STR_NULL : sp_str_sub(*path, (size_t)mark, path->len);
+    struct glance g = look(*path);
+    if (!g.work && !(g.doubled && rules->merge_slashes))
+        return SP_PATH_OK;
+    struct sp_str s = sp_str_sub(*path, 0, g.len), before = s, query = sp_str_sub(*path, g.len, path->len);
     bool found = rules->escaped_slashes != SP_SLASHES_KEEP && unescape_slashes(arena, &s);
     if (found && rules->escaped_slashes == SP_SLASHES_REJECT)
         return SP_PATH_REJECT;

@@ -15,6 +15,7 @@ enum action {
     STRANGER, /* dropped when nobody vouched for the request */
     REFERER,
     EXPECT,
+    XFCC,
 };
 
 static const uint8_t actions[SP_H_COUNT] = {
@@ -51,12 +52,14 @@ static const uint8_t actions[SP_H_COUNT] = {
     [SP_H_FORWARDED] = STRANGER,
     [SP_H_REFERER] = REFERER,
     [SP_H_EXPECT] = EXPECT,
+    [SP_H_X_FORWARDED_CLIENT_CERT] = XFCC,
 };
 
-/* What a walk over the lines found. */
+/* What a walk over the lines found: those that are needed again, NULL where there is none. */
 struct found {
     unsigned referers;
-    bool xff, xfp, xfport, request_id;
+    bool drop_xfcc;
+    struct sp_header *xff, *xfp, *xfport, *request_id, *external, *via;
 };
 
 static bool valid_absolute(struct sp_str rest)
@@ -98,32 +101,79 @@ static bool drops(const struct sp_header *line, const struct sp_client *client, 
         return f->referers++ || !sp_referer_valid(line->value);
     case EXPECT:
         return sp_str_ieq(line->value, SP_STR("100-continue")); /* we see to it ourselves */
+    case XFCC:
+        return f->drop_xfcc;
     }
     return false;
 }
 
-static void note(const struct sp_header *line, struct found *f)
+static struct sp_header **place_of(struct found *f, uint8_t id)
 {
-    f->xff |= line->id == SP_H_X_FORWARDED_FOR;
-    f->xfp |= line->id == SP_H_X_FORWARDED_PROTO;
-    f->xfport |= line->id == SP_H_X_FORWARDED_PORT;
-    f->request_id |= line->id == SP_H_X_REQUEST_ID;
+    switch (id) {
+    case SP_H_X_FORWARDED_FOR:
+        return &f->xff;
+    case SP_H_X_FORWARDED_PROTO:
+        return &f->xfp;
+    case SP_H_X_FORWARDED_PORT:
+        return &f->xfport;
+    case SP_H_X_REQUEST_ID:
+        return &f->request_id;
+    case SP_H_X_ENVOY_EXTERNAL_ADDRESS:
+        return &f->external;
+    case SP_H_VIA:
+        return &f->via;
+    default:
+        return NULL;
+    }
 }
 
+static struct sp_str joined(struct sp_arena *arena, struct sp_str a, struct sp_str between, struct sp_str b)
+{
+    if (!a.len)
+        return b;
+    char *out = sp_arena_alloc(arena, a.len + between.len + b.len), *p = out;
+    p = mempcpy(p, a.ptr, a.len);
+    p = mempcpy(p, between.ptr, between.len);
+    if (b.len)
+        p = mempcpy(p, b.ptr, b.len);
+    return sp_str_n(out, (size_t)(p - out));
+}
+
+/* Several lines of such a name become one, as Envoy has it. True: the line was taken into the first one. */
+static bool note(struct sp_headers *h, struct sp_header *line, struct found *f)
+{
+    struct sp_header **place = place_of(f, line->id);
+    if (!place)
+        return false;
+    if (*place)
+        (*place)->value = joined(h->arena, (*place)->value, SP_STR(","), line->value);
+    else
+        *place = line;
+    return *place != line;
+}
+
+/* The lines that were found stay where they are until all is done: room is made for what will be added. */
 static void walk(struct sp_headers *h, const struct sp_client *client, bool stranger, struct found *f)
 {
+    sp_headers_reserve(h, SP_SANITIZE_ADDS);
     unsigned to = 0;
     for (unsigned i = 0; i < h->n; i++) {
         if (actions[h->v[i].id] && drops(&h->v[i], client, stranger, f))
             continue;
-        note(&h->v[i], f);
         if (to != i)
             h->v[to] = h->v[i];
-        to++;
+        if (!h->v[to].id || !note(h, &h->v[to], f))
+            to++;
     }
     h->n = to;
-    if (f->referers > 1) /* which of them is meant, nobody knows */
-        sp_headers_remove_id(h, SP_H_REFERER);
+}
+
+static void put(struct sp_headers *h, enum sp_header_id id, struct sp_header *line, struct sp_str value)
+{
+    if (line)
+        line->value = value;
+    else
+        sp_headers_add_id(h, id, value);
 }
 
 static void internal_only(const struct sp_hcm *hcm, struct sp_headers *h)
@@ -149,99 +199,79 @@ static bool is_ip(const struct sp_addr *a)
 }
 
 /* The peer at the end of x-forwarded-for; over the loopback it is this host's own address, as in Envoy. */
-static void append_xff(const struct sp_hcm *hcm, const struct sp_addr *peer, bool there, struct sp_headers *h)
+static void append_xff(const struct sp_hcm *hcm, const struct sp_addr *peer, struct sp_header *line,
+                       struct sp_headers *h)
 {
     if (!is_ip(peer))
         return;
-    struct sp_str value = address_text(sp_addr_is_loopback(peer) ? &hcm->local : peer, h->arena);
-    struct sp_str before = SP_STR_NULL;
-    if (there) {
-        struct sp_header *first = sp_headers_find_id(h, SP_H_X_FORWARDED_FOR, NULL);
-        before = first->value;
-        for (struct sp_header *l = first; (l = sp_headers_find_id(h, SP_H_X_FORWARDED_FOR, l)) != NULL;)
-            before = sp_arena_cat(h->arena, sp_arena_cat(h->arena, before, SP_STR(",")), l->value);
-    }
-    if (before.len)
-        value = sp_arena_cat(h->arena, sp_arena_cat(h->arena, before, SP_STR(",")), value);
-    if (there)
-        sp_headers_set_id(h, SP_H_X_FORWARDED_FOR, value);
-    else
-        sp_headers_add_id(h, SP_H_X_FORWARDED_FOR, value);
+    struct sp_str own = address_text(sp_addr_is_loopback(peer) ? &hcm->local : peer, h->arena);
+    put(h, SP_H_X_FORWARDED_FOR, line, line ? joined(h->arena, line->value, SP_STR(","), own) : own);
 }
 
-static void forwarded_proto(const struct sp_conn_info *conn, const struct sp_client *client, bool there,
+static void forwarded_proto(const struct sp_conn_info *conn, const struct sp_client *client, struct sp_header *line,
                             struct sp_headers *h)
 {
     struct sp_str own = conn->tls_used ? SP_STR("https") : SP_STR("http"), proto = own;
-    if (!there) {
-        sp_headers_add_id(h, SP_H_X_FORWARDED_PROTO, own);
-    } else if (!client->believe_proto) {
-        sp_headers_set_id(h, SP_H_X_FORWARDED_PROTO, own);
-    } else {
-        struct sp_str said = sp_headers_get_id(h, SP_H_X_FORWARDED_PROTO);
-        if (sp_str_ieq(said, SP_STR("https")))
-            proto = SP_STR("https");
-        else if (sp_str_ieq(said, SP_STR("http")))
-            proto = SP_STR("http");
-    }
+    if (!line || !client->believe_proto)
+        put(h, SP_H_X_FORWARDED_PROTO, line, own);
+    else if (sp_str_ieq(line->value, SP_STR("https")))
+        proto = SP_STR("https");
+    else if (sp_str_ieq(line->value, SP_STR("http")))
+        proto = SP_STR("http");
     if (h->version != SP_HTTP_2 || !client->believe_proto)
         h->scheme = proto; /* HTTP/1 has none; of HTTP/2's we think what we think of x-forwarded-proto */
 }
 
-static void forwarded_port(const struct sp_conn_info *conn, const struct sp_client *client, bool there,
+static void forwarded_port(const struct sp_conn_info *conn, const struct sp_client *client, struct sp_header *line,
                            struct sp_headers *h)
 {
-    if (is_ip(&conn->local) && (!there || !client->believe_proto))
-        sp_headers_set_id(h, SP_H_X_FORWARDED_PORT, sp_arena_printf(h->arena, "%u", conn->local.port));
+    if (is_ip(&conn->local) && (!line || !client->believe_proto))
+        put(h, SP_H_X_FORWARDED_PORT, line, sp_arena_printf(h->arena, "%u", conn->local.port));
 }
 
 struct sp_str sp_request_id_new(struct sp_arena *arena)
 {
     static const char hex[] = "0123456789abcdef";
-    uint64_t r[2] = {sp_random_u64(), sp_random_u64()};
-    r[0] = (r[0] & ~0xf000ull) | 0x4000;                       /* the version (RFC 9562 section 5.4) */
-    r[1] = (r[1] & ~(3ull << 62)) | 1ull << 63;                /* the variant */
+    union {
+        uint64_t words[2];
+        unsigned char bytes[16];
+    } r = {{sp_random_u64(), sp_random_u64()}};
+    r.bytes[6] = (unsigned char)((r.bytes[6] & 0x0f) | 0x40); /* the version (RFC 9562 section 5.4) */
+    r.bytes[8] = (unsigned char)((r.bytes[8] & 0x3f) | 0x80); /* the variant */
     char *out = sp_arena_alloc(arena, 36), *p = out;
-    for (unsigned i = 0; i < 32; i++) {
-        if (i == 8 || i == 12 || i == 16 || i == 20)
+    for (unsigned i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
             *p++ = '-';
-        *p++ = hex[r[i / 16] >> (60 - 4 * (i % 16)) & 15];
+        p[0] = hex[r.bytes[i] >> 4];
+        p[1] = hex[r.bytes[i] & 15];
+        p += 2;
     }
     return sp_str_n(out, 36);
 }
 
 static void request_id(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
-                       bool there, struct sp_headers *h)
+                       struct sp_header *line, struct sp_headers *h)
 {
     bool force = client->edge && !hcm->preserve_request_id;
-    if (hcm->generate_request_id && (force || !there)) {
-        struct sp_str id = sp_request_id_new(h->arena);
-        if (there)
-            sp_headers_set_id(h, SP_H_X_REQUEST_ID, id);
-        else
-            sp_headers_add_id(h, SP_H_X_REQUEST_ID, id);
-        info->request_id = id;
-    } else if (there) {
-        info->request_id = sp_headers_get_id(h, SP_H_X_REQUEST_ID);
+    if (hcm->generate_request_id && (force || !line)) {
+        info->request_id = sp_request_id_new(h->arena);
+        put(h, SP_H_X_REQUEST_ID, line, info->request_id);
+    } else if (line) {
+        info->request_id = line->value;
     }
 }
 
-static void via(const struct sp_hcm *hcm, struct sp_headers *h)
+static void via(const struct sp_hcm *hcm, struct sp_header *line, struct sp_headers *h)
 {
-    struct sp_str before = sp_headers_joined(h, SP_STR("via")), value = hcm->via;
-    if (before.len)
-        value = sp_arena_cat(h->arena, sp_arena_cat(h->arena, before, SP_STR(", ")), value);
-    sp_headers_set_id(h, SP_H_VIA, value);
+    put(h, SP_H_VIA, line, line ? joined(h->arena, line->value, SP_STR(", "), hcm->via) : hcm->via);
 }
 
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
                          bool stranger, struct sp_headers *h)
 {
     assert(hcm && info && client && h);
-    struct found f = {0};
+    struct found f = {.drop_xfcc = sp_xfcc_drops(&hcm->xfcc, info->conn)};
     walk(h, client, stranger, &f);
-    if (!client->internal)
-        internal_only(hcm, h);
     if (hcm->append_xff || stranger)
         append_xff(hcm, &info->conn->peer, f.xff, h);
     forwarded_proto(info->conn, client, f.xfp, h);
@@ -250,9 +280,14 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
     if (client->internal)
         sp_headers_add_id(h, SP_H_X_ENVOY_INTERNAL, SP_STR("true"));
     if (client->edge && is_ip(&client->addr))
-        sp_headers_set_id(h, SP_H_X_ENVOY_EXTERNAL_ADDRESS, address_text(&client->addr, h->arena));
+        put(h, SP_H_X_ENVOY_EXTERNAL_ADDRESS, f.external, address_text(&client->addr, h->arena));
     request_id(hcm, info, client, f.request_id, h);
     if (hcm->via.len)
-        via(hcm, h);
-    sp_xfcc_apply(&hcm->xfcc, info->conn, h);
+        via(hcm, f.via, h);
+    if (f.referers > 1) /* which of them is meant, nobody knows */
+        sp_headers_remove_id(h, SP_H_REFERER);
+    if (!client->internal)
+        internal_only(hcm, h);
+    if (!f.drop_xfcc)
+        sp_xfcc_write(&hcm->xfcc, info->conn, h);
 }

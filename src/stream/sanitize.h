@@ -10,6 +10,8 @@
 
 #include "stream/hcm_impl.h"
 
+enum { SP_SANITIZE_ADDS = 8 }; /* lines that may be added */
+
 /* `stranger`: `client` is from sp_client_stranger. Sets info->request_id. */
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
                          bool stranger, struct sp_headers *h);

@@ -24,7 +24,7 @@ struct sp_stream {
     struct sp_timer timer; /* for the next of the limits below; moved lazily */
     uint64_t activity_ns, idle_ns, request_due_ns, max_due_ns; /* 0: no limit */
 
-    bool is_internal;  /* the client */
+    struct sp_client client; /* as the connection manager's rules have it */
     bool gates_passed;
     bool path_redirect; /* UNESCAPE_AND_REDIRECT: once the gates have seen the request */
     bool route_answers; /* the local reply is the route's own: its response header changes apply */

@@ -72,13 +72,12 @@ static void trim_host(struct sp_stream *s, struct sp_headers *h)
 /* CLIENT for the gates. Where one of them proves, nobody is believed before it did. */
 static void derive_client(struct sp_stream *s, const struct sp_headers *h)
 {
-    struct sp_client c;
     if (s->hcm->proof_gate)
         return;
-    sp_client_find(&s->hcm->client, &s->info.conn->peer, h, &c);
-    s->info.client = c.addr;
-    s->info.client_derived = c.derived;
-    s->info.client_failed = c.failed;
+    sp_client_find(&s->hcm->client, &s->info.conn->peer, sp_client_xff(h), &s->client);
+    s->info.client = s->client.addr;
+    s->info.client_derived = s->client.derived;
+    s->info.client_failed = s->client.failed;
 }
 
 static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)

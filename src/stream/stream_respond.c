@@ -53,14 +53,18 @@ static void finish_head(struct sp_stream *s, struct sp_headers *h)
 {
     const struct sp_hcm *hcm = s->hcm;
     struct sp_header *server = NULL;
-    bool date = false;
+    bool date = false, twice = false;
     for (unsigned i = 0; i < h->n; i++) {
         date |= h->v[i].id == SP_H_DATE;
-        if (h->v[i].id == SP_H_SERVER)
+        if (h->v[i].id == SP_H_SERVER) {
+            twice = server != NULL;
             server = &h->v[i];
+        }
     }
-    if (server && hcm->server_header == SP_SERVER_OVERWRITE)
+    if (twice && hcm->server_header == SP_SERVER_OVERWRITE)
         sp_headers_set_id(h, SP_H_SERVER, hcm->server_name);
+    else if (server && hcm->server_header == SP_SERVER_OVERWRITE)
+        server->value = hcm->server_name;
     else if (!server && hcm->server_header != SP_SERVER_PASS)
         sp_headers_add_id(h, SP_H_SERVER, hcm->server_name);
     if (!date)

@@ -48,27 +48,25 @@ static void settle_client(struct sp_stream *s, struct sp_headers *h)
 {
     const struct sp_hcm *hcm = s->hcm;
     struct sp_stream_info *info = &s->info;
-    struct sp_client c;
-    bool stranger = hcm->proof_gate && !info->proven;
+    bool stranger = hcm->proof_gate && !info->proven, by_gate = info->client_derived || info->client_failed;
     if (stranger)
-        sp_client_stranger(&info->conn->peer, &c);
-    else if (hcm->proof_gate && (info->client_derived || info->client_failed))
-        sp_client_proven(&hcm->client, &info->client, &c);
-    else
-        sp_client_find(&hcm->client, &info->conn->peer, h, &c);
-    if (stranger || !hcm->proof_gate || (!info->client_derived && !info->client_failed)) {
-        info->client = c.addr;
-        info->client_derived = c.derived;
-        info->client_failed = c.failed;
+        sp_client_stranger(&info->conn->peer, &s->client);
+    else if (hcm->proof_gate && by_gate)
+        sp_client_proven(&hcm->client, &info->client, &s->client);
+    else if (hcm->proof_gate)
+        sp_client_find(&hcm->client, &info->conn->peer, sp_client_xff(h), &s->client);
+    if (stranger || (hcm->proof_gate && !by_gate)) {
+        info->client = s->client.addr;
+        info->client_derived = s->client.derived;
+        info->client_failed = s->client.failed;
     }
-    s->is_internal = c.internal;
-    sp_sanitize_request(hcm, info, &c, stranger, h);
+    sp_sanitize_request(hcm, info, &s->client, stranger, h);
 }
 
 /* VirtualHost.require_tls. True: it was answered. */
 static bool demand_tls(struct sp_stream *s, const struct sp_vhost *vhost, const struct sp_headers *h)
 {
-    if (!vhost->require_tls || (vhost->require_tls == 1 && s->is_internal))
+    if (!vhost->require_tls || (vhost->require_tls == 1 && s->client.internal))
         return false;
     if (sp_str_ieq(sp_headers_get_id(h, SP_H_X_FORWARDED_PROTO), SP_STR("https")))
         return false;

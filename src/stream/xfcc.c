@@ -96,17 +96,19 @@ static struct sp_str element(const struct sp_xfcc_rules *rules, const struct sp_
     return sp_str_n(text, n);
 }
 
-void sp_xfcc_apply(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h)
+bool sp_xfcc_drops(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn)
 {
-    assert(rules && conn && h);
+    assert(rules && conn);
     if (rules->mode == SP_XFCC_ALWAYS_FORWARD_ONLY)
-        return;
-    bool client = conn->tls_used && conn->tls->peer_presented && conn->tls->peer_verified;
-    if (rules->mode == SP_XFCC_SANITIZE || !client) {
-        sp_headers_remove_id(h, SP_H_X_FORWARDED_CLIENT_CERT);
-        return;
-    }
-    if (rules->mode == SP_XFCC_FORWARD_ONLY)
+        return false;
+    return rules->mode == SP_XFCC_SANITIZE || !conn->tls_used || !conn->tls->peer_presented ||
+           !conn->tls->peer_verified;
+}
+
+void sp_xfcc_write(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h)
+{
+    assert(rules && conn && h && !sp_xfcc_drops(rules, conn));
+    if (rules->mode != SP_XFCC_APPEND && rules->mode != SP_XFCC_SET)
         return;
     struct sp_str own = element(rules, conn, h->arena);
     struct sp_str there = rules->mode == SP_XFCC_APPEND ? sp_headers_joined(h, SP_STR("x-forwarded-client-cert"))

@@ -17,7 +17,9 @@ struct sp_xfcc_rules {
     bool subject, cert, dns, uri;
 };
 
-/* Only what is called verified is written of a certificate: one that was presented and not verified counts as none. */
-void sp_xfcc_apply(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h);
+/* The header is taken away. A certificate that was presented and not verified counts as none. */
+bool sp_xfcc_drops(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn);
+/* Where it is not: writes what the rules say. */
+void sp_xfcc_write(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h);
 
 #endif

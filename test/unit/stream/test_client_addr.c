@@ -43,7 +43,7 @@ static const char *find(struct sp_client_rules r, const char *peer, const char *
         sp_headers_add_id(&h, SP_H_X_FORWARDED_FOR, sp_str_c(xff));
     if (xff2)
         sp_headers_add_id(&h, SP_H_X_FORWARDED_FOR, sp_str_c(xff2));
-    sp_client_find(&r, &p, &h, &got);
+    sp_client_find(&r, &p, sp_client_xff(&h), &got);
     sp_addr_format_ip(&got.addr, text);
     assert_int_equal(got.addr.port, sp_addr_eq(&got.addr, &p, false) ? 1234 : 0);
     sp_arena_done(&arena);

@@ -74,7 +74,10 @@ static const char *xfcc(struct sp_xfcc_rules rules, const struct sp_conn_info *c
     sp_headers_init(&h, &arena);
     if (in)
         sp_headers_add_id(&h, SP_H_X_FORWARDED_CLIENT_CERT, sp_str_c(in));
-    sp_xfcc_apply(&rules, conn, &h);
+    if (sp_xfcc_drops(&rules, conn))
+        sp_headers_remove_id(&h, SP_H_X_FORWARDED_CLIENT_CERT);
+    else
+        sp_xfcc_write(&rules, conn, &h);
     assert_true(sp_headers_count(&h, SP_STR("x-forwarded-client-cert")) <= 1);
     struct sp_str v = sp_headers_get_id(&h, SP_H_X_FORWARDED_CLIENT_CERT);
     return v.ptr ? text(v) : NULL;

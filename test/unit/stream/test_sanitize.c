@@ -61,6 +61,16 @@ static void test_xff_at_the_edge(void **state)
     EXPECT("x-forwarded-for", "1.1.1.1,2.2.2.2,192.0.2.5");
     request("x-forwarded-for: \n");
     EXPECT("x-forwarded-for", "192.0.2.5");
+    request("x-a: 1\nx-forwarded-for: 1.1.1.1\nx-b: 2\nx-forwarded-for: 2.2.2.2\nx-forwarded-proto: https\n"
+            "x-request-id: r\nx-forwarded-for: 3.3.3.3\nvia: v\nx-envoy-external-address: e\nvia: w\nx-c: 3\n");
+    EXPECT("x-forwarded-for", "1.1.1.1,2.2.2.2,3.3.3.3,192.0.2.5"); /* lines that move do not get mixed up */
+    EXPECT("x-forwarded-proto", "http");
+    EXPECT("x-envoy-external-address", "192.0.2.5");
+    EXPECT("via", "v,w");
+    EXPECT("x-a", "1");
+    EXPECT("x-b", "2");
+    EXPECT("x-c", "3");
+    assert_int_equal(strlen(routed(e, "x-request-id")), 36);
     request("x-forwarded-proto: https\nx-forwarded-host: h\nx-forwarded-port: 99\nforwarded: for=1\n");
     EXPECT("x-forwarded-proto", "http");
     EXPECT(":scheme", "http");

@@ -129,6 +129,9 @@ void sp_access_logs_write(const struct sp_access_logs *l, const struct sp_format
     assert(l && in && in->info);
     struct sp_buf line;
     sp_buf_init(&line);
+    /* Routes took their decisions by this number: sampling by the same digits would log one weighted cluster only. */
+    random = (random ^ random >> 31) * 0x9e3779b97f4a7c15u;
+    random ^= random >> 29;
     for (size_t i = 0; i < l->n; i++) {
         const struct logger *g = &l->v[i];
         if (g->filter && !sp_access_filter_pass(g->filter, in, random))

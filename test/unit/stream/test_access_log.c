@@ -161,6 +161,26 @@ static void lines_go_to_their_files(void **state)
     sp_access_log_reopen();
 }
 
+static void sampling_is_independent_of_routing(void **state)
+{
+    struct t_config c;
+    struct t_stream s;
+    char yaml[400];
+    snprintf(yaml, sizeof(yaml), "- {name: a, filter: {runtime_filter: {runtime_key: k, percent_sampled: {numerator: 20}}}, "
+                                 "typed_config: {" FILE_LOG ", path: /dev/null}}\n");
+    struct sp_access_logs *l = logs_of(&c, yaml);
+    t_stream_init(&s);
+    /* all streams of a cluster that has a tenth of the weight, by the same number */
+    uint64_t before = stat_of("filesystem.write_buffered");
+    for (uint64_t i = 0; i < 1000; i++)
+        sp_access_logs_write(l, &s.in, NULL, i * 100 + i % 10);
+    uint64_t logged = stat_of("filesystem.write_buffered") - before;
+    assert_in_range(logged, 140, 260);
+    t_stream_done(&s);
+    sp_access_logs_free(l);
+    t_config_done(&c);
+}
+
 static void no_logs_at_all(void **state)
 {
     struct t_config c;
@@ -208,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters),
         cmocka_unit_test(lines_go_to_their_files),
+        cmocka_unit_test(sampling_is_independent_of_routing),
         cmocka_unit_test(no_logs_at_all),
         cmocka_unit_test(what_is_refused),
     };

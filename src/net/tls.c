@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "net/tls_error.h"
 #include "net/tls_hooks.h"
+#include "net/tls_sessions.h"
 
 enum {
     RECORD_DATA = 16384,    /* plaintext of the largest record */
@@ -110,6 +111,8 @@ static bool start(struct sp_tls *t)
     t->ssl = wolfSSL_new(t->member->wolf);
     if (t->ssl) {
         sp_tls_hooks_conn(t);
+        if (t->ctx->sessions)
+            sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer);
         if (t->ctx->server || set_client_names(t))
             return true;
     }

@@ -15,6 +15,14 @@ struct sp_tls_frame {
     uint16_t left;           /* of its body */
 };
 
+/* The same of handshake messages, as long as they come in the clear: their order is checked. */
+struct sp_tls_messages {
+    uint8_t head[4], n_head;
+    uint8_t rank; /* of the last */
+    bool over;
+    uint32_t left;
+};
+
 struct sp_tls {
     WOLFSSL *ssl; /* server: NULL until the ClientHello has been read */
     struct sp_tls_ctx *ctx;
@@ -32,6 +40,7 @@ struct sp_tls {
     uint16_t quiet;          /* records since the last that held data */
     uint32_t handshake_in;   /* bytes of the handshake */
     struct sp_tls_frame frame;
+    struct sp_tls_messages messages;
     struct sp_x509_problem problem;
     const char *why;         /* static: our own reason to give up */
     char *text;              /* of the failure */

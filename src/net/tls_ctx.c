@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "net/tls_member.h"
 #include "net/tls_peer.h"
+#include "net/tls_sessions.h"
 
 typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext Downstream;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext Upstream;
@@ -59,6 +60,7 @@ void sp_tls_ctx_unref(struct sp_tls_ctx *c)
     free(c->members);
     sp_tls_verify_free(c->verify);
     sp_tls_tickets_free(c->tickets);
+    sp_tls_sessions_free(c->sessions);
     sp_arena_done(&c->arena);
     free(c);
 }
@@ -188,6 +190,9 @@ struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *d
     take_validation(&b);
     check_client(&b, msg);
     offer_alpn(b.ctx, b.ctx->params.n_alpn ? NULL : default_alpn);
+    unsigned keys = msg->max_session_keys ? msg->max_session_keys->value : 1;
+    if (keys)
+        b.ctx->sessions = sp_tls_sessions_new(SP_MIN(keys, (unsigned)SP_TLS_MAX_SESSIONS));
     take_certificates(&b);
     return finish(&b, errors);
 }

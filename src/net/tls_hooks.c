@@ -11,12 +11,17 @@
 #include "base/mem.h"
 #include "net/client_hello.h"
 #include "net/tls_choose.h"
+#include "net/tls_sessions.h"
 
 enum {
     HANDSHAKE_MAX = 128 * 1024, /* bytes a peer may send before its handshake is done */
     QUIET_MAX = 32,             /* records without data in a row: key updates, tickets, empty ones */
     RECORD_HEAD = 5,
 };
+
+enum { RECORD_CHANGE_CIPHER_SPEC = 20, RECORD_HANDSHAKE = 22 };
+enum { MSG_CLIENT_HELLO = 1, MSG_CERTIFICATE = 11, MSG_CERTIFICATE_VERIFY = 15, MSG_CLIENT_KEY_EXCHANGE = 16 };
+enum { RANK_VERIFY = 4 };
 
 /* RFC 8446 section 4.1.3: the random bytes of a ServerHello that is a HelloRetryRequest. */
 static const uint8_t retry_random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
@@ -42,15 +47,72 @@ int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_m
     return 1;
 }
 
-/* Follows the records' heads in what wolfSSL takes. False: too many without data. */
+/* The order of a client's messages that TLS 1.2 sends in the clear (RFC 5246 section 7.3); 0: no such message. */
+static unsigned rank_of(uint8_t type)
+{
+    switch (type) {
+    case MSG_CLIENT_HELLO:
+        return 1;
+    case MSG_CERTIFICATE:
+        return 2;
+    case MSG_CLIENT_KEY_EXCHANGE:
+        return 3;
+    case MSG_CERTIFICATE_VERIFY:
+        return RANK_VERIFY;
+    default:
+        return 0;
+    }
+}
+
+/*
+ * wolfSSL takes a CertificateVerify before the ClientKeyExchange (CVE-2026-2645), when there is nothing yet that it
+ * could have signed.  Until the peer's ChangeCipherSpec its messages can be read here; p is the content of a record.
+ */
+static bool in_order(struct sp_tls *t, const uint8_t *p, size_t n)
+{
+    struct sp_tls_messages *m = &t->messages;
+    while (n) {
+        if (m->left) {
+            size_t k = SP_MIN(n, (size_t)m->left);
+            m->left -= (uint32_t)k;
+            p += k;
+            n -= k;
+            continue;
+        }
+        m->head[m->n_head++] = *p++;
+        n--;
+        if (m->n_head < sizeof(m->head))
+            continue;
+        m->n_head = 0;
+        m->left = (uint32_t)m->head[1] << 16 | (uint32_t)m->head[2] << 8 | m->head[3];
+        unsigned rank = rank_of(m->head[0]);
+        bool second_hello = rank == 1 && t->retried; /* read before it came here */
+        if ((rank <= m->rank && !second_hello) || (rank == RANK_VERIFY && m->rank != RANK_VERIFY - 1))
+            return false;
+        m->rank = (uint8_t)rank;
+    }
+    return true;
+}
+
+static bool clear_body(struct sp_tls *t, const uint8_t *p, size_t n)
+{
+    uint8_t type = t->frame.head[0];
+    if (type == RECORD_CHANGE_CIPHER_SPEC && !t->hello_due && !t->retried)
+        t->messages.over = true;
+    return type != RECORD_HANDSHAKE || t->messages.over || in_order(t, p, n);
+}
+
+/* Follows the records in what wolfSSL takes. False: t->why. */
 static bool follow(struct sp_tls *t, const uint8_t *p, size_t n)
 {
     struct sp_tls_frame *f = &t->frame;
     while (n) {
         size_t k;
         if (f->n_head < RECORD_HEAD) {
-            if (f->n_head == 0 && t->opened && ++t->quiet > QUIET_MAX)
+            if (f->n_head == 0 && t->opened && ++t->quiet > QUIET_MAX) {
+                t->why = "TLS error: too many records without data";
                 return false;
+            }
             k = SP_MIN(n, (size_t)RECORD_HEAD - f->n_head);
             memcpy(f->head + f->n_head, p, k);
             f->n_head = (uint8_t)(f->n_head + k);
@@ -59,6 +121,10 @@ static bool follow(struct sp_tls *t, const uint8_t *p, size_t n)
         } else {
             k = SP_MIN(n, (size_t)f->left);
             f->left = (uint16_t)(f->left - k);
+            if (!t->opened && t->ctx->server && !clear_body(t, p, k)) {
+                t->why = "TLS error: a handshake message out of order";
+                return false;
+            }
         }
         if (f->n_head == RECORD_HEAD && f->left == 0)
             f->n_head = 0;
@@ -87,10 +153,8 @@ static int on_recv(WOLFSSL *ssl, char *out, int size, void *ctx)
         t->why = "TLS error: the peer's handshake is too long";
         return WOLFSSL_CBIO_ERR_GENERAL;
     }
-    if (!follow(t, (const uint8_t *)out, n)) {
-        t->why = "TLS error: too many records without data";
+    if (!follow(t, (const uint8_t *)out, n))
         return WOLFSSL_CBIO_ERR_GENERAL;
-    }
     sp_buf_drain(t->in, n);
     return (int)n;
 }
@@ -211,11 +275,22 @@ static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsig
     return good ? WOLFSSL_TICKET_RET_OK : seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
 }
 
+/* A ticket came, after the handshake: whoever is on the other side has been judged. */
+static int on_session(WOLFSSL *ssl, WOLFSSL_SESSION *session)
+{
+    struct sp_tls *t = wolfSSL_GetIOReadCtx(ssl);
+    if (t->opened && t->ctx->sessions && wolfSSL_version(ssl) == TLS1_3_VERSION)
+        sp_tls_sessions_put(t->ctx->sessions, session, t->sni, t->host, t->peer);
+    return 0; /* what was given here stays wolfSSL's */
+}
+
 bool sp_tls_hooks_ctx(struct sp_tls_ctx *ctx, WOLFSSL_CTX *wolf)
 {
     assert(ctx && wolf);
     wolfSSL_CTX_SetIORecv(wolf, on_recv);
     wolfSSL_CTX_SetIOSend(wolf, on_send);
+    if (ctx->sessions)
+        wolfSSL_CTX_sess_set_new_cb(wolf, on_session);
     if (!ctx->server)
         return true;
     if (ctx->params.n_alpn)

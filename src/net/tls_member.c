@@ -92,6 +92,8 @@ static bool encrypted(const struct sp_pem *key)
     return sp_str_eq(key->label, SP_STR("ENCRYPTED PRIVATE KEY")) || sp_str_find(key->text, SP_STR("Proc-Type:")) >= 0;
 }
 
+static const char not_decrypted[] = "cannot be decrypted (is password right? Ciphers other than AES are not supported)";
+
 /* To DER in `out`, of `size` bytes; its length, or 0 and *ret_why. */
 static int decode_key(const struct sp_pem *key, const struct sp_secret *password, unsigned char *out, int size,
                       const char **ret_why)
@@ -104,8 +106,7 @@ static int decode_key(const struct sp_pem *key, const struct sp_secret *password
                            encrypted(key) ? password->ptr : NULL);
     if (n > 0)
         return n;
-    *ret_why = encrypted(key) ? "cannot be decrypted (is password right? Ciphers other than AES are not supported)"
-                              : "is malformed";
+    *ret_why = encrypted(key) ? not_decrypted : "is malformed";
     return 0;
 }
 
@@ -120,7 +121,7 @@ static const char *use_key(struct build *b, struct sp_str pem, const struct sp_s
     if (!(n = decode_key(&key, password, der, size, &why)))
         return why;
     if (wolfSSL_CTX_use_PrivateKey_buffer(b->m->wolf, der, n, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-        return "is malformed, too small or of a kind that is not supported";
+        return encrypted(&key) ? not_decrypted : "is malformed, too small or of a kind that is not supported";
     if (wolfSSL_CTX_check_private_key(b->m->wolf) != WOLFSSL_SUCCESS)
         return "does not belong to the certificate (its public key is another one)";
     return NULL;
@@ -163,9 +164,12 @@ static bool set_versions(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 
 static void set_tickets(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 {
-    wolfSSL_CTX_set_session_cache_mode(w, WOLFSSL_SESS_CACHE_OFF);
-    if (!c->server)
+    /* wolfSSL's own cache is one for the process: it would carry sessions from one context to another. */
+    wolfSSL_CTX_set_session_cache_mode(w, c->sessions ? WOLFSSL_SESS_CACHE_NO_INTERNAL : WOLFSSL_SESS_CACHE_OFF);
+    if (!c->server) {
+        wolfSSL_CTX_NoTicketTLSv12(w);
         return;
+    }
     if (c->tickets) {
         wolfSSL_CTX_set_TicketHint(w, (int)sp_tls_tickets_lifetime(c->tickets));
         wolfSSL_CTX_set_timeout(w, sp_tls_tickets_lifetime(c->tickets));

@@ -168,8 +168,10 @@ static void read_alpn(const struct sp_doc *doc, struct sp_diag *diag, const Comm
 {
     for (size_t i = 0; i < msg->n_alpn_protocols; i++) {
         struct sp_str rest = sp_str_c(msg->alpn_protocols[i]), one;
-        if (rest.len == 0)
+        if (rest.len == 0) {
             sp_doc_err(doc, diag, msg, "alpn_protocols", (int)i, "is empty (h2 and http/1.1 are what browsers speak)");
+            continue;
+        }
         while (sp_str_split(&rest, ',', &one)) {
             if (one.len == 0 || one.len > 255 || p->n_alpn == SP_TLS_MAX_ALPN) {
                 sp_doc_err(doc, diag, msg, "alpn_protocols", (int)i,

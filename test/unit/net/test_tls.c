@@ -11,14 +11,10 @@
 
 #include "tls_kit.h"
 
-#define CERT "{certificate_chain: @server.cert, private_key: @server.key}"
-#define SERVER "common_tls_context: {tls_certificates: [" CERT "], alpn_protocols: [\"h2,http/1.1\"]}\n"
-#define CLIENT "common_tls_context: {validation_context: {trusted_ca: @ca.cert}}\n"
-
 static void it_talks(void **state)
 {
     static const size_t chunks[] = {0, 1, 7, 1000, SIZE_MAX};
-    struct sp_tls_ctx *server = kit_server(SERVER), *client = kit_client(CLIENT);
+    struct sp_tls_ctx *server = kit_server(KIT_SERVER), *client = kit_client(KIT_CLIENT);
     for (size_t i = 0; i < SP_ARRAY_LEN(chunks); i++) {
         struct kit_pair p;
         kit_pair_init(&p, client, server, "www.example.com", "www.example.com");
@@ -50,36 +46,13 @@ static void it_talks(void **state)
 }
 
 
-/* One handshake with a word each way; then what the two sides ended with. */
-static void meet(const char *client_yaml, const char *server_yaml, const char *sni, const char *verify_name,
-                 struct kit_pair *p)
-{
-    struct sp_tls_ctx *server = kit_server(server_yaml), *client = kit_client(client_yaml);
-    kit_pair_init(p, client, server, sni, verify_name);
-    sp_tls_ctx_unref(server);
-    sp_tls_ctx_unref(client);
-    kit_say(&p->client, "hello");
-    kit_say(&p->server, "good day");
-    kit_run(p);
-}
-
-static void both_well(struct kit_pair *p)
-{
-    assert_string_equal(kit_error(&p->client), "");
-    assert_string_equal(kit_error(&p->server), "");
-    assert_string_equal(kit_take(&p->server), "hello");
-    assert_string_equal(kit_take(&p->client), "good day");
-}
-
 #define MTLS(need, validation) \
-    "common_tls_context: {tls_certificates: [" CERT "], validation_context: {" validation "}}\n" \
+    "common_tls_context: {tls_certificates: [" KIT_CERT "], validation_context: {" validation "}}\n" \
     "require_client_certificate: " need "\n"
 #define WITH(name) \
     "common_tls_context: {validation_context: {trusted_ca: @ca.cert}, tls_certificates: [{certificate_chain: @" name \
     ".cert, private_key: @" name ".key}]}\n"
-#define CA "trusted_ca: @ca.cert"
-#define SAN(type, matcher) CA ", match_typed_subject_alt_names: [{san_type: " type ", matcher: {" matcher "}}]"
-#define TLS12 "tls_params: {tls_maximum_protocol_version: TLSv1_2}, "
+#define SAN(type, matcher) KIT_CA ", match_typed_subject_alt_names: [{san_type: " type ", matcher: {" matcher "}}]"
 
 struct outcome {
     const char *client, *server;
@@ -92,30 +65,30 @@ struct outcome {
 static void with_client_certificates(void **state)
 {
     static const struct outcome outcomes[] = {
-        {CLIENT, MTLS("false", CA), SP_TLS_FAIL_NONE, "", false},
-        {CLIENT, MTLS("true", CA), SP_TLS_FAIL_NO_CERT, "TLS error: peer did not return a certificate", false},
-        {WITH("client"), MTLS("true", CA), SP_TLS_FAIL_NONE, "", true},
-        {WITH("client"), MTLS("false", CA), SP_TLS_FAIL_NONE, "", true},
-        {WITH("stranger"), MTLS("true", CA), SP_TLS_FAIL_VERIFY_CA,
+        {KIT_CLIENT, MTLS("false", KIT_CA), SP_TLS_FAIL_NONE, "", false},
+        {KIT_CLIENT, MTLS("true", KIT_CA), SP_TLS_FAIL_NO_CERT, "TLS error: peer did not return a certificate", false},
+        {WITH("client"), MTLS("true", KIT_CA), SP_TLS_FAIL_NONE, "", true},
+        {WITH("client"), MTLS("false", KIT_CA), SP_TLS_FAIL_NONE, "", true},
+        {WITH("stranger"), MTLS("true", KIT_CA), SP_TLS_FAIL_VERIFY_CA,
          "TLS error: certificate verification failed at depth 0: unable to get local issuer certificate", false},
-        {WITH("stranger"), MTLS("false", CA), SP_TLS_FAIL_VERIFY_CA,
+        {WITH("stranger"), MTLS("false", KIT_CA), SP_TLS_FAIL_VERIFY_CA,
          "TLS error: certificate verification failed at depth 0: unable to get local issuer certificate", false},
-        {WITH("self"), MTLS("false", CA), SP_TLS_FAIL_VERIFY_CA,
+        {WITH("self"), MTLS("false", KIT_CA), SP_TLS_FAIL_VERIFY_CA,
          "TLS error: certificate verification failed at depth 0: unsuitable certificate purpose", false},
-        {WITH("expired"), MTLS("true", CA), SP_TLS_FAIL_VERIFY_CA,
+        {WITH("expired"), MTLS("true", KIT_CA), SP_TLS_FAIL_VERIFY_CA,
          "TLS error: certificate verification failed at depth 0: certificate has expired", false},
-        {WITH("no_client_usage"), MTLS("true", CA), SP_TLS_FAIL_VERIFY_CA,
+        {WITH("no_client_usage"), MTLS("true", KIT_CA), SP_TLS_FAIL_VERIFY_CA,
          "TLS error: certificate verification failed at depth 0: unsuitable certificate purpose", false},
-        {WITH("stranger"), MTLS("true", CA ", trust_chain_verification: ACCEPT_UNTRUSTED"), SP_TLS_FAIL_NONE, "", false},
-        {WITH("client"), MTLS("true", CA ", trust_chain_verification: ACCEPT_UNTRUSTED"), SP_TLS_FAIL_NONE, "", true},
-        {CLIENT, MTLS("true", CA ", trust_chain_verification: ACCEPT_UNTRUSTED"), SP_TLS_FAIL_NO_CERT,
+        {WITH("stranger"), MTLS("true", KIT_CA ", trust_chain_verification: ACCEPT_UNTRUSTED"), SP_TLS_FAIL_NONE, "", false},
+        {WITH("client"), MTLS("true", KIT_CA ", trust_chain_verification: ACCEPT_UNTRUSTED"), SP_TLS_FAIL_NONE, "", true},
+        {KIT_CLIENT, MTLS("true", KIT_CA ", trust_chain_verification: ACCEPT_UNTRUSTED"), SP_TLS_FAIL_NO_CERT,
          "TLS error: peer did not return a certificate", false},
         {WITH("client"), MTLS("true", SAN("URI", "exact: \"spiffe://example.com/client\"")), SP_TLS_FAIL_NONE, "", true},
         {WITH("client"), MTLS("true", SAN("DNS", "suffix: .test")), SP_TLS_FAIL_NONE, "", true},
         {WITH("client"), MTLS("true", SAN("DNS", "exact: \"spiffe://example.com/client\"")), SP_TLS_FAIL_VERIFY_SAN,
          "TLS error: certificate verification failed: none of its names is one that is accepted", false},
         {WITH("client"),
-         MTLS("true", CA ", trust_chain_verification: ACCEPT_UNTRUSTED, match_subject_alt_names: [{exact: nobody}]"),
+         MTLS("true", KIT_CA ", trust_chain_verification: ACCEPT_UNTRUSTED, match_subject_alt_names: [{exact: nobody}]"),
          SP_TLS_FAIL_VERIFY_SAN, "TLS error: certificate verification failed: none of its names is one that is accepted",
          false},
     };
@@ -123,17 +96,17 @@ static void with_client_certificates(void **state)
         const struct outcome *o = &outcomes[i / 2];
         struct kit_pair p;
         char server[4096];
-        snprintf(server, sizeof(server), "common_tls_context: {%s%s", i % 2 ? TLS12 : "",
+        snprintf(server, sizeof(server), "common_tls_context: {%s%s", i % 2 ? KIT_TLS12 : "",
                  o->server + strlen("common_tls_context: {"));
-        meet(o->client, server, "www.example.com", "", &p);
+        kit_meet(&p, o->client, server, "www.example.com", "");
         if (strcmp(kit_error(&p.server), o->error) != 0 || sp_tls_failure(p.server.tls) != o->failure)
             fail_msg("outcome %zu: %s", i, kit_error(&p.server));
         if (o->failure == SP_TLS_FAIL_NONE) {
-            both_well(&p);
+            kit_both_well(&p);
             const struct sp_tls_info *info = sp_tls_get_info(p.server.tls);
             assert_string_equal(info->version.ptr, i % 2 ? "TLSv1.2" : "TLSv1.3");
             assert_int_equal(info->peer_verified, o->verified);
-            assert_int_equal(info->peer_presented, strcmp(o->client, CLIENT) != 0);
+            assert_int_equal(info->peer_presented, strcmp(o->client, KIT_CLIENT) != 0);
             assert_int_equal(sp_tls_peer_der(p.server.tls).len > 0, info->peer_presented);
         } else {
             assert_string_equal(kit_take(&p.server), "");

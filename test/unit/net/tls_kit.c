@@ -214,3 +214,22 @@ void kit_say(struct kit_side *s, const char *text)
 {
     sp_buf_append(&s->app_out, text, strlen(text));
 }
+
+void kit_meet(struct kit_pair *p, const char *client_yaml, const char *server_yaml, const char *sni, const char *verify_name)
+{
+    struct sp_tls_ctx *server = kit_server(server_yaml), *client = kit_client(client_yaml);
+    kit_pair_init(p, client, server, sni, verify_name);
+    sp_tls_ctx_unref(server);
+    sp_tls_ctx_unref(client);
+    kit_say(&p->client, "hello");
+    kit_say(&p->server, "good day");
+    kit_run(p);
+}
+
+void kit_both_well(struct kit_pair *p)
+{
+    assert_string_equal(kit_error(&p->client), "");
+    assert_string_equal(kit_error(&p->server), "");
+    assert_string_equal(kit_take(&p->server), "hello");
+    assert_string_equal(kit_take(&p->client), "good day");
+}

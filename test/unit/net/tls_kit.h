@@ -36,12 +36,23 @@ struct kit_pair {
     bool cut;          /* nothing is carried any more */
 };
 
+/* What most tests begin with. */
+#define KIT_CERT "{certificate_chain: @server.cert, private_key: @server.key}"
+#define KIT_SERVER "common_tls_context: {tls_certificates: [" KIT_CERT "], alpn_protocols: [\"h2,http/1.1\"]}\n"
+#define KIT_CA "trusted_ca: @ca.cert"
+#define KIT_CLIENT "common_tls_context: {validation_context: {" KIT_CA "}}\n"
+#define KIT_TLS12 "tls_params: {tls_maximum_protocol_version: TLSv1_2}, "
+
 /* Takes a reference to neither. sni may be NULL. */
 void kit_pair_init(struct kit_pair *p, struct sp_tls_ctx *client, struct sp_tls_ctx *server, const char *sni,
                    const char *verify_name);
 /* Pumps until nothing moves. */
 void kit_run(struct kit_pair *p);
 void kit_pair_done(struct kit_pair *p);
+/* Contexts from YAML, a handshake and a word each way: "hello" of the client, "good day" of the server. */
+void kit_meet(struct kit_pair *p, const char *client, const char *server, const char *sni, const char *verify_name);
+/* Both words arrived and nothing failed. */
+void kit_both_well(struct kit_pair *p);
 /* The text of sp_tls_error as a C string, static. */
 const char *kit_error(const struct kit_side *s);
 /* What arrived, as a C string, static; taken. */

@@ -142,8 +142,9 @@ static void fail_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_st
         .overloaded = reason == SP_RESET_OVERFLOW,
         .why = abort_of(reason),
     };
-    f.body = sp_arena_printf(a, CONNECT_ERROR "%sreset reason: %.*s%s%.*s", u->attempts > 1 ? "retried and the latest " : "",
-                             SP_STR_ARG(name), text.len ? ", transport failure reason: " : "", SP_STR_ARG(text));
+    /* Why a transport failed is for the log; a stranger learns nothing of the origin's address or certificate. */
+    f.body = sp_arena_printf(a, CONNECT_ERROR "%sreset reason: %.*s", u->attempts > 1 ? "retried and the latest " : "",
+                             SP_STR_ARG(name));
     struct sp_str details =
         sp_arena_printf(a, "upstream_reset_%s_response_started{%.*s%s%.*s}", u->response_started ? "after" : "before",
                         SP_STR_ARG(name), text.len ? "|" : "", SP_STR_ARG(text));

@@ -25,7 +25,6 @@ static const uint8_t roles[SP_H_COUNT] = {
     [SP_H_PROXY_CONNECTION] = DROP,
     [SP_H_TRANSFER_ENCODING] = DROP,
     [SP_H_UPGRADE] = DROP,
-    [SP_H_TE] = DROP,
     [SP_H_HTTP2_SETTINGS] = DROP,
 };
 

@@ -71,7 +71,7 @@ static void request_framing(void **state)
     peer_start(&p);
     struct user *u = peer_open(&p);
     user_request(u, "POST", "/a?b", "x: y\nconnection: x\nte: trailers\nupgrade: z\nhost: other\nkeep-alive: 1", true);
-    SENT("POST /a?b HTTP/1.1\r\nhost: a\r\nx: y\r\ncontent-length: 0\r\n\r\n");
+    SENT("POST /a?b HTTP/1.1\r\nhost: a\r\nx: y\r\nte: trailers\r\ncontent-length: 0\r\n\r\n");
     peer_feed(&p, "HTTP/1.1 204 No\r\n\r\n");
     u = peer_open(&p);
     user_request(u, "PUT", "/", "content-length: 3", false);

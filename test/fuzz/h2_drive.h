@@ -71,7 +71,7 @@ static void act_on(struct drive *d, struct cu_exchange *x)
             cu_send(x, server ? cu_response(x, 200) : cu_request(x, roll(d, 4) ? "POST" : "HEAD", "/"), x->tx_ended);
         } else if (!x->tx_ended && !x->cancelled) {
             x->tx_ended = roll(d, 4) == 0;
-            cu_send_data(x, roll(d, 20000), x->tx_ended);
+            cu_send_data(x, roll(d, roll(d, 8) ? 300 : 20000), x->tx_ended);
         }
     }
 }
@@ -79,7 +79,7 @@ static void act_on(struct drive *d, struct cu_exchange *x)
 static void act(struct drive *d)
 {
     struct sp_codec *c = d->side.codec;
-    if (!c->config.server && d->side.n < 200 && roll(d, 3) == 0)
+    if (!c->config.server && d->side.n < 30 && roll(d, 3) == 0)
         cu_open(&d->side);
     if (d->side.n) {
         /* The newest are the most alive. */

@@ -315,6 +315,83 @@ static void test_underscores(void **state)
     }
 }
 
+/* ---- what ends the connection ---- */
+
+struct frame_case {
+    int goaway;
+    unsigned type, flags;
+    uint32_t id;
+    size_t n;
+    const char *payload;
+};
+
+static const struct frame_case fatal_frames[] = {
+    {NGHTTP2_PROTOCOL_ERROR, H2F_DATA, 0, 0, 1, "x"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_DATA, 0, 5, 1, "x"},                    /* idle */
+    {NGHTTP2_PROTOCOL_ERROR, H2F_DATA, H2F_PADDED, 1, 2, "\x05x"},       /* more padding than payload */
+    {NGHTTP2_PROTOCOL_ERROR, H2F_HEADERS, H2F_END_HEADERS, 0, 1, "\x82"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_HEADERS, H2F_END_HEADERS, 2, 1, "\x82"}, /* a server's id */
+    {NGHTTP2_COMPRESSION_ERROR, H2F_HEADERS, H2F_END_HEADERS, 3, 1, "\xff"},
+    {NGHTTP2_COMPRESSION_ERROR, H2F_HEADERS, H2F_END_HEADERS, 3, 1, "\x80"}, /* index 0 */
+    {NGHTTP2_FRAME_SIZE_ERROR, H2F_PRIORITY, 0, 1, 4, "\0\0\0\0"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_RST_STREAM, 0, 0, 4, "\0\0\0\x08"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_RST_STREAM, 0, 9, 4, "\0\0\0\x08"},
+    {NGHTTP2_FRAME_SIZE_ERROR, H2F_RST_STREAM, 0, 1, 3, "\0\0\0"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_SETTINGS, 0, 1, 0, ""},
+    {NGHTTP2_FRAME_SIZE_ERROR, H2F_SETTINGS, 0, 0, 5, "\0\0\0\0\0"},
+    {NGHTTP2_FRAME_SIZE_ERROR, H2F_SETTINGS, H2F_ACK, 0, 6, "\0\1\0\0\0\0"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_SETTINGS, H2F_ACK, 0, 0, ""}, /* that nobody waits for */
+    {NGHTTP2_FLOW_CONTROL_ERROR, H2F_SETTINGS, 0, 0, 6, "\0\4\x80\0\0\0"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_SETTINGS, 0, 0, 6, "\0\5\0\0\0\1"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_PUSH_PROMISE, H2F_END_HEADERS, 1, 5, "\0\0\0\2\x82"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_PING, 0, 1, 8, "12345678"},
+    {NGHTTP2_FRAME_SIZE_ERROR, H2F_PING, 0, 0, 7, "1234567"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_WINDOW_UPDATE, 0, 0, 4, "\0\0\0\0"},
+    {NGHTTP2_FLOW_CONTROL_ERROR, H2F_WINDOW_UPDATE, 0, 0, 4, "\x7f\xff\xff\xff"},
+    {NGHTTP2_PROTOCOL_ERROR, H2F_CONTINUATION, H2F_END_HEADERS, 1, 1, "\x82"},
+};
+
+static void test_fatal_frames(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SP_ARRAY_LEN(fatal_frames); i++) {
+        const struct frame_case *c = &fatal_frames[i];
+        for (size_t piece = 0; piece < 2; piece++) {
+            struct rig *r = rig_new(true, NULL);
+            h2f_post(&r->in, 1, 0);
+            rig_go(r);
+            r->piece = piece;
+            h2f_frame(&r->in, c->type, c->flags, c->id, c->payload, c->n);
+            rig_go(r);
+            assert_int_equal(r->goaway, c->goaway);
+            assert_int_equal(r->n_goaways, 1);
+            assert_true(r->side.codec->want_close);
+            assert_int_equal(r->side.events[SP_CE_BAD_REQUEST], 1);
+            struct cu_exchange *x = r->side.x[0];
+            assert_true(x->aborted && x->cancelled && x->closed);
+            assert_int_equal(x->closed_why, SP_ABORT_PROTOCOL);
+            rig_free(r);
+        }
+    }
+}
+
+static void test_oversized_frame(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    char *big = calloc(1, 16385);
+    assert_non_null(big);
+    h2f_post(&r->in, 1, 0);
+    h2f_frame(&r->in, H2F_DATA, 0, 1, big, 16384);
+    rig_go(r);
+    assert_int_equal(r->n_goaways, 0);
+    h2f_frame(&r->in, H2F_DATA, 0, 1, big, 16385);
+    rig_go(r);
+    assert_int_equal(r->goaway, NGHTTP2_FRAME_SIZE_ERROR);
+    free(big);
+    rig_free(r);
+}
+
 /* ---- limits on heads ---- */
 
 static void test_headers_too_large(void **state)
@@ -391,6 +468,8 @@ int main(void)
         cmocka_unit_test(test_content_length),
         cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_underscores),
+        cmocka_unit_test(test_fatal_frames),
+        cmocka_unit_test(test_oversized_frame),
         cmocka_unit_test(test_headers_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

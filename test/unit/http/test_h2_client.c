@@ -83,6 +83,19 @@ static void test_large_head(void **state)
     rig_go(r);
     assert_true(r->s[1].end && r->s[1].n_heads == 1);
     free(big);
+    x = cu_open(&r->side); /* beyond what can be sent at all */
+    h = cu_request(x, "GET", "/");
+    big = sp_arena_alloc(x->cs->arena, 600000);
+    memset(big, 'y', 600000);
+    sp_headers_add(h, SP_STR("x-big"), sp_str_n(big, 600000));
+    cu_send(x, h, true);
+    rig_go(r);
+    assert_true(x->closed && x->aborted);
+    assert_int_equal(x->closed_why, SP_ABORT_TOO_LARGE);
+    assert_int_equal(r->s[3].n_heads, 0);
+    assert_int_equal(r->side.codec->ops->room(r->side.codec), 99);
+    request(r, "GET", true);
+    assert_true(r->s[5].end);
     rig_free(r);
 }
 

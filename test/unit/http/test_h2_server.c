@@ -375,6 +375,53 @@ static void test_fatal_frames(void **state)
     }
 }
 
+static void test_frames_after_the_end(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct rig *r = rig_new(true, NULL);
+        h2f_get(&r->in, 1, H2F_END_STREAM);
+        if (kind == 0)
+            h2f_frame(&r->in, H2F_DATA, 0, 1, "x", 1);
+        else if (kind == 1)
+            h2f_headers(&r->in, 1, H2F_END_STREAM, "x-t", "1", NULL);
+        else
+            h2f_frame(&r->in, H2F_DATA, H2F_END_STREAM, 1, "", 0);
+        rig_go(r);
+        assert_int_equal(r->goaway, NGHTTP2_STREAM_CLOSED);
+        assert_string_equal(r->side.last_detail, "http2.stream_closed");
+        rig_free(r);
+    }
+}
+
+/* A response that no peer would take: the stream is given up, the connection is not. */
+static void send_monster(struct cu_side *side, struct cu_exchange *x, enum cu_point at)
+{
+    (void)side;
+    if (at != CU_HEADERS)
+        return;
+    struct sp_headers *h = cu_response(x, 200);
+    char *big = sp_arena_alloc(x->cs->arena, 600001);
+    memset(big, 'x', 600000);
+    sp_headers_add(h, SP_STR("x-big"), sp_str_n(big, 600000));
+    cu_send(x, h, true);
+}
+
+static void test_head_too_large_to_send(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    r->side.hook = send_monster;
+    h2f_get(&r->in, 1, H2F_END_STREAM);
+    rig_go(r);
+    assert_int_equal(r->s[1].reset, NGHTTP2_INTERNAL_ERROR);
+    assert_int_equal(r->s[1].n_heads, 0);
+    assert_true(r->side.x[0]->closed);
+    assert_int_equal(r->side.x[0]->closed_why, SP_ABORT_TOO_LARGE);
+    rig_check_alive(r, 3);
+    rig_free(r);
+}
+
 static void test_oversized_frame(void **state)
 {
     (void)state;
@@ -469,6 +516,8 @@ int main(void)
         cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_underscores),
         cmocka_unit_test(test_fatal_frames),
+        cmocka_unit_test(test_frames_after_the_end),
+        cmocka_unit_test(test_head_too_large_to_send),
         cmocka_unit_test(test_oversized_frame),
         cmocka_unit_test(test_headers_too_large),
     };

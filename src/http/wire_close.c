@@ -59,7 +59,7 @@ void sp_wire_closing_turn(struct sp_wire *w)
 {
     assert(w->phase == SP_WP_CLOSING);
     struct sp_buf *in = sp_transport_in(w->transport);
-    sp_wire_count(w);
+    sp_wire_count_in(w);
     w->lingered += (uint32_t)SP_MIN(in->len, (size_t)LINGER_BYTES);
     sp_buf_clear(in);
     w->in_seen = 0;

@@ -126,10 +126,9 @@ static bool fail(struct sp_wire *w, enum sp_wire_end why, const char *text)
     return false;
 }
 
-static bool after_choice(struct sp_wire *w, const struct sp_wire_setup *setup, bool hello_seen)
+static bool after_choice(struct sp_wire *w, const struct sp_wire_setup *setup)
 {
     sp_wire_set_up(w, setup);
-    w->opening->hello_seen = hello_seen;
     if (!w->tls)
         return pick_codec(w);
     w->phase = SP_WP_HANDSHAKE;
@@ -147,7 +146,7 @@ static bool choose(struct sp_wire *w, const struct sp_client_hello *hello)
     }
     if (w->close_asked)
         return false;
-    return after_choice(w, &setup, hello != NULL);
+    return after_choice(w, &setup);
 }
 
 /* 1: parsed into *ret; 0: more is needed; -1: finished. */
@@ -183,16 +182,6 @@ static bool step_hello(struct sp_wire *w)
 
 static bool step_handshake(struct sp_wire *w)
 {
-    if (w->server && !w->opening->hello_seen) { /* nothing reaches wolfSSL that was not looked at */
-        struct sp_arena arena;
-        struct sp_client_hello hello = {0};
-        sp_arena_init(&arena);
-        int r = read_hello(w, &arena, &hello);
-        sp_arena_done(&arena);
-        if (r <= 0)
-            return false;
-        w->opening->hello_seen = true;
-    }
     sp_wire_pump(w);
     sp_wire_send_tls(w);
     if (w->tls_state == SP_TLS_OPEN)

@@ -37,13 +37,19 @@ void sp_wire_arm(struct sp_wire *w)
         sp_timer_start(&w->worker->turn, &w->timer, due > now ? due - now : 0);
 }
 
-void sp_wire_count(struct sp_wire *w)
+void sp_wire_count_in(struct sp_wire *w)
 {
-    size_t len = sp_transport_in(w->transport)->len, rx = len > w->in_seen ? len - w->in_seen : 0, tx = w->tx;
+    size_t len = sp_transport_in(w->transport)->len;
+    w->rx += len > w->in_seen ? (uint32_t)len - w->in_seen : 0;
     w->in_seen = (uint32_t)len;
-    w->tx = 0;
-    if ((rx || tx) && w->cb->on_bytes)
-        w->cb->on_bytes(w->ctx, rx, tx);
+}
+
+void sp_wire_tell_bytes(struct sp_wire *w)
+{
+    w->in_seen = (uint32_t)sp_transport_in(w->transport)->len;
+    if ((w->rx || w->tx) && w->cb->on_bytes)
+        w->cb->on_bytes(w->ctx, w->rx, w->tx);
+    w->rx = w->tx = 0;
 }
 
 void sp_wire_free_tls(struct sp_wire *w)
@@ -87,7 +93,7 @@ void sp_wire_finish(struct sp_wire *w, enum sp_wire_end why, int err, bool reset
     sp_timer_stop(&w->timer);
     sp_defer_cancel(&w->run);
     if (w->transport)
-        sp_wire_count(w);
+        sp_wire_tell_bytes(w);
     w->cb->on_closed(w->ctx, why, err, end_text(w, why));
     if (w->transport)
         sp_transport_close(w->transport, reset);

@@ -29,8 +29,7 @@ enum sp_wire_phase {
 
 struct sp_wire_opening {
     struct sp_codec_config config;
-    uint8_t codec;    /* enum sp_codec_kind */
-    bool hello_seen;
+    uint8_t codec; /* enum sp_codec_kind */
 };
 
 struct sp_wire_tls {
@@ -57,7 +56,8 @@ struct sp_wire {
     uint64_t phase_due, age_due;      /* 0: none */
     uint32_t idle_ms, headers_ms, delayed_ms, high_water;
     uint32_t in_seen;                 /* of the transport's input: counted already */
-    uint32_t lingered, tx, left;      /* bytes dropped while closing; sent and not yet counted; unread when last looked at */
+    uint32_t lingered, left;          /* while closing: bytes dropped; unread by the peer when last looked at */
+    uint32_t rx, tx;                  /* not yet told to on_bytes */
     int in_err, write_err, end_err;
     uint8_t phase, end, tls_state;    /* enum sp_wire_phase, sp_wire_end, sp_tls_state */
     uint8_t drain_step, extended;
@@ -87,8 +87,9 @@ void sp_wire_set_due(struct sp_wire *w, uint64_t delay_ns);
 bool sp_wire_due(const struct sp_wire *w, uint64_t deadline);
 /* Arms the timer for the earliest deadline. */
 void sp_wire_arm(struct sp_wire *w);
-/* Counts bytes that came in and went out since the last time. */
-void sp_wire_count(struct sp_wire *w);
+/* Notes how much came in, before anybody takes of it; tells the owner what came and went. */
+void sp_wire_count_in(struct sp_wire *w);
+void sp_wire_tell_bytes(struct sp_wire *w);
 
 /* The end: closes the codec's streams, tells the owner, buries the wire. Only from the deferred call. */
 void sp_wire_finish(struct sp_wire *w, enum sp_wire_end why, int err, bool reset);

@@ -196,8 +196,8 @@ static void run(struct sp_defer *d)
     struct sp_wire *w = SP_CONTAINER_OF(d, struct sp_wire, run);
     assert(w->phase != SP_WP_DEAD);
     w->again = false;
-    if (w->transport && w->phase != SP_WP_CONNECT)
-        sp_wire_count(w);
+    if (w->transport)
+        sp_wire_count_in(w);
     if (w->close_asked) {
         asked_close(w);
         return;
@@ -212,7 +212,7 @@ static void run(struct sp_defer *d)
         check_due(w);
     if (w->phase == SP_WP_DEAD)
         return;
-    sp_wire_count(w);
+    sp_wire_tell_bytes(w);
     if (w->phase != SP_WP_CONNECT && !w->close_asked)
         sp_wire_set_reading(w);
     sp_wire_arm(w);

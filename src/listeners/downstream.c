@@ -116,10 +116,6 @@ static void count_why(const struct sp_downstream *d, enum sp_wire_end why)
     if (d->cut)
         sp_counter_inc(c->destroy_active_rq);
     switch (why) {
-    case SP_WIRE_LOCAL:
-        if (d->owner.draining)
-            sp_counter_inc(c->drain_close);
-        break;
     case SP_WIRE_PROTOCOL:
         sp_counter_inc(c->protocol_error);
         break;
@@ -318,8 +314,12 @@ void sp_downstream_drain_all(struct sp_downstream_home *h)
 {
     assert(h);
     h->draining = true;
-    SP_LIST_FOREACH_SAFE (n, &h->conns)
-        drain(SP_CONTAINER_OF(n, struct sp_downstream, link));
+    SP_LIST_FOREACH_SAFE (n, &h->conns) {
+        struct sp_downstream *d = SP_CONTAINER_OF(n, struct sp_downstream, link);
+        if (d->chain && !d->owner.draining)
+            sp_counter_inc(cx(d)->drain_close); /* as Envoy: when it begins, whoever closes in the end */
+        drain(d);
+    }
 }
 
 void sp_downstream_reset_all(struct sp_downstream_home *h)

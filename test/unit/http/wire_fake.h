@@ -293,6 +293,8 @@ enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp
     char h[4];
     if (!t->server && !t->said)
         sp_buf_append_str(net_out, SP_STR("\x16HEL"));
+    if (t->server && sp_buf_peek(net_in, h, 1) && !t->open)
+        t->failed = h[0] != 0x16;
     if (!t->open && sp_buf_peek(net_in, h, 4) == 4) {
         sp_buf_drain(net_in, 4);
         t->open = memcmp(h, t->server ? "\x16HEL" : "\x16SRV", 4) == 0;

@@ -19,6 +19,7 @@ static unsigned hcms, streams, closed_streams, events, log_lines;
 static struct sp_stream_owner *last_owner;
 static struct sp_codec_stream *held; /* answered by hand */
 static bool hold;
+static enum sp_codec_kind fake_codec = SP_CODEC_H1;
 static struct sp_source fake_source;
 static struct sp_sink fake_sink;
 static struct sp_addr last_peer;
@@ -50,7 +51,7 @@ void sp_hcm_free(struct sp_hcm *h)
 
 void sp_hcm_wire_setup(const struct sp_hcm *h, struct sp_wire_setup *ret)
 {
-    *ret = (struct sp_wire_setup){.codec = SP_CODEC_H1, .delayed_close_ns = SP_NS_PER_S};
+    *ret = (struct sp_wire_setup){.codec = fake_codec, .delayed_close_ns = SP_NS_PER_S};
     sp_codec_config_init(&ret->config, true);
 }
 

@@ -15,7 +15,6 @@
 
 #include "fake_hcm.h"
 #include "listeners/listener.h"
-#include "no_tls.h"
 
 /* ---- helpers ---- */
 

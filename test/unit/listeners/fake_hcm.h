@@ -96,11 +96,11 @@ static const struct sp_source_ops source_ops = {source_nothing, source_nothing, 
 
 static void answer(struct sp_codec_stream *cs)
 {
-    struct sp_headers h;
-    sp_headers_init(&h, cs->arena);
-    h.status = 200;
-    sp_headers_add_id(&h, SP_H_CONTENT_LENGTH, SP_STR("0"));
-    cs->tx.ops->headers(&cs->tx, &h, true);
+    struct sp_headers *h = sp_arena_alloc(cs->arena, sizeof(*h));
+    sp_headers_init(h, cs->arena);
+    h->status = 200;
+    sp_headers_add_id(h, SP_H_CONTENT_LENGTH, SP_STR("0"));
+    cs->tx.ops->headers(&cs->tx, h, true);
 }
 
 bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, struct sp_headers *h)

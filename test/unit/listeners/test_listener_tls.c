@@ -231,13 +231,13 @@ static void get(struct world *w)
     c->cs = codec->ops->open(codec, &c->sink);
     assert_non_null(c->cs);
     sp_link(&c->source, &c->cs->tx);
-    struct sp_headers h;
-    sp_headers_init(&h, c->cs->arena);
-    h.method = SP_STR("GET");
-    h.scheme = SP_STR("https");
-    h.authority = SP_STR("a.test");
-    h.path = SP_STR("/");
-    c->cs->tx.ops->headers(&c->cs->tx, &h, true);
+    struct sp_headers *h = sp_arena_alloc(c->cs->arena, sizeof(*h));
+    sp_headers_init(h, c->cs->arena);
+    h->method = SP_STR("GET");
+    h->scheme = SP_STR("https");
+    h->authority = SP_STR("a.test");
+    h->path = SP_STR("/");
+    c->cs->tx.ops->headers(&c->cs->tx, h, true);
     LOOP_UNTIL(w->l, c->status || c->closed);
 }
 

@@ -14,7 +14,7 @@ static void on_begin(struct sp_chain *c, struct sp_headers *h)
     s->info.response_code = h->status;
     if (!c->local)
         s->info.details = SP_STR("via_upstream");
-    if (!c->local || s->route_answers)
+    if (!c->local || s->route_answers || c->reply.routed)
         sp_stream_response_ops(s, h);
 }
 

@@ -155,6 +155,8 @@ bool sp_stream_on_terminal(struct sp_chain *c)
     sp_counter_inc(s->hcm->stats.routed);
     sp_counter_inc(status / 100 == 3 ? s->hcm->stats.redirect : s->hcm->stats.direct_response);
     s->route_answers = true;
+    if (r->kind == SP_ROUTE_REDIRECT && !location.ptr) /* a regular expression hit its limit, or made no path */
+        return answer(s, status, SP_STR("redirect_rewrite_failed"), 0);
     if (r->kind == SP_ROUTE_REDIRECT)
         return answer_location(s, status, location, SP_STR("direct_response"));
     sp_chain_reply(c, &(struct sp_reply){.status = status, .body = r->direct_body,

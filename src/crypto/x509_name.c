@@ -121,14 +121,13 @@ static void put_oid(struct text *t, struct sp_str oid)
     }
 }
 
-static bool put_attribute(struct text *t, struct sp_der *set)
+static void put_attribute(struct text *t, struct sp_der attribute)
 {
-    struct sp_der attribute, oid, v;
+    struct sp_der oid, v;
     struct sp_str whole;
     uint8_t tag;
-    if (!sp_der_take(set, SP_DER_SEQUENCE, &attribute) || !sp_der_take(&attribute, SP_DER_OID, &oid) ||
-        !sp_der_any(&attribute, &tag, &v, &whole) || attribute.n)
-        return false;
+    if (!sp_der_take(&attribute, SP_DER_OID, &oid) || !sp_der_any(&attribute, &tag, &v, &whole) || attribute.n)
+        return;
     const char *name = NULL;
     for (size_t i = 0; i < SP_ARRAY_LEN(types); i++)
         if (sp_str_eq(types[i].oid, sp_der_str(oid)))
@@ -139,7 +138,20 @@ static bool put_attribute(struct text *t, struct sp_der *set)
         put_oid(t, sp_der_str(oid));
     put(t, "=", 1);
     put_value(t, tag, v, whole);
-    return true;
+}
+
+/* Backwards too, as openssl does it. */
+static void put_set(struct text *t, struct sp_der set)
+{
+    struct sp_der attributes[MAX_PARTS];
+    unsigned n = 0;
+    while (n < MAX_PARTS && sp_der_take(&set, SP_DER_SEQUENCE, &attributes[n]))
+        n++;
+    while (n-- > 0) {
+        put_attribute(t, attributes[n]);
+        if (n > 0)
+            put(t, "+", 1);
+    }
 }
 
 struct sp_str sp_x509_name_text(struct sp_arena *arena, struct sp_str name)
@@ -155,12 +167,7 @@ struct sp_str sp_x509_name_text(struct sp_arena *arena, struct sp_str name)
     struct text t = {.cap = name.len * 12 + 32};
     t.p = sp_arena_alloc(arena, t.cap + 1);
     for (unsigned i = n; i-- > 0;) {
-        for (bool first = true; sets[i].n; first = false) {
-            if (!first)
-                put(&t, "+", 1);
-            if (!put_attribute(&t, &sets[i]))
-                break;
-        }
+        put_set(&t, sets[i]);
         if (i > 0)
             put(&t, ",", 1);
     }

@@ -89,7 +89,7 @@ class Bodies(unittest.TestCase):
         os.chmod(cls.path, 0o644)
         cls.door = Sallyport(config(
             [listener(free_port(), [route_to("up", "/up", timeout="0s"), route_to("o", timeout="0s")], tls=downstream_tls())],
-            [cluster("o", cls.origin.port, tls=upstream_tls()), cluster("up", cls.upload.port)]))
+            [cluster("o", cls.origin.port, tls=upstream_tls(), connect_timeout="20s"), cluster("up", cls.upload.port)]))
         cls.url = f"https://localhost:{cls.door.port}"
 
     @classmethod
@@ -114,13 +114,16 @@ class Bodies(unittest.TestCase):
 
     def test_memory_is_bounded_with_slow_readers(self):
         """100 downloads under way that nobody reads, then they are read slowly."""
-        jobs = [subprocess.Popen(["curl", "-q", "-sk", "--http2" if i % 2 else "--http1.1", "--limit-rate", "20k", "-m", "4",
+        jobs = [subprocess.Popen(["curl", "-q", "-sk", "--http2" if i % 2 else "--http1.1", "--limit-rate", "20k", "-m", str(20 * SLOW),
                                   "-o", "/dev/null", self.url + "/big"], stderr=subprocess.DEVNULL) for i in range(100)]
         wait_for("the streams", lambda: self.door.stat("http.test.downstream_rq_active") >= 95, 20)
         most = 0
-        while any(j.poll() is None for j in jobs):
+        for _ in range(40):
             most = max(most, self.door.rss())
             time.sleep(0.05)
+        for j in jobs:
+            j.kill()
+            j.wait()
         sanitized = "asan" in os.environ.get("SALLYPORT_BIN", "") or "tsan" in os.environ.get("SALLYPORT_BIN", "")
         if not sanitized:
             self.assertLess(most, 64 * MIB)
@@ -139,7 +142,7 @@ class Load(unittest.TestCase):
         origin = nginx_mtls()
         origin.page("page", "x" * 1024)
         door = Sallyport(config([listener(free_port(), [route_to("o")], tls=downstream_tls())],
-                                [cluster("o", origin.port, tls=upstream_tls())]))
+                                [cluster("o", origin.port, tls=upstream_tls(), connect_timeout="20s")]))
         for args in (["-m", "10"], ["--h1"]):
             p = subprocess.run(["h2load", "-n", str(REQUESTS), "-c", "100", *args, f"https://localhost:{door.port}/page"],
                                capture_output=True, text=True, timeout=600 * SLOW, check=True)

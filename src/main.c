@@ -14,19 +14,14 @@ static int usage(const char *why)
     return SP_EXIT_USAGE;
 }
 
-static int serve(const struct sp_options *o)
+static int serve(const struct sp_options *o, const struct sp_server_hooks *hooks)
 {
-    struct sp_admin *admin = sp_admin_new();
-    struct sp_server_hooks hooks;
-    sp_admin_hooks(admin, NULL, &hooks);
-    int code = sp_server_run(o, &hooks, stderr);
-    sp_admin_free(admin);
-    return code;
+    return sp_server_run(o, hooks, stderr);
 }
 
-static int validate(const struct sp_options *o)
+static int validate(const struct sp_options *o, const struct sp_server_hooks *hooks)
 {
-    int code = sp_server_validate(o, stderr);
+    int code = sp_server_validate(o, hooks, stderr);
     if (code == SP_EXIT_OK)
         printf("configuration '%s' OK\n", o->config_path ? o->config_path : "--config-yaml");
     return code;
@@ -48,7 +43,12 @@ static int run(const struct sp_options *o)
     atomic_store(&sp_log_threshold, (int)o->log_level);
     if (o->log_path && sp_log_open(o->log_path) < 0)
         return usage("--log-path: cannot open the file (check its directory and permissions)");
-    return o->mode == SP_MODE_VALIDATE ? validate(o) : serve(o);
+    struct sp_admin *admin = sp_admin_new();
+    struct sp_server_hooks hooks;
+    sp_admin_hooks(admin, NULL, &hooks);
+    int code = o->mode == SP_MODE_VALIDATE ? validate(o, &hooks) : serve(o, &hooks);
+    sp_admin_free(admin);
+    return code;
 }
 
 int main(int argc, char **argv)

@@ -23,7 +23,7 @@ struct sp_admin {
     struct sp_listener_socket *socket;
     struct sp_snapshot snapshot; /* what its streams hold: nothing, the admin page outlives them */
     bool has_snapshot;
-    struct sp_addr bound;
+    struct sp_addr address, bound;
     int fd;
 };
 
@@ -119,7 +119,7 @@ static const char hcm_yaml[] =
     "  validate_clusters: false\n"
     "  virtual_hosts: [{name: admin, domains: [\"*\"], routes: [{match: {prefix: /}, route: {cluster: admin}}]}]\n";
 
-static struct sp_hcm *make_hcm(struct sp_admin *a, const Envoy__Config__Bootstrap__V3__Admin *msg, struct sp_diag *diag)
+static struct sp_hcm *make_hcm(struct sp_admin *a, const struct sp_config *config, struct sp_diag *diag)
 {
     static const struct sp_filter_ops *const registry[] = {&admin_ops, NULL};
     const ProtobufCMessageDescriptor *type =
@@ -127,7 +127,14 @@ static struct sp_hcm *make_hcm(struct sp_admin *a, const Envoy__Config__Bootstra
     a->doc = sp_doc_load_text("<admin>", sp_str_c(hcm_yaml), SP_SYNTAX_YAML, type, diag);
     if (!a->doc)
         return NULL;
-    struct sp_hcm_build build = {.doc = a->doc, .diag = diag, .registry = registry, .find_cluster = no_cluster, .ctx = a};
+    struct sp_hcm_build build = {.doc = a->doc,
+                                 .diag = diag,
+                                 .registry = registry,
+                                 .find_cluster = no_cluster,
+                                 .ctx = a,
+                                 .log_doc = config->doc,
+                                 .logs = config->bootstrap->admin->access_log,
+                                 .n_logs = config->bootstrap->admin->n_access_log};
     return sp_hcm_new(&build, sp_doc_root(a->doc));
 }
 
@@ -156,34 +163,39 @@ static void write_address_file(const struct sp_admin *a, const char *path)
         close(fd);
 }
 
+static bool on_compile(void *ctx, struct sp_config *config, struct sp_diag *diag)
+{
+    struct sp_admin *a = ctx;
+    const Envoy__Config__Bootstrap__V3__Admin *msg = config->bootstrap->admin;
+    if (msg && msg->address && msg->address->address_case) {
+        if (!address_of(msg->address, &a->address)) {
+            sp_doc_err(config->doc, diag, msg, "address", -1, "this is no IP address (write 127.0.0.1, ::1 or a pipe)");
+            return false;
+        }
+        if (!sp_addr_is_loopback(&a->address) && a->address.family != AF_UNIX)
+            sp_doc_warn(config->doc, diag, msg, "address", -1,
+                        "the admin page has no login and is open to other machines here (use 127.0.0.1 or a pipe)");
+        struct sp_hcm *hcm = make_hcm(a, config, diag);
+        if (!hcm)
+            return false;
+        a->listener = sp_listener_new_plain(SP_STR("admin"), &a->address, hcm);
+    }
+    return !a->next.on_compile || a->next.on_compile(a->next.ctx, config, diag);
+}
+
 static int on_bind(void *ctx, struct sp_server *s)
 {
     struct sp_admin *a = ctx;
     a->server = s;
-    const Envoy__Config__Bootstrap__V3__Admin *msg = sp_server_config(s)->bootstrap->admin;
-    struct sp_addr at;
-    if (msg && msg->address && msg->address->address_case && !address_of(msg->address, &at)) {
-        sp_log(SP_LOG_CRITICAL, "admin", "admin.address is no IP address (write 127.0.0.1, ::1 or a pipe)");
-        return SP_EXIT_CONFIG;
-    }
-    if (msg && msg->address && msg->address->address_case) {
-        struct sp_diag diag;
-        sp_diag_init(&diag);
-        struct sp_hcm *hcm = make_hcm(a, msg, &diag);
-        sp_diag_print(&diag, stderr);
-        sp_diag_done(&diag);
-        assert(hcm && "the admin page's own config is good");
-        a->listener = sp_listener_new_plain(SP_STR("admin"), &at, hcm);
-        a->fd = sp_listener_bind(a->listener, &at, &a->bound);
+    if (a->listener) {
+        a->fd = sp_listener_bind(a->listener, &a->address, &a->bound);
         if (a->fd < 0) {
             char text[SP_ADDR_TEXT_MAX];
-            sp_addr_format(&at, text);
+            sp_addr_format(&a->address, text);
             sp_log(SP_LOG_CRITICAL, "admin", "cannot bind %s: %s (choose another address in admin.address)", text,
                    strerror(-a->fd));
             return SP_EXIT_BIND;
         }
-        if (!sp_addr_is_loopback(&at) && at.family != AF_UNIX)
-            sp_log(SP_LOG_WARNING, "admin", "the admin page is open to other machines (use 127.0.0.1 or a pipe)");
     }
     return a->next.on_bind ? a->next.on_bind(a->next.ctx, s) : SP_EXIT_OK;
 }
@@ -239,7 +251,7 @@ void sp_admin_hooks(struct sp_admin *a, const struct sp_server_hooks *next, stru
     if (next)
         a->next = *next;
     *ret = (struct sp_server_hooks){
-        .on_bind = on_bind, .on_start = on_start, .on_ready = on_server_ready, .on_stop = on_stop, .ctx = a};
+        .on_compile = on_compile, .on_bind = on_bind, .on_start = on_start, .on_ready = on_server_ready, .on_stop = on_stop, .ctx = a};
 }
 
 void sp_admin_free(struct sp_admin *a)

@@ -88,7 +88,8 @@ static void config_dead(struct sp_snapshot *snapshot)
     sp_config_free(SP_CONTAINER_OF(snapshot, struct sp_config, snapshot));
 }
 
-static struct sp_config *load(const struct sp_options *o, unsigned n_workers, FILE *diag_to)
+static struct sp_config *load(const struct sp_options *o, const struct sp_server_hooks *hooks, unsigned n_workers,
+                              FILE *diag_to)
 {
     struct sp_diag diag;
     struct sp_config *config = NULL;
@@ -96,6 +97,10 @@ static struct sp_config *load(const struct sp_options *o, unsigned n_workers, FI
     struct sp_doc *doc = sp_config_load(o->config_path, o->config_yaml, &diag);
     if (doc)
         config = sp_config_compile(doc, n_workers, config_dead, &diag);
+    if (config && hooks && hooks->on_compile && !hooks->on_compile(hooks->ctx, config, &diag)) {
+        sp_config_free(config);
+        config = NULL;
+    }
     sp_diag_print(&diag, diag_to);
     if (!config)
         fprintf(diag_to, "sallyport: the config is refused: %u error%s\n", diag.n_errors, diag.n_errors == 1 ? "" : "s");
@@ -103,13 +108,13 @@ static struct sp_config *load(const struct sp_options *o, unsigned n_workers, FI
     return config;
 }
 
-int sp_server_validate(const struct sp_options *options, FILE *diag_to)
+int sp_server_validate(const struct sp_options *options, const struct sp_server_hooks *hooks, FILE *diag_to)
 {
     assert(options && diag_to);
     if (sp_tls_global_init() < 0)
         return SP_EXIT_CONFIG;
     sp_stats_init(2);
-    struct sp_config *config = load(options, 1, diag_to);
+    struct sp_config *config = load(options, hooks, 1, diag_to);
     int code = config ? SP_EXIT_OK : SP_EXIT_CONFIG;
     sp_config_free(config);
     sp_access_log_thread_flush();
@@ -382,7 +387,7 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     sp_gauges_init(&s->gauges);
     if (sp_tls_global_init() < 0)
         sp_log(SP_LOG_CRITICAL, "tls", "wolfSSL's start failed");
-    else if ((s->config = load(options, s->n_workers, diag_to)) != NULL)
+    else if ((s->config = load(options, hooks, s->n_workers, diag_to)) != NULL)
         code = sp_worker_init(&s->main, "main", s->n_workers + 1) < 0 ? SP_EXIT_BIND : SP_EXIT_OK;
     if (code == SP_EXIT_OK) {
         sp_log(SP_LOG_INFO, "server", "sallyport %s starts", SP_VERSION);

@@ -15,7 +15,9 @@ struct sp_server;
 
 /* What stands to the right of this layer and takes part (the admin page). Any may be NULL. */
 struct sp_server_hooks {
-    /* The config is compiled; nothing is bound yet. Binds what it needs. 0, or an exit code after logging why. */
+    /* The config is compiled: compile what it has for you. False: errors were added to `diag`, the config is refused. */
+    bool (*on_compile)(void *ctx, struct sp_config *config, struct sp_diag *diag);
+    /* The listeners are bound. Binds what it needs. 0, or an exit code after logging why. */
     int (*on_bind)(void *ctx, struct sp_server *s);
     /* The main worker's loop is about to run. */
     void (*on_start)(void *ctx, struct sp_server *s);
@@ -34,7 +36,7 @@ enum sp_server_state { SP_SERVER_INITIALIZING, SP_SERVER_LIVE, SP_SERVER_DRAININ
  */
 int sp_server_run(const struct sp_options *options, const struct sp_server_hooks *hooks, FILE *diag_to);
 /* Loads and compiles, prints errors and warnings to `diag_to`: SP_EXIT_OK or SP_EXIT_CONFIG. */
-int sp_server_validate(const struct sp_options *options, FILE *diag_to);
+int sp_server_validate(const struct sp_options *options, const struct sp_server_hooks *hooks, FILE *diag_to);
 
 struct sp_worker *sp_server_main(struct sp_server *s);
 struct sp_config *sp_server_config(struct sp_server *s);

@@ -25,6 +25,10 @@ struct sp_hcm_build {
     bool tls;           /* the filter chain has TLS */
     size_t buffer_limit; /* per_connection_buffer_limit_bytes: what a stream may hold a direction; 0: 1 MiB */
     const struct sp_stats_scope *listener_scope;
+    /* Where the message's access_log stands when it is another document (the admin page's): NULL: in `doc`, in the message. */
+    const struct sp_doc *log_doc;
+    Envoy__Config__Accesslog__V3__AccessLog **logs;
+    size_t n_logs;
 };
 
 /* NULL after an error; all are in build->diag. */

@@ -58,9 +58,11 @@ static bool routes(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_
 
 static bool logs(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
 {
-    if (!msg->n_access_log)
+    const struct sp_doc *doc = build->log_doc ? build->log_doc : build->doc;
+    size_t n = build->log_doc ? build->n_logs : msg->n_access_log;
+    if (!n)
         return true;
-    h->logs = sp_access_logs_new(build->doc, build->diag, msg->access_log, msg->n_access_log);
+    h->logs = sp_access_logs_new(doc, build->diag, build->log_doc ? build->logs : msg->access_log, n);
     return h->logs != NULL;
 }
 

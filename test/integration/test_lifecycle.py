@@ -10,7 +10,7 @@ import time
 import unittest
 
 from echo import Echo
-from harness import (BIN, SLOW, Nginx, Sallyport, address, ca, cert, cluster, config, connects, curl, downstream_tls, free_port, listener,
+from harness import (BIN, SLOW, Nginx, Sallyport, address, ca, cert, cluster, config, connects, curl, log_lines, log_to, downstream_tls, free_port, listener,
                      nginx_plain, refused, route_to, upstream_tls, wait_for, work, ROUTER)
 
 
@@ -131,6 +131,23 @@ class Bind(unittest.TestCase):
         with open(path, encoding="ascii") as f:
             self.assertEqual(f.read(), f"127.0.0.1:{door.admin}")
         self.assertEqual(door.stop(), 0)
+
+
+class Admin(unittest.TestCase):
+    def test_access_log(self):
+        path = work("admin-access.log")
+        port = free_port()
+        c = config([listener(free_port(), [route_to("o")])], [cluster("o", free_port())], admin=port)
+        c["admin"]["access_log"] = log_to(path)
+        door = Sallyport(c, wait=False)
+        door.admin = port
+        wait_for("sallyport", door.is_ready)
+        wait_for("the admin page's log", lambda: any(x["path"] == "/ready" for x in log_lines(path)))
+        self.assertEqual(door.stop(), 0)
+        c["admin"]["access_log"][0]["typed_config"]["path"] = "/nowhere/at/all.log"
+        door = Sallyport(c, wait=False)
+        self.assertEqual(door.wait(), 1)
+        self.assertRegex(door.log(), r"config-\S+:\d+:\d+: admin\.access_log\[0\]\S*path: ")
 
 
 class Drain(unittest.TestCase):

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-enum { TEXT_MAX = 200 };
+enum { TEXT_MAX = 200, RECORD_ALERT = 21 };
 
 /* RFC 8446 section 6. */
 static const struct {
@@ -75,15 +75,33 @@ static const struct {
     {ECC_KEY_SIZE_E, "the peer's key is too small"},
 };
 
+static const char *alert_name(int code)
+{
+    for (size_t i = 0; i < SP_ARRAY_LEN(alerts); i++)
+        if (alerts[i].code == code)
+            return alerts[i].name;
+    return "unknown";
+}
+
 static const char *alert_of(const struct sp_tls *t)
 {
     WOLFSSL_ALERT_HISTORY h = {0};
     if (!t->ssl || wolfSSL_get_alert_history(t->ssl, &h) != WOLFSSL_SUCCESS)
         return NULL;
-    for (size_t i = 0; i < SP_ARRAY_LEN(alerts); i++)
-        if (alerts[i].code == h.last_rx.code)
-            return alerts[i].name;
-    return "unknown";
+    return alert_name(h.last_rx.code);
+}
+
+/*
+ * OpenSSL's clients of TLS 1.3 refuse a certificate with an alert in the clear, as they have no keys yet; wolfSSL stops at
+ * its head. Nobody vouches for it, but the connection is over whatever it says.
+ */
+static const char *clear_alert_of(const struct sp_tls *t)
+{
+    const struct sp_tls_frame *f = &t->frame;
+    uint8_t alert[2];
+    if (f->n_head != sizeof(f->head) || f->head[0] != RECORD_ALERT || f->left != sizeof(alert) || !t->in)
+        return NULL;
+    return sp_buf_peek(t->in, alert, sizeof(alert)) == sizeof(alert) ? alert_name(alert[1]) : "unknown";
 }
 
 static void verdict_text(const struct sp_tls *t, char out[TEXT_MAX])
@@ -105,7 +123,9 @@ char *sp_tls_explain(const struct sp_tls *t, int wolf_error)
         snprintf(out, sizeof(out), "%s", t->why);
     } else if (t->verdict != SP_TLS_GOOD) {
         verdict_text(t, out);
-    } else if (wolf_error == FATAL_ERROR && (alert = alert_of(t)) != NULL) {
+    } else if ((alert = wolf_error == FATAL_ERROR   ? alert_of(t)
+                        : wolf_error == PARSE_ERROR ? clear_alert_of(t)
+                                                    : NULL) != NULL) {
         snprintf(out, sizeof(out), "TLS error: the peer sent the alert \"%s\"", alert);
     } else {
         const char *text = NULL;

@@ -117,11 +117,45 @@ static void with_client_certificates(void **state)
     }
 }
 
+static void pump(struct kit_side *s)
+{
+    s->state = sp_tls_pump(s->tls, &s->net_in, &s->app_in, &s->app_out, &s->net_out, 65536);
+}
+
+/* As OpenSSL's clients say in TLS 1.3 that they do not trust the certificate: they have no keys yet. */
+static void an_alert_in_the_clear(void **state)
+{
+    (void)state;
+    static const uint8_t unknown_ca[] = {21, 3, 3, 0, 2, 2, 48};
+    struct sp_tls_ctx *server = kit_server(KIT_SERVER), *client = kit_client(KIT_CLIENT);
+    for (size_t step = 1; step <= sizeof(unknown_ca); step++) {
+        struct kit_pair p;
+        kit_pair_init(&p, client, server, "www.example.com", NULL);
+        pump(&p.client);
+        sp_buf_move(&p.server.net_in, &p.client.net_out);
+        pump(&p.server);
+        assert_int_equal(p.server.state, SP_TLS_HANDSHAKE);
+        for (size_t i = 0; i < sizeof(unknown_ca) && p.server.state == SP_TLS_HANDSHAKE; i += step) {
+            sp_buf_append(&p.server.net_in, unknown_ca + i, SP_MIN(step, sizeof(unknown_ca) - i));
+            pump(&p.server);
+        }
+        assert_int_equal(p.server.state, SP_TLS_FAILED);
+        /* Which one is known if it is there by the time that wolfSSL gives up. */
+        assert_non_null(strstr(kit_error(&p.server), "TLS error: the peer sent the alert \"unknown"));
+        if (step == sizeof(unknown_ca))
+            assert_string_equal(kit_error(&p.server), "TLS error: the peer sent the alert \"unknown CA\"");
+        kit_pair_done(&p);
+    }
+    sp_tls_ctx_unref(server);
+    sp_tls_ctx_unref(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_talks),
         cmocka_unit_test(with_client_certificates),
+        cmocka_unit_test(an_alert_in_the_clear),
     };
     sp_tls_global_init();
     int r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "event/turn.h"
 
 typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions http_options;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext tls_context;
 typedef Envoy__Config__Core__V3__Http1ProtocolOptions h1_options;
 typedef Envoy__Config__Core__V3__Http2ProtocolOptions h2_options;
 
@@ -30,7 +31,7 @@ struct build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     const Envoy__Config__Cluster__V3__Cluster *msg;
-    bool tls_wanted;
+    const tls_context *tls; /* NULL: plain text */
 };
 
 uint64_t sp_duration_ns(const Google__Protobuf__Duration *d, uint64_t otherwise)
@@ -176,27 +177,39 @@ static void take_tls(struct build *b)
     if (sp_doc_any_as(b->doc, socket->typed_config,
                       &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor))
         return;
-    const Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext *tls = sp_doc_any_as(
-        b->doc, socket->typed_config, &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor);
-    if (!tls) {
+    b->tls = sp_doc_any_as(b->doc, socket->typed_config,
+                           &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor);
+    if (!b->tls) {
         sp_doc_err(b->doc, b->diag, socket, "typed_config", -1,
                    "is not for clusters (use an UpstreamTlsContext or a RawBuffer)");
         return;
     }
-    b->tls_wanted = true;
-    b->o->tls = sp_tls_ctx_client(b->doc, b->diag, tls, alpn[b->o->protocol]);
+    b->o->tls = sp_tls_ctx_client(b->doc, b->diag, b->tls, alpn[b->o->protocol]);
     if (b->o->tls && b->o->protocol == SP_UPSTREAM_DOWNSTREAM)
-        b->o->tls_h1 = sp_tls_ctx_client(b->doc, b->diag, tls, h1);
+        b->o->tls_h1 = sp_tls_ctx_client(b->doc, b->diag, b->tls, h1);
+}
+
+/* A CA alone says that somebody is at the other end, and with a public one, that anybody may be. */
+static void check_whose(struct build *b)
+{
+    const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *common = b->tls->common_tls_context;
+    const Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext *v =
+        common ? common->validation_context : NULL;
+    if (v && v->trusted_ca && !b->o->auto_san && !v->n_match_typed_subject_alt_names && !v->n_match_subject_alt_names &&
+        !v->n_verify_certificate_spki && !v->n_verify_certificate_hash)
+        sp_doc_warn(b->doc, b->diag, v, "trusted_ca", -1,
+                    "any certificate that it vouches for is taken for the origin's, whatever its name (set "
+                    "match_typed_subject_alt_names, or auto_san_validation of HttpProtocolOptions)");
 }
 
 static void check_names(struct build *b)
 {
     const struct sp_cluster_options *o = b->o;
     const char *field = "typed_extension_protocol_options";
-    if (o->protocol == SP_UPSTREAM_AUTO && !b->tls_wanted)
+    if (o->protocol == SP_UPSTREAM_AUTO && !b->tls)
         sp_doc_err(b->doc, b->diag, b->msg, field, -1,
                    "auto_config chooses by ALPN, which needs TLS (set transport_socket, or use explicit_http_config)");
-    if ((o->auto_sni || o->auto_san) && !b->tls_wanted)
+    if ((o->auto_sni || o->auto_san) && !b->tls)
         sp_doc_err(b->doc, b->diag, b->msg, field, -1,
                    "auto_sni and auto_san_validation need TLS (set transport_socket, or take them out)");
     if (o->auto_san && o->tls && !sp_tls_ctx_verifies(o->tls))
@@ -236,6 +249,8 @@ void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *aren
     o->h2.h2_max_streams = o->max_streams;
     take_tls(&b);
     check_names(&b);
+    if (b.tls)
+        check_whose(&b);
     take_socket(&b);
 }
 

@@ -118,6 +118,9 @@ static void test_errors(void **state)
     refused("name: c\ntype: STRICT_DNS\n" HOST, "type");
     char with_tls[8192];
     snprintf(with_tls, sizeof(with_tls), "name: c\n" HOST OPTIONS("    auto_config: {}\n") "%s", t_tls());
+    refused(with_tls, "any certificate that it vouches for is taken for the origin's");
+    snprintf(with_tls, sizeof(with_tls), "name: c\n" HOST OPTIONS("    upstream_http_protocol_options: {auto_san_validation: true}\n"
+             "    auto_config: {}\n") "%s", t_tls());
     accepted(with_tls);
     snprintf(with_tls, sizeof(with_tls), "name: c\n" HOST OPTIONS("    upstream_http_protocol_options: {auto_san_validation: true}\n"
              "    explicit_http_config: {http_protocol_options: {}}\n") "transport_socket: {name: tls, typed_config: {\"@type\": "

@@ -243,9 +243,14 @@ static void unknown_type(struct load *l, struct sp_place *place, struct sp_node 
         sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
                       "unknown type \"%.*s\" (the nearest known is \"" SP_TYPE_PREFIX "%.*s\")", SP_STR_ARG(url),
                       SP_STR_ARG(near));
-    else
+    else if (!sp_str_starts(url, SP_STR(SP_TYPE_PREFIX)))
         sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
                       "unknown type \"%.*s\" (expected \"" SP_TYPE_PREFIX "\" and the name of a message)",
+                      SP_STR_ARG(url));
+    else
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
+                      "unknown type \"%.*s\": neither one of Envoy's that sallyport runs nor one of its own (remove it, or see "
+                      "docs/envoy-differences.md)",
                       SP_STR_ARG(url));
 }
 

@@ -128,7 +128,6 @@ static const struct sp_rule rules[] = {
     {CORE "TypedExtensionConfig", "name", SP_RULE_MIN_LEN, 1, 0},
     {CORE "TypedExtensionConfig", "typed_config", SP_RULE_REQUIRED, 0, 0},
     {CORE "UpstreamHttpProtocolOptions", "override_auto_sni_header", SP_RULE_HEADER_NAME, 0, 0},
-    {CORE "WatchedDirectory", "path", SP_RULE_MIN_LEN, 1, 0},
     {ENDPOINT "ClusterLoadAssignment", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
     {ENDPOINT "Endpoint", "address", SP_RULE_REQUIRED, 0, 0},
     {ENDPOINT "Endpoint.HealthCheckConfig", "port_value", SP_RULE_RANGE, 0, PORT_MAX},

@@ -270,6 +270,9 @@ static void test_any(void **state)
     bad(SOCKET("{'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}"),
         "2:25: typed_config: Envoy has the type envoy.extensions.filters.http.cors.v3.Cors, sallyport does not run it "
         "(remove it, or see docs/envoy-differences.md)");
+    bad(SOCKET("{'@type': type.googleapis.com/envoy.extensions.filters.http.no_such.v3.Thing}"),
+        "2:25: typed_config: unknown type \"type.googleapis.com/envoy.extensions.filters.http.no_such.v3.Thing\": neither one "
+        "of Envoy's that sallyport runs nor one of its own (remove it, or see docs/envoy-differences.md)");
     bad(SOCKET("{'@type': x}"), "2:25: typed_config: unknown type \"x\" (expected \"type.googleapis.com/\" and the name of "
                                 "a message)");
     bad(SOCKET("{'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sny: a}"),

@@ -54,9 +54,6 @@ static bool secret_init(const struct builder *b, const Secret *msg, struct sp_pr
     struct sp_secret s;
     if (sp_secret_read(b->build->doc, b->build->diag, msg->value, SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY, &s) < 0)
         return false;
-    if (msg->value->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_ENVIRONMENT_VARIABLE)
-        sp_doc_warn(b->build->doc, b->build->diag, msg->value, "environment_variable", -1,
-                    "read at the start only: a new value needs a restart (a file is read again with the config)");
     bool good = secret_ok(b, msg, &s);
     if (good) {
         ret->value = sp_arena_str(b->arena, sp_secret_str(&s));

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every ```yaml block of README.md and docs/ loads: what is not a whole config is put into one, by its first line."""
+import os
+import re
+import subprocess
+import textwrap
+import unittest
+
+from harness import BIN, ROOT, SLOW, ca, cert, jwks, work
+
+ROUTER = '''- name: router
+  typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+'''
+ROUTES = '''route_config:
+  virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: origin}}]}]
+'''
+HCM = '''- name: http
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+    stat_prefix: door
+    use_remote_address: true
+'''
+CLUSTERS = ("origin", "web", "api", "api-v2")
+# What the connection manager, a filter chain, a listener and a cluster are made of, for a block that begins with it.
+MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
+           "http2_protocol_options", "local_reply_config", "normalize_path")
+CHAIN = ("transport_socket", "filter_chain_match")
+LISTENER = ("filter_chains", "listener_filters")
+CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers")
+
+
+def indent(text, by):
+    return textwrap.indent(text, " " * by)
+
+
+def cluster(name, more=""):
+    text = f"- name: {name}\n  type: STATIC\n" + indent(more, 2)
+    if "load_assignment:" not in more:
+        text += f"  load_assignment:\n    cluster_name: {name}\n    endpoints: [{{lb_endpoints: [{{endpoint: {{address: " \
+                "{socket_address: {address: 127.0.0.1, port_value: 9}}}}]}]\n"
+    return text
+
+
+def config(manager="", chain="", listener="", of_cluster=""):
+    """A whole config around one piece."""
+    if "http_filters:" not in manager:
+        manager += "http_filters:\n" + ROUTER
+    elif "http.router.v3" not in manager:
+        before, rest = manager.split("http_filters:\n")
+        cut = re.search(r"^[a-z]", rest, re.M)
+        at = cut.start() if cut else len(rest)
+        manager = f"{before}http_filters:\n{rest[:at]}{ROUTER}{rest[at:]}"
+    if "route_config:" not in manager:
+        manager += ROUTES
+    if "filter_chains:" not in listener:
+        listener += "filter_chains:\n- " + indent(chain + "filters:\n" + HCM + indent(manager, 4), 2)[2:]
+    return ("static_resources:\n  listeners:\n  - name: door\n"
+            "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) + "  clusters:\n" +
+            "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS))
+
+
+def wrap(block):
+    first = re.match(r"- name: .*|[a-z_0-9]+", re.sub(r"^ *#.*\n", "", block)).group(0)
+    if first in ("static_resources", "admin"):
+        return block
+    if first.startswith("- name"):
+        return config(manager="http_filters:\n" + block)
+    if first in CHAIN and "UpstreamTlsContext" not in block:
+        return config(chain=block)
+    if first in LISTENER:
+        return config(listener=block)
+    if first in CLUSTER + CHAIN:
+        return config(of_cluster=block)
+    assert first in MANAGER, f"where does a block belong that begins with {first!r}? Say it in test_docs.py"
+    return config(manager=block)
+
+
+def blocks():
+    pages = ["README.md"] + [os.path.relpath(os.path.join(d, f), ROOT) for d, _, files in os.walk(os.path.join(ROOT, "docs"))
+                             for f in files if f.endswith(".md")]
+    for page in sorted(pages):
+        with open(os.path.join(ROOT, page), encoding="utf-8") as f:
+            text = f.read()
+        for m in re.finditer(r"^```yaml\n(.*?)^```", text, re.S | re.M):
+            yield page, text[:m.start()].count("\n") + 2, m.group(1)
+
+
+class Docs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        os.makedirs(work("docs/keys"), exist_ok=True)
+        chain, key = cert("docs", san="DNS:door.example.com")
+        files = {"secret": b"the-secret-of-the-docs-0123456789\n", "jwks": jwks().encode()}
+        for name, path in (("pem", chain), ("key", key), ("ca", ca())):
+            with open(path, "rb") as f:
+                files[name] = f.read()
+        cls.files = files
+
+    def put(self, path):
+        """A file that a block names, made of what its name says that it is."""
+        name = os.path.basename(path)
+        kind = ("ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
+                "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
+        to = os.path.join(work("docs/keys"), name)
+        with open(to, "wb") as f:
+            f.write(self.files[kind])
+        return to
+
+    def load(self, text):
+        text = re.sub(r"/(?:etc|run|var)/[\w./-]+", lambda m: self.put(m.group(0)), text)
+        path = work("docs/block.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return subprocess.run([BIN, "validate", path], capture_output=True, text=True, timeout=30 * SLOW, check=False,
+                              env=dict(os.environ, ORIGIN_OLD="another-secret-of-the-docs-0123"))
+
+    def test_every_block_loads(self):
+        pages = set()
+        for page, line, block in blocks():
+            with self.subTest(at=f"{page}:{line}"):
+                pages.add(page)
+                text = wrap(block)
+                p = self.load(text)
+                self.assertEqual((p.returncode, "warning" in p.stderr), (0, False), f"{p.stderr}\n{text}")
+        self.assertIn("README.md", pages)
+        self.assertGreaterEqual(len(pages), 6)
+
+    def test_a_wrong_block_does_not(self):
+        p = self.load(wrap("http_filters:\n- name: x\n  typed_confg: {}\n"))
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("typed_config", p.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

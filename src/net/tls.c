@@ -151,6 +151,19 @@ static bool admitted(const struct sp_tls *t)
     return (!t->ctx->verify && !t->host) || t->judged || t->resumed;
 }
 
+/* Asked once the handshake is done: wolfSSL forgets it later. What is kept is the config's string of the same text. */
+static struct sp_str alpn_of(const struct sp_tls *t)
+{
+    char *name = NULL;
+    unsigned short n = 0;
+    if (wolfSSL_ALPN_GetProtocol(t->ssl, &name, &n) != WOLFSSL_SUCCESS)
+        return SP_STR_NULL;
+    for (unsigned i = 0; i < t->ctx->params.n_alpn; i++)
+        if (sp_str_eq(t->ctx->params.alpn[i], sp_str_n(name, n)))
+            return t->ctx->params.alpn[i];
+    return SP_STR_NULL;
+}
+
 static void handshake(struct sp_tls *t)
 {
     if (!t->ssl && !(t->ctx->server ? start_server(t) : start(t)))
@@ -162,6 +175,7 @@ static void handshake(struct sp_tls *t)
             fail(t, NO_PEER_CERT);
             return;
         }
+        t->alpn = alpn_of(t);
         t->opened = true;
         t->state = SP_TLS_OPEN;
         return;
@@ -308,19 +322,6 @@ static const char *cipher_name(WOLFSSL *ssl, bool tls13)
     return name ? name : "";
 }
 
-/* wolfSSL's is freed with the handshake's memory or with t, at its choice: ours is the config's, of the same text. */
-static struct sp_str alpn_of(const struct sp_tls *t)
-{
-    char *name = NULL;
-    unsigned short n = 0;
-    if (wolfSSL_ALPN_GetProtocol(t->ssl, &name, &n) != WOLFSSL_SUCCESS)
-        return SP_STR_NULL;
-    for (unsigned i = 0; i < t->ctx->params.n_alpn; i++)
-        if (sp_str_eq(t->ctx->params.alpn[i], sp_str_n(name, n)))
-            return t->ctx->params.alpn[i];
-    return SP_STR_NULL;
-}
-
 const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
 {
     static const struct sp_tls_info nothing;
@@ -333,7 +334,7 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
     info->version = sp_str_c(wolfSSL_get_version(t->ssl));
     info->cipher = sp_str_c(cipher_name(t->ssl, sp_str_eq(info->version, SP_STR("TLSv1.3"))));
     info->sni = sp_str_c(t->sni);
-    info->alpn = alpn_of(t);
+    info->alpn = t->alpn;
     sp_tls_peer_tell(t->peer, info);
     if (t->member->has_cert) {
         info->local_subject = t->member->subject;

@@ -127,6 +127,7 @@ struct sp_codec {
     bool want_reset;         /* close it now, and by reset: a message was cut short, which its end would hide */
     bool want_read;          /* false while the codec would not consume more input */
     bool draining;
+    bool lingers;            /* HTTP/2 server: answered requests still arrive, which ends soon; a drain waits for it */
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
      * feed and runs request_headers_timeout by it. */
     bool in_head;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "http/h2_deliver.h"
+#include "http/h2_linger.h"
 #include "http/h2_recv.h"
 #include "http/h2_send.h"
 #include "http/h2_stream.h"
@@ -298,6 +299,7 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
     sp_list_init(&c->dirty);
     sp_list_init(&c->closing);
     sp_list_init(&c->waiting);
+    sp_h2_linger_init(c);
     sp_buf_init(&c->greeting);
     c->deliver_later.run = deliver_later;
     c->own_later.run = own_later;

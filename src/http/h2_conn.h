@@ -38,7 +38,7 @@ struct sp_h2_heads {
 struct sp_h2_stream {
     struct sp_codec_stream cs; /* first */
     struct sp_h2 *conn;
-    struct sp_list all, ready, dirty, closing;
+    struct sp_list all, ready, dirty, closing, lingering;
     struct sp_grave grave;
     struct sp_arena arena;
     int32_t id;          /* 0: not yet sent */
@@ -76,6 +76,11 @@ struct sp_h2_stream {
     bool reset_sent;
     bool reset_by_peer;
     bool closed;          /* on_stream_closed was called or is not needed */
+    bool tx_good;         /* the final head's status is below 300 */
+    bool may_linger;      /* its window was opened for that */
+    bool lingers;         /* answered, and the rest of the request is dropped: http/h2_linger.h */
+    uint32_t lingered;    /* bytes of that rest */
+    uint64_t linger_until_ns;
     uint32_t reset_code;
     unsigned reply;       /* a status to answer with, without the user's knowing: 431, 414 */
     enum sp_abort why;    /* the first reason to end it early */
@@ -110,6 +115,8 @@ struct sp_h2 {
     size_t room;
     unsigned clogged;                 /* frames handed out since the owner last had room */
 
+    struct sp_list lingering;
+    struct sp_timer linger_timer;
     struct sp_timer ping_timer;
     bool ping_due, ping_waits;        /* keepalive */
     enum sp_h2_shutdown shutdown;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "http/h2_linger.h"
 #include "http/h2_stream.h"
 
 static void refuse(struct sp_h2_stream *s)
@@ -125,12 +126,14 @@ static void forget(struct sp_h2_stream *s)
     s->closed = true;
     sp_list_remove(&s->all);
     sp_list_remove(&s->ready);
-    sp_list_remove(&s->dirty);
     sp_list_remove(&s->closing);
     sp_buf_clear(&s->rx_buf);
     sp_buf_clear(&s->tx_buf);
     if (s->conn->fields_of == s)
         s->conn->fields_of = NULL;
+    if (s->lingers)
+        return;
+    sp_list_remove(&s->dirty);
     sp_bury(s->conn->codec.turn, &s->grave);
 }
 
@@ -144,7 +147,7 @@ static void close_if_over(struct sp_h2_stream *s)
 {
     struct sp_h2 *c = s->conn;
     bool unsent = s->id == 0;
-    if (unsent ? !s->reset_due && !c->dead : s->live && !s->reset_due)
+    if (unsent ? !s->reset_due && !c->dead : s->live && !s->reset_due && !s->lingers)
         return;
     enum sp_abort why = s->why != SP_ABORT_NONE ? s->why : SP_ABORT_CANCEL;
     cancel_tx(s, why);
@@ -153,7 +156,7 @@ static void close_if_over(struct sp_h2_stream *s)
         return;
     }
     abort_rx(s, why);
-    if (s->live)
+    if (s->live && !s->lingers)
         return;
     if (s->counted)
         c->codec.n_streams--;
@@ -186,6 +189,7 @@ void sp_h2_settle(struct sp_h2 *c)
 void sp_h2_end_all(struct sp_h2 *c, enum sp_abort why, bool keep_whole)
 {
     assert(c && c->dead);
+    sp_h2_linger_over_all(c);
     SP_LIST_FOREACH(n, &c->streams) {
         struct sp_h2_stream *s = SP_CONTAINER_OF(n, struct sp_h2_stream, all);
         s->live = false;

@@ -194,6 +194,8 @@ const char *sp_h2_meter_ended(struct sp_h2_meter *m, enum sp_h2_end how)
     m->n_ended++;
     if (how == SP_H2_END_WELL)
         bucket_add(&m->resets, TOKEN / 2);
+    else if (how == SP_H2_END_ANSWERED)
+        bucket_add(&m->resets, TOKEN);
     if (how != SP_H2_END_PREMATURE)
         return NULL;
     m->n_premature++;

@@ -68,8 +68,9 @@ static inline bool sp_h2_meter_in_block(const struct sp_h2_meter *m)
 
 /* A stream was reset for the peer's fault, by either side. NULL, or which limit that passes. */
 const char *sp_h2_meter_reset(struct sp_h2_meter *m);
-/* A request is over. PREMATURE: reset by the peer within a second of its begin and before any answer. */
-enum sp_h2_end { SP_H2_END_WELL, SP_H2_END_RESET, SP_H2_END_PREMATURE };
+/* A request is over. PREMATURE: reset by the peer within a second of its begin and before any answer. ANSWERED: reset by
+ * the peer behind the whole answer, which spares us its content: that reset is not held against it. */
+enum sp_h2_end { SP_H2_END_WELL, SP_H2_END_ANSWERED, SP_H2_END_RESET, SP_H2_END_PREMATURE };
 const char *sp_h2_meter_ended(struct sp_h2_meter *m, enum sp_h2_end how);
 
 #endif

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "http/h2_blocks.h"
+#include "http/h2_linger.h"
 #include "http/h2_send.h"
 #include "http/h2_stream.h"
 
@@ -39,7 +40,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct sp_h2_stream *s = sp_h2_stream_of(session, id);
     if (!s || s->reset_due)
         return 0;
-    if (!s->rx_final && !s->rx_over)
+    if (s->lingers)
+        sp_h2_linger_data(s, len);
+    else if (!s->rx_final && !s->rx_over)
         sp_h2_malformed(s, "http2.content_before_head");
     else if (s->rx_expect >= 0 && (s->rx_expect -= (int64_t)len) < 0)
         sp_h2_malformed(s, "http2.content_length_mismatch");
@@ -102,7 +105,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_DATA:
         if (end) {
             struct sp_h2_stream *s = sp_h2_stream_of(session, frame->hd.stream_id);
-            if (s && !s->reset_due) {
+            if (s && !s->reset_due && !s->lingers) {
                 if (!s->rx_final && !s->rx_over)
                     sp_h2_malformed(s, "http2.content_before_head");
                 else
@@ -129,6 +132,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 static enum sp_h2_end how_ended(const struct sp_h2_stream *s, uint32_t code)
 {
+    if (s->lingers && s->reset_by_peer)
+        return SP_H2_END_ANSWERED;
     if (code == NGHTTP2_NO_ERROR && !s->reset_by_peer)
         return SP_H2_END_WELL;
     bool young = s->conn->codec.turn->now_ns - s->begun_ns < YOUNG_NS;
@@ -155,6 +160,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     }
     if (c->codec.config.server)
         sp_h2_count_flood(c, sp_h2_meter_ended(&c->meter, how_ended(s, code)));
+    if (s->lingers)
+        sp_h2_linger_over(s);
     return sp_h2_verdict(c);
 }
 

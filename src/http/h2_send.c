@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "http/h2_linger.h"
 #include "http/h2_nv.h"
 #include "http/h2_stream.h"
 
@@ -65,8 +66,11 @@ static void sent(struct sp_h2_stream *s, bool end)
     }
     s->tx_over = true;
     sp_h2_mark_closing(s);
-    /* RFC 9113 section 8.1: the rest of the request is not needed. */
-    if (s->conn->codec.config.server && !s->rx_ended)
+    if (!s->conn->codec.config.server || s->rx_ended || s->reset_due)
+        return;
+    if (s->may_linger)
+        sp_h2_linger(s);
+    else
         sp_h2_stream_reset(s, NGHTTP2_NO_ERROR, SP_ABORT_NONE);
 }
 
@@ -253,6 +257,8 @@ static bool submit(struct sp_h2_stream *s)
     }
     if (s->reply)
         submit_reply(s);
+    if (s->conn->codec.config.server && s->tx_ended && !s->rx_ended && s->live)
+        sp_h2_linger_prepare(s);
     if (!submit_heads(s))
         return false;
     submit_content(s);

@@ -26,7 +26,7 @@ void sp_h2_wake(struct sp_h2 *c)
 void sp_h2_mark_dirty(struct sp_h2_stream *s)
 {
     assert(s);
-    if (s->closed)
+    if (s->closed && !s->lingers)
         return;
     if (!sp_list_linked(&s->dirty))
         sp_list_push_back(&s->conn->dirty, &s->dirty);
@@ -153,7 +153,7 @@ static void rx_cancel(struct sp_source *rx, enum sp_abort why)
         return;
     sp_h2_end_rx(s);
     sp_h2_mark_dirty(s); /* the connection's window, if it was withheld */
-    /* A server that does not want the rest of a request still answers it, and resets the stream behind its answer. */
+    /* A server that does not want the rest of a request still answers it; what becomes of the rest: http/h2_linger.h. */
     if (!s->conn->codec.config.server && !(s->rx_ended && s->tx_over))
         sp_h2_stream_reset(s, NGHTTP2_CANCEL, why);
 }
@@ -197,6 +197,7 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
     if (s->tx_ended)
         return;
     sp_h2_heads_push(&s->tx_heads, h, &s->arena, false);
+    s->tx_good = h->status < 300;
     if (!s->conn->codec.config.server)
         s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
     if (end || (h->status >= 200 && bodiless(s, h))) {

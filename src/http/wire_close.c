@@ -99,5 +99,5 @@ bool sp_wire_drained(struct sp_wire *w)
         w->age_due = 0;
         w->codec->ops->goaway(w->codec);
     }
-    return w->drain_step == 2 && w->codec->n_streams == 0;
+    return w->drain_step == 2 && w->codec->n_streams == 0 && !w->codec->lingers;
 }

@@ -290,12 +290,38 @@ static void test_early_response(void **state)
     cu_send(s, cu_response(s, 413), false);
     cu_send_data(s, 300, true);
     pump(&p);
-    /* The whole response arrives, then the request's rest is called off. */
+    /* The whole response arrives; the server's user has done with it, the request's rest is dropped. */
     assert_true(c->ended && !c->aborted && cu_body_ok(c, 300));
-    assert_true(c->cancelled && c->closed);
-    assert_int_equal(c->closed_why, SP_ABORT_NONE);
+    assert_false(c->cancelled || c->closed);
     assert_true(s->aborted && s->closed);
     assert_int_equal(s->closed_why, SP_ABORT_NONE);
+    uint64_t had = s->n_body;
+    cu_send_data(c, 200000, true);
+    pump(&p);
+    assert_true(c->closed && !c->cancelled);
+    assert_int_equal(c->closed_why, SP_ABORT_NONE);
+    assert_int_equal(s->n_body, had);
+    assert_int_equal(p.server.events[SP_CE_TX_RESET] + p.client.events[SP_CE_TX_RESET], 0);
+    pair_done(&p);
+}
+
+static void test_early_response_to_a_long_request(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_init(&p);
+    pair_start(&p);
+    struct cu_exchange *c = cu_open(&p.client);
+    cu_send(c, cu_request(c, "POST", "/"), false);
+    pump(&p);
+    struct cu_exchange *s = last(&p.server);
+    cu_send(s, cu_response(s, 413), true);
+    pump(&p);
+    cu_send_data(c, 400000, false);
+    pump(&p);
+    assert_true(s->closed && c->ended && !c->aborted);
+    assert_true(c->cancelled && c->closed);
+    assert_int_equal(c->closed_why, SP_ABORT_NONE);
     assert_int_equal(p.server.events[SP_CE_TX_RESET], 1);
     pair_done(&p);
 }
@@ -546,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_no_content),
         cmocka_unit_test(test_early_response),
+        cmocka_unit_test(test_early_response_to_a_long_request),
         cmocka_unit_test(test_server_cancels_request),
         cmocka_unit_test(test_client_cancels),
         cmocka_unit_test(test_server_aborts),

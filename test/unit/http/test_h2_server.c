@@ -462,7 +462,11 @@ static void test_headers_too_large(void **state)
     assert_true(r->s[1].end && r->s[3].end);
     assert_int_equal(r->s[1].reset, RIG_NO_CODE);
     assert_int_equal(r->s[3].status, 431);
-    assert_int_equal(r->s[3].reset, NGHTTP2_NO_ERROR);
+    assert_int_equal(r->s[3].reset, RIG_NO_CODE);
+    h2f_frame(&r->in, H2F_DATA, H2F_END_STREAM, 3, "rest", 4);
+    rig_go(r);
+    assert_int_equal(r->s[3].reset, RIG_NO_CODE);
+    assert_false(r->side.codec->lingers);
     assert_int_equal(r->side.events[SP_CE_HEADERS_TOO_LARGE], 2);
     assert_int_equal(r->side.last_status, 431);
     b->n = at;

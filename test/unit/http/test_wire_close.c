@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A wire's deadlines, and how it ends: lingering, draining, resets. */
+/*
+ * A wire's deadlines, and how it ends: lingering, draining, resets.  The clock is the real one, and the machine may be
+ * busy: what must come is waited for as long as LOOP_UNTIL does, and what must not come by then is some tenths of a
+ * second away.
+ */
 #include "wire_fake.h"
 
 static void open_one(struct owner *o)
@@ -15,22 +19,28 @@ static void expect_end(struct owner *o, enum sp_wire_end why)
     assert_int_equal(o->why, why);
 }
 
+/* `start` is from before the deadline was set. */
+static void took_at_least(uint64_t start, unsigned ms)
+{
+    assert_true(loop_now_ms() - start >= ms);
+}
+
 static void test_first_bytes(void **state)
 {
     struct owner *o = *state;
-    own_server(o, true, MS(30));
     uint64_t start = loop_now_ms();
+    own_server(o, true, MS(200));
     expect_end(o, SP_WIRE_TIMEOUT);
-    assert_in_range(loop_now_ms() - start, 20, 1000);
+    took_at_least(start, 100);
     assert_int_equal(o->chosen, 0);
 }
 
 static void test_first_bytes_dripping(void **state)
 {
     struct owner *o = *state;
-    own_server(o, true, MS(40));
+    own_server(o, true, MS(400));
     say(o, "\x16");
-    loop_wait(o->l, 20);
+    loop_wait(o->l, 50);
     say(o, "H");
     expect_end(o, SP_WIRE_TIMEOUT);
 }
@@ -47,21 +57,21 @@ static void test_idle_before_first(void **state)
 static void test_idle(void **state)
 {
     struct owner *o = *state;
-    o->setup.idle_ns = MS(40);
-    o->setup.delayed_close_ns = MS(1000);
+    o->setup.idle_ns = MS(400);
+    o->setup.delayed_close_ns = MS(60000);
     open_one(o);
-    loop_wait(o->l, 80);
+    loop_wait(o->l, 500);
     assert_int_equal(o->closed, 0); /* a stream is open */
     fake_answer(o->codec, "1", 1);
     hear(o, "1");
-    loop_wait(o->l, 20);
+    loop_wait(o->l, 50);
     say(o, "get\n"); /* a new stream begins the idle time anew */
     LOOP_UNTIL(o->l, o->streams == 2);
+    uint64_t start = loop_now_ms();
     fake_answer(o->codec, "2", 1);
     hear(o, "2");
-    uint64_t start = loop_now_ms();
     hear(o, "G");
-    assert_in_range(loop_now_ms() - start, 25, 1000);
+    took_at_least(start, 300);
     hear_end(o);
     assert_int_equal(o->closed, 0); /* lingers until we close */
     close(o->fd);
@@ -72,37 +82,37 @@ static void test_idle(void **state)
 static void test_idle_with_bytes(void **state)
 {
     struct owner *o = *state;
-    o->setup.idle_ns = MS(50);
+    o->setup.idle_ns = MS(400);
     open_one(o);
+    uint64_t start = loop_now_ms();
     fake_answer(o->codec, "1", 1);
     hear(o, "1");
-    uint64_t start = loop_now_ms();
-    while (!o->closed && loop_now_ms() - start < 1000) { /* filling opens no stream, so it buys no time */
+    while (!o->closed && loop_now_ms() - start < 5000) { /* filling opens no stream, so it buys no time */
         if (write(o->fd, "x\n", 2) < 0)
             break;
         loop_wait(o->l, 10);
     }
     expect_end(o, SP_WIRE_IDLE);
-    assert_in_range(loop_now_ms() - start, 35, 1000);
+    took_at_least(start, 200);
 }
 
 static void test_slow_head(void **state)
 {
     struct owner *o = *state;
-    o->setup.headers_ns = MS(50);
-    o->setup.idle_ns = MS(5000);
-    o->setup.delayed_close_ns = MS(20);
+    o->setup.headers_ns = MS(400);
+    o->setup.idle_ns = MS(60000);
+    o->setup.delayed_close_ns = MS(50);
     open_one(o);
     fake_answer(o->codec, "1", 1);
     hear(o, "1");
-    loop_wait(o->l, 70); /* not begun: no limit yet */
+    loop_wait(o->l, 500); /* not begun: no limit yet */
     uint64_t start = loop_now_ms();
     for (int i = 0; i < 3; i++) {
         say(o, "g");
         loop_wait(o->l, 10);
     }
     hear(o, "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    assert_in_range(loop_now_ms() - start, 35, 1000); /* from its first byte */
+    took_at_least(start, 300); /* from its first byte */
     expect_end(o, SP_WIRE_TIMEOUT);
     assert_int_equal(o->events, 1);
     assert_string_equal(o->detail, "request_header_timeout");
@@ -111,14 +121,14 @@ static void test_slow_head(void **state)
 static void test_slow_head_ends_in_time(void **state)
 {
     struct owner *o = *state;
-    o->setup.headers_ns = MS(60);
+    o->setup.headers_ns = MS(600);
     own_server(o, false, 0);
-    for (int i = 0; i < 8; i++) { /* each head takes 20 ms: none is late, though some head is always under way */
+    for (int i = 0; i < 8; i++) { /* each head takes 100 ms: none is late, though some head is always under way */
         say(o, i ? "et\ng" : "get\ng");
         LOOP_UNTIL(o->l, o->streams == (unsigned)i + 1);
         fake_answer(o->codec, "1", 1);
         hear(o, "1");
-        loop_wait(o->l, 20);
+        loop_wait(o->l, 100);
     }
     assert_int_equal(o->closed, 0);
 }
@@ -138,7 +148,7 @@ static void test_slow_head_h2(void **state)
 static void test_max_age(void **state)
 {
     struct owner *o = *state;
-    o->setup.max_age_ns = MS(40);
+    o->setup.max_age_ns = MS(400);
     open_one(o);
     hear(o, "G");
     loop_wait(o->l, 30);
@@ -152,7 +162,7 @@ static void test_max_age(void **state)
 static void test_linger(void **state)
 {
     struct owner *o = *state;
-    o->setup.delayed_close_ns = MS(2000);
+    o->setup.delayed_close_ns = MS(60000);
     own_server(o, false, 0);
     say(o, "quit\n");
     LOOP_UNTIL(o->l, o->streams);
@@ -176,15 +186,15 @@ static void test_linger(void **state)
 static void test_linger_time(void **state)
 {
     struct owner *o = *state;
-    o->setup.delayed_close_ns = MS(40);
+    o->setup.delayed_close_ns = MS(200);
     own_server(o, false, 0);
     say(o, "quit\n");
     LOOP_UNTIL(o->l, o->streams);
+    uint64_t start = loop_now_ms();
     fake_answer(o->codec, "last", 4);
     hear(o, "last");
-    uint64_t start = loop_now_ms();
     expect_end(o, SP_WIRE_UNREAD);
-    assert_in_range(loop_now_ms() - start, 25, 1000);
+    took_at_least(start, 100);
     assert_int_equal(o->err, -ETIMEDOUT);
 }
 
@@ -221,7 +231,7 @@ static void test_linger_slow_reader(void **state)
 {
     struct owner *o = *state;
     char *data = calloc(1, 700 * 1024), *back = malloc(65536);
-    o->setup.delayed_close_ns = MS(50);
+    o->setup.delayed_close_ns = MS(400);
     own_server(o, false, 0);
     say(o, "quit\n");
     LOOP_UNTIL(o->l, o->streams);
@@ -229,8 +239,8 @@ static void test_linger_slow_reader(void **state)
     LOOP_UNTIL(o->l, o->tx);
     size_t done = 0;
     uint64_t start = loop_now_ms();
-    while (loop_now_ms() - start < 300 && !o->closed) {
-        ssize_t n = read(o->fd, back, 32768);
+    while (loop_now_ms() - start < 1000 && !o->closed) {
+        ssize_t n = read(o->fd, back, 8192);
         done += n > 0 ? (size_t)n : 0;
         loop_wait(o->l, 15);
     }
@@ -278,13 +288,11 @@ static void test_protocol_error(void **state)
 static void test_cut_message(void **state)
 {
     struct owner *o = *state;
-    o->setup.delayed_close_ns = MS(2000);
+    o->setup.delayed_close_ns = MS(60000);
     open_one(o);
-    uint64_t start = loop_now_ms();
     o->codec->base.want_reset = true;
     sp_wire_kick(o->wire);
     expect_end(o, SP_WIRE_LOCAL);
-    assert_in_range(loop_now_ms() - start, 0, 1000);
     assert_int_equal(o->stream_closed, 1);
 }
 
@@ -346,6 +354,23 @@ static void test_drain_h2(void **state)
     expect_end(o, SP_WIRE_LOCAL);
 }
 
+/* Requests that still arrive behind their answers are waited for: their codec sees to it that it is not long. */
+static void test_drain_lingering(void **state)
+{
+    struct owner *o = *state;
+    open_one(o);
+    o->codec->base.lingers = true;
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    sp_wire_drain(o->wire);
+    hear(o, "G");
+    loop_wait(o->l, 50);
+    assert_int_equal(o->closed, 0);
+    o->codec->base.lingers = false;
+    sp_wire_kick(o->wire);
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
 static void test_close_flushes(void **state)
 {
     struct owner *o = *state;
@@ -383,11 +408,11 @@ static void accept_client(struct owner *o)
 static void test_client(void **state)
 {
     struct owner *o = *state;
-    o->setup.connect_ns = MS(50);
+    o->setup.connect_ns = MS(400);
     own_client(o);
     accept_client(o);
     assert_false(o->codec->base.config.server);
-    loop_wait(o->l, 80); /* the connect deadline is over with the connect */
+    loop_wait(o->l, 500); /* the connect deadline is over with the connect */
     o->codec->base.ops->open(&o->codec->base, NULL);
     hear(o, "get\n");
     fake_answer(o->codec, "", 0);
@@ -470,8 +495,8 @@ int main(void)
         T(test_slow_head), T(test_slow_head_ends_in_time), T(test_slow_head_h2), T(test_max_age), T(test_linger),
         T(test_linger_time), T(test_linger_bytes), T(test_no_linger), T(test_linger_slow_reader),
         T(test_linger_stuck_reader), T(test_protocol_error), T(test_cut_message), T(test_drain_busy), T(test_drain_idle),
-        T(test_drain_before_ready), T(test_drain_h2), T(test_close_flushes), T(test_client), T(test_client_cannot_begin),
-        T(test_client_refused), T(test_client_idle_and_drain), T(test_client_early_answer),
+        T(test_drain_before_ready), T(test_drain_h2), T(test_drain_lingering), T(test_close_flushes), T(test_client),
+        T(test_client_cannot_begin), T(test_client_refused), T(test_client_idle_and_drain), T(test_client_early_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

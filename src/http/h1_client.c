@@ -110,6 +110,7 @@ bool sp_h1_read_response(struct sp_h1 *h1, struct sp_buf *in)
         return bad(h1, SP_H1E_UNSOLICITED);
     if (s->rx_pauses)
         return false;
+    h1->head.kind = SP_H1_RESPONSE;
     enum sp_h1_step step = sp_h1_head_feed(&h1->head, &h1->codec.config, in);
     if (step == SP_H1_BAD)
         return bad(h1, h1->head.err);

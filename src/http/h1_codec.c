@@ -102,7 +102,11 @@ static void end_stream(struct sp_h1 *h1, enum sp_abort why)
     struct sp_h1_stream *s = h1->stream;
     if (!s->why && !(s->rx_over && s->tx == SP_H1_TX_OVER))
         s->why = why;
+    struct sp_source *source = s->cs.tx.source;
+    bool untold = s->tx_refused || (s->tx_cut && !s->tx_aborted); /* it was to hear in the next flush */
     sp_h1_abort_rx(s, why);
+    if (untold && source)
+        source->ops->cancel(source, s->why ? s->why : why);
     sp_h1_cancel_tx(s, why);
     sp_buf_clear(&s->out);
     s->tx_cut = s->tx_refused = false;
@@ -283,7 +287,6 @@ static void destroy(struct sp_codec *c)
     if (h1->stream)
         end_stream(h1, SP_ABORT_CLOSED);
     sp_h1_head_done(&h1->head);
-    sp_h1_head_done(&h1->trailers);
     sp_buf_clear(&h1->out);
     h1->grave.free = free_codec;
     sp_bury(c->turn, &h1->grave);
@@ -309,6 +312,5 @@ struct sp_codec *sp_h1_new(struct sp_turn *turn, const struct sp_codec_config *c
     h1->codec =
         (struct sp_codec){.ops = &h1_ops, .cb = cb, .ctx = ctx, .turn = turn, .config = *config, .want_read = true};
     sp_h1_head_init(&h1->head, config->server ? SP_H1_REQUEST : SP_H1_RESPONSE);
-    sp_h1_head_init(&h1->trailers, SP_H1_TRAILERS);
     return &h1->codec;
 }

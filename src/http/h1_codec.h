@@ -38,7 +38,7 @@ struct sp_h1 {
     bool failed;      /* the peer broke the protocol */
     bool leftover;    /* the last feed left bytes: a further one may take them */
     bool told_draining;
-    struct sp_h1_head head, trailers;
+    struct sp_h1_head head; /* the trailers too, while a body is read: they never meet, and idle connections are many */
     struct sp_h1_body body;
     size_t dropped;    /* bytes of the body that were read for nobody */
     struct sp_buf out; /* the codec's own answers */

@@ -80,10 +80,10 @@ void sp_h1_deliver_data(struct sp_h1_stream *s, struct sp_buf *data, bool end)
 
 static enum sp_h1_err deliver_end(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_buf *in, struct sp_buf *data)
 {
-    if (h1->trailers.lines) {
+    if (h1->head.lines) {
         struct sp_headers *t = sp_arena_alloc(&s->arena, sizeof(*t));
         struct sp_h1_info info;
-        enum sp_h1_err err = sp_h1_head_take(&h1->trailers, &h1->codec.config, in, &s->arena, t, &info);
+        enum sp_h1_err err = sp_h1_head_take(&h1->head, &h1->codec.config, in, &s->arena, t, &info);
         err = err ? err : info.soft;
         if (err)
             return err;
@@ -111,20 +111,27 @@ static void bad_body(struct sp_h1 *h1, enum sp_h1_err err)
         sp_h1_bad_response(h1, err);
 }
 
+static struct sp_h1_head *trailers(struct sp_h1 *h1)
+{
+    assert(h1->head.kind == SP_H1_TRAILERS || sp_h1_head_idle(&h1->head));
+    h1->head.kind = SP_H1_TRAILERS;
+    return &h1->head;
+}
+
 /* Nobody wants the rest of the request. */
 static bool drop_body(struct sp_h1 *h1, struct sp_buf *in)
 {
     size_t before = in->len;
-    enum sp_h1_step step = sp_h1_body_feed(&h1->body, &h1->codec.config, &h1->trailers, in, NULL);
+    enum sp_h1_step step = sp_h1_body_feed(&h1->body, &h1->codec.config, trailers(h1), in, NULL);
     h1->dropped += before - in->len;
     if (step == SP_H1_BAD) {
         bad_body(h1, h1->body.err);
         return false;
     }
     if (step == SP_H1_DONE) {
-        if (h1->trailers.lines)
-            sp_buf_drain(in, h1->trailers.tail);
-        sp_h1_head_done(&h1->trailers);
+        if (h1->head.lines)
+            sp_buf_drain(in, h1->head.tail);
+        sp_h1_head_done(&h1->head);
         h1->stage = SP_H1_STAGE_HEAD;
         return true;
     }
@@ -147,7 +154,7 @@ bool sp_h1_read_body(struct sp_h1 *h1, struct sp_buf *in)
         return false;
     struct sp_buf data;
     sp_buf_init(&data);
-    enum sp_h1_step step = sp_h1_body_feed(&h1->body, &h1->codec.config, &h1->trailers, in, &data);
+    enum sp_h1_step step = sp_h1_body_feed(&h1->body, &h1->codec.config, trailers(h1), in, &data);
     enum sp_h1_err err = step == SP_H1_BAD ? h1->body.err : SP_H1E_NONE;
     if (step == SP_H1_MORE)
         sp_h1_deliver_data(s, &data, false);

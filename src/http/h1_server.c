@@ -81,6 +81,7 @@ bool sp_h1_read_request(struct sp_h1 *h1, struct sp_buf *in)
         return true;
     }
     const struct sp_codec_config *config = &h1->codec.config;
+    h1->head.kind = SP_H1_REQUEST;
     enum sp_h1_step step = sp_h1_head_feed(&h1->head, config, in);
     if (step == SP_H1_BAD)
         return refuse_malformed(h1, h1->head.err);

@@ -207,7 +207,7 @@ static bool with_ec(const struct sp_signature *s, const struct sp_public_key *k,
     if (wc_ecc_init(&key) != 0)
         return false;
     bool good = wc_ecc_import_x963_ex(bytes(k->bytes), (word32)k->bytes.len, &key, ids[k->kind]) == 0 &&
-                wc_ecc_check_key(&key) == 0 &&
+                wc_ecc_point_is_on_curve(&key.pubkey, key.idx) == 0 &&
                 wc_ecc_verify_hash(bytes(s->bytes), (word32)s->bytes.len, digest, (word32)n, &holds, &key) == 0;
     wc_ecc_free(&key);
     return good && holds == 1;

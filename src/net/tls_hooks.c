@@ -224,6 +224,19 @@ static bool ours_to_judge(int error)
 }
 
 /*
+ * wolfSSL keeps the leaf for as long as the connection lives, and in it the key a second time, ready for use: 12 KB of
+ * which nobody makes use.
+ */
+static void drop_spare_key(WOLFSSL_X509 *cert)
+{
+    WOLFSSL_X509_PUBKEY *k = cert ? wolfSSL_X509_get_X509_PUBKEY(cert) : NULL;
+    if (!k)
+        return;
+    wolfSSL_EVP_PKEY_free(k->pkey);
+    k->pkey = NULL;
+}
+
+/*
  * wolfSSL's own set of CAs stays empty, so that it finds no signer for anything and keeps nothing that a peer sent: the
  * path is judged here, with the leaf. Anything else that it found wrong stands.
  */
@@ -234,6 +247,7 @@ static int on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
         return 0;
     if (store->error_depth != 0 || store->totalCerts == 0) /* no certificate: whether that will do is decided elsewhere */
         return 1;
+    drop_spare_key(store->current_cert);
     return look_at(t, store->certs, store->totalCerts);
 }
 

@@ -2,10 +2,13 @@
 #include "net/tls_peer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "crypto/hash.h"
+
+enum { SCRATCH = 16 * 1024 };
 
 static struct sp_str sha256_hex(struct sp_arena *arena, struct sp_str of)
 {
@@ -21,21 +24,48 @@ struct sp_str sp_tls_serial_text(struct sp_arena *arena, struct sp_str serial)
     return sp_hex(arena, serial.ptr, serial.len);
 }
 
+static int fill(struct sp_tls_peer *p, struct sp_str der, const char **ret_why)
+{
+    struct sp_arena *a = &p->arena;
+    if (sp_x509_parse(sp_arena_str(a, der), a, &p->cert, ret_why) < 0)
+        return -EINVAL;
+    p->subject = sp_x509_name_text(a, p->cert.subject);
+    p->issuer = sp_x509_name_text(a, p->cert.issuer);
+    p->serial = sp_tls_serial_text(a, p->cert.serial);
+    p->sha256 = sha256_hex(a, p->cert.der);
+    p->spki_sha256 = sha256_hex(a, p->cert.spki);
+    return 0;
+}
+
+/* Lets an arena begin with memory that is not its own. */
+static void begin_in(struct sp_arena *a, void *memory, size_t size)
+{
+    sp_arena_init(a);
+    a->cur = memory;
+    a->end = a->cur + size;
+}
+
+/*
+ * Once to see how much it takes, then into memory of that size: it lives as long as the connection does, and an arena's
+ * block is several times as large.
+ */
 struct sp_tls_peer *sp_tls_peer_new(struct sp_str der, const char **ret_why)
 {
+    _Alignas(16) char scratch[SCRATCH];
+    struct sp_tls_peer trial = {0};
     assert(ret_why);
-    struct sp_tls_peer *p = sp_xcalloc(1, sizeof(*p));
-    p->refs = 1;
-    sp_arena_init(&p->arena);
-    if (sp_x509_parse(sp_arena_str(&p->arena, der), &p->arena, &p->cert, ret_why) < 0) {
-        sp_tls_peer_unref(p);
+    begin_in(&trial.arena, scratch, sizeof(scratch));
+    int r = fill(&trial, der, ret_why);
+    bool fits = !trial.arena.head;
+    size_t used = (size_t)(trial.arena.cur - scratch);
+    sp_arena_done(&trial.arena);
+    if (r < 0)
         return NULL;
-    }
-    p->subject = sp_x509_name_text(&p->arena, p->cert.subject);
-    p->issuer = sp_x509_name_text(&p->arena, p->cert.issuer);
-    p->serial = sp_tls_serial_text(&p->arena, p->cert.serial);
-    p->sha256 = sha256_hex(&p->arena, p->cert.der);
-    p->spki_sha256 = sha256_hex(&p->arena, p->cert.spki);
+    struct sp_tls_peer *p = sp_xcalloc(1, sizeof(*p) + (fits ? used : 0));
+    begin_in(&p->arena, p->memory, fits ? used : 0);
+    p->refs = 1;
+    r = fill(p, der, ret_why);
+    assert(r == 0);
     return p;
 }
 

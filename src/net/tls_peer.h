@@ -13,10 +13,11 @@
 
 struct sp_tls_peer {
     _Atomic unsigned refs;
-    struct sp_arena arena; /* all of it, DER included */
+    struct sp_arena arena; /* all of it, DER included; it begins in `memory` */
     struct sp_x509 cert;
     struct sp_str subject, issuer, serial, sha256, spki_sha256; /* as in struct sp_tls_info */
     bool verified;
+    _Alignas(16) char memory[];
 };
 
 /* One reference. NULL when the certificate is malformed, and *ret_why (static) says how. */

@@ -296,6 +296,69 @@ static void tickets(void **state)
     sp_tls_ctx_unref(none);
 }
 
+static void shell(const char *script)
+{
+    char command[4096];
+    snprintf(command, sizeof(command), "cd %s && { %s; } > said 2>&1", dir, script);
+    if (system(command) != 0)
+        fail_msg("%s\n%s", script, said());
+}
+
+/* A server with an RSA and an ECDSA certificate shows each client the one it can verify. */
+static void two_kinds_of_certificate(void **state)
+{
+    static const struct {
+        const char *options, *key;
+    } cases[] = {
+        {"", "ec"},
+        {"-sigalgs RSA-PSS+SHA256", "rsa"},
+        {"-sigalgs ECDSA+SHA256", "ec"},
+        {"-tls1_2", "ec"},
+        {"-tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256", "rsa"},
+        {"-tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256", "ec"},
+        {"-tls1_2 -sigalgs RSA+SHA256", "rsa"},
+    };
+    char yaml[1024];
+    shell("openssl genrsa -out rsa.key 2048 && openssl rsa -in rsa.key -pubout -out rsa.pub && openssl x509 -new -subj /CN=rsa "
+          "-force_pubkey rsa.pub -CA ca.pem -CAkey ca.key -days 2 -out rsa.pem");
+    snprintf(yaml, sizeof(yaml), "common_tls_context: {tls_certificates: [{certificate_chain: {filename: %s/rsa.pem}, private_key: "
+                                 "{filename: %s/rsa.key}}, " KIT_CERT "]}\n", dir, dir);
+    struct sp_tls_ctx *ctx = kit_server(yaml);
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct ended e = visit(ctx, PING, cases[i].options);
+        bool rsa = has_line("Peer signature type: RSA");
+        if (e.error[0] || !has_line("pong") || rsa != (cases[i].key[0] == 'r'))
+            fail_msg("%s: \"%s\"\n%s", cases[i].options, e.error, said());
+    }
+    sp_tls_ctx_unref(ctx);
+}
+
+static void revoked_clients(void **state)
+{
+    static const struct {
+        const char *crl, *error;
+    } cases[] = {
+        {"empty", ""},
+        {"revoked", "TLS error: certificate verification failed at depth 0: certificate revoked"},
+        {"stale", "TLS error: certificate verification failed at depth 0: CRL has expired"},
+    };
+    shell("printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=10\n' > ca.conf; "
+          ": > index; echo 01 > number; CA='openssl ca -config ca.conf -keyfile ca.key -cert ca.pem'; "
+          "$CA -gencrl -out empty.crl && $CA -gencrl -crl_lastupdate 200101000000Z -crl_nextupdate 200201000000Z -out stale.crl && "
+          "$CA -revoke client.pem && $CA -gencrl -out revoked.crl");
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof(yaml), "common_tls_context: {tls_certificates: [" KIT_CERT "], validation_context: {" KIT_CA
+                                     ", crl: {filename: %s/%s.crl}}}\nrequire_client_certificate: true\n", dir, cases[i].crl);
+        struct sp_tls_ctx *ctx = kit_server(yaml);
+        struct ended e = visit(ctx, PING, "-cert client.pem -key client.key");
+        if (strcmp(e.error, cases[i].error) != 0)
+            fail_msg("%s: \"%s\"\n%s", cases[i].crl, e.error, said());
+        assert_int_equal(has_line("pong"), !cases[i].error[0]);
+        sp_tls_ctx_unref(ctx);
+    }
+}
+
 /* "R" makes s_client ask for a renegotiation. */
 static void renegotiation_is_refused(void **state)
 {
@@ -386,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(s_client_is_served),  cmocka_unit_test(s_client_is_refused),
         cmocka_unit_test(client_certificates), cmocka_unit_test(tickets),
+        cmocka_unit_test(two_kinds_of_certificate), cmocka_unit_test(revoked_clients),
         cmocka_unit_test(renegotiation_is_refused), cmocka_unit_test(key_updates_are_answered),
         cmocka_unit_test(s_server_is_called),
     };

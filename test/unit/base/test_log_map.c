@@ -16,7 +16,7 @@
 
 static void map_finds_what_was_added(void **state)
 {
-    static char keys[2000][8];
+    static char keys[2000][16];
     struct sp_map m;
     sp_map_init(&m);
     assert_null(sp_map_get(&m, SP_STR("x")));

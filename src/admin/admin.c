@@ -37,6 +37,28 @@ static bool is_cross_site(const struct sp_headers *h)
     return origin.ptr && (slashes < 0 || !sp_str_eq(sp_str_sub(origin, (size_t)slashes + 3, origin.len), h->authority));
 }
 
+static bool names_this_machine(struct sp_str authority)
+{
+    struct sp_addr addr;
+    ptrdiff_t colon = sp_str_chr(authority, ':');
+    struct sp_str host = sp_str_starts(authority, SP_STR("[")) || colon < 0 ? authority
+                                                                             : sp_str_sub(authority, 0, (size_t)colon);
+    if (sp_str_starts(host, SP_STR("[")))
+        return true; /* an address: sp_authority_valid saw to it */
+    return sp_str_ieq(host, SP_STR("localhost")) || sp_addr_parse_ip(host, &addr) == 0;
+}
+
+/*
+ * On the loopback no other name than localhost is of use, but to a page of a site whose name has been made to lead here
+ * (DNS rebinding): to the browser all of it would be that site's own.
+ */
+static bool is_rebound(struct sp_filter *f, const struct sp_headers *h)
+{
+    const struct sp_addr *local = &sp_filter_info(f)->conn->local;
+    return (local->family == AF_INET || local->family == AF_INET6) && sp_addr_is_loopback(local) &&
+           !names_this_machine(h->authority);
+}
+
 static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_admin *admin, struct sp_admin_answer *a)
 {
     struct sp_str path = h->path, query = SP_STR_NULL;
@@ -49,7 +71,10 @@ static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_ad
     struct sp_admin_request r = {admin->server, h->method, path, query, sp_filter_arena(f)};
     bool get = sp_str_eq(h->method, SP_STR("GET")) || sp_str_eq(h->method, SP_STR("HEAD"));
     bool post = sp_str_eq(h->method, SP_STR("POST"));
-    if (!handler) {
+    if (is_rebound(f, h)) {
+        a->status = 403;
+        sp_admin_put(a, "not under this name (use localhost or the address)\n");
+    } else if (!handler) {
         a->status = 404;
         sp_admin_put(a, "no such path (/help lists what there is)\n");
     } else if (handler->post ? !post : !get) {
@@ -70,6 +95,7 @@ static enum sp_status admin_decode_headers(struct sp_filter *f, struct sp_header
     static const struct sp_header extra[] = {
         {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-cache, max-age=0"), .id = SP_H_CACHE_CONTROL},
         {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
+        {.name = SP_STR_INIT("content-security-policy"), .value = SP_STR_INIT("frame-ancestors 'none'")},
     };
     struct sp_admin_answer a = {.status = 200, .content_type = "text/plain; charset=UTF-8"};
     sp_buf_init(&a.body);

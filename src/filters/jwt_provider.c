@@ -174,7 +174,7 @@ void sp_jwt_provider_sanitize(const struct sp_jwt_provider *p, struct sp_headers
 {
     assert(p && h);
     if (p->payload_header.len)
-        sp_headers_remove(h, p->payload_header);
+        sp_headers_remove_alike(h, p->payload_header);
     for (unsigned i = 0; i < p->n_claim_headers; i++)
-        sp_headers_remove(h, p->claim_headers[i].header);
+        sp_headers_remove_alike(h, p->claim_headers[i].header);
 }

@@ -185,10 +185,7 @@ static bool in_sample(const struct config *c, const struct sp_addr *peer)
 
 static void remove_header(const struct sp_proof_header *header, struct sp_headers *h)
 {
-    if (header->id == SP_H_OTHER)
-        sp_headers_remove(h, header->name);
-    else
-        sp_headers_remove_id(h, header->id);
+    sp_headers_remove_alike(h, header->name);
 }
 
 static void hide_secrets(const struct config *c, struct sp_headers *h)

@@ -179,10 +179,12 @@ static void tx_abort(struct sp_sink *sink, enum sp_abort why)
 {
     assert(sink);
     struct sp_h1_stream *s = stream_of(sink);
-    if (s->tx == SP_H1_TX_OVER)
+    struct sp_h1 *h1 = sp_h1_of(s->cs.codec);
+    bool untaken = h1->codec.config.server && why == SP_ABORT_TIMEOUT && s->out.len; /* whole, but nobody reads it */
+    if (s->tx == SP_H1_TX_OVER && !untaken)
         return;
     s->tx_aborted = true;
-    cut(sp_h1_of(s->cs.codec), s, why);
+    cut(h1, s, why);
 }
 
 const struct sp_sink_ops sp_h1_tx_ops = {tx_headers, tx_data, tx_trailers, tx_abort};

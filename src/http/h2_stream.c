@@ -258,12 +258,14 @@ static uint32_t abort_code(enum sp_abort why)
 static void tx_abort(struct sp_sink *tx, enum sp_abort why)
 {
     struct sp_h2_stream *s = of_tx(tx);
-    if (s->tx_ended)
+    bool server = s->conn->codec.config.server;
+    /* A whole response that its reader does not take, its window shut, would be held for as long as the connection. */
+    if (s->tx_over || (s->tx_ended && !(server && why == SP_ABORT_TIMEOUT)))
         return;
     s->cs.tx.source = NULL;
     s->tx_paused = false;
     sp_h2_end_tx(s);
-    sp_h2_stream_reset(s, s->conn->codec.config.server ? abort_code(why) : NGHTTP2_CANCEL, why);
+    sp_h2_stream_reset(s, server ? abort_code(why) : NGHTTP2_CANCEL, why);
 }
 
 static const struct sp_source_ops rx_ops = {.pause = rx_pause, .resume = rx_resume, .cancel = rx_cancel};

@@ -211,6 +211,41 @@ unsigned sp_headers_remove_id(struct sp_headers *h, enum sp_header_id id)
     return remove_from(h, id, SP_STR_NULL, 0);
 }
 
+static bool alike(struct sp_str a, struct sp_str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if ((a.ptr[i] == '_' ? '-' : a.ptr[i]) != (b.ptr[i] == '_' ? '-' : b.ptr[i]))
+            return false;
+    return true;
+}
+
+unsigned sp_headers_remove_alike(struct sp_headers *h, struct sp_str name)
+{
+    assert(h && name.len);
+    unsigned kept = 0, n = h->n;
+    for (unsigned i = 0; i < n; i++) {
+        if (alike(h->v[i].name, name))
+            continue;
+        if (kept != i)
+            h->v[kept] = h->v[i];
+        kept++;
+    }
+    h->n = kept;
+    return n - kept;
+}
+
+enum sp_header_id sp_header_id_alike(struct sp_str name)
+{
+    char text[64]; /* no known name is longer */
+    if (name.len > sizeof(text) || sp_str_chr(name, '_') < 0)
+        return SP_H_OTHER;
+    for (size_t i = 0; i < name.len; i++)
+        text[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+    return sp_header_id(sp_str_n(text, name.len));
+}
+
 static struct sp_str put(char **at, struct sp_str s)
 {
     if (!s.len)

@@ -105,6 +105,10 @@ struct sp_str sp_headers_joined(const struct sp_headers *h, struct sp_str name);
 /* Removes every line of that name; returns how many. */
 unsigned sp_headers_remove(struct sp_headers *h, struct sp_str name);
 unsigned sp_headers_remove_id(struct sp_headers *h, enum sp_header_id id);
+/* The same, with the lines whose names differ in '_' for '-' only: to CGI, WSGI and their like x_user is x-user. */
+unsigned sp_headers_remove_alike(struct sp_headers *h, struct sp_str name);
+/* The known name that `name` is with '-' for '_'; SP_H_OTHER also when it has no '_'. */
+enum sp_header_id sp_header_id_alike(struct sp_str name);
 
 /* RFC 9110 token characters, no upper case. */
 bool sp_header_name_valid(struct sp_str name);

@@ -6,7 +6,8 @@
  * Order on a sink: headers (1xx heads with end=false may come first, any number), then data any number of times,
  * then trailers at most once.  The half is over with end=true or with trailers.  `abort` may come instead of any of
  * these, and ends the half.  After the end, after abort and after the sink called cancel, the source never calls
- * the sink again.
+ * the sink again, with one exception: abort(SP_ABORT_TIMEOUT) after the end, on the sink of a server's codec, gives up
+ * what the client has not taken.
  *
  * A source's callers may call pause, resume and cancel at any time, also from inside the sink's callbacks.  Pauses
  * are counted.  A paused source may still deliver what it was delivering in this call; it delivers nothing later

@@ -83,6 +83,39 @@ bool sp_referer_valid(struct sp_str value)
     return value.len && sp_str_chr(value, '#') < 0 && (colon < 0 || (slash >= 0 && slash < colon));
 }
 
+static struct sp_header **place_of(struct found *f, uint8_t id)
+{
+    switch (id) {
+    case SP_H_X_FORWARDED_FOR:
+        return &f->xff;
+    case SP_H_X_FORWARDED_PROTO:
+        return &f->xfp;
+    case SP_H_X_FORWARDED_PORT:
+        return &f->xfport;
+    case SP_H_X_REQUEST_ID:
+        return &f->request_id;
+    case SP_H_X_ENVOY_EXTERNAL_ADDRESS:
+        return &f->external;
+    case SP_H_VIA:
+        return &f->via;
+    default:
+        return NULL;
+    }
+}
+
+/*
+ * "x_forwarded_for": another name to us, but the same to an origin that makes variables of names (CGI, WSGI and others),
+ * which would believe a client what we took from it, or wrote, under the right name.
+ */
+static bool forges(struct sp_str name)
+{
+    struct found none;
+    enum sp_header_id id = sp_header_id_alike(name);
+    enum action action = (enum action)actions[id];
+    return id != SP_H_OTHER && (id == SP_H_CONTENT_LENGTH || id == SP_H_X_ORIGIN_VERIFY || place_of(&none, id) ||
+                                (action != KEEP && action != REFERER && action != EXPECT));
+}
+
 /* True: the line goes. */
 static bool drops(const struct sp_header *line, const struct sp_client *client, bool stranger, struct found *f)
 {
@@ -105,26 +138,6 @@ static bool drops(const struct sp_header *line, const struct sp_client *client, 
         return f->drop_xfcc;
     }
     return false;
-}
-
-static struct sp_header **place_of(struct found *f, uint8_t id)
-{
-    switch (id) {
-    case SP_H_X_FORWARDED_FOR:
-        return &f->xff;
-    case SP_H_X_FORWARDED_PROTO:
-        return &f->xfp;
-    case SP_H_X_FORWARDED_PORT:
-        return &f->xfport;
-    case SP_H_X_REQUEST_ID:
-        return &f->request_id;
-    case SP_H_X_ENVOY_EXTERNAL_ADDRESS:
-        return &f->external;
-    case SP_H_VIA:
-        return &f->via;
-    default:
-        return NULL;
-    }
 }
 
 static struct sp_str joined(struct sp_arena *arena, struct sp_str a, struct sp_str between, struct sp_str b)
@@ -158,7 +171,7 @@ static void walk(struct sp_headers *h, const struct sp_client *client, bool stra
     sp_headers_reserve(h, SP_SANITIZE_ADDS);
     unsigned to = 0;
     for (unsigned i = 0; i < h->n; i++) {
-        if (actions[h->v[i].id] && drops(&h->v[i], client, stranger, f))
+        if (actions[h->v[i].id] ? drops(&h->v[i], client, stranger, f) : !h->v[i].id && forges(h->v[i].name))
             continue;
         if (to != i)
             h->v[to] = h->v[i];

@@ -285,6 +285,26 @@ static void a_response_that_is_too_short_resets(void **state)
     peer_sent(&p);
 }
 
+/* A whole response that the client does not take ends with the server's patience. */
+static void whole_response_times_out(void **state)
+{
+    start();
+    peer_feed(&p, GET("/"));
+    user_respond(p.user, 200, "content-length: 3", false);
+    user_data(p.user, "abc", true);
+    peer_flush_n(&p, 10);
+    peer_log(&p);
+    user_abort(p.user, SP_ABORT_CANCEL);
+    peer_flush_n(&p, 10);
+    LOGGED("");
+    assert_false(p.codec->want_reset);
+    user_abort(p.user, SP_ABORT_TIMEOUT);
+    peer_flush_n(&p, 10);
+    LOGGED("1: closed timeout\n");
+    assert_true(p.codec->want_reset);
+    peer_sent(&p);
+}
+
 static void abort_resets(void **state)
 {
     start();
@@ -506,7 +526,7 @@ int main(void)
         T(cancel_then_the_request_ends),
         T(a_response_of_the_wrong_length_resets),
         T(a_response_that_is_too_short_resets),
-        T(abort_resets),
+        T(whole_response_times_out), T(abort_resets),
         T(nothing_of_the_users_choice_splits_a_response),
         T(a_status_that_is_none_becomes_502),
         T(large_heads_are_written_whole),

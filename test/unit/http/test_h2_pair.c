@@ -116,7 +116,6 @@ static void one_exchange(size_t piece, size_t room)
 
 static void test_exchange(void **state)
 {
-    (void)state;
     static const size_t pieces[] = {0, 1, 2, 3, 8, 9, 10, 17, 100, 1000, 16384};
     for (size_t i = 0; i < SP_ARRAY_LEN(pieces); i++)
         one_exchange(pieces[i], SIZE_MAX);
@@ -127,7 +126,6 @@ static void test_exchange(void **state)
 
 static void test_random_pieces(void **state)
 {
-    (void)state;
     uint32_t seed = 7;
     for (unsigned i = 0; i < 50; i++) {
         seed = seed * 1664525 + 1013904223;
@@ -137,7 +135,6 @@ static void test_random_pieces(void **state)
 
 static void test_empty_messages(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -183,7 +180,6 @@ static void answer_now(struct cu_side *side, struct cu_exchange *x, enum cu_poin
 
 static void test_many(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -204,7 +200,6 @@ static void test_many(void **state)
 
 static void test_peer_limit(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     p.server.config.h2_max_streams = 3;
@@ -228,7 +223,6 @@ static void test_peer_limit(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -247,7 +241,6 @@ static void test_refused(void **state)
 
 static void test_no_content(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -278,7 +271,6 @@ static void test_no_content(void **state)
 
 static void test_early_response(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -307,7 +299,6 @@ static void test_early_response(void **state)
 
 static void test_early_response_to_a_long_request(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -328,7 +319,6 @@ static void test_early_response_to_a_long_request(void **state)
 
 static void test_server_cancels_request(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -351,7 +341,6 @@ static void test_server_cancels_request(void **state)
 
 static void test_client_cancels(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -375,7 +364,6 @@ static void test_client_cancels(void **state)
 
 static void test_server_aborts(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -395,9 +383,33 @@ static void test_server_aborts(void **state)
     pair_done(&p);
 }
 
+/* A response that its reader does not take ends with the server's patience. */
+static void test_whole_response_times_out(void **state)
+{
+    struct pair p;
+    pair_init(&p);
+    p.client.config.h2_stream_window = 65535;
+    pair_start(&p);
+    struct cu_exchange *c = get(&p, "/");
+    c->cs->rx.ops->pause(&c->cs->rx);
+    pump(&p);
+    struct cu_exchange *s = last(&p.server);
+    cu_send(s, cu_response(s, 200), false);
+    cu_send_data(s, 100000, true);
+    pump(&p);
+    assert_false(s->closed);
+    s->cs->tx.ops->abort(&s->cs->tx, SP_ABORT_CANCEL); /* it is said already */
+    pump(&p);
+    assert_false(s->closed);
+    s->cs->tx.ops->abort(&s->cs->tx, SP_ABORT_TIMEOUT);
+    pump(&p);
+    assert_true(s->closed);
+    assert_int_equal(s->closed_why, SP_ABORT_TIMEOUT);
+    pair_done(&p);
+}
+
 static void test_abort_before_sending(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -470,7 +482,6 @@ static void deed_in_server(enum cu_point at, enum deed what, size_t piece)
 
 static void test_deeds(void **state)
 {
-    (void)state;
     for (enum cu_point at = CU_STREAM; at <= CU_TRAILERS; at++)
         for (enum deed what = 0; what < DEEDS; what++)
             for (size_t piece = 0; piece < 2; piece++)
@@ -479,7 +490,6 @@ static void test_deeds(void **state)
 
 static void test_client_deeds(void **state)
 {
-    (void)state;
     for (enum cu_point at = CU_HEADERS; at <= CU_DATA; at++) {
         for (enum deed what = 0; what < DEEDS; what++) {
             if (what == RX_PAUSE)
@@ -518,7 +528,6 @@ static void reopen(struct cu_side *side, struct cu_exchange *x, enum cu_point at
 
 static void test_reopen(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -534,7 +543,6 @@ static void test_reopen(void **state)
 
 static void test_destroy(void **state)
 {
-    (void)state;
     struct pair p;
     pair_init(&p);
     pair_start(&p);
@@ -575,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_early_response_to_a_long_request),
         cmocka_unit_test(test_server_cancels_request),
         cmocka_unit_test(test_client_cancels),
+        cmocka_unit_test(test_whole_response_times_out),
         cmocka_unit_test(test_server_aborts),
         cmocka_unit_test(test_abort_before_sending),
         cmocka_unit_test(test_deeds),

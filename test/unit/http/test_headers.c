@@ -253,6 +253,23 @@ static void methods_and_authorities_are_checked(void **state)
             fail_msg("taken: %s", bad[i]);
 }
 
+static void underscores_make_no_other_name(void **state)
+{
+    struct sp_headers h;
+    sp_headers_init(&h, &arena);
+    sp_headers_add(&h, SP_STR("x-user"), SP_STR("1"));
+    sp_headers_add(&h, SP_STR("x_user"), SP_STR("2"));
+    sp_headers_add(&h, SP_STR("x-user-id"), SP_STR("3"));
+    sp_headers_add(&h, SP_STR("x.user"), SP_STR("4"));
+    assert_int_equal(sp_headers_remove_alike(&h, SP_STR("x-user")), 2);
+    assert_int_equal(h.n, 2);
+    assert_str(h.v[0].value, "3");
+    assert_int_equal(sp_headers_remove_alike(&h, SP_STR("x_user_id")), 1);
+    assert_int_equal(sp_header_id_alike(SP_STR("x_forwarded-for")), SP_H_X_FORWARDED_FOR);
+    assert_int_equal(sp_header_id_alike(SP_STR("x-forwarded-for")), SP_H_OTHER);
+    assert_int_equal(sp_header_id_alike(SP_STR("x_forwarded_four")), SP_H_OTHER);
+}
+
 static void names_of_statuses_and_aborts(void **state)
 {
     assert_str(sp_status_reason(200), "OK");
@@ -286,7 +303,7 @@ int main(void)
         cmocka_unit_test(lines_are_added_found_and_removed), cmocka_unit_test(set_keeps_the_first_place),
         cmocka_unit_test(many_lines_grow_the_list),          cmocka_unit_test(a_copy_stands_alone),
         cmocka_unit_test(names_and_values_are_checked),      cmocka_unit_test(methods_and_authorities_are_checked),
-        cmocka_unit_test(values_are_checked_to_the_byte),
+        cmocka_unit_test(values_are_checked_to_the_byte),    cmocka_unit_test(underscores_make_no_other_name),
         cmocka_unit_test(names_of_statuses_and_aborts),      cmocka_unit_test(codec_defaults),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -392,6 +392,22 @@ static void test_trusted_cidrs(void **state)
     stop();
 }
 
+/* What an origin that makes variables of names would take for a header of ours. */
+static void test_underscores(void **state)
+{
+    static const char *const gone[] = {"x_forwarded_for", "x-forwarded_proto", "x_request_id", "content_length",
+                                       "transfer_encoding", "x_envoy_internal", "x_origin_verify"};
+    start("use_remote_address: true\n", NULL);
+    for (unsigned i = 0; i < SP_ARRAY_LEN(gone); i++) {
+        char line[100];
+        snprintf(line, sizeof(line), "%s: forged\nx_mine: 1\n", gone[i]);
+        request(line);
+        EXPECT(gone[i], "-");
+        EXPECT("x_mine", "1");
+    }
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_proven),
         cmocka_unit_test(test_gates_see_client),
         cmocka_unit_test(test_trusted_cidrs),
+        cmocka_unit_test(test_underscores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,9 +15,7 @@ static const struct sp_chain *chain_of(const struct sp_filter *f)
 void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply)
 {
     assert(f && f->chain && reply);
-    struct sp_reply r = *reply;
-    r.routed = f->ops->terminal;
-    sp_chain_reply(f->chain, &r);
+    sp_chain_reply(f->chain, reply);
 }
 
 void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details)

@@ -111,7 +111,6 @@ struct sp_reply {
     const struct sp_header *headers; /* n_headers lines to add; names lower-case; the array is copied */
     unsigned n_headers;
     bool no_store;              /* add cache-control: no-store */
-    bool routed;                /* set by sp_filter_reply: it is the terminal filter's, so the route's header changes apply */
     bool reset;                 /* no answer: reset the stream (HTTP/1: close) */
 };
 /*

@@ -27,8 +27,7 @@ struct sp_stream {
     struct sp_client client; /* as the connection manager's rules have it */
     bool gates_passed;
     bool path_redirect; /* UNESCAPE_AND_REDIRECT: once the gates have seen the request */
-    bool route_answers; /* the local reply is the route's own: its response header changes apply */
-    bool response_over; /* its end was given to the codec */
+    bool route_answers; /* the local reply is the route's own */
     bool close;         /* HTTP/1: not to be used again */
 
     struct sp_stream_info info;

@@ -14,7 +14,8 @@ static void on_begin(struct sp_chain *c, struct sp_headers *h)
     s->info.response_code = h->status;
     if (!c->local)
         s->info.details = SP_STR("via_upstream");
-    if (!c->local || s->route_answers || c->reply.routed)
+    /* Envoy 1.40: any answer on a route to a cluster, but on other routes only the route's own. */
+    if (c->route && (c->route->kind == SP_ROUTE_CLUSTER || s->route_answers))
         sp_stream_response_ops(s, h);
 }
 
@@ -130,7 +131,6 @@ static void stop_reading(struct sp_stream *s, enum sp_abort why)
 static void on_finished(struct sp_chain *c)
 {
     struct sp_stream *s = sp_stream_of(c);
-    s->response_over = true;
     s->request_due_ns = s->max_due_ns = 0;
     stop_reading(s, SP_ABORT_CANCEL);
 }

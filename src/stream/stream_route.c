@@ -203,6 +203,6 @@ void sp_stream_finalize_request(struct sp_filter *f, const struct sp_weighted_cl
 
 void sp_stream_response_ops(struct sp_stream *s, struct sp_headers *h)
 {
-    if (s->chain.route)
-        apply(s, sp_header_ops_response, h);
+    assert(s && s->chain.route);
+    apply(s, sp_header_ops_response, h);
 }

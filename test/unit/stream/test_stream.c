@@ -205,7 +205,7 @@ static void test_direct_and_redirect(void **state)
     fake_decode[JWT] = refuse_403;
     e = ask(w, GET("/d"), true);
     assert_int_equal(e->head->status, 403);
-    assert_string_equal(sent(e, "x-route"), "-"); /* a filter's answer is not the route's */
+    assert_string_equal(sent(e, "x-route"), "-"); /* a filter's answer is not the route's own */
     over(e, SP_ABORT_NONE);
     assert_int_equal(world_stat("http.test.rq_direct_response"), 1);
     assert_int_equal(world_stat("http.test.rq_redirect"), 1);
@@ -314,6 +314,21 @@ static void test_header_ops_order(void **state)
     world_free(w);
 }
 
+/* Whoever answers on a route to a cluster: its header changes hold. */
+static void test_header_ops_of_local_replies(void **state)
+{
+    struct world *w = world_new(NULL, SHIELD_FILTER JWT_FILTER ROUTER_FILTER, ORDER_ROUTES("false"));
+    fake_decode[JWT] = refuse_403;
+    struct exchange *e = ask(w, GET("/"), true);
+    assert_string_equal(sent(e, "x-order"), "cluster, route, vhost, table");
+    over(e, SP_ABORT_NONE);
+    fake_decode[SHIELD] = refuse_403; /* before the route there is none */
+    e = ask(w, GET("/"), true);
+    assert_string_equal(sent(e, "x-order"), "-");
+    over(e, SP_ABORT_NONE);
+    world_free(w);
+}
+
 static void test_drain(void **state)
 {
     struct world *w = world_new(NULL, NULL, NULL);
@@ -406,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_require_tls),
         cmocka_unit_test(test_response_headers),
         cmocka_unit_test(test_header_ops_order),
+        cmocka_unit_test(test_header_ops_of_local_replies),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_interim_heads),
         cmocka_unit_test(test_route_matched_anew),

@@ -17,7 +17,7 @@
 typedef Envoy__Extensions__TransportSockets__Tls__V3__TlsCertificate Certificate;
 typedef Envoy__Config__Core__V3__DataSource Source;
 
-enum { MIN_RSA_BITS = 2048, MIN_ECC_BITS = 256 };
+enum { MIN_RSA_BITS = 2048, MIN_ECC_BITS = 256, MAX_NAMED_CAS = 32 };
 
 struct build {
     struct sp_tls_member *m;
@@ -179,6 +179,24 @@ static void set_tickets(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
     wolfSSL_CTX_no_ticket_TLSv13(w);
 }
 
+/* The CAs that a client's certificate may come from, so that clients with several can choose. A hint: a long list of them
+ * would only make every handshake longer. */
+static void name_cas(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
+{
+    const struct sp_x509_trust *trust = c->ask_cert && c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    if (!trust || sp_x509_trust_count(trust) > MAX_NAMED_CAS)
+        return;
+    WOLF_STACK_OF(WOLFSSL_X509_NAME) *names = wolfSSL_sk_X509_NAME_new(NULL);
+    for (unsigned i = 0; names && i < sp_x509_trust_count(trust); i++) {
+        struct sp_str der = sp_x509_trust_at(trust, i)->subject;
+        unsigned char *p = (unsigned char *)(uintptr_t)der.ptr;
+        WOLFSSL_X509_NAME *name = wolfSSL_d2i_X509_NAME(NULL, &p, (long)der.len);
+        if (name && wolfSSL_sk_X509_NAME_push(names, name) <= 0)
+            wolfSSL_X509_NAME_free(name);
+    }
+    wolfSSL_CTX_set_client_CA_list(w, names);
+}
+
 /* In this order: each of wolfSSL's setters changes what the ones before it set. */
 static bool set_up(struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 {
@@ -191,6 +209,7 @@ static bool set_up(struct sp_tls_ctx *c, WOLFSSL_CTX *w)
     if (c->client_order)
         wolfSSL_CTX_UseClientSuites(w);
     set_tickets(c, w);
+    name_cas(c, w);
     return sp_tls_hooks_ctx(c, w);
 }
 

@@ -268,6 +268,8 @@ static void client_certificates(void **state)
         if (strcmp(e.error, cases[i].error) != 0 || e.verified != cases[i].verified)
             fail_msg("%s: \"%s\"\n%s", cases[i].options, e.error, said());
         assert_int_equal(has_line("pong"), !cases[i].error[0]);
+        if (!cases[i].error[0] && !has_line("Acceptable client certificate CA names\nCN = the CA\n"))
+            fail_msg("%s: no names of CAs\n%s", cases[i].options, said());
         sp_tls_ctx_unref(ctx);
     }
 }

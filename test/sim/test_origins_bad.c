@@ -94,7 +94,7 @@ static void test_upload_nobody_reads(void **state)
 {
     (void)state;
     static const struct origin_step slow[] = {{O_HEAD, NULL, 0},
-                                              {O_SLEEP, NULL, 300},
+                                              {O_SLEEP, NULL, 2000},
                                               {O_BODY, NULL, 24 << 20},
                                               {O_SEND, OK_HEAD "content-length: 0\r\n\r\n", 0},
                                               {O_HOLD, NULL, 0}};

@@ -10,7 +10,7 @@
 
 enum {
     WATER_MIN = 16 * 1024,  /* less would not hold one TLS record */
-    WATER_MAX = 256 * 1024, /* more would only fill memory: the kernel has buffers of its own */
+    WATER_MAX = 128 * 1024, /* more would only fill memory: the kernel has buffers of its own */
 };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -261,12 +261,12 @@ static void test_linger_slow_reader(void **state)
 static void test_linger_stuck_reader(void **state)
 {
     struct owner *o = *state;
-    char *data = calloc(1, 400 * 1024);
+    char *data = calloc(1, 300 * 1024);
     o->setup.delayed_close_ns = MS(40);
     own_server(o, false, 0);
     say(o, "quit\n");
     LOOP_UNTIL(o->l, o->streams);
-    fake_answer(o->codec, data, 400 * 1024);
+    fake_answer(o->codec, data, 300 * 1024);
     expect_end(o, SP_WIRE_UNREAD);
     free(data);
 }

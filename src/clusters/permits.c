@@ -6,11 +6,14 @@
 
 #include "base/mem.h"
 
+/* An atomic operation for every fourth request costs nothing; a large loan that lies idle refuses others early. */
+enum { BATCH_MAX = 4 };
+
 void sp_permits_init(struct sp_permits *p, uint32_t limit, unsigned n_slots)
 {
     assert(p && n_slots);
     p->limit = limit;
-    p->batch = SP_MAX(limit / (8 * n_slots), 1u);
+    p->batch = SP_MIN(SP_MAX(limit / (8 * n_slots), 1u), (unsigned)BATCH_MAX);
     p->loans = aligned_alloc(SP_CACHELINE, n_slots * sizeof(*p->loans));
     if (!p->loans)
         abort();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_permits: one circuit breaker limit of a cluster, for the whole process (Envoy: CircuitBreakers.Thresholds).  What is
- * free stands in one shared word; each slot (worker) borrows from it in batches of max(1, limit / 8N) and pays back what
+ * free stands in one shared word; each slot (worker) borrows from it in batches of 1 to 4 and pays back what
  * it has too much of, so that a request costs no atomic operation most of the time.  The limit is never exceeded; a
- * worker may be refused early by as many permits as others have borrowed and do not use (less than 3 / 16 of the limit).
+ * worker may be refused early by as many permits as others have borrowed and do not use (at most 5 a worker).
  *
  * Owned by the cluster.  take and give: on the slot's own thread.
  */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/replay_set.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "crypto/ct.h"
+#include "crypto/hash.h"
+
+/*
+ * A word is 40 bits of hash over 24 bits of expiry, counted in units of 8 s, modulo 2^24: four years, of which the
+ * half ahead is the future.  0 is empty.  An id may stand in either of two buckets (a cache line each), the emptier one
+ * being taken: so the table fills to nine tenths before a bucket overflows.
+ */
+enum { WAYS = SP_CACHELINE / 8, UNIT_S = 8, EXPIRY_BITS = 24, PLACES = 2 };
+#define EXPIRY_MASK ((1u << EXPIRY_BITS) - 1)
+#define FARTHEST ((int64_t)1 << (EXPIRY_BITS - 2))
+
+struct bucket {
+    _Alignas(SP_CACHELINE) _Atomic uint64_t slot[WAYS];
+};
+
+struct sp_replay_set {
+    uint8_t key[32];
+    uint64_t mask;
+    struct bucket *buckets;
+    /* The latest expiry (in units) that was overwritten: up to it nothing is known any more. */
+    _Alignas(SP_CACHELINE) _Atomic int64_t forgotten;
+};
+
+/* One id on its way in. */
+struct entry {
+    struct bucket *place[PLACES];
+    uint64_t tag; /* in its bits of the word */
+    int64_t now, expires; /* units */
+};
+
+struct sp_replay_set *sp_replay_set_new(uint32_t capacity)
+{
+    uint32_t n = SP_REPLAY_MIN_CAPACITY;
+    while (n < capacity && n < SP_REPLAY_MAX_CAPACITY)
+        n *= 2;
+    struct sp_replay_set *s = aligned_alloc(SP_CACHELINE, sizeof(*s));
+    struct bucket *buckets = aligned_alloc(SP_CACHELINE, n / WAYS * sizeof(*buckets));
+    if (!s || !buckets)
+        abort();
+    for (uint32_t i = 0; i < n / WAYS; i++)
+        for (unsigned j = 0; j < WAYS; j++)
+            atomic_init(&buckets[i].slot[j], 0);
+    sp_random_bytes(s->key, sizeof(s->key));
+    s->mask = n / WAYS - 1;
+    s->buckets = buckets;
+    atomic_init(&s->forgotten, INT64_MIN);
+    return s;
+}
+
+void sp_replay_set_free(struct sp_replay_set *s)
+{
+    if (!s)
+        return;
+    free(s->buckets);
+    sp_wipe(s->key, sizeof(s->key));
+    free(s);
+}
+
+/* How many units `word` still counts for; below 0: it does not. */
+static int64_t left(uint64_t word, int64_t now)
+{
+    uint32_t ahead = (uint32_t)((word & EXPIRY_MASK) - (uint64_t)now) & EXPIRY_MASK;
+    return ahead <= EXPIRY_MASK / 2 ? (int64_t)ahead : (int64_t)ahead - EXPIRY_MASK - 1;
+}
+
+static bool alive(uint64_t word, int64_t now)
+{
+    return word != 0 && left(word, now) >= 0;
+}
+
+/* How often the id is there. */
+static unsigned count(const struct entry *e)
+{
+    unsigned n = 0;
+    for (unsigned p = 0; p < PLACES; p++)
+        for (unsigned i = 0; i < WAYS; i++) {
+            uint64_t word = atomic_load(&e->place[p]->slot[i]);
+            n += word >> EXPIRY_BITS == e->tag && alive(word, e->now);
+        }
+    return n;
+}
+
+static unsigned room(const struct bucket *b, int64_t now)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < WAYS; i++)
+        n += !alive(atomic_load_explicit(&b->slot[i], memory_order_relaxed), now);
+    return n;
+}
+
+/* Told before the word goes, so that who misses it there finds it here. */
+static void forget(struct sp_replay_set *s, uint64_t word, int64_t now)
+{
+    int64_t gone = now + left(word, now), before = atomic_load(&s->forgotten);
+    while (before < gone && !atomic_compare_exchange_weak(&s->forgotten, &before, gone))
+        ;
+}
+
+/* 1: written; 0: no room; -1: somebody else was faster, all has to be looked at anew. */
+static int put(struct sp_replay_set *s, struct bucket *b, const struct entry *e)
+{
+    for (unsigned i = 0; i < WAYS; i++) {
+        uint64_t word = atomic_load(&b->slot[i]);
+        if (alive(word, e->now))
+            continue;
+        if (word)
+            forget(s, word, e->now);
+        uint64_t mine = e->tag << EXPIRY_BITS | ((uint64_t)e->expires & EXPIRY_MASK);
+        return atomic_compare_exchange_strong(&b->slot[i], &word, mine) ? 1 : -1;
+    }
+    return 0;
+}
+
+static void locate(const struct sp_replay_set *s, struct sp_str id, struct entry *e)
+{
+    uint8_t hash[32];
+    uint64_t v[3];
+    sp_hmac_sha256(sp_str_n((const char *)s->key, sizeof(s->key)), id, hash);
+    memcpy(v, hash, sizeof(v));
+    e->place[0] = &s->buckets[v[0] & s->mask];
+    e->place[1] = &s->buckets[v[1] & s->mask];
+    if (e->place[0] == e->place[1])
+        e->place[1] = &s->buckets[(v[1] ^ 1) & s->mask];
+    e->tag = v[2] >> EXPIRY_BITS;
+    if (!e->tag)
+        e->tag = 1;
+}
+
+enum sp_replay sp_replay_set_take(struct sp_replay_set *s, struct sp_str id, int64_t now, int64_t expires)
+{
+    assert(s && now >= 0 && expires >= now);
+    struct entry e = {.now = now / UNIT_S, .expires = expires / UNIT_S + (expires % UNIT_S != 0)};
+    if (e.expires - e.now > FARTHEST)
+        return SP_REPLAY_FULL;
+    locate(s, id, &e);
+    for (;;) {
+        if (count(&e))
+            return SP_REPLAY_SEEN;
+        if (e.expires <= atomic_load(&s->forgotten))
+            return SP_REPLAY_SEEN;
+        unsigned emptier = room(e.place[1], e.now) > room(e.place[0], e.now);
+        int done = put(s, e.place[emptier], &e);
+        if (done == 0)
+            done = put(s, e.place[!emptier], &e);
+        if (done == 0)
+            return SP_REPLAY_FULL;
+        /* A thread that chose another slot for the same id sees ours, or we see its. */
+        if (done > 0)
+            return count(&e) == 1 ? SP_REPLAY_FRESH : SP_REPLAY_SEEN;
+    }
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "clusters/bind.h"
 #include "clusters/health.h"
 #include "clusters/hosts.h"
 #include "clusters/pool.h"
@@ -129,6 +130,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
     make_breakers(c, build, msg);
     sp_hosts_init(c, build->doc, build->diag, msg);
+    sp_bind_init(c, build->doc, build->diag, msg->upstream_bind_config ? msg->upstream_bind_config : build->bind);
     make_balancing(c, msg);
     make_checks(c, build, msg);
     if (build->diag->n_errors == errors)

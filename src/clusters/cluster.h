@@ -22,6 +22,7 @@ struct sp_buf;
 struct sp_cluster_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
+    const Envoy__Config__Core__V3__BindConfig *bind; /* for clusters that have none of their own; may be NULL */
     unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "clusters/bind.h"
 
 static void no_headers(struct sp_sink *s, struct sp_headers *h, bool end)
 {
@@ -193,6 +194,8 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     assert(c->n_streams == 0);
     struct sp_conn_end end = {.why = why, .connected = c->connected, .timed_out = !c->connected && why == SP_WIRE_TIMEOUT};
     end.text = failure_text(c, why, err, text, room, sizeof(room));
+    if (why == SP_WIRE_CONNECT)
+        sp_bind_failed(c->slot->cluster, err);
     if (why == SP_WIRE_TLS || (!c->connected && c->refusal.len))
         count_tls_failure(c);
     sp_timer_stop(&c->idle_timer);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "clusters/bind.h"
 #include "net/tls.h"
 #include "net/transport.h"
 
@@ -195,6 +196,7 @@ static void begin(struct sp_probe *base)
     p->transport = sp_transport_connect(base->slot->worker, &base->to, &o->sock, &transport_cb, p, &err);
     if (!p->transport) {
         p->err = err ? err : -1;
+        sp_bind_failed(base->slot->cluster, p->err);
         step_later(p);
         return;
     }

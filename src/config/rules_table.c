@@ -61,6 +61,7 @@ static const struct sp_rule rules[] = {
     {CORE "BackoffStrategy", "base_interval", SP_RULE_REQUIRED, 0, 0},
     {CORE "BackoffStrategy", "base_interval", SP_RULE_MIN_MS, 1, 0},
     {CORE "BackoffStrategy", "max_interval", SP_RULE_POSITIVE, 0, 0},
+    {CORE "BindConfig", "source_address", SP_RULE_REQUIRED, 0, 0},
     {CORE "CidrRange", "address_prefix", SP_RULE_MIN_LEN, 1, 0},
     {CORE "CidrRange", "prefix_len", SP_RULE_RANGE, 0, 128},
     {CORE "DataSource", "filename", SP_RULE_ONEOF, 0, 0},

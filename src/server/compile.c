@@ -17,6 +17,8 @@ static void compile_clusters(struct sp_config *c, unsigned n_workers, struct sp_
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_cluster_build build = {.doc = c->doc, .diag = diag, .n_workers = n_workers};
+    if (c->bootstrap->cluster_manager)
+        build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
     c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));
     for (size_t i = 0; i < res->n_clusters; i++) {
         const Envoy__Config__Cluster__V3__Cluster *msg = res->clusters[i];

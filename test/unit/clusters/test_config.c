@@ -2,9 +2,11 @@
 /* What is read of a Cluster, what is refused and with which words, and how /clusters shows it. */
 #include "support.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
+#include "clusters/bind.h"
 #include "clusters/state.h"
 
 #define HOST "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 1.2.3.4, port_value: 80}}}}]}]}\n"
@@ -168,6 +170,32 @@ static const char *dumped(const struct sp_cluster *c, void (*how)(const struct s
     "{socket_address: {address: \"::1\", port_value: 443}}}\n" \
     "circuit_breakers: {thresholds: [{max_requests: 5}]}\n"
 
+static void test_bind(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_new(&b, "name: c\n" HOST "upstream_bind_config: {source_address: {address: 127.0.0.9, port_value: 0}}\n");
+    const struct sp_addr *from = &b.cluster->options.sock.bind;
+    char text[SP_ADDR_TEXT_MAX];
+    assert_str(sp_str_n(text, sp_addr_format(from, text)), "127.0.0.9:0");
+    uint64_t before = t_stat("bind_errors");
+    sp_bind_failed(b.cluster, -ECONNREFUSED); /* not the address's fault */
+    assert_int_equal(t_stat("bind_errors"), before);
+    sp_bind_failed(b.cluster, -EADDRNOTAVAIL);
+    assert_int_equal(t_stat("bind_errors"), before + 1);
+    t_bed_free(&b);
+    accepted("name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: /a}}}}]}]}\n"
+             "upstream_bind_config: {source_address: {address: \"::1\", port_value: 0}}\n");
+    refused("name: c\n" HOST "upstream_bind_config: {source_address: {address: \"::1\", port_value: 0}}\n",
+            "::1 cannot connect to host 1.2.3.4:80 of cluster \"c\"");
+    refused("name: c\n" HOST "upstream_bind_config: {source_address: {address: egress, port_value: 0}}\n",
+            "\"egress\" is not an IP address");
+    refused("name: c\n" HOST "upstream_bind_config: {source_address: {address: 1.2.3.4, port_value: 77}}\n",
+            "with a fixed port there is one connection to each host");
+    refused("name: c\n" HOST "upstream_bind_config: {source_address: {address: 1.2.3.4, port_value: 0}, freebind: true}\n",
+            "freebind");
+}
+
 static void test_text(void **state)
 {
     (void)state;
@@ -248,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_check_errors),
+        cmocka_unit_test(test_bind),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
     };

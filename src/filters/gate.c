@@ -59,11 +59,6 @@ enum sp_status sp_gate_refuse(struct sp_filter *f, const struct sp_gate_refusal 
     return SP_STOP;
 }
 
-static bool width_ok(const struct sp_cidr *c, enum sp_gate_width width)
-{
-    return width == SP_GATE_ANY_WIDTH || c->bits >= (c->family == AF_INET ? 8 : 16);
-}
-
 struct sp_cidr_table *sp_gate_cidrs(const struct sp_filter_build *build, const void *msg, const char *field,
                                     char *const *cidrs, size_t n, enum sp_gate_width width)
 {
@@ -76,7 +71,7 @@ struct sp_cidr_table *sp_gate_cidrs(const struct sp_filter_build *build, const v
         if (sp_cidr_parse(sp_str_c(cidrs[i]), &c, &why) < 0) {
             sp_doc_err(build->doc, build->diag, msg, field, (int)i, "%s", why);
             good = false;
-        } else if (!width_ok(&c, width)) {
+        } else if (width == SP_GATE_NARROW && sp_cidr_is_wide(&c)) {
             sp_doc_err(build->doc, build->diag, msg, field, (int)i,
                        "%s is too wide to tell anyone apart (IPv4 ranges are /8 at most here, IPv6 ranges /16)",
                        cidrs[i]);

@@ -100,6 +100,12 @@ bool sp_cidr_contains(const struct sp_cidr *c, const struct sp_addr *a)
     return !rest || ((c->ip[bytes] ^ a->ip[bytes]) & (uint8_t)(0xff00u >> rest)) == 0;
 }
 
+bool sp_cidr_is_wide(const struct sp_cidr *c)
+{
+    assert(c);
+    return c->bits < (c->family == AF_INET ? 8 : 16);
+}
+
 size_t sp_cidr_format(const struct sp_cidr *c, char out[SP_ADDR_TEXT_MAX])
 {
     assert(c && out);

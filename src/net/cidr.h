@@ -23,6 +23,8 @@ int sp_cidr_parse(struct sp_str text, struct sp_cidr *ret, const char **ret_why)
 /* Envoy's CidrRange {address_prefix, prefix_len}: as above, but host bits are cleared silently, as Envoy does. */
 int sp_cidr_from_prefix(struct sp_str address, unsigned bits, struct sp_cidr *ret, const char **ret_why);
 bool sp_cidr_contains(const struct sp_cidr *c, const struct sp_addr *a);
+/* IPv4 wider than /8, IPv6 wider than /16: 0.0.0.0/1 and 128.0.0.0/1 are everyone, too. */
+bool sp_cidr_is_wide(const struct sp_cidr *c);
 size_t sp_cidr_format(const struct sp_cidr *c, char out[SP_ADDR_TEXT_MAX]);
 
 struct sp_cidr_table;

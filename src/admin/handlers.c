@@ -162,6 +162,7 @@ static const struct sp_admin_handler handlers[] = {
     {"/certs", false, "certificates, their names and how long they last", sp_admin_certs},
     {"/clusters", false, "clusters and their hosts (?format=json)", sp_admin_clusters},
     {"/config_dump", false, "the config as it runs, secrets redacted", sp_admin_config_dump},
+    {"/files", false, "what was read from files or fetched, and what was refused (?format=json)", sp_admin_files},
     {"/healthcheck/fail", true, "makes /ready say no", on_fail},
     {"/healthcheck/ok", true, "makes /ready say yes again", on_ok},
     {"/help", false, "what there is", on_help},

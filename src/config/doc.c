@@ -5,12 +5,14 @@
 #include <stdlib.h>
 
 #include "config/descriptor.h"
+#include "config/live.h"
 #include "config/place.h"
 
 void sp_doc_free(struct sp_doc *doc)
 {
     while (doc) {
         struct sp_doc *next = doc->merged;
+        sp_live_set_free(doc->live);
         free(doc->table);
         sp_arena_done_wipe(&doc->arena);
         free(doc);
@@ -22,6 +24,12 @@ const void *sp_doc_root(const struct sp_doc *doc)
 {
     assert(doc && doc->root);
     return doc->root;
+}
+
+struct sp_live_set *sp_doc_live(const struct sp_doc *doc)
+{
+    assert(doc && doc->live);
+    return doc->live;
 }
 
 const ProtobufCMessage *sp_doc_any(const struct sp_doc *doc, const Google__Protobuf__Any *any)

@@ -25,6 +25,7 @@ enum { SP_CONFIG_MAX_BYTES = 64 << 20 };
 enum sp_syntax { SP_SYNTAX_YAML, SP_SYNTAX_JSON };
 
 struct sp_doc;
+struct sp_live_set; /* config/live.h */
 
 /*
  * Load a message of type `root`.  Files named .yaml and .yml are YAML, all others JSON; .pb and .pb_text are
@@ -44,6 +45,8 @@ void sp_doc_merge(struct sp_doc *doc, struct sp_doc *over);
 
 /* The root message; of the type it was loaded as. */
 const void *sp_doc_root(const struct sp_doc *doc);
+/* Where what is compiled from this document enters what it reads from files or fetches; freed with the document. */
+struct sp_live_set *sp_doc_live(const struct sp_doc *doc);
 /* An Any's content, or NULL if `any` is NULL. */
 const ProtobufCMessage *sp_doc_any(const struct sp_doc *doc, const Google__Protobuf__Any *any);
 /* The same if it is of type `desc`, otherwise NULL. */

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "config/decode.h"
+#include "config/live.h"
 #include "config/rules.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 
@@ -20,6 +21,7 @@ struct sp_doc *sp_doc_load_partial(const char *name, struct sp_str text, enum sp
     assert(name && root && diag);
     struct sp_doc *doc = sp_xcalloc(1, sizeof(*doc));
     sp_arena_init(&doc->arena);
+    doc->live = sp_live_set_new();
     doc->name = sp_arena_str(&doc->arena, sp_str_c(name)).ptr;
     struct sp_node *node = NULL;
     int r = syntax == SP_SYNTAX_YAML ? sp_node_parse_yaml(&doc->arena, doc->name, text, diag, &node)

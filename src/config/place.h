@@ -31,6 +31,7 @@ struct sp_doc {
     struct sp_doc *merged; /* documents whose memory this one uses */
     ProtobufCMessage *root;
     const char *name;
+    struct sp_live_set *live;
     struct sp_place **table; /* open addressing by message pointer; cap is a power of two */
     size_t n_places, cap;
 };

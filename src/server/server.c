@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/live.h"
 #include "config/load.h"
 #include "net/tls_ctx.h"
 #include "sallyport_version.h"
@@ -29,6 +30,7 @@ struct sp_server {
     struct sp_server_hooks hooks;
     struct sp_worker main;
     struct sp_serving *workers; /* concurrency of them, then the prober */
+    struct sp_worker **readers; /* the same, as workers: who may read what sp_live publishes */
     unsigned n_workers, n_started, n_ended, n_listening;
     struct sp_config *config;
     struct sp_addr *bound; /* one a listener */
@@ -169,8 +171,10 @@ static const struct sp_serving_events events;
 static int make_workers(struct sp_server *s, int **fds)
 {
     s->workers = sp_xcalloc(s->n_workers + 1, sizeof(*s->workers));
+    s->readers = sp_xcalloc(s->n_workers + 1, sizeof(struct sp_worker *));
     for (unsigned i = 0; i <= s->n_workers; i++) {
         char name[16];
+        s->readers[i] = &s->workers[i].worker;
         snprintf(name, sizeof(name), i < s->n_workers ? "worker_%u" : "prober", i % 1000);
         int r = sp_serving_init(&s->workers[i], name, i, s->config, i < s->n_workers ? fds[i] : NULL, &s->main, &events, s);
         if (r < 0) {
@@ -213,6 +217,7 @@ static void drain_all(struct sp_server *s, uint64_t drain_ns)
 {
     s->state = SP_SERVER_DRAINING;
     sp_timer_stop(&s->warm);
+    sp_live_set_stop(sp_doc_live(s->config->doc));
     for (unsigned i = 0; i <= s->n_workers; i++)
         sp_serving_drain(&s->workers[i], drain_ns);
 }
@@ -282,6 +287,13 @@ static void on_warm(struct sp_timer *t)
         sp_log(SP_LOG_WARNING, "cluster", "\"%.*s\" had no first health check within %d s; opening all the same",
                SP_STR_ARG(sp_cluster_name(s->config->clusters.v[i])), WARM_MS / 1000);
     }
+    if (!sp_live_set_ready(sp_doc_live(s->config->doc))) {
+        if (s->main.turn.now_ns < s->warm_deadline_ns) {
+            sp_timer_start(&s->main.turn, t, WARM_POLL_MS * SP_NS_PER_MS);
+            return;
+        }
+        sp_log(SP_LOG_WARNING, "server", "what was to be fetched has not come within %d s; opening all the same", WARM_MS / 1000);
+    }
     for (unsigned i = 0; i < s->n_workers; i++)
         sp_serving_listen(&s->workers[i]);
 }
@@ -315,6 +327,7 @@ static void on_main_start(struct sp_worker *w)
     }
     if (s->hooks.on_start)
         s->hooks.on_start(s->hooks.ctx, s);
+    sp_live_set_run(sp_doc_live(s->config->doc), w, s->readers, s->n_workers + 1);
     for (unsigned i = 0; i <= s->n_workers; i++) {
         int r = sp_serving_start(&s->workers[i]);
         if (r < 0) {
@@ -405,6 +418,7 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     sp_access_log_thread_flush();
     sp_log(SP_LOG_INFO, "server", "ended");
     free(s->workers);
+    free(s->readers);
     free(s->bound);
     free(s);
     sp_stats_done();

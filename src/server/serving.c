@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/live.h"
 #include "stats/stats.h"
 #include "stream/access_log.h"
 
@@ -57,6 +58,8 @@ static void on_start(struct sp_worker *w)
         if (v->prober)
             sp_cluster_start(v->config->clusters.v[i], w);
     }
+    if (v->prober)
+        sp_live_set_start_tasks(sp_doc_live(v->config->doc), w);
 }
 
 static void open_sockets(struct sp_serving *v)
@@ -102,6 +105,8 @@ static void close_all(struct sp_serving *v)
             sp_listener_close(v->sockets[i]);
         v->sockets[i] = NULL;
     }
+    if (v->prober)
+        sp_live_set_stop_tasks(sp_doc_live(v->config->doc));
     for (unsigned i = 0; i < v->config->clusters.n; i++) {
         if (v->prober)
             sp_cluster_stop(v->config->clusters.v[i]);

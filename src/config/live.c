@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/live.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "event/file_watch.h"
+#include "stats/stats.h"
+
+struct sp_live {
+    struct sp_live_slot slot;
+    struct sp_list link;
+    struct sp_live_set *set;
+    const struct sp_live_kind *kind;
+    void *ctx;
+    char *label;
+    char **paths;
+    struct sp_file_facts *known;
+    unsigned n_paths;
+    bool dirty; /* a file changed and has not been read since */
+    struct sp_live_info info;
+    char *why;
+};
+
+struct sp_live_set {
+    struct sp_list all, tasks;
+    struct sp_worker *main;
+    struct sp_worker *const *workers;
+    unsigned n_workers;
+    struct sp_file_watcher *watcher;
+    uv_work_t work;
+    bool loading, running;
+    /* Of the load under way. */
+    struct sp_live *at;
+    struct sp_diag diag;
+    void *fresh;
+    struct sp_counter taken, refused;
+    struct sp_gauge failing;
+};
+
+/* Frees a value that nobody reads any more, on the worker that is the last to say so. */
+struct farewell {
+    void (*free)(void *value);
+    void *value;
+    _Atomic unsigned left;
+    struct farewell_part {
+        struct sp_msg msg;
+        struct sp_grave grave;
+        struct farewell *whole;
+    } parts[];
+};
+
+static void part_over(struct sp_grave *g)
+{
+    struct farewell *f = SP_CONTAINER_OF(g, struct farewell_part, grave)->whole;
+    if (atomic_fetch_sub(&f->left, 1) != 1)
+        return;
+    f->free(f->value);
+    free(f);
+}
+
+/* What runs later in this turn may still look at the value: the end of the turn is what counts. */
+static void part_run(struct sp_msg *m)
+{
+    struct farewell_part *p = SP_CONTAINER_OF(m, struct farewell_part, msg);
+    struct sp_worker *w = sp_worker_self();
+    if (w)
+        sp_bury(&w->turn, &p->grave);
+    else
+        part_over(&p->grave);
+}
+
+static void retire(struct sp_live *l, void *value)
+{
+    struct sp_live_set *set = l->set;
+    if (!value)
+        return;
+    if (!set->running) {
+        l->kind->free(value);
+        return;
+    }
+    struct farewell *f = sp_xcalloc(1, sizeof(*f) + set->n_workers * sizeof(f->parts[0]));
+    f->free = l->kind->free;
+    f->value = value;
+    atomic_store(&f->left, set->n_workers);
+    for (unsigned i = 0; i < set->n_workers; i++) {
+        f->parts[i].msg.run = part_run;
+        f->parts[i].grave.free = part_over;
+        f->parts[i].whole = f;
+    }
+    for (unsigned i = 0, n = set->n_workers; i < n; i++)
+        sp_worker_post(set->workers[i], &f->parts[i].msg);
+}
+
+static bool is_failing(const struct sp_live *l)
+{
+    return l->info.failed_s != 0;
+}
+
+static void note(struct sp_live *l, bool ok, const char *why)
+{
+    bool before = is_failing(l);
+    free(l->why);
+    l->why = ok ? NULL : sp_xstrdup(why);
+    l->info.why = sp_str_c(l->why);
+    l->info.failed_s = ok ? 0 : time(NULL);
+    if (ok) {
+        l->info.loaded_s = time(NULL);
+        l->info.n_loaded++;
+    } else {
+        l->info.n_failed++;
+    }
+    if (l->set->main) {
+        sp_counter_inc(ok ? l->set->taken : l->set->refused);
+        sp_gauge_add(l->set->failing, is_failing(l) - before);
+    }
+    if (l->kind->tried)
+        l->kind->tried(l->ctx, sp_live_get(l), ok);
+}
+
+/* Main thread, or a set that does not run. */
+static void take(struct sp_live *l, void *value)
+{
+    void *old = atomic_exchange_explicit(&l->slot.value, value, memory_order_acq_rel);
+    retire(l, old);
+    note(l, true, NULL);
+    if (l->set->running)
+        sp_log(SP_LOG_INFO, "files", "%s \"%s\": a new version serves", l->kind->name, l->label);
+}
+
+static void refuse(struct sp_live *l, const char *why)
+{
+    note(l, false, why);
+    sp_log(SP_LOG_WARNING, "files", "%s \"%s\": the new version is refused, the old one serves on: %s", l->kind->name,
+           l->label, why);
+}
+
+/* What another thread brings. */
+struct news {
+    struct sp_msg msg;
+    struct sp_live *live;
+    void *value; /* NULL: `why` */
+    char *why;
+};
+
+static void run_news(struct sp_msg *m)
+{
+    struct news *n = SP_CONTAINER_OF(m, struct news, msg);
+    struct sp_live *l = n->live;
+    if (!l->set->running) {
+        if (n->value)
+            l->kind->free(n->value);
+    } else if (n->value) {
+        take(l, n->value);
+    } else {
+        refuse(l, n->why);
+    }
+    free(n->why);
+    free(n);
+}
+
+static void bring(struct sp_live *l, void *value, struct sp_str why)
+{
+    struct sp_live_set *set = l->set;
+    char *text = NULL;
+    if (!value) {
+        text = sp_xmalloc(why.len + 1);
+        memcpy(text, why.ptr ? why.ptr : "", why.len);
+        text[why.len] = 0;
+    }
+    if (!set->main) { /* not running, and nobody else is there */
+        if (value)
+            take(l, value);
+        else
+            note(l, false, text);
+        free(text);
+        return;
+    }
+    struct news *n = sp_xcalloc(1, sizeof(*n));
+    *n = (struct news){.msg.run = run_news, .live = l, .value = value, .why = text};
+    sp_worker_post(set->main, &n->msg);
+}
+
+void sp_live_publish(struct sp_live *l, void *value)
+{
+    assert(l && value);
+    bring(l, value, SP_STR_NULL);
+}
+
+void sp_live_failed(struct sp_live *l, struct sp_str why)
+{
+    assert(l);
+    bring(l, NULL, why);
+}
+
+struct sp_live_set *sp_live_set_new(void)
+{
+    struct sp_live_set *set = sp_xcalloc(1, sizeof(*set));
+    sp_list_init(&set->all);
+    sp_list_init(&set->tasks);
+    return set;
+}
+
+void sp_live_set_free(struct sp_live_set *set)
+{
+    if (!set)
+        return;
+    assert(!set->running && !set->loading);
+    SP_LIST_FOREACH_SAFE (it, &set->all) {
+        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
+        void *value = atomic_load(&l->slot.value);
+        if (value)
+            l->kind->free(value);
+        for (unsigned i = 0; i < l->n_paths; i++)
+            free(l->paths[i]);
+        free(l->paths);
+        free(l->known);
+        free(l->label);
+        free(l->why);
+        free(l);
+    }
+    free(set);
+}
+
+struct sp_live *sp_live_new(struct sp_live_set *set, const struct sp_live_kind *kind, struct sp_str label, void *ctx,
+                            void *value)
+{
+    assert(set && !set->running && kind && kind->free);
+    struct sp_live *l = sp_xcalloc(1, sizeof(*l));
+    l->set = set;
+    l->kind = kind;
+    l->ctx = ctx;
+    l->label = sp_xmalloc(label.len + 1);
+    memcpy(l->label, label.ptr, label.len);
+    l->label[label.len] = 0;
+    l->info = (struct sp_live_info){.kind = kind->name, .label = sp_str_n(l->label, label.len)};
+    if (value) {
+        l->info.loaded_s = time(NULL);
+        l->info.n_loaded = 1;
+    }
+    atomic_store(&l->slot.value, value);
+    sp_list_push_back(&set->all, &l->link);
+    return l;
+}
+
+void sp_live_watch(struct sp_live *l, const char *path)
+{
+    assert(l && path && path[0] && l->kind->load && !l->set->running);
+    l->paths = sp_xrealloc(l->paths, (l->n_paths + 1) * sizeof(*l->paths));
+    l->known = sp_xrealloc(l->known, (l->n_paths + 1) * sizeof(*l->known));
+    l->known[l->n_paths] = sp_file_facts(path);
+    l->paths[l->n_paths++] = sp_xstrdup(path);
+    l->info.paths = (const char *const *)l->paths;
+    l->info.n_paths = l->n_paths;
+}
+
+void sp_live_set_add_task(struct sp_live_set *set, struct sp_live_task *t)
+{
+    assert(set && t && t->start && t->stop && !set->running);
+    sp_list_push_back(&set->tasks, &t->link);
+}
+
+/* Helper thread. Its caches of memory are given back, since libuv owns the thread and ends it when it likes. */
+static void load_work(uv_work_t *w)
+{
+    struct sp_live_set *set = SP_CONTAINER_OF(w, struct sp_live_set, work);
+    struct sp_live *l = set->at;
+    set->fresh = l->kind->load(l->ctx, sp_live_get(l), &set->diag);
+    sp_buf_thread_done();
+    sp_arena_thread_done();
+}
+
+static void load_next(struct sp_live_set *set);
+
+/* All that was wrong, in one line. */
+static char *why_of(const struct sp_diag *diag)
+{
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    struct sp_str text = SP_STR("");
+    for (unsigned i = 0; i < diag->n_items && text.len < 1000; i++) {
+        const struct sp_diag_item *item = &diag->items[i];
+        if (item->severity == SP_ERROR)
+            text = sp_arena_printf(&arena, "%.*s%s%s", SP_STR_ARG(text), text.len ? "; " : "", item->text);
+    }
+    char *out = sp_xstrdup(text.len ? text.ptr : "it cannot be read");
+    sp_arena_done(&arena);
+    return out;
+}
+
+static void load_done(uv_work_t *w, int status)
+{
+    struct sp_live_set *set = SP_CONTAINER_OF(w, struct sp_live_set, work);
+    struct sp_live *l = set->at;
+    set->loading = false;
+    if (!set->running || status < 0) {
+        if (set->fresh)
+            l->kind->free(set->fresh);
+    } else if (set->fresh) {
+        take(l, set->fresh);
+    } else {
+        char *why = why_of(&set->diag);
+        refuse(l, why);
+        free(why);
+    }
+    set->fresh = NULL;
+    sp_diag_done(&set->diag);
+    load_next(set);
+}
+
+static void load_next(struct sp_live_set *set)
+{
+    if (set->loading || !set->running)
+        return;
+    SP_LIST_FOREACH (it, &set->all) {
+        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
+        if (!l->dirty)
+            continue;
+        l->dirty = false;
+        set->loading = true;
+        set->at = l;
+        set->fresh = NULL;
+        sp_diag_init(&set->diag);
+        uv_queue_work(&set->main->loop, &set->work, load_work, load_done);
+        return;
+    }
+}
+
+static void on_changed(void *ctx)
+{
+    struct sp_live *l = ctx;
+    l->dirty = true;
+    load_next(l->set);
+}
+
+void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_worker *const *workers, unsigned n_workers)
+{
+    assert(set && main && workers && n_workers > 0 && !set->main);
+    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("files"), NULL, SP_STR_NULL);
+    set->taken = sp_stats_counter(scope, SP_STR("reload_ok"));
+    set->refused = sp_stats_counter(scope, SP_STR("reload_refused"));
+    set->failing = sp_stats_gauge(scope, SP_STR("failing"));
+    set->main = main;
+    set->workers = workers;
+    set->n_workers = n_workers;
+    set->running = true;
+    SP_LIST_FOREACH (it, &set->all) {
+        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
+        if (l->n_paths && !set->watcher)
+            set->watcher = sp_file_watcher_new(main);
+        for (unsigned i = 0; i < l->n_paths; i++)
+            sp_file_watch(set->watcher, l->paths[i], &l->known[i], on_changed, l);
+        if (l->kind->tried && sp_live_get(l))
+            l->kind->tried(l->ctx, sp_live_get(l), true);
+    }
+}
+
+void sp_live_set_stop(struct sp_live_set *set)
+{
+    assert(set);
+    if (!set->running)
+        return;
+    set->running = false; /* a load under way ends before the main loop does, and is dropped */
+    sp_file_watcher_free(set->watcher);
+    set->watcher = NULL;
+}
+
+void sp_live_set_start_tasks(struct sp_live_set *set, struct sp_worker *prober)
+{
+    assert(set && prober);
+    SP_LIST_FOREACH (it, &set->tasks) {
+        struct sp_live_task *t = SP_CONTAINER_OF(it, struct sp_live_task, link);
+        t->start(t, prober);
+    }
+}
+
+void sp_live_set_stop_tasks(struct sp_live_set *set)
+{
+    assert(set);
+    SP_LIST_FOREACH (it, &set->tasks) {
+        struct sp_live_task *t = SP_CONTAINER_OF(it, struct sp_live_task, link);
+        t->stop(t);
+    }
+}
+
+bool sp_live_set_ready(const struct sp_live_set *set)
+{
+    assert(set);
+    SP_LIST_FOREACH (it, &set->tasks)
+        if (!atomic_load_explicit(&SP_CONTAINER_OF(it, struct sp_live_task, link)->ready, memory_order_acquire))
+            return false;
+    return true;
+}
+
+void sp_live_set_each(const struct sp_live_set *set, void (*each)(void *arg, const struct sp_live_info *info), void *arg)
+{
+    assert(set && each);
+    SP_LIST_FOREACH (it, &set->all)
+        each(arg, &SP_CONTAINER_OF(it, struct sp_live, link)->info);
+}

@@ -64,7 +64,7 @@ static enum sp_jws_result parse_header(struct sp_arena *arena, struct sp_jws *jw
     return r;
 }
 
-enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
+enum sp_jws_result sp_jws_parse_bytes(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
 {
     assert(arena && ret);
     struct sp_jws jws = {0};
@@ -79,6 +79,17 @@ enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, s
         return SP_JWS_PAYLOAD_BASE64;
     if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws.signature_b64, &jws.signature) < 0)
         return SP_JWS_SIGNATURE_BASE64;
+    *ret = jws;
+    return SP_JWS_OK;
+}
+
+enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
+{
+    assert(arena && ret);
+    struct sp_jws jws;
+    enum sp_jws_result r = sp_jws_parse_bytes(compact, arena, &jws);
+    if (r != SP_JWS_OK)
+        return r;
     jws.payload = sp_json_load(jws.payload_json, MAX_PAYLOAD_DEPTH, SP_JWT_MAX_VALUES);
     if (!json_is_object(jws.payload)) {
         json_decref(jws.payload);
@@ -97,7 +108,7 @@ void sp_jws_done(struct sp_jws *jws)
 
 enum sp_jws_result sp_jws_verify(const struct sp_jws *jws, const struct sp_jwks *keys)
 {
-    assert(jws && keys && jws->payload);
+    assert(jws && keys && jws->payload_b64.ptr);
     const char *from = jws->header_b64.ptr, *to = jws->payload_b64.ptr + jws->payload_b64.len;
     struct sp_str input = sp_str_n(from, (size_t)(to - from));
     enum sp_jws_alg alg = (enum sp_jws_alg)jws->alg_id;

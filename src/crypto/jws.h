@@ -58,6 +58,8 @@ struct sp_jws {
 };
 /* Splits and checks the form; verifies nothing. `compact` lives as long as *ret. On failure nothing is owed. */
 enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret);
+/* The same of a JWS that is no token: its payload may be any bytes; `payload` stays NULL. */
+enum sp_jws_result sp_jws_parse_bytes(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret);
 void sp_jws_done(struct sp_jws *jws);
 /* SP_JWS_OK, SP_JWS_NO_KEY or SP_JWS_SIGNATURE. Tries at most SP_JWS_MAX_TRIES keys. */
 enum sp_jws_result sp_jws_verify(const struct sp_jws *jws, const struct sp_jwks *keys);

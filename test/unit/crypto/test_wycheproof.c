@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wycheproof's JWS vectors, which scripts/wycheproof brings from the Go module proxy; skipped without them.  No forgery may
+ * pass.  Of the good ones those that are not taken stand below, each with its reason.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "crypto/jws.h"
+
+enum { MAX_FILE = 8 << 20, LEAST_TESTS = 400, MOST_STRICTER = 12, MOST_CONTRADICTORY = 2 };
+
+static struct sp_arena arena;
+
+/* Vectors that are called valid there and refused here, on purpose. */
+static const struct stricter {
+    const char *comment;
+    enum sp_jws_result why;
+} stricter[] = {
+    {"emptyPayload", SP_JWS_FORM}, /* no claims */
+    {"Figure20", SP_JWS_NO_KEY}, /* the key says PS256, the token PS384 */
+    {"Figure27", SP_JWS_NO_KEY}, /* the key's alg is "ES521", which no RFC knows: such a key is not used */
+    {"InvalidCharacterInsertedInHeader", SP_JWS_HEADER_BASE64}, /* '?' within base64url */
+    {"InvalidCharacterInsertedInPayload", SP_JWS_PAYLOAD_BASE64},
+};
+
+static json_t *vectors(void)
+{
+    char path[600];
+    const char *cache = getenv("SALLYPORT_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    snprintf(path, sizeof(path), "%s%s/wycheproof/json_web_signature_test.json", cache ? cache : xdg ? xdg : home ? home : "",
+             cache ? "" : xdg ? "/sallyport" : "/.cache/sallyport");
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return NULL;
+    char *text = sp_xmalloc(MAX_FILE);
+    size_t n = fread(text, 1, MAX_FILE, f);
+    fclose(f);
+    json_t *root = json_loadb(text, n, 0, NULL);
+    free(text);
+    assert_non_null(root);
+    return root;
+}
+
+static struct sp_jwks *key_set(const json_t *group)
+{
+    const char *why;
+    const json_t *key = json_object_get(group, "public");
+    json_t *set = json_object(), *keys = json_array();
+    json_array_append(keys, (json_t *)(uintptr_t)(key ? key : json_object_get(group, "private")));
+    json_object_set_new(set, "keys", keys);
+    char *text = json_dumps(set, 0);
+    struct sp_jwks *k = sp_jwks_new(sp_str_c(text), &arena, &why);
+    free(text);
+    json_decref(set);
+    return k;
+}
+
+static enum sp_jws_result verify(const struct sp_jwks *keys, const char *token)
+{
+    struct sp_jws jws;
+    enum sp_jws_result r = sp_jws_parse_bytes(sp_str_c(token), &arena, &jws);
+    if (r != SP_JWS_OK)
+        return r;
+    r = keys ? sp_jws_verify(&jws, keys) : SP_JWS_NO_KEY;
+    sp_jws_done(&jws);
+    return r;
+}
+
+static bool on_purpose(const char *comment, enum sp_jws_result r)
+{
+    for (size_t i = 0; i < SP_ARRAY_LEN(stricter); i++)
+        if (strcmp(stricter[i].comment, comment) == 0)
+            return stricter[i].why == r;
+    return false;
+}
+
+static const char *text_of(const json_t *test, const char *member)
+{
+    return json_string_value(json_object_get(test, member));
+}
+
+static bool is_valid(const json_t *test)
+{
+    return strcmp(text_of(test, "result"), "valid") == 0;
+}
+
+/* Two vectors of bad padding lost it: they are, byte for byte, one that the same group calls valid. */
+static bool contradicts(const json_t *group, const char *token)
+{
+    size_t i;
+    json_t *test;
+    json_array_foreach(json_object_get(group, "tests"), i, test)
+        if (is_valid(test) && strcmp(text_of(test, "jws"), token) == 0)
+            return true;
+    return false;
+}
+
+struct count {
+    unsigned tests, forged, good, stricter, contradictory;
+};
+
+static void run_group(const json_t *group, struct count *n)
+{
+    size_t i;
+    json_t *test;
+    struct sp_jwks *keys = key_set(group);
+    json_array_foreach(json_object_get(group, "tests"), i, test) {
+        const char *comment = text_of(test, "comment"), *token = text_of(test, "jws");
+        int id = (int)json_integer_value(json_object_get(test, "tcId"));
+        enum sp_jws_result r = verify(keys, token);
+        n->tests++;
+        if (is_valid(test)) {
+            if (r != SP_JWS_OK && !on_purpose(comment, r))
+                fail_msg("vector %d (%s) is good: %s", id, comment, sp_jws_result_text(r));
+            n->good += r == SP_JWS_OK;
+            n->stricter += r != SP_JWS_OK;
+        } else if (r == SP_JWS_OK) {
+            if (!contradicts(group, token))
+                fail_msg("vector %d (%s) is forged and passes", id, comment);
+            n->contradictory++;
+        } else {
+            n->forged++;
+        }
+    }
+    sp_jwks_free(keys);
+}
+
+static void test_wycheproof(void **state)
+{
+    size_t i;
+    json_t *group, *root = vectors();
+    struct count n = {0};
+    if (!root) {
+        print_message("skipped: no vectors (scripts/wycheproof brings them)\n");
+        skip();
+    }
+    json_array_foreach(json_object_get(root, "testGroups"), i, group)
+        run_group(group, &n);
+    json_decref(root);
+    print_message("%u vectors: %u forged and refused, %u good, %u refused on purpose\n", n.tests, n.forged, n.good, n.stricter);
+    assert_true(n.tests >= LEAST_TESTS && n.good > 0 && n.stricter <= MOST_STRICTER && n.contradictory <= MOST_CONTRADICTORY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_wycheproof)};
+    sp_arena_init(&arena);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    sp_arena_done(&arena);
+    sp_arena_thread_done();
+    return failed;
+}

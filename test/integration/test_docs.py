@@ -26,7 +26,7 @@ MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_h
            "http2_protocol_options", "local_reply_config", "normalize_path")
 CHAIN = ("transport_socket", "filter_chain_match")
 LISTENER = ("filter_chains", "listener_filters")
-CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers")
+CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers", "upstream_bind_config")
 
 
 def indent(text, by):
@@ -61,7 +61,7 @@ def config(manager="", chain="", listener="", of_cluster=""):
 
 def wrap(block):
     first = re.match(r"- name: .*|[a-z_0-9]+", re.sub(r"^ *#.*\n", "", block)).group(0)
-    if first in ("static_resources", "admin"):
+    if first in ("static_resources", "admin", "bootstrap_extensions", "layered_runtime", "cluster_manager"):
         return block
     if first.startswith("- name"):
         return config(manager="http_filters:\n" + block)

@@ -4,6 +4,7 @@ import atexit
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -42,10 +43,19 @@ def show_logs():
             print(f"--- {p.name} (last lines)\n" + "\n".join(text.splitlines()[-40:]), flush=True)
 
 
+_ports = random.Random()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the system gives to clients, so that none of those takes it before it is bound."""
+    while True:
+        port = _ports.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_for(what, condition, seconds=10):

@@ -4,8 +4,8 @@
  * turn gathers the output into one write, applies the watermarks, and runs the connection's timers (handshake, idle,
  * header, delayed close).  What the messages mean is its owner's business (listeners/, clusters/pool).
  *
- * Server: the first bytes are looked at (a TLS ClientHello, or plain bytes), cb->on_choose picks what to run, then the
- * handshake, then the codec by ALPN (codec AUTO without TLS: by the HTTP/2 preface).  Client: connect, handshake,
+ * Server: cb->on_first takes what stands before all else (PROXY protocol), the bytes behind are looked at (a TLS
+ * ClientHello, or plain bytes), cb->on_choose picks what to run, then the handshake, then the codec by ALPN (codec AUTO without TLS: by the HTTP/2 preface).  Client: connect, handshake,
  * codec.  on_ready comes when the codec exists.
  *
  * Life: the owner holds it until on_closed, which comes exactly once, never from inside an owner's call into the wire;
@@ -63,11 +63,16 @@ struct sp_wire_cb {
     void (*on_closed)(void *ctx, enum sp_wire_end why, int err, struct sp_str text);
     /* Raw byte counts as they pass, for cx_rx_bytes_total and cx_tx_bytes_total. May be NULL. */
     void (*on_bytes)(void *ctx, size_t rx, size_t tx);
+    /*
+     * Server; may be NULL. Sees the first bytes before anything else does (PROXY protocol), whenever there are more of
+     * them. 1: it has taken what was for it; 0: it needs more; -1: reset.
+     */
+    int (*on_first)(void *ctx, struct sp_buf *in);
 };
 
 /*
  * `codec_cb` and `codec_ctx` are what the codec is made with; its on_wake is the wire's own affair and stays NULL.
- * first_ns: how long the peer may take to show its first bytes (listener_filters_timeout).
+ * first_ns: how long the peer may take over all that comes before the choice (listener_filters_timeout).
  */
 struct sp_wire *sp_wire_server(struct sp_worker *w, struct sp_transport *t, bool inspect_tls, uint64_t first_ns,
                                const struct sp_wire_cb *cb, const struct sp_codec_cb *codec_cb, void *ctx);

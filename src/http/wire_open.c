@@ -149,6 +149,19 @@ static bool choose(struct sp_wire *w, const struct sp_client_hello *hello)
     return after_choice(w, &setup);
 }
 
+static bool step_first(struct sp_wire *w)
+{
+    struct sp_buf *in = sp_transport_in(w->transport);
+    int r = in->len ? w->cb->on_first(w->ctx, in) : 0;
+    if (r > 0)
+        w->phase = SP_WP_HELLO;
+    else if (r < 0)
+        sp_wire_finish(w, SP_WIRE_REFUSED, 0, true);
+    else if (w->in_end)
+        sp_wire_finish(w, SP_WIRE_REMOTE, w->in_err, false);
+    return r > 0;
+}
+
 /* 1: parsed into *ret; 0: more is needed; -1: finished. */
 static int read_hello(struct sp_wire *w, struct sp_arena *arena, struct sp_client_hello *ret)
 {
@@ -237,6 +250,8 @@ bool sp_wire_open_step(struct sp_wire *w)
     switch ((enum sp_wire_phase)w->phase) {
     case SP_WP_CONNECT:
         return step_connect(w);
+    case SP_WP_FIRST:
+        return step_first(w);
     case SP_WP_HELLO:
         return step_hello(w);
     case SP_WP_HANDSHAKE:

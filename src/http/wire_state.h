@@ -19,6 +19,7 @@
 
 enum sp_wire_phase {
     SP_WP_CONNECT,   /* client: until the transport is connected */
+    SP_WP_FIRST,     /* server: until the owner has taken what comes before all else */
     SP_WP_HELLO,     /* server: until the first bytes show what it is */
     SP_WP_HANDSHAKE,
     SP_WP_PREFACE,   /* server: until the bytes show whether it is HTTP/2 */

@@ -239,10 +239,10 @@ struct sp_wire *sp_wire_server(struct sp_worker *worker, struct sp_transport *t,
     w->server = true;
     w->inspect = inspect_tls;
     w->transport = t;
-    w->phase = SP_WP_HELLO;
+    w->phase = cb->on_first ? SP_WP_FIRST : SP_WP_HELLO;
     w->high_water = 2 * SP_CLIENT_HELLO_MAX;
     sp_transport_set_cb(t, &transport_cb, w);
-    if (inspect_tls)
+    if (inspect_tls || cb->on_first)
         sp_wire_set_due(w, first_ns);
     sp_wire_kick(w);
     return w;

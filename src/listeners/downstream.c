@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "listeners/listener_filters.h"
 
 enum { LOG_BURST = 5 };
 
@@ -54,6 +55,24 @@ static void count_chosen(struct sp_downstream *d)
         return;
     sp_counter_inc(c->ssl_total);
     sp_gauge_inc(c->ssl_active);
+}
+
+/* Who the peer is, for whom a load balancer stands. A header that names nobody leaves the connection's own addresses. */
+static int on_first(void *ctx, struct sp_buf *in)
+{
+    struct sp_downstream *d = ctx;
+    struct sp_proxy_header h;
+    const char *why = "";
+    int r = sp_proxy_gate_read(&d->home->listener->proxy, in, &h, &why);
+    if (r < 0)
+        log_peer(d, "refused", sp_str_c(why));
+    if (r <= 0)
+        return r;
+    if (h.named) {
+        d->conn.peer = h.source;
+        d->conn.local = h.destination;
+    }
+    return sp_listener_admits_peer(d->home->listener, &d->conn.peer) ? 1 : -1;
 }
 
 static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_wire_setup *ret)
@@ -217,7 +236,8 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     sp_bury(&d->home->worker->turn, &d->grave);
 }
 
-static const struct sp_wire_cb wire_cb = {on_choose, on_ready, on_closed, on_bytes};
+static const struct sp_wire_cb wire_cb = {on_choose, on_ready, on_closed, on_bytes, NULL};
+static const struct sp_wire_cb proxied_cb = {on_choose, on_ready, on_closed, on_bytes, on_first};
 
 /* ---- the codec's callbacks ---- */
 
@@ -306,7 +326,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     sp_list_push_back(&h->conns, &d->link);
     h->n_conns++;
     sp_gauge_inc(l->stats.pre_cx_active);
-    d->wire = sp_wire_server(h->worker, t, l->inspect, l->first_ns, &wire_cb, &codec_cb, d);
+    d->wire = sp_wire_server(h->worker, t, l->inspect, l->first_ns, l->proxy.set ? &proxied_cb : &wire_cb, &codec_cb, d);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_ip_gate: the accept-time gate (sallyport.filters.listener.ip_restriction.v1): which peers may connect at all.  A
- * refused peer is reset before a byte of it is read.  Part of a compiled listener: immutable, any thread.
+ * refused peer is reset before a byte of it is read, or of what stands behind its PROXY header.  Part of a compiled listener: immutable, any thread.
  */
 #ifndef SP_LISTENERS_IP_GATE_H
 #define SP_LISTENERS_IP_GATE_H
@@ -14,6 +14,7 @@
 struct sp_ip_gate {
     struct sp_cidr_table *allow, *deny; /* NULL: no such list */
     bool shadow;
+    bool peer;                          /* looks at PEER, once PROXY protocol has named it; else at SOCKET */
     struct sp_counter allowed, denied, shadow_denied;
 };
 

@@ -4,13 +4,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
-#include "listeners/listener_impl.h"
+#include "listeners/listener_filters.h"
 
 typedef Envoy__Config__Listener__V3__Listener Message;
 typedef Envoy__Config__Listener__V3__FilterChain ChainMessage;
-typedef Envoy__Config__Listener__V3__ListenerFilter FilterMessage;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext TlsMessage;
 typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager HcmMessage;
 
@@ -18,8 +16,6 @@ typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConn
 #define RAW_DESC &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor
 #define HCM_DESC \
     &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor
-#define INSPECTOR_DESC &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor
-#define GATE_DESC &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor
 
 static const uint64_t default_first_ns = 15 * SP_NS_PER_S, default_handshake_ns = 10 * SP_NS_PER_S;
 enum { DEFAULT_BUFFER = 1024 * 1024 };
@@ -69,39 +65,6 @@ static struct sp_stats_scope *scope_of(const struct sp_listener *l, const char *
     if (!value.len)
         value = sp_str_n(text, sp_addr_format(&l->addr, text));
     return sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", value);
-}
-
-static bool add_gate(struct sp_listener *l, const struct sp_listener_build *b, const void *msg)
-{
-    if (l->addr.family == AF_UNIX) {
-        sp_doc_err(b->doc, b->diag, msg, NULL, -1,
-                   "peers of a unix socket have no address to go by (the socket's mode says who may connect)");
-        return false;
-    }
-    if (l->n_gates == SP_LISTENER_MAX_GATES) {
-        sp_doc_err(b->doc, b->diag, msg, NULL, -1, "more than %d of them (join their lists)", SP_LISTENER_MAX_GATES);
-        return false;
-    }
-    return sp_ip_gate_init(&l->gates[l->n_gates++], b->doc, b->diag, msg, l->stats.scope);
-}
-
-static bool add_listener_filters(struct sp_listener *l, const struct sp_listener_build *b, const Message *msg)
-{
-    bool good = true;
-    for (size_t i = 0; i < msg->n_listener_filters; i++) {
-        const FilterMessage *f = msg->listener_filters[i];
-        const void *gate = sp_doc_any_as(b->doc, f->typed_config, GATE_DESC);
-        if (gate) {
-            good &= add_gate(l, b, gate);
-        } else if (sp_doc_any_as(b->doc, f->typed_config, INSPECTOR_DESC)) {
-            l->inspect = true;
-        } else {
-            sp_doc_err(b->doc, b->diag, f, "typed_config", -1,
-                       "no such listener filter (TlsInspector or sallyport's IpRestriction)");
-            good = false;
-        }
-    }
-    return good;
 }
 
 static bool read_transport(struct sp_filter_chain *c, const struct sp_listener_build *b, const ChainMessage *msg)
@@ -225,7 +188,7 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     if (msg->tcp_backlog_size)
         l->backlog = (int)SP_MIN(msg->tcp_backlog_size->value, (uint32_t)INT_MAX);
     l->reuse_port = l->addr.family != AF_UNIX && (!msg->enable_reuse_port || msg->enable_reuse_port->value);
-    bool good = add_listener_filters(l, b, msg);
+    bool good = sp_listener_filters(l, b, msg);
     if (msg->n_access_log) {
         l->access_log = sp_access_logs_new(b->doc, b->diag, msg->access_log, msg->n_access_log);
         good &= l->access_log != NULL;

@@ -9,6 +9,7 @@
 #include "listeners/ip_gate.h"
 #include "listeners/listener.h"
 #include "listeners/listener_stats.h"
+#include "listeners/proxy_gate.h"
 #include "stream/access_log.h"
 
 enum { SP_LISTENER_MAX_GATES = 8 };
@@ -32,6 +33,7 @@ struct sp_listener {
     bool inspect;               /* look at the ClientHello before the choice of a chain */
     struct sp_ip_gate gates[SP_LISTENER_MAX_GATES];
     unsigned n_gates;
+    struct sp_proxy_gate proxy;
     struct sp_filter_chain *chains; /* n_chains of them, the default chain last */
     unsigned n_chains;
     const struct sp_filter_chain *fallback; /* default_filter_chain, or NULL */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "listeners/downstream.h"
+#include "listeners/listener_filters.h"
 
 enum {
     ACCEPT_TURN = 32,  /* accepted before others get their turn */
@@ -81,20 +82,12 @@ static bool has_room(const struct sp_listener_socket *s, int fd)
     return !full;
 }
 
-static bool admitted(const struct sp_listener *l, const struct sp_addr *peer)
-{
-    for (unsigned i = 0; i < l->n_gates; i++)
-        if (!sp_ip_gate_admit(&l->gates[i], peer, l->name))
-            return false;
-    return true;
-}
-
 static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_storage *ss, socklen_t len)
 {
     const struct sp_listener *l = s->home.listener;
     struct sp_addr peer = {0};
     int err = sp_addr_from_sockaddr((const struct sockaddr *)ss, len, NULL, &peer);
-    if (err || !admitted(l, &peer) || !has_room(s, fd)) {
+    if (err || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd)) {
         sp_sock_reset_on_close(fd);
         close(fd);
         return;

@@ -5,6 +5,7 @@ import re
 import subprocess
 import unittest
 
+import proxied
 from harness import (BIN, ROOT, SLOW, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 
@@ -77,7 +78,7 @@ class Examples(unittest.TestCase):
             self.assertEqual(example.proc.stop(), 0)
 
     def test_all_are_here(self):
-        self.assertEqual(sorted(os.listdir(os.path.join(ROOT, "examples"))), ["jwt", "mutual-tls", "origin-secret", "routing"])
+        self.assertEqual(sorted(os.listdir(os.path.join(ROOT, "examples"))), ["jwt", "mutual-tls", "origin-secret", "proxy-protocol", "routing"])
 
     def check_secret(self, e):
         self.assertEqual(e.get("/echo", *self.secret).status, 200)
@@ -115,6 +116,16 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/healthz", *self.secret).status, 404)
             self.assertEqual(e.get("/echo", "-H", f"authorization: Bearer {t}").status, 403)
         self.run_example(read("examples/jwt/sallyport.yaml"), check)
+
+    def test_proxy_protocol(self):
+        def check(e):
+            secret = f"x-origin-verify: {SECRET}"
+            self.assertEqual(proxied.ask(e.port, proxied.v2("130.176.1.1"), secret, tls=True, path="/echo")[0], 200)
+            self.assertEqual(proxied.ask(e.port, proxied.v2("130.176.1.1"), tls=True, path="/echo")[0], 403)
+            self.assertEqual(proxied.ask(e.port, proxied.v2("203.0.113.7"), secret, tls=True, path="/echo")[0], 0)
+            self.assertEqual(proxied.ask(e.port, proxied.v2("130.176.1.1"), secret, tls=True, path="/echo", source="127.0.1.1")[0], 0)
+            self.assertEqual(e.get("/echo", *self.secret).status, 0)
+        self.run_example(read("examples/proxy-protocol/sallyport.yaml").replace("10.0.16.0/20", "127.0.0.0/24"), check)
 
     def test_routing(self):
         def check(e):

@@ -396,7 +396,7 @@ static void own_event(void *ctx, enum sp_codec_event ev, const char *detail, uns
     o->detail = detail;
 }
 
-static const struct sp_wire_cb own_cb = {own_choose, own_ready, own_closed, own_bytes};
+static const struct sp_wire_cb own_cb = {own_choose, own_ready, own_closed, own_bytes, NULL};
 static const struct sp_codec_cb own_codec_cb = {own_stream, own_stream_closed, NULL, own_event, NULL};
 
 static inline int own_setup(void **state)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <wolfssl/wolfcrypt/hmac.h>
+#include <wolfssl/wolfcrypt/md5.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include "base/mem.h"
@@ -31,16 +32,42 @@ void sp_sha256(struct sp_str in, uint8_t out[32])
     wc_Sha256Free(&sha);
 }
 
-void sp_hmac_sha256(struct sp_str key, struct sp_str in, uint8_t out[32])
+static void hmac(int kind, struct sp_str key, struct sp_str in, uint8_t *out)
 {
     assert(key.len <= UINT32_MAX && in.len <= UINT32_MAX);
-    Hmac hmac;
-    must(wc_HmacInit(&hmac, NULL, INVALID_DEVID));
-    must(wc_HmacSetKey(&hmac, WC_SHA256, bytes(key), (word32)key.len));
-    must(wc_HmacUpdate(&hmac, bytes(in), (word32)in.len));
-    must(wc_HmacFinal(&hmac, out));
-    wc_HmacFree(&hmac);
-    sp_wipe(&hmac, sizeof(hmac));
+    Hmac h;
+    must(wc_HmacInit(&h, NULL, INVALID_DEVID));
+    must(wc_HmacSetKey(&h, kind, bytes(key), (word32)key.len));
+    must(wc_HmacUpdate(&h, bytes(in), (word32)in.len));
+    must(wc_HmacFinal(&h, out));
+    wc_HmacFree(&h);
+    sp_wipe(&h, sizeof(h));
+}
+
+void sp_hmac_sha256(struct sp_str key, struct sp_str in, uint8_t out[32])
+{
+    hmac(WC_SHA256, key, in, out);
+}
+
+void sp_hmac_md5(struct sp_str key, struct sp_str in, uint8_t out[16])
+{
+    hmac(WC_MD5, key, in, out);
+}
+
+void sp_hmac_sha1(struct sp_str key, struct sp_str in, uint8_t out[20])
+{
+    hmac(WC_SHA, key, in, out);
+}
+
+void sp_md5(struct sp_str in, uint8_t out[16])
+{
+    assert(in.len <= UINT32_MAX);
+    wc_Md5 md5;
+    must(wc_InitMd5(&md5));
+    must(wc_Md5Update(&md5, bytes(in), (word32)in.len));
+    must(wc_Md5Final(&md5, out));
+    wc_Md5Free(&md5);
+    sp_wipe(&md5, sizeof(md5)); /* what goes in begins with a key */
 }
 
 struct sp_str sp_hex(struct sp_arena *a, const void *p, size_t n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SHA-256, HMAC, hex and base64 (RFC 4648).  Any thread.
+ * SHA-256, HMAC, older hashes, hex and base64 (RFC 4648).  Any thread.
  */
 #ifndef SP_CRYPTO_HASH_H
 #define SP_CRYPTO_HASH_H
@@ -9,6 +9,10 @@
 
 void sp_sha256(struct sp_str in, uint8_t out[32]);
 void sp_hmac_sha256(struct sp_str key, struct sp_str in, uint8_t out[32]);
+/* Broken, or about to be: only for what others sign with them and an operator has asked for (Akamai G2O 1 to 4). */
+void sp_md5(struct sp_str in, uint8_t out[16]);
+void sp_hmac_md5(struct sp_str key, struct sp_str in, uint8_t out[16]);
+void sp_hmac_sha1(struct sp_str key, struct sp_str in, uint8_t out[20]);
 /* Lower-case hex, in the arena. */
 struct sp_str sp_hex(struct sp_arena *a, const void *p, size_t n);
 

@@ -54,9 +54,15 @@ static enum sp_jws_result take_header(const json_t *header, struct sp_arena *are
     return jws->alg_id == SP_ALG_UNKNOWN ? SP_JWS_ALG : SP_JWS_OK;
 }
 
-static enum sp_jws_result parse_header(struct sp_arena *arena, struct sp_jws *jws)
+static int decode(struct sp_arena *arena, struct sp_str part, bool padded, struct sp_str *ret)
 {
-    if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws->header_b64, &jws->header_json) < 0)
+    bool has_padding = padded && sp_str_ends(part, SP_STR("="));
+    return sp_base64_decode(arena, has_padding ? SP_BASE64URL_PAD : SP_BASE64URL_NOPAD, part, ret);
+}
+
+static enum sp_jws_result parse_header(struct sp_arena *arena, bool padded, struct sp_jws *jws)
+{
+    if (decode(arena, jws->header_b64, padded, &jws->header_json) < 0)
         return SP_JWS_HEADER_BASE64;
     json_t *header = sp_json_load(jws->header_json, SP_JWS_HEADER_DEPTH, SP_JWT_MAX_VALUES);
     enum sp_jws_result r = json_is_object(header) ? take_header(header, arena, jws) : SP_JWS_HEADER_JSON;
@@ -64,30 +70,34 @@ static enum sp_jws_result parse_header(struct sp_arena *arena, struct sp_jws *jw
     return r;
 }
 
-enum sp_jws_result sp_jws_parse_bytes(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
+static enum sp_jws_result parse_bytes(struct sp_str compact, struct sp_arena *arena, bool padded, struct sp_jws *ret)
 {
-    assert(arena && ret);
     struct sp_jws jws = {0};
     if (compact.len > SP_JWT_MAX_BYTES)
         return SP_JWS_TOO_LONG;
     if (!split(compact, &jws))
         return SP_JWS_FORM;
-    enum sp_jws_result r = parse_header(arena, &jws);
+    enum sp_jws_result r = parse_header(arena, padded, &jws);
     if (r != SP_JWS_OK)
         return r;
-    if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws.payload_b64, &jws.payload_json) < 0)
+    if (decode(arena, jws.payload_b64, padded, &jws.payload_json) < 0)
         return SP_JWS_PAYLOAD_BASE64;
-    if (sp_base64_decode(arena, SP_BASE64URL_NOPAD, jws.signature_b64, &jws.signature) < 0)
+    if (decode(arena, jws.signature_b64, padded, &jws.signature) < 0)
         return SP_JWS_SIGNATURE_BASE64;
     *ret = jws;
     return SP_JWS_OK;
 }
 
-enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
+enum sp_jws_result sp_jws_parse_bytes(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
 {
     assert(arena && ret);
+    return parse_bytes(compact, arena, false, ret);
+}
+
+static enum sp_jws_result parse(struct sp_str compact, struct sp_arena *arena, bool padded, struct sp_jws *ret)
+{
     struct sp_jws jws;
-    enum sp_jws_result r = sp_jws_parse_bytes(compact, arena, &jws);
+    enum sp_jws_result r = parse_bytes(compact, arena, padded, &jws);
     if (r != SP_JWS_OK)
         return r;
     jws.payload = sp_json_load(jws.payload_json, MAX_PAYLOAD_DEPTH, SP_JWT_MAX_VALUES);
@@ -97,6 +107,18 @@ enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, s
     }
     *ret = jws;
     return SP_JWS_OK;
+}
+
+enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
+{
+    assert(arena && ret);
+    return parse(compact, arena, false, ret);
+}
+
+enum sp_jws_result sp_jws_parse_padded(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret)
+{
+    assert(arena && ret);
+    return parse(compact, arena, true, ret);
 }
 
 void sp_jws_done(struct sp_jws *jws)

@@ -58,6 +58,8 @@ struct sp_jws {
 };
 /* Splits and checks the form; verifies nothing. `compact` lives as long as *ret. On failure nothing is owed. */
 enum sp_jws_result sp_jws_parse(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret);
+/* The same for parts that may have base64's padding, against RFC 7515 section 2: as AWS load balancers sign and send them. */
+enum sp_jws_result sp_jws_parse_padded(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret);
 /* The same of a JWS that is no token: its payload may be any bytes; `payload` stays NULL. */
 enum sp_jws_result sp_jws_parse_bytes(struct sp_str compact, struct sp_arena *arena, struct sp_jws *ret);
 void sp_jws_done(struct sp_jws *jws);

@@ -35,6 +35,20 @@ static void test_vectors(void **state)
     expect_hex(out, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+/* RFC 1321 and 2202. */
+static void test_old_hashes(void **state)
+{
+    uint8_t out[20];
+    sp_md5(SP_STR("abc"), out);
+    assert_string_equal(sp_hex(&arena, out, 16).ptr, "900150983cd24fb0d6963f7d28e17f72");
+    sp_md5(SP_STR_NULL, out);
+    assert_string_equal(sp_hex(&arena, out, 16).ptr, "d41d8cd98f00b204e9800998ecf8427e");
+    sp_hmac_md5(SP_STR("Jefe"), SP_STR("what do ya want for nothing?"), out);
+    assert_string_equal(sp_hex(&arena, out, 16).ptr, "750c783e6ab0b503eaa86e310a5db738");
+    sp_hmac_sha1(SP_STR("Jefe"), SP_STR("what do ya want for nothing?"), out);
+    assert_string_equal(sp_hex(&arena, out, 20).ptr, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+}
+
 static void test_hex(void **state)
 {
     assert_string_equal(sp_hex(&arena, "\x00\x9f\xff", 3).ptr, "009fff");
@@ -118,7 +132,7 @@ static void test_base64_alphabet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),       cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_vectors), cmocka_unit_test(test_old_hashes),       cmocka_unit_test(test_hex),
         cmocka_unit_test(test_base64_vectors), cmocka_unit_test(test_base64_round_trip),
         cmocka_unit_test(test_base64_strict), cmocka_unit_test(test_base64_alphabet),
     };

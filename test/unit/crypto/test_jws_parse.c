@@ -49,6 +49,26 @@ static void test_good(void **state)
                      SP_JWS_OK);
 }
 
+/* AWS's base64 with padding: only where it is asked for, and still strict. */
+static void test_padding(void **state)
+{
+    static const char *const bad[] = {"e30=.e30=.AA=", "e30=.e30=.AA===", "e30.e30=.AA=A", "e3=0.e30.AAAA", "e30==.e30.AAAA",
+        "e30=.=.AA==", "e31=.e30.AA==", "e30 .e30.AA=="};
+    struct sp_jws jws;
+    struct sp_str head = sp_base64_encode(&arena, SP_BASE64URL_PAD, SP_STR("{\"alg\":\"ES256\"} "));
+    assert_true(sp_str_ends(head, SP_STR("=")));
+    struct sp_str token = sp_arena_printf(&arena, "%s.e30=.AA==", head.ptr);
+    assert_int_equal(parse(token), SP_JWS_HEADER_BASE64);
+    assert_int_equal(sp_jws_parse_padded(token, &arena, &jws), SP_JWS_OK);
+    assert_int_equal(jws.signature.len, 1);
+    assert_int_equal(jws.payload_b64.len, 4); /* what is signed has its padding */
+    sp_jws_done(&jws);
+    assert_int_equal(sp_jws_parse_padded(sp_arena_printf(&arena, "%s.e30.AAAA", head.ptr), &arena, &jws), SP_JWS_OK);
+    sp_jws_done(&jws);
+    for (size_t i = 0; i < SP_ARRAY_LEN(bad); i++)
+        assert_int_not_equal(sp_jws_parse_padded(sp_str_c(bad[i]), &arena, &jws), SP_JWS_OK);
+}
+
 static void test_sections(void **state)
 {
     static const char *const bad[] = {"", ".", "..", "...", "a", "a.b", "a.b.", "a..c", ".b.c", "a.b.c.", "a.b.c.d",
@@ -161,7 +181,7 @@ static void test_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good), cmocka_unit_test(test_sections), cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_good), cmocka_unit_test(test_padding), cmocka_unit_test(test_sections), cmocka_unit_test(test_base64),
         cmocka_unit_test(test_json), cmocka_unit_test(test_alg),      cmocka_unit_test(test_kid_and_crit),
         cmocka_unit_test(test_too_long), cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_texts),
     };

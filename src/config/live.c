@@ -238,7 +238,7 @@ struct sp_live *sp_live_new(struct sp_live_set *set, const struct sp_live_kind *
     l->label = sp_xmalloc(label.len + 1);
     memcpy(l->label, label.ptr, label.len);
     l->label[label.len] = 0;
-    l->info = (struct sp_live_info){.kind = kind->name, .label = sp_str_n(l->label, label.len)};
+    l->info = (struct sp_live_info){.kind = kind->name, .ctx = ctx, .label = sp_str_n(l->label, label.len)};
     if (value) {
         l->info.loaded_s = time(NULL);
         l->info.n_loaded = 1;
@@ -395,6 +395,16 @@ bool sp_live_set_ready(const struct sp_live_set *set)
         if (!atomic_load_explicit(&SP_CONTAINER_OF(it, struct sp_live_task, link)->ready, memory_order_acquire))
             return false;
     return true;
+}
+
+void sp_live_set_gauges(const struct sp_live_set *set)
+{
+    assert(set);
+    SP_LIST_FOREACH (it, &set->all) {
+        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
+        if (l->kind->gauges)
+            l->kind->gauges(l->ctx, sp_live_get(l));
+    }
 }
 
 void sp_live_set_each(const struct sp_live_set *set, void (*each)(void *arg, const struct sp_live_info *info), void *arg)

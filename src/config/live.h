@@ -33,6 +33,8 @@ struct sp_live_kind {
     void (*free)(void *value); /* any thread; must not look at ctx */
     /* After each try, the first load too: for counters and gauges. On the main thread. May be NULL. */
     void (*tried)(void *ctx, const void *value, bool ok);
+    /* On the main thread, before stats are shown: for gauges that follow the time or the workers. May be NULL. */
+    void (*gauges)(void *ctx, const void *value);
 };
 
 /*
@@ -88,7 +90,8 @@ void sp_live_set_stop_tasks(struct sp_live_set *set);
 bool sp_live_set_ready(const struct sp_live_set *set);
 
 struct sp_live_info {
-    const char *kind;
+    const char *kind; /* the sp_live_kind's own pointer */
+    void *ctx;
     struct sp_str label;
     const char *const *paths;
     unsigned n_paths;
@@ -97,7 +100,8 @@ struct sp_live_info {
     struct sp_str why;          /* of that failure */
     uint64_t n_loaded, n_failed;
 };
-/* Main thread. */
+/* Main thread, as what follows. */
+void sp_live_set_gauges(const struct sp_live_set *set);
 void sp_live_set_each(const struct sp_live_set *set, void (*each)(void *arg, const struct sp_live_info *info), void *arg);
 
 #endif

@@ -379,6 +379,7 @@ void sp_server_update_gauges(struct sp_server *s)
     assert(s);
     struct sp_gauges_input in = {.state = s->state, .concurrency = s->n_workers, .config = s->config};
     sp_gauges_update(&s->gauges, &in);
+    sp_live_set_gauges(sp_doc_live(s->config->doc));
 }
 
 uint64_t sp_server_uptime_s(const struct sp_server *s)

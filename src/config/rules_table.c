@@ -29,6 +29,7 @@
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
 #define ROUTE "envoy.config.route.v3."
 #define SHIELD "sallyport.filters.http.origin_shield.v1."
+#define STAGED "sallyport.filters.http.staged.v1."
 #define TLS "envoy.extensions.transport_sockets.tls.v3."
 #define XFF "envoy.extensions.http.original_ip_detection.xff.v3."
 #define UPSTREAM "envoy.extensions.upstreams.http.v3."
@@ -257,6 +258,7 @@ static const struct sp_rule rules[] = {
     {OUR_IP "IpRestriction", "allow", SP_RULE_MIN_LEN, 1, 0},
     {OUR_IP "IpRestriction", "deny", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_IP "IpRestriction", "deny", SP_RULE_MIN_LEN, 1, 0},
+    {OUR_IP "IpRestriction", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {OUR_IP "IpRestriction", "source", SP_RULE_ENUM_SET, 0, 0},
     {SHIELD "ClientAddress", "header", SP_RULE_ONEOF, 0, 0},
     {SHIELD "ClientAddress", "header", SP_RULE_MIN_LEN, 1, 0},
@@ -288,10 +290,13 @@ static const struct sp_rule rules[] = {
     {SHIELD "ProofSet", "proofs", SP_RULE_MIN_ITEMS, 1, 0},
     {SHIELD "SecretHeader", "name", SP_RULE_HEADER_NAME, 0, 0},
     {SHIELD "SecretHeader", "secrets", SP_RULE_MIN_ITEMS, 1, 0},
+    {STAGED "Staged", "enforced_percent", SP_RULE_RANGE, 0, 100},
+    {STAGED "Staged", "filter", SP_RULE_REQUIRED, 0, 0},
     {OUR_LISTENER_IP "IpRestriction", "allow", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_LISTENER_IP "IpRestriction", "allow", SP_RULE_MIN_LEN, 1, 0},
     {OUR_LISTENER_IP "IpRestriction", "deny", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_LISTENER_IP "IpRestriction", "deny", SP_RULE_MIN_LEN, 1, 0},
+    {OUR_LISTENER_IP "IpRestriction", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {OUR_LISTENER_IP "IpRestriction", "source", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
 };
 

@@ -23,6 +23,7 @@
 #include "sallyport/demo/v1/origin.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
+#include "sallyport/filters/http/staged/v1/staged.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const types[] = {
@@ -48,6 +49,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__demo__v1__origin__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
+    &sallyport__filters__http__staged__v1__staged__descriptor,
     &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor,
 };
 

@@ -134,6 +134,7 @@ static enum sp_status encode_trailers(struct sp_filter *f, struct sp_headers *t)
 const struct sp_filter_ops sp_header_mutation_ops = {
     .name = "header_mutation",
     .type_url = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    .not_staged = "it never refuses",
     .size = sizeof(struct sp_filter),
     .config_new = config_new,
     .config_free = config_free,

@@ -9,6 +9,7 @@
 #include "config/doc.h"
 #include "filters/gate.h"
 #include "filters/registry.h"
+#include "net/sample.h"
 #include "stats/stats.h"
 
 typedef Sallyport__Filters__Http__IpRestriction__V1__IpRestriction Message;
@@ -20,6 +21,7 @@ struct config {
     struct sp_cidr_table *allow, *deny; /* NULL: no such list */
     Sallyport__Common__V1__Source source;
     bool shadow;
+    struct sp_sample sample;
     struct sp_gate_refusal refusal;
     struct sp_counter allowed, denied, shadow_denied;
 };
@@ -64,6 +66,8 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     sp_arena_init(&c->arena);
     c->source = msg->source;
     c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
+    sp_sample_init(&c->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, sp_str_c(build->stat_prefix),
+                   sp_str_c(build->filter_name));
     bool good = source_ok(build, msg);
     good &= lists_ok(build, msg, c);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
@@ -114,13 +118,13 @@ static struct sp_str verdict(const struct config *c, const struct sp_addr *a, st
     return SP_STR_NULL;
 }
 
-static void log_denial(const struct config *c, const struct sp_addr *a, struct sp_str why, const struct sp_headers *h)
+static void log_denial(bool enforced, const struct sp_addr *a, struct sp_str why, const struct sp_headers *h)
 {
     char text[SP_ADDR_TEXT_MAX] = "an unknown address";
     size_t n = a ? sp_addr_format_ip(a, text) : strlen(text);
     struct sp_str path = sp_gate_log_path(h);
     sp_log_limited(SP_LOG_INFO, "ip_restriction", 10, "%s %.*s: %.*s (%.*s %.*s)",
-                   c->shadow ? "would deny" : "denied", (int)n, text, SP_STR_ARG(why), SP_STR_ARG(h->method),
+                   enforced ? "denied" : "would deny", (int)n, text, SP_STR_ARG(why), SP_STR_ARG(h->method),
                    SP_STR_ARG(path));
 }
 
@@ -134,14 +138,17 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
         sp_counter_inc(c->allowed);
         return SP_CONTINUE;
     }
-    log_denial(c, a, why, h);
-    if (c->shadow) {
+    struct sp_str details = sp_arena_printf(arena, "ip_restriction_denied{%.*s}", SP_STR_ARG(why));
+    bool enforced = !c->shadow && sp_sample_has(&c->sample, &sp_filter_info(f)->conn->peer);
+    log_denial(enforced, a, why, h);
+    if (!enforced) {
         sp_counter_inc(c->shadow_denied);
         sp_filter_set_metadata(f, ns, SP_STR("shadow_denied"), sp_arena_printf(arena, "\"%.*s\"", SP_STR_ARG(why)));
+        sp_filter_note_shadow(f, details);
         return SP_CONTINUE;
     }
     sp_counter_inc(c->denied);
-    return sp_gate_refuse(f, &c->refusal, sp_arena_printf(arena, "ip_restriction_denied{%.*s}", SP_STR_ARG(why)));
+    return sp_gate_refuse(f, &c->refusal, details);
 }
 
 const struct sp_filter_ops sp_ip_restriction_ops = {

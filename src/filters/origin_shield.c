@@ -12,6 +12,7 @@
 #include "filters/origin_shield_exempt.h"
 #include "filters/origin_shield_proof.h"
 #include "filters/registry.h"
+#include "net/sample.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__OriginShield Message;
 
@@ -27,7 +28,7 @@ struct config {
     unsigned n_exemptions;
     struct sp_shield_client client;
     bool shadow;
-    unsigned enforced_percent;
+    struct sp_sample sample;
     struct sp_gate_refusal refusal;
     /* By which leaves failed: "secret_header,peer_address" and the details around it. */
     struct sp_str failed[1 << SP_PROOF_N_LEAVES], details[1 << SP_PROOF_N_LEAVES];
@@ -143,7 +144,8 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("origin_shield"), NULL, SP_STR_NULL);
     sp_arena_init(&c->arena);
     c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
-    c->enforced_percent = msg->enforced_percent ? msg->enforced_percent->value : 100;
+    sp_sample_init(&c->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, sp_str_c(build->stat_prefix),
+                   sp_str_c(build->filter_name));
     bool good = sp_proof_init(&c->proof, build, &c->arena, scope, msg->proof);
     /* A proof with errors says nothing about the rest. */
     good = good && headers_init(build, msg, c) && client_init(build, msg, c);
@@ -162,25 +164,6 @@ static bool derives_client(const void *config)
 {
     const struct config *c = config;
     return c->client.kind != SP_SHIELD_CLIENT_NONE;
-}
-
-/*
- * Whether the peer is among the enforced_percent.  The same for an address for ever and on every instance: a draw that
- * could be repeated would let the patient in.  IPv6 counts by /64, which one host has for itself.
- */
-static bool in_sample(const struct config *c, const struct sp_addr *peer)
-{
-    if (SP_LIKELY(c->enforced_percent >= 100))
-        return true;
-    size_t n = peer->family == AF_INET ? 4 : peer->family == AF_INET6 ? 8 : 0;
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ peer->ip[i]) * 0x100000001b3u;
-    hash ^= hash >> 32;
-    hash *= 0xd6e8feb86659fd93u;
-    hash ^= hash >> 32;
-    /* Without an address there is nothing to draw by. */
-    return n == 0 || hash % 100 < c->enforced_percent;
 }
 
 static void remove_header(const struct sp_proof_header *header, struct sp_headers *h)
@@ -268,6 +251,7 @@ static enum sp_status refuse(struct sp_filter *f, const struct sp_headers *h, bo
     sp_counter_inc(c->shadow_refused);
     sp_filter_set_metadata(f, ns, SP_STR("shadow_refused"),
                            sp_arena_printf(sp_filter_arena(f), "\"%.*s\"", SP_STR_ARG(c->failed[failed])));
+    sp_filter_note_shadow(f, c->details[failed]);
     return SP_CONTINUE;
 }
 
@@ -277,7 +261,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     struct sp_stream_info *info = sp_filter_info(f);
     unsigned failed;
     bool holds = sp_proof_check(&c->proof, h, info->conn, &failed);
-    bool enforced = !c->shadow && in_sample(c, &info->conn->peer);
+    bool enforced = !c->shadow && sp_sample_has(&c->sample, &info->conn->peer);
     hide_secrets(c, h);
     if (holds && enforced) {
         info->proven = true;

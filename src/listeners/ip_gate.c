@@ -35,6 +35,8 @@ bool sp_ip_gate_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_d
     assert(g && doc && diag && msg && listener_scope);
     bool good = true;
     *g = (struct sp_ip_gate){.shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW};
+    sp_sample_init(&g->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, SP_STR("listener"),
+                   SP_STR("ip_restriction"));
     if (!msg->n_allow && !msg->n_deny) {
         sp_doc_err(doc, diag, msg, NULL, -1, "it has neither allow nor deny and would let everyone in (set one)");
         good = false;
@@ -55,12 +57,12 @@ void sp_ip_gate_done(struct sp_ip_gate *g)
     *g = (struct sp_ip_gate){0};
 }
 
-static void log_denial(const struct sp_ip_gate *g, const struct sp_addr *peer, struct sp_str where, const char *why)
+static void log_denial(bool enforced, const struct sp_addr *peer, struct sp_str where, const char *why)
 {
     char text[SP_ADDR_TEXT_MAX];
     sp_addr_format_ip(peer, text);
     sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s: %s", SP_STR_ARG(where),
-                   g->shadow ? "ip_restriction would deny" : "ip_restriction denied", text, why);
+                   enforced ? "ip_restriction denied" : "ip_restriction would deny", text, why);
 }
 
 bool sp_ip_gate_admit(const struct sp_ip_gate *g, const struct sp_addr *peer, struct sp_str where)
@@ -75,7 +77,8 @@ bool sp_ip_gate_admit(const struct sp_ip_gate *g, const struct sp_addr *peer, st
         sp_counter_inc(g->allowed);
         return true;
     }
-    log_denial(g, peer, where, why);
-    sp_counter_inc(g->shadow ? g->shadow_denied : g->denied);
-    return g->shadow;
+    bool enforced = !g->shadow && sp_sample_has(&g->sample, peer);
+    log_denial(enforced, peer, where, why);
+    sp_counter_inc(enforced ? g->denied : g->shadow_denied);
+    return !enforced;
 }

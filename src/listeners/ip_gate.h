@@ -8,6 +8,7 @@
 
 #include "config/doc.h"
 #include "net/cidr.h"
+#include "net/sample.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "stats/stats.h"
 
@@ -15,6 +16,7 @@ struct sp_ip_gate {
     struct sp_cidr_table *allow, *deny; /* NULL: no such list */
     bool shadow;
     bool peer;                          /* looks at PEER, once PROXY protocol has named it; else at SOCKET */
+    struct sp_sample sample;
     struct sp_counter allowed, denied, shadow_denied;
 };
 

@@ -19,6 +19,7 @@
 
 #include "route/route.h"
 #include "stream/filter.h"
+#include "stream/staged.h"
 
 enum { SP_CHAIN_MAX_FILTERS = 64 }; /* of one connection manager: sp_chain.skip has a bit for each */
 
@@ -28,6 +29,7 @@ struct sp_filter_slot {
     void *config;
     struct sp_str name; /* HttpFilter.name */
     bool disabled;      /* HttpFilter.disabled: runs only where a route's config says so */
+    struct sp_staging staging;
     unsigned offset;    /* of its per-stream object */
 };
 
@@ -95,7 +97,8 @@ struct sp_chain {
 
     const struct sp_route *route;
     const struct sp_weighted_cluster *weighted;
-    uint64_t skip; /* filters that do not run on this stream, a bit each */
+    uint64_t skip;   /* filters that do not run on this stream, a bit each */
+    uint64_t passed; /* filters whose refusal was let pass: they are out of the stream (stream/staged.h) */
 
     char *block;             /* per-stream objects */
     struct sp_hold *hold[2]; /* n each, by direction */
@@ -143,6 +146,8 @@ void sp_chain_complete(struct sp_chain *c);
 /* Cancels what is left and destroys every filter that runs on this stream; once. */
 void sp_chain_destroy(struct sp_chain *c);
 
+/* For sp_filter_reply: whether the filter is staged and its reply is not given. Then all is noted, and it is out. */
+bool sp_chain_lets_pass(struct sp_filter *f, const struct sp_reply *reply);
 /* The pending reply, once no callback is on the stack any more: for chain_iter.c. */
 void sp_chain_run_reply(struct sp_chain *c);
 
@@ -154,6 +159,11 @@ static inline struct sp_filter *sp_chain_filter(const struct sp_chain *c, unsign
 static inline bool sp_chain_skips(const struct sp_chain *c, unsigned index)
 {
     return c->skip >> index & 1;
+}
+
+static inline bool sp_chain_passed(const struct sp_chain *c, unsigned index)
+{
+    return c->passed >> index & 1;
 }
 
 #endif

@@ -15,7 +15,13 @@ static const struct sp_chain *chain_of(const struct sp_filter *f)
 void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply)
 {
     assert(f && f->chain && reply);
-    sp_chain_reply(f->chain, reply);
+    struct sp_chain *c = f->chain;
+    if (!sp_chain_lets_pass(f, reply)) {
+        sp_chain_reply(c, reply);
+    } else if (c->depth == 0) { /* in a callback, its return lets go */
+        sp_filter_continue(f, SP_DECODE);
+        sp_filter_continue(f, SP_ENCODE);
+    }
 }
 
 void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details)

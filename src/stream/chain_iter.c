@@ -48,6 +48,22 @@ static void leave(struct sp_chain *c)
         sp_chain_run_reply(c);
 }
 
+/*
+ * A filter whose refusal was let pass is out of the stream.  It still sees request trailers, and what it holds of the
+ * response it lets go of itself.
+ */
+static inline bool is_out(const struct sp_chain *c, enum sp_direction dir, unsigned i)
+{
+    return sp_chain_skips(c, i) || (SP_UNLIKELY(sp_chain_passed(c, i)) && !c->hold[dir][i].mode);
+}
+
+/* What a callback answered; of a refusal that was let pass in it, that the request goes on. */
+static inline enum sp_status answered(const struct sp_chain *c, enum sp_direction dir, unsigned i, bool before,
+                                      enum sp_status st)
+{
+    return sp_chain_passed(c, i) && (!before || dir == SP_DECODE) ? SP_CONTINUE : st;
+}
+
 static enum sp_status call_headers(struct sp_chain *c, enum sp_direction dir, unsigned i, bool end)
 {
     const struct sp_filter_ops *ops = c->plan->v[i].ops;
@@ -55,10 +71,11 @@ static enum sp_status call_headers(struct sp_chain *c, enum sp_direction dir, un
         dir == SP_DECODE ? ops->decode_headers : ops->encode_headers;
     if (!cb)
         return SP_CONTINUE;
+    bool before = sp_chain_passed(c, i);
     c->depth++;
     enum sp_status st = cb(sp_chain_filter(c, i), c->head[dir], end);
     leave(c);
-    return st;
+    return answered(c, dir, i, before, st);
 }
 
 static inline bool sees_data(const struct sp_chain *c, enum sp_direction dir, unsigned i)
@@ -70,10 +87,11 @@ static inline bool sees_data(const struct sp_chain *c, enum sp_direction dir, un
 static enum sp_status call_data(struct sp_chain *c, enum sp_direction dir, unsigned i, struct sp_buf *b, bool end)
 {
     const struct sp_filter_ops *ops = c->plan->v[i].ops;
+    bool before = sp_chain_passed(c, i);
     c->depth++;
     enum sp_status st = (dir == SP_DECODE ? ops->decode_data : ops->encode_data)(sp_chain_filter(c, i), b, end);
     leave(c);
-    return st;
+    return answered(c, dir, i, before, st);
 }
 
 static inline bool sees_trailers(const struct sp_chain *c, enum sp_direction dir, unsigned i)
@@ -85,10 +103,11 @@ static inline bool sees_trailers(const struct sp_chain *c, enum sp_direction dir
 static enum sp_status call_trailers(struct sp_chain *c, enum sp_direction dir, unsigned i, struct sp_headers *t)
 {
     const struct sp_filter_ops *ops = c->plan->v[i].ops;
+    bool before = sp_chain_passed(c, i);
     c->depth++;
     enum sp_status st = (dir == SP_DECODE ? ops->decode_trailers : ops->encode_trailers)(sp_chain_filter(c, i), t);
     leave(c);
-    return st;
+    return answered(c, dir, i, before, st);
 }
 
 /* --- the ends of the chain --- */
@@ -167,7 +186,7 @@ void sp_chain_run_headers(struct sp_chain *c, enum sp_direction dir, unsigned st
         unsigned i = turned(c, dir, step);
         if (dir == SP_DECODE && i >= c->plan->n_gates && !reach(c, i))
             return;
-        if (sp_chain_skips(c, i))
+        if (is_out(c, dir, i))
             continue;
         enum sp_status st = call_headers(c, dir, i, end);
         if (epoch != c->epoch[dir])
@@ -240,7 +259,7 @@ void sp_chain_run_data(struct sp_chain *c, enum sp_direction dir, unsigned step,
         unsigned i = turned(c, dir, step);
         struct sp_hold *hold = &c->hold[dir][i];
         bool sees = sees_data(c, dir, i);
-        if ((!hold->mode && !sees) || sp_chain_skips(c, i))
+        if ((!hold->mode && !sees) || is_out(c, dir, i))
             continue;
         if (unseen(hold, sees)) {
             sp_hold_data(c, dir, hold, b, end);
@@ -288,7 +307,7 @@ void sp_chain_run_trailers(struct sp_chain *c, enum sp_direction dir, unsigned s
         unsigned i = turned(c, dir, step);
         struct sp_hold *hold = &c->hold[dir][i];
         bool sees = sees_trailers(c, dir, i);
-        if ((!hold->mode && !sees) || sp_chain_skips(c, i))
+        if ((!hold->mode && !sees) || (dir == SP_DECODE ? sp_chain_skips(c, i) : is_out(c, dir, i)))
             continue;
         if (unseen(hold, sees)) {
             hold->trailers = t;

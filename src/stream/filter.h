@@ -64,6 +64,8 @@ struct sp_filter_ops {
     const char *type_url; /* full message name: "envoy.extensions.filters.http.router.v3.Router" */
     size_t size;          /* of the per-stream object; at least sizeof(struct sp_filter) */
     bool gate, terminal;
+    /* Why it may not stand in a Staged, or NULL: "it never refuses". */
+    const char *not_staged;
     /* A gate that sets info->proven: a stream of its chain that stays unproven is a stranger's, whose forwarded headers
      * are not believed. */
     bool proves;
@@ -117,10 +119,18 @@ struct sp_reply {
  * Answers in place of the upstream (a local reply): what the request still brings is dropped, the answer passes all
  * encode filters.  If a response has begun, the stream is reset.  From a filter callback, return SP_STOP afterwards;
  * it may also be called asynchronously.
+ *
+ * A filter that a config has staged (stream/staged.h) may be told nothing of it: then the reply is noted only, and the
+ * request goes on.  So a filter changes nothing that a refused request would need, and leaves in `b` the body that it
+ * refuses.
  */
 void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply);
 /* The short form: text/plain. */
 void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details);
+/* Whether a reply of this filter would be given: for the words of its log line. Gates stage themselves: true. */
+bool sp_filter_enforced(const struct sp_filter *f);
+/* Notes on the stream what this filter would have refused it for, were its rule enforced: %SALLYPORT_SHADOW%. */
+void sp_filter_note_shadow(struct sp_filter *f, struct sp_str details);
 
 /* What a filter may look at. */
 struct sp_stream *sp_filter_stream(const struct sp_filter *f);

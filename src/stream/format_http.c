@@ -373,6 +373,13 @@ static void get_nothing(const struct sp_fmt_op *op, const struct sp_format_input
     v->kind = SP_FMT_NONE;
 }
 
+static void get_shadow(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    v->kind = in->info->n_shadow ? SP_FMT_LIST : SP_FMT_NONE;
+    v->list = in->info->shadow;
+    v->n_list = in->info->n_shadow;
+}
+
 static void get_body(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     sp_fmt_set(v, SP_FMT_BODY, in->local_reply_body);
@@ -417,6 +424,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"RESPONSE_TRAILER", get_header, TRAILERS, 0, parse_headers, NEEDS, true},
     {"RESPONSE_TRAILERS_BYTES", get_count, TX_TRAILERS, 0, NULL, NO, false},
     {"ROUTE_NAME", get_string, ROUTE, 0, NULL, NO, false},
+    {"SALLYPORT_SHADOW", get_shadow, 0, 0, NULL, NO, false},
     {"STREAM_ID", get_string, REQUEST_ID, 0, NULL, NO, false},
     {"TRAILER", get_header, TRAILERS, 0, parse_headers, NEEDS, true},
     {"UPSTREAM_CLUSTER", get_string, CLUSTER, 0, NULL, NO, false},

@@ -28,13 +28,13 @@ static const struct sp_filter_ops *find_type(const struct ctx *x, const char *ty
 
 static bool known(const struct ctx *x, int i)
 {
-    const ProtobufCMessage *content = sp_doc_any(x->build->doc, x->msg->http_filters[i]->typed_config);
+    const ProtobufCMessage *content = sp_staged_content(x->build->doc, x->msg->http_filters[i]->typed_config);
     struct sp_filter_slot *slot = &x->h->plan.v[i];
     slot->name = sp_arena_str(&x->h->arena, sp_str_c(x->msg->http_filters[i]->name));
     slot->ops = content ? find_type(x, content->descriptor->name) : NULL;
     if (!slot->ops)
         ERR(x, i, "%s is no HTTP filter", content ? content->descriptor->name : "an empty typed_config");
-    return slot->ops != NULL;
+    return slot->ops && sp_staged_fits(x->build->doc, x->build->diag, x->msg->http_filters[i]->typed_config, slot->ops);
 }
 
 /* Gates, others, the terminal one: what stands wrong gets an error of its own. */
@@ -119,9 +119,9 @@ static bool compile(const struct ctx *x)
             .filter_name = slot->name.ptr, .scope = scope, .find_cluster = x->build->find_cluster, .ctx = x->build->ctx,
             .tls = x->build->tls, .tls_verifies = x->build->tls_verifies, .client_derived = derived,
         };
-        slot->config = slot->ops->config_new(&h->builds[i],
-                                             sp_doc_any(x->build->doc, x->msg->http_filters[i]->typed_config));
-        good &= slot->config != NULL;
+        const Google__Protobuf__Any *any = x->msg->http_filters[i]->typed_config;
+        slot->config = slot->ops->config_new(&h->builds[i], sp_staged_content(x->build->doc, any));
+        good &= sp_staging_init(&slot->staging, &h->builds[i], any, slot->ops) && slot->config != NULL;
         if (slot->config && slot->ops->gate && slot->ops->derives_client)
             derived |= slot->ops->derives_client(slot->config);
     }

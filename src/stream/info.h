@@ -87,6 +87,8 @@ struct sp_stream_info {
 
     uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes;
     struct sp_metadata *metadata;
+    struct sp_str *shadow; /* n_shadow of them: "filter:details", what would have refused it, were it enforced */
+    unsigned n_shadow;
     struct sp_str request_id;
 };
 

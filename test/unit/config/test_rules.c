@@ -216,7 +216,7 @@ static void test_gates_fail_closed(void **state)
     const ProtobufCMessageDescriptor *ip = &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor;
     const ProtobufCMessageDescriptor *shield = &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor;
     bad(ip, "{}\n",
-        "1:1: there is nothing in it (set at least one of: allow, deny, source, enforcement, refusal)\n"
+        "1:1: there is nothing in it (set at least one of: allow, deny, source, enforcement, refusal, enforced_percent)\n"
         "t.yaml:1:1: source: required, but missing (choose one of: SOCKET, PEER, CLIENT)");
     bad(ip, "allow: []\nsource: PEER\n", "1:8: allow: written, but empty (add items, or leave it out)");
     bad(ip, "allow: ['']\nsource: PEER\n", "1:9: allow[0]: must not be empty");

@@ -132,6 +132,16 @@ void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str bo
     sp_filter_reply(f, &(struct sp_reply){.status = status, .body = body, .details = details});
 }
 
+bool sp_filter_enforced(const struct sp_filter *f)
+{
+    return !stream_of(f)->not_enforced;
+}
+
+void sp_filter_note_shadow(struct sp_filter *f, struct sp_str details)
+{
+    stream_of(f)->shadow = details;
+}
+
 struct sp_stream *sp_filter_stream(const struct sp_filter *f)
 {
     return (struct sp_stream *)(void *)stream_of(f);

@@ -59,6 +59,8 @@ struct fake_stream {
     /* What was asked. */
     bool replied;
     struct sp_reply reply;
+    bool not_enforced;        /* what sp_filter_enforced denies */
+    struct sp_str shadow;     /* what was noted last */
     unsigned continued[2], routes_cleared, paused, finalized;
     const struct sp_weighted_cluster *weighted;
     struct sp_sink response_sink;

@@ -131,12 +131,41 @@ static void test_shadow(void **state)
     assert_int_equal(fake_decode(&s, c), SP_CONTINUE);
     assert_false(s.replied);
     assert_string_equal(fake_metadata(&s, NS, "shadow_denied"), "\"192.0.2.0/24\"");
+    assert_true(sp_str_eq(s.shadow, SP_STR("ip_restriction_denied{192.0.2.0/24}")));
     assert_int_equal(fake_stat("ip_restriction.shadow_denied"), before + 1);
     assert_int_equal(fake_stat("ip_restriction.denied"), denied);
     fake_address(&s, "198.51.100.1");
     passes(c);
     fake_stream_done(&s);
     fake_config_free(c);
+}
+
+/* For a part of the peers, always the same ones, and a larger part has the smaller in it. */
+static void test_percentage(void **state)
+{
+    bool before[256] = {false};
+    for (unsigned percent = 0; percent <= 100; percent += 25) {
+        char yaml[100];
+        snprintf(yaml, sizeof(yaml), "{deny: [198.51.100.0/24], source: SOCKET, enforced_percent: %u}", percent);
+        struct fake_config *c = fake_config_new(OPS, DESC, yaml);
+        unsigned refusals = 0;
+        for (unsigned i = 0; i < 512; i++) {
+            char ip[32];
+            snprintf(ip, sizeof(ip), "198.51.100.%u", i % 256);
+            fake_stream_init(&s, "/");
+            fake_address(&s, ip);
+            bool refuses = fake_decode(&s, c) == SP_STOP;
+            assert_int_equal(refuses, s.replied);
+            assert_int_equal(refuses, s.shadow.len == 0);
+            assert_true(refuses || !before[i % 256]);
+            before[i % 256] = refuses;
+            refusals += refuses;
+            fake_stream_done(&s);
+        }
+        assert_in_range(refusals, percent == 0 ? 0 : percent * 512 / 100 - 80, percent * 512 / 100 + (percent && percent < 100 ? 80 : 0));
+        fake_config_free(c);
+    }
+    fake_config_refused(OPS, DESC, "{deny: [10.0.0.1], source: PEER, enforced_percent: 101}", "enforced_percent");
 }
 
 static void test_refusal(void **state)
@@ -193,7 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deny_wins), cmocka_unit_test(test_deny_only), cmocka_unit_test(test_allow_only),
         cmocka_unit_test(test_sources),   cmocka_unit_test(test_client_that_could_not_be_derived),
-        cmocka_unit_test(test_shadow),    cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_shadow),    cmocka_unit_test(test_percentage), cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_config_errors),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);

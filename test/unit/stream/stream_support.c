@@ -92,7 +92,7 @@ static const struct sp_filter_ops fakes[N_FAKES] = {
     [RESTRICTION] = {.name = "ip_restriction", .gate = true,
                      .type_url = "sallyport.filters.http.ip_restriction.v1.IpRestriction", COMMON},
     [JWT] = {.name = "jwt_authn", .type_url = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", COMMON},
-    [MUTATION] = {.name = "header_mutation",
+    [MUTATION] = {.name = "header_mutation", .not_staged = "it never refuses",
                   .type_url = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
                   .route_type_url = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
                   .route_config_new = route_config_new, .route_config_free = free, COMMON},

@@ -78,7 +78,8 @@ class Examples(unittest.TestCase):
             self.assertEqual(example.proc.stop(), 0)
 
     def test_all_are_here(self):
-        self.assertEqual(sorted(os.listdir(os.path.join(ROOT, "examples"))), ["jwt", "mutual-tls", "origin-secret", "proxy-protocol", "routing"])
+        for name in os.listdir(os.path.join(ROOT, "examples")):
+            self.assertTrue(hasattr(self, "test_" + name.replace("-", "_")), f"nothing tests examples/{name}")
 
     def check_secret(self, e):
         self.assertEqual(e.get("/echo", *self.secret).status, 200)
@@ -126,6 +127,27 @@ class Examples(unittest.TestCase):
             self.assertEqual(proxied.ask(e.port, proxied.v2("130.176.1.1"), secret, tls=True, path="/echo", source="127.0.1.1")[0], 0)
             self.assertEqual(e.get("/echo", *self.secret).status, 0)
         self.run_example(read("examples/proxy-protocol/sallyport.yaml").replace("10.0.16.0/20", "127.0.0.0/24"), check)
+
+    def test_staged(self):
+        def check(e):
+            t = good_token(iss="https://issuer.example.com", aud="api.example.com")
+            a = e.get("/echo", *self.secret, "-H", f"authorization: Bearer {t}", "-H", "x-user: mallory")
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"user=alice", a.body)
+            a = e.get("/echo", *self.secret, "-H", "x-user: mallory")
+            self.assertEqual(a.status, 200, a)
+            self.assertNotIn(b"mallory", a.body)
+            self.assertEqual(e.get("/echo").status, 403)
+            stats = curl(f"http://127.0.0.1:{e.admin}/stats").body.decode()
+            for line in ("jwt_authn.shadow_refused: 1", "jwt_authn.denied: 1", "ip_restriction.shadow_denied: 2"):
+                self.assertIn("http.door." + line, stats)
+            log = os.path.join(work("etc"), "staged.log")
+            lines = wait_for("the log", lambda: len(log_lines(log)) >= 3 and log_lines(log))
+            neighbour = "bad-neighbours:ip_restriction_denied{127.0.0.0/8}"
+            self.assertEqual([x["shadow"] for x in lines],
+                             [neighbour, neighbour + ",jwt:jwt_authn_access_denied{Jwt_is_missing}", None])
+            self.assertEqual(lines[2]["details"], "origin_shield_refused{secret_header}")
+        self.run_example(read("examples/staged/sallyport.yaml"), check)
 
     def test_routing(self):
         def check(e):

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-BIN = os.environ.get("SALLYPORT_BIN", os.path.join(ROOT, "build/dev/sallyport"))
+BIN = os.path.abspath(os.environ.get("SALLYPORT_BIN", os.path.join(ROOT, "build/dev/sallyport")))
 # Sanitized programs are slower: waits are multiplied by this.
 SLOW = float(os.environ.get("SP_SLOW", "1"))
 WORK = tempfile.mkdtemp(prefix="sp-integration-")

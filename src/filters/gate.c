@@ -59,35 +59,6 @@ enum sp_status sp_gate_refuse(struct sp_filter *f, const struct sp_gate_refusal 
     return SP_STOP;
 }
 
-struct sp_cidr_table *sp_gate_cidrs(const struct sp_filter_build *build, const void *msg, const char *field,
-                                    char *const *cidrs, size_t n, enum sp_gate_width width)
-{
-    assert(build && msg && n > 0);
-    struct sp_cidr_table *table = sp_cidr_table_new();
-    bool good = true;
-    for (size_t i = 0; i < n; i++) {
-        struct sp_cidr c;
-        const char *why = "";
-        if (sp_cidr_parse(sp_str_c(cidrs[i]), &c, &why) < 0) {
-            sp_doc_err(build->doc, build->diag, msg, field, (int)i, "%s", why);
-            good = false;
-        } else if (width == SP_GATE_NARROW && sp_cidr_is_wide(&c)) {
-            sp_doc_err(build->doc, build->diag, msg, field, (int)i,
-                       "%s is too wide to tell anyone apart (IPv4 ranges are /8 at most here, IPv6 ranges /16)",
-                       cidrs[i]);
-            good = false;
-        } else {
-            sp_cidr_table_add(table, &c, 0);
-        }
-    }
-    if (!good) {
-        sp_cidr_table_free(table);
-        return NULL;
-    }
-    sp_cidr_table_build(table);
-    return table;
-}
-
 struct sp_str sp_gate_header_name(const struct sp_filter_build *build, struct sp_arena *arena, const void *msg,
                                   const char *field, const char *name)
 {

@@ -9,6 +9,7 @@
 #include "config/doc.h"
 #include "filters/gate.h"
 #include "filters/registry.h"
+#include "net/address_set.h"
 #include "net/sample.h"
 #include "stats/stats.h"
 
@@ -18,7 +19,7 @@ static const struct sp_str ns = SP_STR_INIT("sallyport.filters.http.ip_restricti
 
 struct config {
     struct sp_arena arena;
-    struct sp_cidr_table *allow, *deny; /* NULL: no such list */
+    struct sp_address_set *allow, *deny; /* NULL: there is none */
     Sallyport__Common__V1__Source source;
     bool shadow;
     struct sp_sample sample;
@@ -29,8 +30,8 @@ struct config {
 static void config_free(void *config)
 {
     struct config *c = config;
-    sp_cidr_table_free(c->allow);
-    sp_cidr_table_free(c->deny);
+    sp_address_set_free(c->allow);
+    sp_address_set_free(c->deny);
     sp_arena_done(&c->arena);
     free(c);
 }
@@ -45,18 +46,34 @@ static bool source_ok(const struct sp_filter_build *build, const Message *msg)
     return false;
 }
 
-static bool lists_ok(const struct sp_filter_build *build, const Message *msg, struct config *c)
+static bool sets_init(const struct sp_filter_build *build, const Message *msg, struct sp_stats_scope *scope,
+                      struct config *c)
 {
-    if (!msg->n_allow && !msg->n_deny) {
+    const struct sp_address_fields allow = {.msg = msg,
+                                            .field = "allow",
+                                            .cidrs = msg->allow,
+                                            .n_cidrs = msg->n_allow,
+                                            .lists = msg->allow_lists,
+                                            .n_lists = msg->n_allow_lists};
+    const struct sp_address_fields deny = {.msg = msg,
+                                           .field = "deny",
+                                           .cidrs = msg->deny,
+                                           .n_cidrs = msg->n_deny,
+                                           .lists = msg->deny_lists,
+                                           .n_lists = msg->n_deny_lists,
+                                           .before = msg->allow_lists,
+                                           .n_before = msg->n_allow_lists};
+    bool allows = allow.n_cidrs || allow.n_lists, denies = deny.n_cidrs || deny.n_lists;
+    if (!allows && !denies) {
         sp_doc_err(build->doc, build->diag, msg, NULL, -1,
-                   "it has neither allow nor deny and would let everyone in (set one)");
+                   "it has neither allow nor deny and would let everyone in (set one, or allow_lists or deny_lists)");
         return false;
     }
-    if (msg->n_allow)
-        c->allow = sp_gate_cidrs(build, msg, "allow", msg->allow, msg->n_allow, SP_GATE_ANY_WIDTH);
-    if (msg->n_deny)
-        c->deny = sp_gate_cidrs(build, msg, "deny", msg->deny, msg->n_deny, SP_GATE_ANY_WIDTH);
-    return !c->allow == !msg->n_allow && !c->deny == !msg->n_deny;
+    if (allows)
+        c->allow = sp_address_set_new(build->doc, build->diag, "ip_restriction", scope, &allow);
+    if (denies)
+        c->deny = sp_address_set_new(build->doc, build->diag, "ip_restriction", scope, &deny);
+    return !c->allow == !allows && !c->deny == !denies;
 }
 
 static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
@@ -66,16 +83,16 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     sp_arena_init(&c->arena);
     c->source = msg->source;
     c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
+    struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
     sp_sample_init(&c->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, sp_str_c(build->stat_prefix),
                    sp_str_c(build->filter_name));
     bool good = source_ok(build, msg);
-    good &= lists_ok(build, msg, c);
+    good &= sets_init(build, msg, scope, c);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
     if (!good) {
         config_free(c);
         return NULL;
     }
-    struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
     c->allowed = sp_stats_counter(scope, SP_STR("allowed"));
     c->denied = sp_stats_counter(scope, SP_STR("denied"));
     c->shadow_denied = sp_stats_counter(scope, SP_STR("shadow_denied"));
@@ -102,30 +119,33 @@ static const struct sp_addr *address(const struct config *c, const struct sp_str
     return a && a->family ? a : NULL;
 }
 
-/* Why it is denied, for the log; a NULL slice when it is not. */
-static struct sp_str verdict(const struct config *c, const struct sp_addr *a, struct sp_arena *arena)
+/* Why it is denied, for the log; a NULL slice when it is not. `ret_list`: the list that the range stands in, or "". */
+static struct sp_str verdict(const struct config *c, const struct sp_addr *a, struct sp_arena *arena,
+                             struct sp_str *ret_list)
 {
     struct sp_cidr range;
+    *ret_list = SP_STR("");
     if (!a)
         return SP_STR("address_unknown");
-    if (c->deny && sp_cidr_table_find(c->deny, a, &range, NULL)) {
+    if (c->deny && sp_address_set_find(c->deny, a, &range, ret_list)) {
         char text[SP_ADDR_TEXT_MAX];
         size_t n = sp_cidr_format(&range, text);
         return sp_arena_str(arena, sp_str_n(text, n));
     }
-    if (c->allow && !sp_cidr_table_find(c->allow, a, NULL, NULL))
+    if (c->allow && !sp_address_set_find(c->allow, a, NULL, NULL))
         return SP_STR("not_in_allow");
     return SP_STR_NULL;
 }
 
-static void log_denial(bool enforced, const struct sp_addr *a, struct sp_str why, const struct sp_headers *h)
+static void log_denial(bool enforced, const struct sp_addr *a, struct sp_str why, struct sp_str list,
+                       const struct sp_headers *h)
 {
     char text[SP_ADDR_TEXT_MAX] = "an unknown address";
     size_t n = a ? sp_addr_format_ip(a, text) : strlen(text);
     struct sp_str path = sp_gate_log_path(h);
-    sp_log_limited(SP_LOG_INFO, "ip_restriction", 10, "%s %.*s: %.*s (%.*s %.*s)",
-                   enforced ? "denied" : "would deny", (int)n, text, SP_STR_ARG(why), SP_STR_ARG(h->method),
-                   SP_STR_ARG(path));
+    sp_log_limited(SP_LOG_INFO, "ip_restriction", 10, "%s %.*s: %.*s%s%.*s (%.*s %.*s)",
+                   enforced ? "denied" : "would deny", (int)n, text, SP_STR_ARG(why), list.len ? " of " : "",
+                   SP_STR_ARG(list), SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 
 static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
@@ -133,14 +153,14 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     const struct config *c = f->config;
     struct sp_arena *arena = sp_filter_arena(f);
     const struct sp_addr *a = address(c, sp_filter_info(f));
-    struct sp_str why = verdict(c, a, arena);
+    struct sp_str list, why = verdict(c, a, arena, &list);
     if (SP_LIKELY(!why.ptr)) {
         sp_counter_inc(c->allowed);
         return SP_CONTINUE;
     }
     struct sp_str details = sp_arena_printf(arena, "ip_restriction_denied{%.*s}", SP_STR_ARG(why));
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &sp_filter_info(f)->conn->peer);
-    log_denial(enforced, a, why, h);
+    log_denial(enforced, a, why, list, h);
     if (!enforced) {
         sp_counter_inc(c->shadow_denied);
         sp_filter_set_metadata(f, ns, SP_STR("shadow_denied"), sp_arena_printf(arena, "\"%.*s\"", SP_STR_ARG(why)));

@@ -4,7 +4,6 @@
 #include <assert.h>
 
 #include "config/doc.h"
-#include "filters/gate.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__Exemption Exemption;
 typedef Envoy__Type__Matcher__V3__StringMatcher StringMatcher;
@@ -49,14 +48,15 @@ bool sp_shield_exemption_init(struct sp_shield_exemption *e, const struct sp_fil
     *e = (struct sp_shield_exemption){.forward = msg->forward};
     bool good = path_init(e, build, arena, msg->path);
     /* What is sent on passes the door, so its ranges have to mean something. */
-    e->peers = sp_gate_cidrs(build, msg, "cidrs", msg->cidrs, msg->n_cidrs,
-                             msg->forward ? SP_GATE_NARROW : SP_GATE_ANY_WIDTH);
+    const struct sp_address_fields fields = {
+        .msg = msg, .field = "cidrs", .cidrs = msg->cidrs, .n_cidrs = msg->n_cidrs, .narrow = msg->forward};
+    e->peers = sp_address_set_new(build->doc, build->diag, "origin_shield", build->scope, &fields);
     return good && e->peers;
 }
 
 void sp_shield_exemption_done(struct sp_shield_exemption *e)
 {
-    sp_cidr_table_free(e->peers);
+    sp_address_set_free(e->peers);
     *e = (struct sp_shield_exemption){0};
 }
 
@@ -65,5 +65,5 @@ bool sp_shield_exemption_match(const struct sp_shield_exemption *e, const struct
 {
     assert(e && h && info);
     return (sp_str_eq(h->method, SP_STR("GET")) || sp_str_eq(h->method, SP_STR("HEAD"))) &&
-           sp_str_eq(info->raw_path, e->path) && sp_cidr_table_find(e->peers, &info->conn->socket, NULL, NULL);
+           sp_str_eq(info->raw_path, e->path) && sp_address_set_find(e->peers, &info->conn->socket, NULL, NULL);
 }

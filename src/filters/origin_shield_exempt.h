@@ -6,13 +6,13 @@
 #ifndef SP_FILTERS_ORIGIN_SHIELD_EXEMPT_H
 #define SP_FILTERS_ORIGIN_SHIELD_EXEMPT_H
 
-#include "net/cidr.h"
+#include "net/address_set.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "stream/filter.h"
 
 struct sp_shield_exemption {
     struct sp_str path;
-    struct sp_cidr_table *peers;
+    struct sp_address_set *peers;
     bool forward;
 };
 

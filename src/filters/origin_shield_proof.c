@@ -120,7 +120,7 @@ static bool check_leaf(const struct sp_proof *p, const struct sp_headers *h, con
     case SP_PROOF_SECRET_HEADER:
         return check_secret(p, h);
     case SP_PROOF_PEER_ADDRESS:
-        return sp_cidr_table_find(p->peers, &conn->socket, NULL, NULL);
+        return sp_address_set_find(p->peers, &conn->socket, NULL, NULL);
     case SP_PROOF_CLIENT_CERTIFICATE:
         return check_cert(p, conn);
     case SP_PROOF_HEADER_VALUE:
@@ -209,7 +209,7 @@ void sp_proof_done(struct sp_proof *p)
             sp_proof_done(&p->set.v[i]);
         break;
     case SP_PROOF_PEER_ADDRESS:
-        sp_cidr_table_free(p->peers);
+        sp_address_set_free(p->peers);
         break;
     case SP_PROOF_CLIENT_CERTIFICATE:
         for (unsigned i = 0; i < p->cert.n_sans; i++)

@@ -9,7 +9,7 @@
 #ifndef SP_FILTERS_ORIGIN_SHIELD_PROOF_H
 #define SP_FILTERS_ORIGIN_SHIELD_PROOF_H
 
-#include "net/cidr.h"
+#include "net/address_set.h"
 #include "route/matcher.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "stats/stats.h"
@@ -57,7 +57,7 @@ struct sp_proof {
             unsigned n;
             bool keep;
         } secret;
-        struct sp_cidr_table *peers;
+        struct sp_address_set *peers;
         struct {
             struct sp_proof_san *sans;
             struct sp_str *spki, *sha256; /* hex, lower-case */

@@ -16,6 +16,7 @@ typedef Sallyport__Filters__Http__OriginShield__V1__ProofSet ProofSet;
 typedef Sallyport__Filters__Http__OriginShield__V1__SecretHeader SecretHeader;
 typedef Sallyport__Filters__Http__OriginShield__V1__ClientCertificate ClientCertificate;
 typedef Sallyport__Filters__Http__OriginShield__V1__HeaderValue HeaderValue;
+typedef Sallyport__Filters__Http__OriginShield__V1__PeerAddress PeerAddress;
 typedef Sallyport__Common__V1__Secret Secret;
 
 struct builder {
@@ -180,6 +181,19 @@ static bool cert_init(const struct builder *b, const ClientCertificate *msg, str
     return cert_matchers_init(b, msg, p) && good;
 }
 
+static bool peers_init(const struct builder *b, const PeerAddress *msg, struct sp_proof *p)
+{
+    const struct sp_address_fields fields = {.msg = msg,
+                                             .field = "cidrs",
+                                             .cidrs = msg->cidrs,
+                                             .n_cidrs = msg->n_cidrs,
+                                             .lists = msg->lists,
+                                             .n_lists = msg->n_lists,
+                                             .narrow = true};
+    p->peers = sp_address_set_new(b->build->doc, b->build->diag, "origin_shield", b->scope, &fields);
+    return p->peers != NULL;
+}
+
 static bool proof_init(const struct builder *b, const Proof *msg, struct sp_proof *p);
 
 static bool set_init(const struct builder *b, const ProofSet *msg, struct sp_proof *p)
@@ -209,9 +223,7 @@ static bool proof_init(const struct builder *b, const Proof *msg, struct sp_proo
         return secret_header_init(b, msg->secret_header, p);
     case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__PROOF__PROOF_PEER_ADDRESS:
         p->kind = SP_PROOF_PEER_ADDRESS;
-        p->peers = sp_gate_cidrs(b->build, msg->peer_address, "cidrs", msg->peer_address->cidrs,
-                                 msg->peer_address->n_cidrs, SP_GATE_NARROW);
-        return p->peers != NULL;
+        return peers_init(b, msg->peer_address, p);
     case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__PROOF__PROOF_CLIENT_CERTIFICATE:
         p->kind = SP_PROOF_CLIENT_CERTIFICATE;
         return cert_init(b, msg->client_certificate, p);

@@ -9,76 +9,82 @@ typedef Sallyport__Filters__Listener__IpRestriction__V1__IpRestriction Message;
 
 enum { LOG_BURST = 5 };
 
-static struct sp_cidr_table *read_list(const struct sp_doc *doc, struct sp_diag *diag, const Message *msg,
-                                       const char *field, char **list, size_t n, bool *good)
+static bool sets_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_diag *diag, const Message *msg,
+                      struct sp_stats_scope *scope)
 {
-    if (!n)
-        return NULL;
-    struct sp_cidr_table *t = sp_cidr_table_new();
-    for (size_t i = 0; i < n; i++) {
-        struct sp_cidr c;
-        const char *why;
-        if (sp_cidr_parse(sp_str_c(list[i]), &c, &why)) {
-            sp_doc_err(doc, diag, msg, field, (int)i, "%s", why);
-            *good = false;
-            continue;
-        }
-        sp_cidr_table_add(t, &c, 0);
+    const struct sp_address_fields allow = {.msg = msg,
+                                            .field = "allow",
+                                            .cidrs = msg->allow,
+                                            .n_cidrs = msg->n_allow,
+                                            .lists = msg->allow_lists,
+                                            .n_lists = msg->n_allow_lists};
+    const struct sp_address_fields deny = {.msg = msg,
+                                           .field = "deny",
+                                           .cidrs = msg->deny,
+                                           .n_cidrs = msg->n_deny,
+                                           .lists = msg->deny_lists,
+                                           .n_lists = msg->n_deny_lists,
+                                           .before = msg->allow_lists,
+                                           .n_before = msg->n_allow_lists};
+    bool allows = allow.n_cidrs || allow.n_lists, denies = deny.n_cidrs || deny.n_lists;
+    if (!allows && !denies) {
+        sp_doc_err(doc, diag, msg, NULL, -1,
+                   "it has neither allow nor deny and would let everyone in (set one, or allow_lists or deny_lists)");
+        return false;
     }
-    sp_cidr_table_build(t);
-    return t;
+    if (allows)
+        g->allow = sp_address_set_new(doc, diag, "ip_restriction", scope, &allow);
+    if (denies)
+        g->deny = sp_address_set_new(doc, diag, "ip_restriction", scope, &deny);
+    return !g->allow == !allows && !g->deny == !denies;
 }
 
 bool sp_ip_gate_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_diag *diag, const Message *msg,
                      struct sp_stats_scope *listener_scope)
 {
     assert(g && doc && diag && msg && listener_scope);
-    bool good = true;
+    struct sp_stats_scope *scope = sp_stats_scope(listener_scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
     *g = (struct sp_ip_gate){.shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW};
     sp_sample_init(&g->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, SP_STR("listener"),
                    SP_STR("ip_restriction"));
-    if (!msg->n_allow && !msg->n_deny) {
-        sp_doc_err(doc, diag, msg, NULL, -1, "it has neither allow nor deny and would let everyone in (set one)");
-        good = false;
-    }
-    g->allow = read_list(doc, diag, msg, "allow", msg->allow, msg->n_allow, &good);
-    g->deny = read_list(doc, diag, msg, "deny", msg->deny, msg->n_deny, &good);
-    struct sp_stats_scope *scope = sp_stats_scope(listener_scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
     g->allowed = sp_stats_counter(scope, SP_STR("allowed"));
     g->denied = sp_stats_counter(scope, SP_STR("denied"));
     g->shadow_denied = sp_stats_counter(scope, SP_STR("shadow_denied"));
-    return good;
+    return sets_init(g, doc, diag, msg, scope);
 }
 
 void sp_ip_gate_done(struct sp_ip_gate *g)
 {
-    sp_cidr_table_free(g->allow);
-    sp_cidr_table_free(g->deny);
+    sp_address_set_free(g->allow);
+    sp_address_set_free(g->deny);
     *g = (struct sp_ip_gate){0};
 }
 
-static void log_denial(bool enforced, const struct sp_addr *peer, struct sp_str where, const char *why)
+static void log_denial(bool enforced, const struct sp_addr *peer, struct sp_str where, const char *why,
+                       struct sp_str list)
 {
     char text[SP_ADDR_TEXT_MAX];
     sp_addr_format_ip(peer, text);
-    sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s: %s", SP_STR_ARG(where),
-                   enforced ? "ip_restriction denied" : "ip_restriction would deny", text, why);
+    sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s: %s%s%.*s", SP_STR_ARG(where),
+                   enforced ? "ip_restriction denied" : "ip_restriction would deny", text, why,
+                   list.len ? " of " : "", SP_STR_ARG(list));
 }
 
 bool sp_ip_gate_admit(const struct sp_ip_gate *g, const struct sp_addr *peer, struct sp_str where)
 {
     assert(g && peer);
     struct sp_cidr range;
+    struct sp_str list = SP_STR("");
     char why[SP_ADDR_TEXT_MAX + 16] = "not in allow";
-    if (g->deny && sp_cidr_table_find(g->deny, peer, &range, NULL)) {
+    if (g->deny && sp_address_set_find(g->deny, peer, &range, &list)) {
         memcpy(why, "in ", 3);
         sp_cidr_format(&range, why + 3);
-    } else if (!g->allow || sp_cidr_table_find(g->allow, peer, NULL, NULL)) {
+    } else if (!g->allow || sp_address_set_find(g->allow, peer, NULL, NULL)) {
         sp_counter_inc(g->allowed);
         return true;
     }
     bool enforced = !g->shadow && sp_sample_has(&g->sample, peer);
-    log_denial(enforced, peer, where, why);
+    log_denial(enforced, peer, where, why, list);
     sp_counter_inc(enforced ? g->denied : g->shadow_denied);
     return !enforced;
 }

@@ -7,13 +7,13 @@
 #define SP_LISTENERS_IP_GATE_H
 
 #include "config/doc.h"
-#include "net/cidr.h"
+#include "net/address_set.h"
 #include "net/sample.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "stats/stats.h"
 
 struct sp_ip_gate {
-    struct sp_cidr_table *allow, *deny; /* NULL: no such list */
+    struct sp_address_set *allow, *deny; /* NULL: there is none */
     bool shadow;
     bool peer;                          /* looks at PEER, once PROXY protocol has named it; else at SOCKET */
     struct sp_sample sample;

@@ -39,5 +39,7 @@ bool sp_cidr_table_find(const struct sp_cidr_table *t, const struct sp_addr *a, 
                         uint32_t *ret_value);
 /* Different ranges, after the build. */
 unsigned sp_cidr_table_count(const struct sp_cidr_table *t);
+/* One of them, 0 <= i < count. */
+const struct sp_cidr *sp_cidr_table_at(const struct sp_cidr_table *t, unsigned i);
 
 #endif

@@ -268,3 +268,9 @@ unsigned sp_cidr_table_count(const struct sp_cidr_table *t)
     assert(t);
     return t->v4.n_ranges + t->v6.n_ranges;
 }
+
+const struct sp_cidr *sp_cidr_table_at(const struct sp_cidr_table *t, unsigned i)
+{
+    assert(t && t->built && i < sp_cidr_table_count(t));
+    return i < t->v4.n_ranges ? &t->v4.ranges[i].cidr : &t->v6.ranges[i - t->v4.n_ranges].cidr;
+}

@@ -216,7 +216,8 @@ static void test_gates_fail_closed(void **state)
     const ProtobufCMessageDescriptor *ip = &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor;
     const ProtobufCMessageDescriptor *shield = &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor;
     bad(ip, "{}\n",
-        "1:1: there is nothing in it (set at least one of: allow, deny, source, enforcement, refusal, enforced_percent)\n"
+        "1:1: there is nothing in it (set at least one of: allow, deny, allow_lists, deny_lists, source, enforcement, refusal, "
+        "enforced_percent)\n"
         "t.yaml:1:1: source: required, but missing (choose one of: SOCKET, PEER, CLIENT)");
     bad(ip, "allow: []\nsource: PEER\n", "1:8: allow: written, but empty (add items, or leave it out)");
     bad(ip, "allow: ['']\nsource: PEER\n", "1:9: allow[0]: must not be empty");
@@ -229,7 +230,8 @@ static void test_gates_fail_closed(void **state)
     bad(shield, "proof: {any_of: {proofs: []}}\n", "1:26: proof.any_of.proofs: has 0 items (expected at least 1)");
     bad(shield, "proof: {secret_header: {secrets: [{name: a}]}}\n",
         "1:35: proof.secret_header.secrets[0].value: required, but missing (add it)");
-    bad(shield, "proof: {peer_address: {}}\n", "1:23: proof.peer_address.cidrs: has 0 items (expected at least 1)");
+    bad(shield, "proof: {peer_address: {}}\n",
+        "1:23: proof.peer_address: there is nothing in it (set at least one of: cidrs, lists)");
     bad(shield, "proof: {client_certificate: {}}\n",
         "1:29: proof.client_certificate: there is nothing in it (set at least one of: sans, spki_sha256, sha256, issuers)");
     bad(shield, "proof: {client_certificate: {sha256: []}}\n",

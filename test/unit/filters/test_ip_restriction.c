@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fake_chain.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "filters/registry.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 
@@ -194,8 +197,60 @@ static void test_refusal(void **state)
     fake_config_free(c);
 }
 
+/* Ranges and lists are one set; a list's range is named like any other. */
+static void test_lists(void **state)
+{
+    char file[] = "/tmp/sp-list-XXXXXX", yaml[400];
+    int fd = mkstemp(file);
+    static const char text[] = "198.51.100.0/24\n198.51.100.66\n";
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    fake_stream_init(&s, "/");
+    snprintf(yaml, sizeof(yaml), "{deny: [203.0.113.0/24], deny_lists: [{name: bad, path: %s}], source: SOCKET}", file);
+    struct fake_config *c = fake_config_new(OPS, DESC, yaml);
+    passes(c);
+    fake_address(&s, "198.51.100.66");
+    refused(c, "ip_restriction_denied{198.51.100.66/32}");
+    fake_address(&s, "::ffff:198.51.100.67");
+    refused(c, "ip_restriction_denied{198.51.100.0/24}");
+    fake_address(&s, "203.0.113.1");
+    refused(c, "ip_restriction_denied{203.0.113.0/24}");
+    assert_int_equal(fake_stat("ip_restriction.list.bad.entries"), 2);
+    fake_config_free(c);
+
+    snprintf(yaml, sizeof(yaml), "{allow: [192.0.2.1], allow_lists: [{name: good, path: %s}], source: SOCKET}", file);
+    c = fake_config_new(OPS, DESC, yaml);
+    fake_address(&s, "192.0.2.1");
+    passes(c);
+    fake_address(&s, "192.0.2.2");
+    refused(c, "ip_restriction_denied{not_in_allow}");
+    fake_config_free(c);
+    snprintf(yaml, sizeof(yaml), "{allow_lists: [{name: good, path: %s}], deny: [198.51.100.7], source: SOCKET}", file);
+    c = fake_config_new(OPS, DESC, yaml);
+    fake_address(&s, "198.51.100.1");
+    passes(c);
+    fake_address(&s, "198.51.100.7");
+    refused(c, "ip_restriction_denied{198.51.100.7/32}");
+    fake_address(&s, "192.0.2.1");
+    refused(c, "ip_restriction_denied{not_in_allow}");
+    fake_config_free(c);
+
+    snprintf(yaml, sizeof(yaml), "{allow_lists: [{name: x, path: %s}], deny_lists: [{name: x, path: %s}], source: PEER}",
+             file, file);
+    fake_config_refused(OPS, DESC, yaml, "deny_lists[0].name: there is a list named 'x' before it");
+    fake_stream_done(&s);
+    unlink(file);
+}
+
 static void test_config_errors(void **state)
 {
+    fake_config_refused(OPS, DESC, "{allow_lists: [], source: PEER}", "allow_lists");
+    fake_config_refused(OPS, DESC, "{allow_lists: [{name: x}], source: PEER}", "allow_lists[0]|path");
+    fake_config_refused(OPS, DESC, "{allow_lists: [{path: /nonexistent/x}], source: PEER}", "allow_lists[0]|name");
+    fake_config_refused(OPS, DESC, "{allow_lists: [{name: x, path: /nonexistent/x, max_shrink_percent: 101}], source: PEER}",
+                        "max_shrink_percent");
+    fake_config_refused(OPS, DESC, "{allow_lists: [{name: x, path: /nonexistent/x}], source: PEER}",
+                        "/nonexistent/x: cannot be read: No such file or directory");
     fake_config_refused(OPS, DESC, "{source: PEER}", "neither allow nor deny");
     fake_config_refused(OPS, DESC, "{allow: [], source: PEER}", "t.yaml:1:9: allow: ");
     fake_config_refused(OPS, DESC, "{deny: [], allow: [10.0.0.1], source: PEER}", "deny");
@@ -223,7 +278,7 @@ int main(void)
         cmocka_unit_test(test_deny_wins), cmocka_unit_test(test_deny_only), cmocka_unit_test(test_allow_only),
         cmocka_unit_test(test_sources),   cmocka_unit_test(test_client_that_could_not_be_derived),
         cmocka_unit_test(test_shadow),    cmocka_unit_test(test_percentage), cmocka_unit_test(test_refusal),
-        cmocka_unit_test(test_config_errors),
+        cmocka_unit_test(test_lists),     cmocka_unit_test(test_config_errors),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }

@@ -179,6 +179,37 @@ static void test_peer_address(void **state)
     finish();
 }
 
+static void test_peer_lists(void **state)
+{
+    char path[] = "/tmp/sp-list-XXXXXX", yaml[300];
+    static const char text[] = "{\"addresses\": [\"203.0.113.0/24\"], \"ipv6_addresses\": [\"2001:db8::/32\"]}";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    snprintf(yaml, sizeof(yaml), "proof: {peer_address: {cidrs: [198.51.100.0/24], lists: [{name: cdn, path: %s, format: "
+                                 "FASTLY}]}}", path);
+    begin(yaml);
+    static const struct { const char *peer; bool in; } cases[] = {
+        {"198.51.100.7", true}, {"203.0.113.7", true}, {"2001:db8::7", true}, {"::ffff:203.0.113.7", true},
+        {"192.0.2.7", false},   {"2001:db9::7", false},
+    };
+    for (unsigned i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        again();
+        fake_address(&s, cases[i].peer);
+        if (cases[i].in)
+            passes();
+        else
+            refused("origin_shield_refused{peer_address}");
+    }
+    assert_int_equal(fake_stat("origin_shield.list.cdn.entries"), 2);
+    finish();
+    unlink(path);
+    fake_config_refused(OPS, DESC, "proof: {peer_address: {lists: [{name: cdn, path: /nonexistent/x}]}}",
+                        "proof.peer_address.lists[0].path|cannot be read");
+    fake_config_refused(OPS, DESC, "proof: {peer_address: {}}", "peer_address");
+    fake_config_refused(OPS, DESC, "proof: {peer_address: {lists: []}}", "peer_address");
+}
+
 static void test_header_value(void **state)
 {
     begin("proof: {header_value: {name: X-Azure-FDID, values: [aaaa, bbbb]}}");
@@ -425,7 +456,7 @@ int main(void)
         cmocka_unit_test(test_secret_is_kept),
         cmocka_unit_test(test_secret_in_trailers),
         cmocka_unit_test(test_secret_from_file_and_environment),
-        cmocka_unit_test(test_peer_address),
+        cmocka_unit_test(test_peer_address), cmocka_unit_test(test_peer_lists),
         cmocka_unit_test(test_header_value),
         cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_all_of),

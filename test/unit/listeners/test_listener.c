@@ -124,6 +124,31 @@ static void test_gate(void **state)
     assert_int_equal(stat_of("listener.t.downstream_cx_total"), 1);
 }
 
+static void test_gate_lists(void **state)
+{
+    struct world *w = *state;
+    char file[] = "/tmp/sp-list-XXXXXX", config[1000];
+    int list = mkstemp(file);
+    assert_int_equal(write(list, "127.0.0.0/28\n", 13), 13);
+    close(list);
+    snprintf(config, sizeof(config), ADDRESS "listener_filters: [{name: g, typed_config: {'@type': " GATE
+             ", allow: [127.0.0.99], allow_lists: [{name: l, path: %s}]}}]\nfilter_chains: [{filters: [" HCM "]}]", file);
+    serve(w, config);
+    static const struct { const char *from; bool in; } cases[] = {
+        {"127.0.0.5", true}, {"127.0.0.99", true}, {"127.0.0.98", false},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        int fd = dial(w, cases[i].from);
+        if (cases[i].in)
+            ask(fd);
+        int r = hear(w, fd);
+        assert_true(cases[i].in ? r > 0 : r == -ECONNRESET);
+        close(fd);
+    }
+    assert_int_equal(stat_of("listener.t.ip_restriction.list.l.entries"), 1);
+    unlink(file);
+}
+
 static void test_gate_shadow(void **state)
 {
     struct world *w = *state;
@@ -333,7 +358,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_refuses), T(test_names), T(test_request), T(test_many_at_once), T(test_gate), T(test_gate_shadow),
+        T(test_refuses), T(test_names), T(test_request), T(test_many_at_once), T(test_gate), T(test_gate_lists),
+        T(test_gate_shadow),
         T(test_no_chain), T(test_silent_client), T(test_garbage), T(test_drain), T(test_owner_drain), T(test_close_resets),
         T(test_reuse_port), T(test_unix), T(test_out_of_descriptors), T(test_descriptors_kept),
     };

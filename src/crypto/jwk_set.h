@@ -11,6 +11,7 @@ struct sp_jwks {
     struct sp_arena arena; /* may hold secrets */
     struct sp_jwk *keys;
     unsigned n;
+    uint64_t id;
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "crypto/jws.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -171,6 +172,15 @@ static const char *take_pem(struct sp_jwks *set, struct sp_str text)
     return why;
 }
 
+struct sp_jwks *sp_jwks_new_empty(void)
+{
+    static _Atomic uint64_t last;
+    struct sp_jwks *set = sp_xcalloc(1, sizeof(*set));
+    sp_arena_init(&set->arena);
+    set->id = atomic_fetch_add(&last, 1) + 1;
+    return set;
+}
+
 struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const char **ret_why)
 {
     assert(arena && ret_why);
@@ -178,8 +188,7 @@ struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const ch
         *ret_why = "larger than 1 MiB";
         return NULL;
     }
-    struct sp_jwks *set = sp_xcalloc(1, sizeof(*set));
-    sp_arena_init(&set->arena);
+    struct sp_jwks *set = sp_jwks_new_empty();
     const char *why = sp_str_find(text, SP_STR("-----BEGIN ")) >= 0 && sp_str_chr(text, '{') < 0 ? take_pem(set, text)
                                                                                                  : take_json(set, text);
     if (set->n) {
@@ -197,6 +206,12 @@ void sp_jwks_free(struct sp_jwks *k)
         return;
     sp_arena_done_wipe(&k->arena);
     free(k);
+}
+
+uint64_t sp_jwks_id(const struct sp_jwks *k)
+{
+    assert(k && k->id);
+    return k->id;
 }
 
 unsigned sp_jwks_count(const struct sp_jwks *k)

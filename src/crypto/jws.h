@@ -26,8 +26,12 @@ struct sp_jwks;
  * without any usable key is an error.  A single PEM public key or certificate is taken too.
  */
 struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const char **ret_why);
+/* One without keys: what nobody signed for any more. */
+struct sp_jwks *sp_jwks_new_empty(void);
 void sp_jwks_free(struct sp_jwks *k); /* NULL-safe */
 unsigned sp_jwks_count(const struct sp_jwks *k);
+/* Of no other set of this process, never 0: what was verified with another set is to be verified anew. */
+uint64_t sp_jwks_id(const struct sp_jwks *k);
 
 enum sp_jws_result {
     SP_JWS_OK,

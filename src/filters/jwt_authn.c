@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "config/doc.h"
 #include "filters/gate.h"
+#include "filters/jwt_challenge.h"
 #include "filters/jwt_verify.h"
 #include "filters/registry.h"
 #include "stream/stream.h"
@@ -17,7 +18,8 @@ typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtAuthentication Messag
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__PerRouteConfig PerRouteConfig;
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RequirementRule RequirementRule;
 
-enum { MAX_REALM_PATH = 256 };
+/* How often one request may wait for keys: a second time only for another provider's. */
+enum { MAX_WAITS = 2 };
 
 struct rule {
     struct sp_route_match *match;
@@ -32,6 +34,13 @@ struct config {
     struct sp_map requirements; /* by name */
     bool bypass_cors_preflight, strip_failure_response;
     struct sp_jwt_stats stats;
+};
+
+struct waiting {
+    struct sp_filter base;
+    struct sp_jwks_waiter waiter;
+    const struct sp_jwt_requirement *requires;
+    unsigned waits;
 };
 
 struct route_config {
@@ -61,8 +70,8 @@ static bool providers_init(const struct sp_filter_build *build, const Message *m
             good = false;
             continue;
         }
-        good &= sp_jwt_provider_init(&c->providers.v[c->providers.n++], build, &c->arena, msg->providers[i]->key,
-                                     msg->providers[i]->value);
+        good &= sp_jwt_provider_init(&c->providers.v[c->providers.n++], build, &c->arena, &c->stats.jwks,
+                                     msg->providers[i]->key, msg->providers[i]->value);
     }
     return good;
 }
@@ -160,8 +169,8 @@ static void stats_init(struct sp_jwt_stats *s, struct sp_stats_scope *parent, st
     s->allowed = sp_stats_counter(scope, SP_STR("allowed"));
     s->denied = sp_stats_counter(scope, SP_STR("denied"));
     s->cors_preflight_bypassed = sp_stats_counter(scope, SP_STR("cors_preflight_bypassed"));
-    s->jwks_fetch_success = sp_stats_counter(scope, SP_STR("jwks_fetch_success"));
-    s->jwks_fetch_failed = sp_stats_counter(scope, SP_STR("jwks_fetch_failed"));
+    s->jwks.success = sp_stats_counter(scope, SP_STR("jwks_fetch_success"));
+    s->jwks.failed = sp_stats_counter(scope, SP_STR("jwks_fetch_failed"));
     s->jwt_cache_hit = sp_stats_counter(scope, SP_STR("jwt_cache_hit"));
     s->jwt_cache_miss = sp_stats_counter(scope, SP_STR("jwt_cache_miss"));
 }
@@ -210,49 +219,6 @@ static bool preflight(const struct sp_headers *h)
            sp_headers_get(h, SP_STR("access-control-request-method")).len;
 }
 
-/* What closes a quoted string, and all that is no plain text, percent-encoded: the realm cannot be left. */
-static void realm_part(struct sp_str text, char *out, size_t *len)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = (uint8_t)text.ptr[i];
-        if (c > ' ' && c < 127 && c != '"' && c != '\\') {
-            out[(*len)++] = (char)c;
-        } else {
-            out[(*len)++] = '%';
-            out[(*len)++] = digits[c >> 4];
-            out[(*len)++] = digits[c & 15];
-        }
-    }
-}
-
-/* A query that holds a token does not come back. */
-static struct sp_str realm_path(const struct config *c, const struct sp_headers *h)
-{
-    struct sp_str path = sp_str_sub(h->path, 0, MAX_REALM_PATH);
-    ptrdiff_t query = sp_str_chr(path, '?');
-    for (unsigned i = 0; query >= 0 && i < c->providers.n; i++) {
-        struct sp_jwt_locations params = c->providers.v[i].locations;
-        struct sp_str token;
-        params.n_headers = params.n_cookies = 0;
-        if (sp_jwt_locate(&params, h, h->arena, &token) != SP_JWT_FOUND_NONE)
-            return sp_str_sub(path, 0, (size_t)query);
-    }
-    return path;
-}
-
-static struct sp_str challenge(const struct config *c, const struct sp_headers *h, bool missing)
-{
-    struct sp_str path = realm_path(c, h), authority = sp_str_sub(h->authority, 0, MAX_REALM_PATH);
-    struct sp_str scheme = sp_str_eq(h->scheme, SP_STR("https")) ? SP_STR("https") : SP_STR("http");
-    char *realm = sp_arena_alloc(h->arena, 3 * (path.len + authority.len) + 1);
-    size_t len = 0;
-    realm_part(authority, realm, &len);
-    realm_part(path, realm, &len);
-    return sp_arena_printf(h->arena, "Bearer realm=\"%s://%.*s\"%s", scheme.ptr, (int)len, realm,
-                           missing ? "" : ", error=\"invalid_token\"");
-}
-
 static void log_denial(const struct sp_filter *f, const struct sp_headers *h, struct sp_str why)
 {
     char peer[SP_ADDR_TEXT_MAX];
@@ -272,7 +238,7 @@ static enum sp_status deny(struct sp_filter *f, const struct sp_headers *h, enum
         .details = sp_jwt_status_details(s, sp_filter_arena(f)),
     };
     if (!c->strip_failure_response) {
-        header.value = challenge(c, h, s == SP_JWT_MISSING);
+        header.value = sp_jwt_challenge(&c->providers, h, s == SP_JWT_MISSING);
         reply.body = sp_jwt_status_text(s);
         reply.headers = &header;
         reply.n_headers = 1;
@@ -300,6 +266,38 @@ static enum sp_status allow(const struct config *c)
     return SP_CONTINUE;
 }
 
+static struct waiting *of(struct sp_filter *f)
+{
+    return SP_CONTAINER_OF(f, struct waiting, base);
+}
+
+static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const struct sp_jwt_requirement *r);
+
+/* Keys were fetched, or could not be: the same question again. */
+static void on_woken(struct sp_jwks_waiter *waiter)
+{
+    struct waiting *w = SP_CONTAINER_OF(waiter, struct waiting, waiter);
+    if (sp_filter_response(&w->base))
+        return; /* a timeout answered meanwhile */
+    if (decide(&w->base, sp_filter_request(&w->base), w->requires) == SP_CONTINUE)
+        sp_filter_continue(&w->base, SP_DECODE);
+}
+
+/* Whether newer keys could change the verdict, and are on their way. */
+static bool waits(struct sp_filter *f, const struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r,
+                  enum sp_jwt_status s)
+{
+    struct waiting *w = of(f);
+    if (!v->lacking || (s == SP_JWT_OK && r->kind != SP_JWT_ALLOW_FAILED) || w->waits >= MAX_WAITS)
+        return false;
+    w->waiter.woken = on_woken;
+    w->requires = r;
+    if (!sp_jwks_remote_wait(v->lacking, &w->waiter, sp_filter_turn(f)))
+        return false;
+    w->waits++;
+    return true;
+}
+
 static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const struct sp_jwt_requirement *r)
 {
     const struct config *c = f->config;
@@ -308,9 +306,14 @@ static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const st
         return allow(c);
     sp_jwt_verifier_init(&v, f, h, &c->providers, &c->stats);
     enum sp_jwt_status s = sp_jwt_verify(&v, r);
-    if (s == SP_JWT_OK)
+    bool later = waits(f, &v, r, s);
+    if (!later)
+        sp_jwt_report(&v);
+    if (!later && s == SP_JWT_OK)
         sp_jwt_apply(&v, r);
     sp_jwt_verifier_done(&v);
+    if (later)
+        return SP_STOP_PAUSE;
     return s == SP_JWT_OK ? allow(c) : deny(f, h, s);
 }
 
@@ -360,10 +363,15 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
     return SP_CONTINUE;
 }
 
+static void destroy(struct sp_filter *f)
+{
+    sp_jwks_remote_unwait(&of(f)->waiter);
+}
+
 const struct sp_filter_ops sp_jwt_authn_ops = {
     .name = "jwt_authn",
     .type_url = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-    .size = sizeof(struct sp_filter),
+    .size = sizeof(struct waiting),
     .config_new = config_new,
     .config_free = config_free,
     .route_type_url = "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
@@ -371,4 +379,5 @@ const struct sp_filter_ops sp_jwt_authn_ops = {
     .route_config_free = route_config_free,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
+    .destroy = destroy,
 };

@@ -14,6 +14,7 @@ struct entry {
     struct entry *next; /* of its bucket */
     uint8_t key[32];
     json_t *payload;
+    uint64_t keys;
     int64_t until;
 };
 
@@ -93,7 +94,8 @@ static bool takes(const struct sp_jwt_cache *c, unsigned worker, struct sp_str t
     return worker < SP_JWT_CACHE_WORKERS && token.len <= c->max_token;
 }
 
-json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, int64_t now, uint8_t key[32])
+json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, int64_t now,
+                         uint8_t key[32])
 {
     assert(c && key);
     if (!takes(c, worker, token))
@@ -105,7 +107,7 @@ json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str 
         e = e->next;
     if (!e)
         return NULL;
-    if (now >= e->until) {
+    if (now >= e->until || e->keys != keys) {
         forget(p, e);
         return NULL;
     }
@@ -126,9 +128,8 @@ static struct entry *free_entry(const struct sp_jwt_cache *c, struct part *p)
     return e;
 }
 
-void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, const uint8_t key[32],
-                      json_t *payload,
-                      int64_t until)
+void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, const uint8_t key[32],
+                      json_t *payload, int64_t until)
 {
     assert(c && key && payload);
     if (!takes(c, worker, token))
@@ -141,6 +142,7 @@ void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str tok
     struct entry *e = free_entry(c, p);
     memcpy(e->key, key, sizeof(e->key));
     e->payload = json_incref(payload);
+    e->keys = keys;
     e->until = until;
     e->next = *bucket(p, key);
     *bucket(p, key) = e;

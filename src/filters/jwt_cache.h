@@ -2,7 +2,8 @@
 /*
  * Tokens whose signature was good (jwt_cache_config): for a while a token that comes again needs no verification.  A
  * cache belongs to one provider of one config and has a part for each worker, which that worker alone touches, so that
- * nothing is shared.  It keeps no tokens but their SHA-256, and the claims; least recently used go first.  Freed with
+ * nothing is shared.  It keeps no tokens but their SHA-256, and the claims; least recently used go first.  What was
+ * verified with another key set than the one that holds now does not count: a key that is taken back is so at once.  Freed with
  * the config, when no worker uses it any more.
  */
 #ifndef SP_FILTERS_JWT_CACHE_H
@@ -19,12 +20,12 @@ struct sp_jwt_cache *sp_jwt_cache_new(unsigned n, size_t max_token);
 void sp_jwt_cache_free(struct sp_jwt_cache *c); /* NULL-safe */
 /*
  * The claims of a token that was put before and whose time is not over; a new reference, of this worker's thread. NULL
- * otherwise. `key` is filled for sp_jwt_cache_put. Workers over SP_JWT_CACHE_WORKERS have no cache.
+ * otherwise. `keys`: sp_jwks_id of the set that holds. `key` is filled for sp_jwt_cache_put. Workers over SP_JWT_CACHE_WORKERS have no cache.
  */
-json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, int64_t now, uint8_t key[32]);
+json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, int64_t now,
+                         uint8_t key[32]);
 /* Keeps it until `until` (Unix seconds). `key`: of the sp_jwt_cache_get that gave NULL. */
-void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, const uint8_t key[32],
-                      json_t *payload,
-                      int64_t until);
+void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, const uint8_t key[32],
+                      json_t *payload, int64_t until);
 
 #endif

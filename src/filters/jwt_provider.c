@@ -4,14 +4,10 @@
 #include <assert.h>
 
 #include "config/doc.h"
-#include "config/secret.h"
 #include "filters/gate.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider JwtProvider;
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtClaimToHeader JwtClaimToHeader;
-
-#define LOCAL_JWKS \
-    ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__JWT_PROVIDER__JWKS_SOURCE_SPECIFIER_LOCAL_JWKS
 
 struct builder {
     const struct sp_filter_build *build;
@@ -29,27 +25,6 @@ struct sp_str *sp_jwt_audiences(struct sp_arena *arena, char *const *audiences, 
     for (size_t i = 0; i < n; i++)
         v[i] = sp_jwt_audience(sp_arena_str(arena, sp_str_c(audiences[i])));
     return v;
-}
-
-static bool keys_init(struct sp_jwt_provider *p, const struct builder *b)
-{
-    if (b->msg->jwks_source_specifier_case != LOCAL_JWKS) {
-        ERR(b, b->msg, "remote_jwks",
-            "fetching keys is not run by this version (keep the key set in a file and name it "
-                                      "in local_jwks)");
-        return false;
-    }
-    struct sp_secret text;
-    const char *why;
-    if (sp_secret_read(b->build->doc, b->build->diag, b->msg->local_jwks, SP_SECRET_NOT_EMPTY, &text) < 0)
-        return false;
-    p->keys = sp_jwks_new(sp_secret_str(&text), b->arena, &why);
-    sp_secret_done(&text);
-    if (!p->keys)
-        ERR(b, b->msg, "local_jwks", "no key to verify with: %s", why);
-    else if (why)
-        sp_doc_warn(b->build->doc, b->build->diag, b->msg, "local_jwks", -1, "not all keys are used: %s", why);
-    return p->keys != NULL;
 }
 
 /* Headers that frame a message or name its target: no claim may write them. */
@@ -146,14 +121,14 @@ static void copy_plain(struct sp_jwt_provider *p, const struct builder *b)
 }
 
 bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_build *build, struct sp_arena *arena,
-                          const char *name, const JwtProvider *msg)
+                          const struct sp_jwks_stats *stats, const char *name, const JwtProvider *msg)
 {
-    assert(p && build && arena && name && msg);
+    assert(p && build && arena && stats && name && msg);
     const struct builder b = {build, arena, msg};
     *p = (struct sp_jwt_provider){.name = sp_arena_str(arena, sp_str_c(name))};
     copy_plain(p, &b);
     bool good = sp_jwt_locations_init(&p->locations, build, arena, msg);
-    good &= keys_init(p, &b);
+    good &= sp_jwt_keys_init(&p->keys, build, arena, stats, p->name, msg);
     good &= subjects_init(p, &b);
     good &= claims_init(p, &b);
     good &= cache_init(p, &b);
@@ -164,7 +139,7 @@ bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_buil
 
 void sp_jwt_provider_done(struct sp_jwt_provider *p)
 {
-    sp_jwks_free(p->keys);
+    sp_jwt_keys_done(&p->keys);
     sp_string_matcher_free(p->subjects);
     sp_jwt_cache_free(p->cache);
     *p = (struct sp_jwt_provider){0};

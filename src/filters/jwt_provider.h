@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A compiled JwtProvider (envoy.extensions.filters.http.jwt_authn.v3): keys, what a token's claims have to be, where it
- * stands, and what is done with a good one.  Part of the filter's config: immutable but for its cache, any thread.
+ * stands, and what is done with a good one.  Part of the filter's config: immutable but for its keys and its cache, any
+ * thread.
  */
 #ifndef SP_FILTERS_JWT_PROVIDER_H
 #define SP_FILTERS_JWT_PROVIDER_H
 
 #include "filters/jwt_cache.h"
 #include "filters/jwt_claims.h"
+#include "filters/jwt_keys.h"
 #include "filters/jwt_location.h"
 #include "route/matcher.h"
 #include "stats/stats.h"
@@ -22,7 +24,7 @@ struct sp_jwt_provider {
     struct sp_str *audiences;   /* as sp_jwt_audience gives them */
     unsigned n_audiences;
     struct sp_string_matcher *subjects; /* NULL: not checked */
-    struct sp_jwks *keys;
+    struct sp_jwt_keys keys;
     bool require_expiration, forward, pad_payload, clear_route;
     int64_t max_lifetime, clock_skew; /* seconds; max_lifetime 0: none */
     struct sp_jwt_locations locations;
@@ -35,9 +37,12 @@ struct sp_jwt_provider {
     struct sp_jwt_cache *cache; /* NULL: none */
 };
 
-/* False after an error; sp_jwt_provider_done is owed all the same. `name` and all else go into `arena`. */
+/*
+ * False after an error; sp_jwt_provider_done is owed all the same. `name` and all else go into `arena`; `stats` live as
+ * long.
+ */
 bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_build *build, struct sp_arena *arena,
-                          const char *name, const Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider *msg);
+                          const struct sp_jwks_stats *stats, const char *name, const Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider *msg);
 void sp_jwt_provider_done(struct sp_jwt_provider *p);
 
 /* A list of audiences, as sp_jwt_audience gives them, in the arena. */

@@ -41,7 +41,8 @@
     X(SUBJECT, 26, "Jwt verification fails") \
     X(LIFETIME, 26, "Jwt verification fails") \
     X(MULTIPLE, 27, "Found multiple Jwt tokens") \
-    X(NO_KEY, 32, "Jwks doesn't have key to match kid or alg from Jwt")
+    X(NO_KEY, 32, "Jwks doesn't have key to match kid or alg from Jwt") \
+    X(FETCH, 40, "Jwks remote fetch is failed")
 
 enum sp_jwt_status {
 #define X(id, code, text) SP_JWT_##id,

@@ -3,41 +3,12 @@
 
 #include <assert.h>
 
-#include "base/log.h"
 #include "crypto/hash.h"
 #include "stream/stream.h"
 
 static const struct sp_str ns = SP_STR_INIT("envoy.filters.http.jwt_authn");
 
 enum { KEEP_WITHOUT_EXP = 3600 };
-
-/* Where a provider's token stands. */
-struct sp_jwt_located {
-    bool done;
-    enum sp_jwt_found how;
-    struct sp_str token;
-};
-
-/* A token of the request. */
-struct sp_jwt_token {
-    struct sp_jwt_token *next;
-    struct sp_str text;
-    bool parsed; /* jws is set */
-    struct sp_jws jws;
-    json_t *payload; /* of jws or of a cache; its own reference */
-    bool read;       /* status and claims are set */
-    enum sp_jwt_status status;
-    struct sp_jwt_claims claims;
-};
-
-/* What a provider's keys say of it. */
-struct sp_jwt_result {
-    struct sp_jwt_result *next;
-    const struct sp_jwt_provider *provider;
-    struct sp_jwt_token *token;
-    enum sp_jwt_status signature;
-    bool good; /* with all its claims: what it says is used */
-};
 
 void sp_jwt_verifier_init(struct sp_jwt_verifier *v, struct sp_filter *f, struct sp_headers *request,
                           const struct sp_jwt_providers *all, const struct sp_jwt_stats *stats)
@@ -53,6 +24,7 @@ void sp_jwt_verifier_init(struct sp_jwt_verifier *v, struct sp_filter *f, struct
         .worker = sp_stream_get_owner(sp_filter_stream(f))->worker,
     };
     v->located = sp_arena_zalloc(v->arena, all->n * sizeof(*v->located));
+    v->failed = sp_arena_zalloc(v->arena, all->n * sizeof(*v->failed));
     v->last_result = &v->results;
 }
 
@@ -66,8 +38,9 @@ void sp_jwt_verifier_done(struct sp_jwt_verifier *v)
     v->tokens = NULL;
 }
 
-static struct sp_jwt_located *locate(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p)
+struct sp_jwt_located *sp_jwt_verifier_locate(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p)
 {
+    assert(v && p);
     struct sp_jwt_located *l = &v->located[p - v->all->v];
     if (!l->done) {
         l->how = sp_jwt_locate(&p->locations, v->request, v->arena, &l->token);
@@ -139,9 +112,10 @@ static struct sp_jwt_result *add_result(struct sp_jwt_verifier *v, const struct 
 static void ask_cache(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, struct sp_jwt_token *t,
                       uint8_t key[32])
 {
-    if (!p->cache || result_of(v, p, t))
+    const struct sp_jwks *keys = sp_jwt_keys_get(&p->keys);
+    if (!p->cache || !keys || result_of(v, p, t))
         return;
-    json_t *payload = sp_jwt_cache_get(p->cache, v->worker, t->text, v->now, key);
+    json_t *payload = sp_jwt_cache_get(p->cache, v->worker, t->text, sp_jwks_id(keys), v->now, key);
     sp_counter_inc(payload ? v->stats->jwt_cache_hit : v->stats->jwt_cache_miss);
     if (!payload)
         return;
@@ -159,12 +133,16 @@ static enum sp_jwt_status check_signature(struct sp_jwt_verifier *v, const struc
     struct sp_jwt_result *r = result_of(v, p, t);
     if (r)
         return r->signature;
+    const struct sp_jwks *keys = sp_jwt_keys_get(&p->keys);
     enum sp_jwt_status s = parse(v, t);
     if (s == SP_JWT_OK)
-        s = sp_jwt_status_of(sp_jws_verify(&t->jws, p->keys));
+        s = keys ? sp_jwt_status_of(sp_jws_verify(&t->jws, keys)) : SP_JWT_FETCH;
+    /* Nobody knows which key a token without kid was signed with. */
+    if (s == SP_JWT_FETCH || s == SP_JWT_NO_KEY || (s == SP_JWT_SIGNATURE && !t->jws.kid.len))
+        v->lacking = p->keys.remote;
     add_result(v, p, t, s);
     if (s == SP_JWT_OK && p->cache)
-        sp_jwt_cache_put(p->cache, v->worker, t->text, key, t->payload,
+        sp_jwt_cache_put(p->cache, v->worker, t->text, sp_jwks_id(keys), key, t->payload,
                          t->claims.has_exp ? SP_MIN(t->claims.exp, INT64_MAX - p->clock_skew) + p->clock_skew
                                            : v->now + KEEP_WITHOUT_EXP);
     return s;
@@ -226,11 +204,22 @@ static void set_good_metadata(struct sp_jwt_verifier *v, const struct sp_jwt_pro
 
 static enum sp_jwt_status failed(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, enum sp_jwt_status s)
 {
-    if (p->failed_key.len && (s != SP_JWT_MISSING || v->all->n == 1))
-        sp_filter_set_metadata(v->filter, ns, p->failed_key,
+    if (s != SP_JWT_MISSING || v->all->n == 1)
+        v->failed[p - v->all->v] = s;
+    return s;
+}
+
+void sp_jwt_report(struct sp_jwt_verifier *v)
+{
+    assert(v);
+    for (unsigned i = 0; i < v->all->n; i++) {
+        enum sp_jwt_status s = v->failed[i];
+        if (s == SP_JWT_OK || !v->all->v[i].failed_key.len)
+            continue;
+        sp_filter_set_metadata(v->filter, ns, v->all->v[i].failed_key,
                                sp_arena_printf(v->arena, "{\"code\":%u,\"message\":\"%.*s\"}", sp_jwt_status_code(s),
                                                SP_STR_ARG(sp_jwt_status_text(s))));
-    return s;
+    }
 }
 
 /* `r`: a requirement whose audiences count in place of the provider's, or NULL. */
@@ -258,7 +247,7 @@ static enum sp_jwt_status check(struct sp_jwt_verifier *v, const struct sp_jwt_p
 static enum sp_jwt_status verify_provider(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
 {
     const struct sp_jwt_provider *p = r->providers[0];
-    const struct sp_jwt_located *l = locate(v, p);
+    const struct sp_jwt_located *l = sp_jwt_verifier_locate(v, p);
     if (l->how == SP_JWT_FOUND_ONE)
         return check(v, p, l->token, r);
     return failed(v, p, l->how == SP_JWT_FOUND_NONE ? SP_JWT_MISSING : SP_JWT_MULTIPLE);
@@ -272,7 +261,7 @@ static const struct sp_jwt_provider *owner(struct sp_jwt_verifier *v, const stru
     const struct sp_jwt_provider *any = NULL;
     for (unsigned i = 0; i < r->n_providers; i++) {
         const struct sp_jwt_provider *p = r->providers[i];
-        const struct sp_jwt_located *l = locate(v, p);
+        const struct sp_jwt_located *l = sp_jwt_verifier_locate(v, p);
         if (l->how != SP_JWT_FOUND_ONE || !sp_str_eq(l->token, text))
             continue;
         if (p->issuer.len && sp_str_eq(p->issuer, iss))
@@ -299,7 +288,7 @@ static enum sp_jwt_status verify_bypass(struct sp_jwt_verifier *v, const struct 
 {
     enum sp_jwt_status worst = SP_JWT_OK;
     for (unsigned i = 0; i < r->n_providers; i++) {
-        const struct sp_jwt_located *l = locate(v, r->providers[i]);
+        const struct sp_jwt_located *l = sp_jwt_verifier_locate(v, r->providers[i]);
         if (l->how == SP_JWT_FOUND_NONE)
             continue;
         enum sp_jwt_status s = l->how == SP_JWT_FOUND_MANY ? failed(v, r->providers[i], SP_JWT_MULTIPLE)
@@ -331,69 +320,4 @@ enum sp_jwt_status sp_jwt_verify(struct sp_jwt_verifier *v, const struct sp_jwt_
         all = sp_jwt_status_worse(all, s);
     }
     return all;
-}
-
-static void add_headers(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, const struct sp_jwt_token *t)
-{
-    struct sp_headers *h = v->request;
-    if (p->payload_header.len) {
-        ptrdiff_t dot = sp_str_chr(t->text, '.');
-        struct sp_str rest = sp_str_sub(t->text, (size_t)dot + 1, t->text.len), payload;
-        sp_str_split(&rest, '.', &payload);
-        static const struct sp_str pads[] = {SP_STR_INIT(""), SP_STR_INIT(""), SP_STR_INIT("=="), SP_STR_INIT("=")};
-        sp_headers_add(h, p->payload_header,
-                       sp_arena_cat(v->arena, payload, p->pad_payload ? pads[payload.len % 4] : pads[0]));
-    }
-    for (unsigned i = 0; i < p->n_claim_headers; i++) {
-        const json_t *claim = sp_jwt_claim(t->payload, p->claim_headers[i].claim);
-        struct sp_str text = sp_jwt_claim_text(claim, v->arena);
-        if (text.ptr)
-            sp_headers_add(h, p->claim_headers[i].header, text);
-        else if (claim && json_string_length(claim))
-            sp_log_limited(SP_LOG_WARNING, "jwt_authn", 10, "no header can carry the claim %.*s: %.*s is left out",
-                           SP_STR_ARG(p->claim_headers[i].claim), SP_STR_ARG(p->claim_headers[i].header));
-    }
-}
-
-static bool is_good(const struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, struct sp_str text)
-{
-    for (const struct sp_jwt_result *r = v->results; r; r = r->next)
-        if (r->good && (p ? r->provider == p : sp_str_eq(r->token->text, text)))
-            return true;
-    return false;
-}
-
-static void remove_unverified(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
-{
-    if (r->kind == SP_JWT_PROVIDER) {
-        const struct sp_jwt_provider *p = r->providers[0];
-        const struct sp_jwt_located *l = locate(v, p);
-        bool verified = is_good(v, p, SP_STR_NULL) || (l->how == SP_JWT_FOUND_ONE && is_good(v, NULL, l->token));
-        if (l->how != SP_JWT_FOUND_NONE && !p->forward && !verified)
-            sp_jwt_remove(&p->locations, v->request);
-    }
-    if (r->kind != SP_JWT_ANY && r->kind != SP_JWT_ALL)
-        return;
-    for (unsigned i = 0; i < r->n_children; i++)
-        if (r->kind == SP_JWT_ANY && r->children[i].kind == SP_JWT_ALLOW_FAILED)
-            return;
-    for (unsigned i = 0; i < r->n_children; i++)
-        remove_unverified(v, &r->children[i]);
-}
-
-void sp_jwt_apply(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
-{
-    assert(v && r);
-    bool clear = false;
-    remove_unverified(v, r);
-    for (const struct sp_jwt_result *good = v->results; good; good = good->next) {
-        if (!good->good)
-            continue;
-        if (!good->provider->forward)
-            sp_jwt_remove(&good->provider->locations, v->request);
-        add_headers(v, good->provider, good->token);
-        clear |= good->provider->clear_route;
-    }
-    if (clear)
-        sp_filter_clear_route(v->filter);
 }

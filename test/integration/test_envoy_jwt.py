@@ -5,7 +5,8 @@ import time
 import unittest
 
 import test_envoy
-from harness import T, jwks, route_to, token
+from harness import T, cluster, free_port, jwks, route_to, token
+from jwks_server import JwksServer
 
 JWT = T + "envoy.extensions.filters.http.jwt_authn.v3."
 CLAIMS = ("sub", "list", "obj", "big", "yes", "none", "obj.in", "empty", "obj.in.deep", "obj.x")
@@ -113,3 +114,27 @@ class JwtDifferential(unittest.TestCase):
         ])
         self.both(self.conf(routes, filters=[jwt(providers, [rule("/", provider_name="p")], strip_failure_response=True,
                                                  requirement_map={"r": only("p")})]), [("stripped", [], "/"), ("good", t, "/")])
+
+    def test_remote_keys(self):
+        issuer, now = JwksServer(), int(time.time())
+        self.addCleanup(issuer.stop)
+        issuer.keys("a")
+        remote = lambda path, name, **more: {"remote_jwks": {
+            "http_uri": {"uri": "http://issuer.test" + path, "cluster": name, "timeout": "2s"}, **more}}
+        common = lambda n: {"issuer": n, "claim_to_headers": [{"header_name": "c-" + n, "claim_name": "sub"}],
+                            "failed_status_in_metadata": "failed", "from_headers": [{"name": "x-" + n}]}
+        slow = {"async_fetch": {"failed_refetch_duration": "60s"}}
+        providers = {"a": {**common("a"), **remote("/jwks", "issuer", **slow)}, "b": {**common("b"), **remote("/none", "issuer", **slow)},
+                     "c": {**common("c"), **remote("/jwks", "nobody", **slow)},
+                     "d": {**common("d"), **remote("/empty", "issuer", **slow)}}
+        issuer.pages["/empty"] = '{"keys":[]}'
+        rules = [rule("/failed/" + n, requires_any={"requirements": [only(n), {"allow_missing_or_failed": {}}]}) for n in providers]
+        rules += [rule("/" + n, provider_name=n) for n in providers]
+        route = {**route_to("o"), "response_headers_to_add": [{"header": {
+            "key": "x-failed", "value": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:failed:code)%"}}]}
+        header = lambda n, key="a", **claims: ["-H", f"x-{n}: " + token({"iss": n, "sub": "s", "exp": now + 600, **claims}, name=key)]
+        conf = self.conf([route], filters=[jwt(providers, rules)], clusters=[
+            cluster("o", self.origin.port), cluster("issuer", issuer.port), cluster("nobody", free_port())])
+        cases = [(f"{p}{n}", header(n), f"{p}{n}") for n in providers for p in ("/", "/failed/")]
+        cases += [("expired", header("b", exp=now - 600), "/b"), ("other key", header("a", "b"), "/a"), ("missing", [], "/b")]
+        self.both(conf, cases)

@@ -10,16 +10,18 @@
 
 #include "filters/jwt_cache.h"
 
+enum { KEYS = 7 };
+
 static bool put(struct sp_jwt_cache *c, unsigned worker, const char *token, int64_t until)
 {
     uint8_t key[32];
-    json_t *had = sp_jwt_cache_get(c, worker, sp_str_c(token), 0, key);
+    json_t *had = sp_jwt_cache_get(c, worker, sp_str_c(token), KEYS, 0, key);
     if (had) {
         json_decref(had);
         return false;
     }
     json_t *payload = json_pack("{s:s}", "token", token);
-    sp_jwt_cache_put(c, worker, sp_str_c(token), key, payload, until);
+    sp_jwt_cache_put(c, worker, sp_str_c(token), KEYS, key, payload, until);
     json_decref(payload);
     return true;
 }
@@ -27,11 +29,24 @@ static bool put(struct sp_jwt_cache *c, unsigned worker, const char *token, int6
 static bool has(struct sp_jwt_cache *c, unsigned worker, const char *token, int64_t now)
 {
     uint8_t key[32];
-    json_t *payload = sp_jwt_cache_get(c, worker, sp_str_c(token), now, key);
+    json_t *payload = sp_jwt_cache_get(c, worker, sp_str_c(token), KEYS, now, key);
     if (payload)
         assert_string_equal(json_string_value(json_object_get(payload, "token")), token);
     json_decref(payload);
     return payload != NULL;
+}
+
+/* A key that left the set verifies nothing any more, seen before or not. */
+static void test_other_keys(void **state)
+{
+    uint8_t key[32];
+    struct sp_jwt_cache *c = sp_jwt_cache_new(10, 100);
+    assert_true(put(c, 0, "a", 1000));
+    assert_null(sp_jwt_cache_get(c, 0, SP_STR("a"), KEYS + 1, 0, key));
+    assert_false(has(c, 0, "a", 0)); /* forgotten */
+    assert_true(put(c, 0, "a", 1000));
+    assert_true(has(c, 0, "a", 0));
+    sp_jwt_cache_free(c);
 }
 
 static void test_put_and_get(void **state)
@@ -155,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_and_get),
+        cmocka_unit_test(test_other_keys),
         cmocka_unit_test(test_expires),
         cmocka_unit_test(test_least_recently_used_goes),
         cmocka_unit_test(test_many),

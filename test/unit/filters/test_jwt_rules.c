@@ -363,7 +363,7 @@ static void test_bad_providers(void **state)
 {
     const char *keys = local_jwks("a");
     provider_refused("issuer: a", "local_jwks");
-    provider_refused("remote_jwks: {http_uri: {uri: 'http://x/', cluster: x, timeout: 1s}}", "remote_jwks|not run");
+    provider_refused("remote_jwks: {http_uri: {uri: 'http://x/', cluster: x, timeout: 1s}}", "cluster|there is no cluster");
     provider_refused("local_jwks: {inline_string: '{}'}", "no key to verify with: a JWKS without an array named keys");
     provider_refused("local_jwks: {inline_string: ''}", "empty");
     provider_refused("local_jwks: {filename: /nonexistent/jwks}", "cannot read");

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/jwks_remote.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "config/doc.h"
+#include "crypto/hash.h"
+
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks RemoteJwks;
+
+#define DEFAULT_CACHE_NS (600 * SP_NS_PER_S)
+#define DEFAULT_REFETCH_NS SP_NS_PER_S
+/* Envoy fetches anew 5 s before the keys are too old. */
+#define EARLY_NS (5 * SP_NS_PER_S)
+
+/* A worker's: only `waiting` and `posted` are others' too. */
+struct slot {
+    struct sp_msg msg;
+    struct sp_jwks_remote *remote;
+    struct sp_worker *worker; /* NULL until it waited once */
+    struct sp_list waiters;
+    unsigned n;
+    _Atomic bool waiting, posted;
+};
+
+struct sp_jwks_remote {
+    struct sp_live_task task;
+    struct sp_live *live;
+    const struct sp_jwks_stats *stats;
+    struct sp_arena arena, aim; /* aim: of what sp_jwks_remote_aim was told */
+    uint64_t cache_ns, timeout_ns;
+    _Atomic bool tried, in_flight;
+    _Atomic uint64_t asked_ns; /* when a worker last asked for a fetch; 0: never */
+    _Atomic(struct sp_worker *) prober;
+    struct sp_msg ask;
+    _Atomic bool ask_posted;
+    /* The prober's. */
+    struct sp_fetch fetch;
+    bool good; /* what was fetched last was taken */
+    uint64_t good_ns; /* when */
+    uint8_t digest[32]; /* of what was published last */
+    bool published, stale;
+    struct slot slots[SP_JWKS_WORKERS];
+};
+
+static void free_keys(void *value)
+{
+    sp_jwks_free(value);
+}
+
+static void run_wake(struct sp_msg *m)
+{
+    struct slot *s = SP_CONTAINER_OF(m, struct slot, msg);
+    struct sp_list woken;
+    atomic_store(&s->posted, false);
+    atomic_store(&s->waiting, false);
+    sp_list_init(&woken);
+    sp_list_splice(&woken, &s->waiters);
+    struct sp_list *it;
+    while ((it = sp_list_pop(&woken))) {
+        struct sp_jwks_waiter *w = SP_CONTAINER_OF(it, struct sp_jwks_waiter, link);
+        s->n--;
+        sp_timer_stop(&w->timer);
+        w->remote = NULL;
+        w->woken(w);
+    }
+}
+
+static void wake(struct slot *s)
+{
+    if (!atomic_exchange(&s->posted, true))
+        sp_worker_post(s->worker, &s->msg);
+}
+
+/* The workers see what there is to see. Main thread, or the prober's when nothing new came. */
+static void wake_all(struct sp_jwks_remote *r)
+{
+    atomic_store(&r->in_flight, false);
+    for (unsigned i = 0; i < SP_JWKS_WORKERS; i++)
+        if (atomic_load(&r->slots[i].waiting))
+            wake(&r->slots[i]);
+}
+
+static void on_tried(void *ctx, const void *value, bool ok)
+{
+    (void)value;
+    (void)ok;
+    wake_all(ctx);
+}
+
+static const struct sp_live_kind kind = {.name = "key set", .free = free_keys, .tried = on_tried};
+
+static struct sp_jwks_remote *of_fetch(struct sp_fetch *f)
+{
+    return SP_CONTAINER_OF(f, struct sp_jwks_remote, fetch);
+}
+
+static void on_begun(struct sp_fetch *f)
+{
+    atomic_store(&of_fetch(f)->in_flight, true);
+}
+
+/* Publishes what is new. What is not is left alone: caches of verified tokens live as long as their key set. */
+static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why)
+{
+    struct sp_jwks_remote *r = of_fetch(f);
+    struct sp_arena arena;
+    uint8_t digest[32];
+    const char *why;
+    sp_sha256(body, digest);
+    if (r->published && r->good && memcmp(digest, r->digest, sizeof(digest)) == 0)
+        return true;
+    sp_arena_init(&arena);
+    struct sp_jwks *keys = sp_jwks_new(body, &arena, &why);
+    sp_arena_done(&arena);
+    if (!keys) {
+        *ret_why = "it is no JWKS with a key that can be used";
+        return false;
+    }
+    memcpy(r->digest, digest, sizeof(digest));
+    r->published = false;
+    sp_live_publish(r->live, keys);
+    return true;
+}
+
+/* Keys that could not be fetched for so long may have been taken back by their issuer. */
+static bool too_old(const struct sp_jwks_remote *r, uint64_t now_ns)
+{
+    return r->published && !r->stale && now_ns - r->good_ns > r->cache_ns + SP_JWKS_STALE_NS;
+}
+
+static void on_over(struct sp_fetch *f, bool good, const char *why)
+{
+    struct sp_jwks_remote *r = of_fetch(f);
+    bool news = good && !r->published;
+    sp_counter_inc(good ? r->stats->success : r->stats->failed);
+    if (good) {
+        r->good_ns = f->prober->turn.now_ns;
+        r->published = true;
+        r->stale = false;
+    } else if (too_old(r, f->prober->turn.now_ns)) {
+        r->stale = true;
+        r->published = false;
+        sp_live_publish(r->live, sp_jwks_new_empty());
+        sp_live_failed(r->live, SP_STR("the keys are too old to be used any longer"));
+        news = true;
+    } else {
+        sp_live_failed(r->live, sp_str_c(why));
+        news = true;
+    }
+    r->good = good;
+    atomic_store(&r->tried, true);
+    atomic_store_explicit(&r->task.ready, true, memory_order_release);
+    if (!news)
+        wake_all(r);
+}
+
+static void run_ask(struct sp_msg *m)
+{
+    struct sp_jwks_remote *r = SP_CONTAINER_OF(m, struct sp_jwks_remote, ask);
+    atomic_store(&r->ask_posted, false);
+    if (r->fetch.prober)
+        sp_fetch_now(&r->fetch);
+}
+
+static void task_start(struct sp_live_task *t, struct sp_worker *prober)
+{
+    struct sp_jwks_remote *r = SP_CONTAINER_OF(t, struct sp_jwks_remote, task);
+    sp_fetch_start(&r->fetch, prober);
+    atomic_store(&r->prober, prober);
+}
+
+static void task_stop(struct sp_live_task *t)
+{
+    sp_jwks_remote_halt(SP_CONTAINER_OF(t, struct sp_jwks_remote, task));
+}
+
+static uint64_t before_too_old(uint64_t cache_ns)
+{
+    return cache_ns > 2 * EARLY_NS ? cache_ns - EARLY_NS : cache_ns / 2;
+}
+
+static struct sp_jwks_remote *make(const struct sp_filter_build *build, uint64_t cache_ns, struct sp_str label,
+                                   const struct sp_jwks_stats *stats)
+{
+    struct sp_jwks_remote *r = sp_xcalloc(1, sizeof(*r));
+    sp_arena_init(&r->arena);
+    sp_arena_init(&r->aim);
+    sp_list_init(&r->task.link);
+    r->stats = stats;
+    r->cache_ns = cache_ns;
+    r->ask.run = run_ask;
+    r->fetch.plan = (struct sp_fetch_plan){
+        .good_ns = before_too_old(cache_ns), .bad_ns = DEFAULT_REFETCH_NS, .max_body = SP_JWKS_MAX_BYTES};
+    sp_fetch_plan_retries(&r->fetch.plan, NULL);
+    r->fetch.begun = on_begun;
+    r->fetch.take = on_body;
+    r->fetch.over = on_over;
+    for (unsigned i = 0; i < SP_JWKS_WORKERS; i++) {
+        r->slots[i].msg.run = run_wake;
+        r->slots[i].remote = r;
+        sp_list_init(&r->slots[i].waiters);
+    }
+    r->live = sp_live_new(sp_doc_live(build->doc), &kind, label, r, NULL);
+    return r;
+}
+
+static uint64_t ns(const Google__Protobuf__Duration *d, uint64_t unset)
+{
+    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : unset;
+}
+
+struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build, const RemoteJwks *msg, struct sp_str label,
+                                          const struct sp_jwks_stats *stats)
+{
+    assert(build && msg && stats);
+    struct sp_jwks_remote *r = make(build, ns(msg->cache_duration, DEFAULT_CACHE_NS), label, stats);
+    if (!sp_fetch_target_init(&r->fetch.target, build, &r->arena, msg->http_uri)) {
+        sp_jwks_remote_free(r);
+        return NULL;
+    }
+    r->timeout_ns = r->fetch.target.timeout_ns;
+    sp_fetch_plan_retries(&r->fetch.plan, msg->retry_policy);
+    if (msg->async_fetch) {
+        r->fetch.plan.bad_ns = SP_MAX(ns(msg->async_fetch->failed_refetch_duration, DEFAULT_REFETCH_NS), SP_NS_PER_MS);
+        atomic_store(&r->task.ready, msg->async_fetch->fast_listener);
+    }
+    r->task.start = task_start;
+    r->task.stop = task_stop;
+    sp_live_set_add_task(sp_doc_live(build->doc), &r->task);
+    return r;
+}
+
+struct sp_jwks_remote *sp_jwks_remote_new_aimless(const struct sp_filter_build *build, const struct sp_fetch_target *target,
+                                                  uint64_t cache_ns, struct sp_str label, const struct sp_jwks_stats *stats)
+{
+    assert(build && target && target->cluster && stats);
+    struct sp_jwks_remote *r = make(build, cache_ns, label, stats);
+    r->fetch.target = *target;
+    r->timeout_ns = target->timeout_ns;
+    return r;
+}
+
+void sp_jwks_remote_free(struct sp_jwks_remote *r)
+{
+    if (!r)
+        return;
+    assert(!r->fetch.prober);
+    /* A config that failed to compile is freed before its document's tasks are forgotten. */
+    if (sp_list_linked(&r->task.link))
+        sp_list_remove(&r->task.link);
+    sp_arena_done(&r->arena);
+    sp_arena_done(&r->aim);
+    free(r);
+}
+
+const struct sp_jwks *sp_jwks_remote_keys(const struct sp_jwks_remote *r)
+{
+    assert(r);
+    const struct sp_jwks *keys = sp_live_get(r->live);
+    return keys && sp_jwks_count(keys) ? keys : NULL;
+}
+
+struct sp_live *sp_jwks_remote_live(struct sp_jwks_remote *r)
+{
+    assert(r);
+    return r->live;
+}
+
+bool sp_jwks_remote_tried(const struct sp_jwks_remote *r)
+{
+    assert(r);
+    return atomic_load(&r->tried);
+}
+
+static void on_time(struct sp_timer *t)
+{
+    struct sp_jwks_waiter *w = SP_CONTAINER_OF(t, struct sp_jwks_waiter, timer);
+    sp_jwks_remote_unwait(w);
+    w->woken(w);
+}
+
+/* Whether a fetch runs; if not, whether this caller may ask for one, and then it has. */
+static bool fetching(struct sp_jwks_remote *r, uint64_t now_ns)
+{
+    uint64_t asked_ns = atomic_load(&r->asked_ns);
+    struct sp_worker *prober = atomic_load(&r->prober);
+    if (prober && atomic_load(&r->in_flight))
+        return true;
+    if (!prober || (asked_ns && now_ns < asked_ns + SP_JWKS_ASK_NS) ||
+        !atomic_compare_exchange_strong(&r->asked_ns, &asked_ns, now_ns))
+        return false;
+    atomic_store(&r->in_flight, true);
+    if (!atomic_exchange(&r->ask_posted, true))
+        sp_worker_post(prober, &r->ask);
+    return true;
+}
+
+bool sp_jwks_remote_wait(struct sp_jwks_remote *r, struct sp_jwks_waiter *w, struct sp_turn *turn)
+{
+    assert(r && w && w->woken && turn && !w->remote);
+    struct sp_worker *self = sp_worker_self();
+    if (!self || self->index >= SP_JWKS_WORKERS || r->slots[self->index].n >= SP_JWKS_MAX_WAITERS ||
+        !fetching(r, turn->now_ns))
+        return false;
+    struct slot *s = &r->slots[self->index];
+    s->worker = self;
+    s->n++;
+    w->remote = r;
+    w->worker = self->index;
+    sp_list_push_back(&s->waiters, &w->link);
+    w->timer.fire = on_time;
+    sp_timer_start(turn, &w->timer, r->timeout_ns);
+    atomic_store(&s->waiting, true);
+    /* It may have ended just now, before it could see that somebody waits. */
+    if (!atomic_load(&r->in_flight))
+        wake(s);
+    return true;
+}
+
+void sp_jwks_remote_unwait(struct sp_jwks_waiter *w)
+{
+    assert(w);
+    if (!w->remote)
+        return;
+    w->remote->slots[w->worker].n--;
+    sp_list_remove(&w->link);
+    sp_timer_stop(&w->timer);
+    w->remote = NULL;
+}
+
+void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, struct sp_str scheme, struct sp_str authority,
+                        struct sp_str path)
+{
+    assert(r && prober && path.len);
+    struct sp_fetch_target *t = &r->fetch.target;
+    if (r->fetch.prober && sp_str_eq(t->scheme, scheme) && sp_str_eq(t->authority, authority) && sp_str_eq(t->path, path))
+        return;
+    sp_fetch_stop(&r->fetch);
+    sp_arena_done(&r->aim);
+    sp_arena_init(&r->aim);
+    t->scheme = sp_arena_str(&r->aim, scheme);
+    t->authority = sp_arena_str(&r->aim, authority);
+    t->path = sp_arena_str(&r->aim, path);
+    sp_fetch_start(&r->fetch, prober);
+    atomic_store(&r->prober, prober);
+}
+
+void sp_jwks_remote_halt(struct sp_jwks_remote *r)
+{
+    assert(r);
+    atomic_store(&r->prober, NULL);
+    sp_fetch_stop(&r->fetch);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A key set that is fetched: envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks.  The prober fetches it at start (listening
+ * waits for the first try, unless async_fetch.fast_listener), again before cache_duration is over, and after failures with
+ * growing waits.  While fetching fails the keys that were there last serve on, for SP_JWKS_STALE_NS beyond their
+ * cache_duration; then there are none, and whoever needs one refuses.
+ *
+ * A worker that sees a token whose key is not there asks for the set to be fetched again: at most once in SP_JWKS_ASK_NS
+ * for the whole process, whatever clients send.  While such a fetch runs the request may wait for it.
+ *
+ * Made while a config is compiled, owned by what was compiled, freed with it on the main thread.
+ */
+#ifndef SP_FILTERS_JWKS_REMOTE_H
+#define SP_FILTERS_JWKS_REMOTE_H
+
+#include "config/live.h"
+#include "crypto/jws.h"
+#include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
+#include "filters/fetch.h"
+#include "stats/stats.h"
+
+#define SP_JWKS_ASK_NS (5 * SP_NS_PER_S)
+#define SP_JWKS_STALE_NS (24 * 3600 * SP_NS_PER_S)
+enum { SP_JWKS_WORKERS = 256, SP_JWKS_MAX_WAITERS = 1024 /* of a worker */ };
+
+/* Set by the owner before the config runs, valid as long as the set. */
+struct sp_jwks_stats {
+    struct sp_counter success, failed;
+};
+
+struct sp_jwks_remote;
+
+/* NULL after an error. `label`: which one, for logs and the admin page ("jwt_authn provider login"). */
+struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build,
+                                          const Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks *msg,
+                                          struct sp_str label, const struct sp_jwks_stats *stats);
+/*
+ * One that does not know yet where from (filters/oidc_discovery.h): it fetches nothing until sp_jwks_remote_aim. `target`: all
+ * but scheme, authority and path.
+ */
+struct sp_jwks_remote *sp_jwks_remote_new_aimless(const struct sp_filter_build *build, const struct sp_fetch_target *target,
+                                                  uint64_t cache_ns, struct sp_str label, const struct sp_jwks_stats *stats);
+void sp_jwks_remote_free(struct sp_jwks_remote *r); /* NULL-safe */
+
+/* The keys now, until the end of the turn; NULL: there are none. Any worker. */
+const struct sp_jwks *sp_jwks_remote_keys(const struct sp_jwks_remote *r);
+/* For tests: what a fetch would publish to. */
+struct sp_live *sp_jwks_remote_live(struct sp_jwks_remote *r);
+
+/* A request that waits for a fetch; in the stream's arena, zeroed, `woken` set. */
+struct sp_jwks_waiter {
+    struct sp_list link;
+    struct sp_timer timer;
+    struct sp_jwks_remote *remote; /* set while it waits */
+    unsigned worker;
+    void (*woken)(struct sp_jwks_waiter *w); /* the fetch is over, or its time: look at the keys again */
+};
+/*
+ * The key of a token is not there. True: w->woken will come on this thread, never from inside this call. False: no fetch
+ * runs and none may begin now, so that the answer is what the keys say.
+ */
+bool sp_jwks_remote_wait(struct sp_jwks_remote *r, struct sp_jwks_waiter *w, struct sp_turn *turn);
+/* It does not come any more; a zeroed one is fine. */
+void sp_jwks_remote_unwait(struct sp_jwks_waiter *w);
+
+/*
+ * On the prober's thread: of an aimless one, where from; begins to fetch when that is new.
+ * sp_jwks_remote_halt ends it.
+ */
+void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, struct sp_str scheme, struct sp_str authority,
+                        struct sp_str path);
+void sp_jwks_remote_halt(struct sp_jwks_remote *r);
+/* Whether the first round of fetches is over. Any thread. */
+bool sp_jwks_remote_tried(const struct sp_jwks_remote *r);
+
+#endif

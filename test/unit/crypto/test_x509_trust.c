@@ -89,6 +89,15 @@ static const char script[] =
     "crl root_inter root inter\n"
     "more='-crl_lastupdate 200101000000Z -crl_nextupdate 200201000000Z' crl stale root\n"
     "crl false false_root\n"
+    "more='-crl_lastupdate 200101000000Z -crl_nextupdate 200201000000Z' crl stale_root root leaf0\n"
+    "make short_leaf root 2 \"$leaf\"\n"
+    "cat stale_root.crl empty.crl > old_and_new.crl; cat empty.crl root.crl > no_and_yes.crl; cat root.crl empty.crl > yes_and_no.crl\n"
+    "cat root.pem inter.pem > root_and_inter.pem; cat root.pem leaf0.pem > root_and_leaf.pem\n"
+    "for l in root false; do openssl crl -in $l.crl -outform DER -out ${l}_der.crl; done; head -c 200 empty.crl > cut.crl; cp root.pem nothing.crl\n"
+    "printf '[delta]\\ndeltaCRL=critical,1\\n[partial]\\nissuingDistributionPoint=critical,@idp\\n[idp]\\nonlyuser=TRUE\\n' >> ca.conf\n"
+    "sed -i 's/deltaCRL=critical,1/2.5.29.27=critical,DER:020101/' ca.conf\n"
+    "more='-crlexts delta' crl delta root; more='-crlexts partial' crl partial root\n"
+    "make only_certs - 30 'basicConstraints=critical,CA:true\\nkeyUsage=critical,keyCertSign\\n'; crl no_crl_sign only_certs\n"
     "cat empty.crl inter_empty.crl > both.crl; cat root.crl inter.crl > revoked.crl; cat root_inter.crl inter_empty.crl > inter_revoked.crl\n";
 
 static char dir[] = "/tmp/sp-x509-XXXXXX";
@@ -274,9 +283,102 @@ static void revocation(void **state)
         {"root", "empty", {"leaf1", "inter"}, "unable to get certificate CRL", 0, 0, false, false},
         {"root", "inter_empty", {"leaf1", "inter"}, "unable to get certificate CRL", 1, 0, false, false},
         {"root", "stale", {"leaf0"}, "CRL has expired", 0, 0, false, false},
-        {"root", "false", {"leaf0"}, "CRL signature failure", 0, 0, false, false},
+        {"root", "old_and_new", {"leaf0"}, NULL, 0, 0, false, false},
+        {"root", "no_and_yes", {"leaf0"}, "certificate revoked", 0, 0, false, true}, /* openssl takes one of them */
+        {"root", "yes_and_no", {"leaf0"}, "certificate revoked", 0, 0, false, true},
+        {"root_and_inter", "inter_revoked", {"leaf1"}, "certificate revoked", 1, 0, false, true},
+        {"root_and_leaf", "root", {"leaf0"}, "certificate revoked", 0, 0, false, true}, /* trusted, and revoked */
     };
     ask(q, SP_ARRAY_LEN(q));
+}
+
+static void lists_that_are_refused(void **state)
+{
+    static const struct {
+        const char *name, *why;
+    } cases[] = {
+        {"false", "revocation list 1 in it: it is not signed by the trusted certificate of that name, or that may not sign "
+                  "lists (keyUsage cRLSign)"},
+        {"no_crl_sign", "revocation list 1 in it: it is not signed by the trusted certificate of that name, or that may not "
+                        "sign lists (keyUsage cRLSign)"},
+        {"delta", "revocation list 1 in it: a delta list, one of a part of the certificates, or malformed"},
+        {"partial", "revocation list 1 in it: a delta list, one of a part of the certificates, or malformed"},
+        {"cut", "a PEM block has no end"},
+        {"false_der", "revocation list in DER form: it is not signed by the trusted certificate of that name, or that may "
+                      "not sign lists (keyUsage cRLSign)"},
+        {"nothing", "there is no revocation list in PEM form in it"},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct sp_arena arena;
+        char why[SP_X509_WHY_MAX] = "";
+        sp_arena_init(&arena);
+        struct sp_x509_trust *t = sp_x509_trust_new();
+        const char *trusted = strcmp(cases[i].name, "no_crl_sign") == 0 ? "only_certs" : "root";
+        assert_int_equal(sp_x509_trust_add(t, slurp(&arena, trusted, ".pem"), why), 0);
+        if (sp_x509_trust_add_crl(t, slurp(&arena, cases[i].name, ".crl"), why) == 0 || strcmp(why, cases[i].why) != 0)
+            fail_msg("%s: \"%s\"", cases[i].name, why);
+        sp_x509_trust_free(t);
+        sp_arena_done(&arena);
+    }
+}
+
+/* What may be set otherwise; -1: it is refused, else how many days it is good for. */
+static void policies(void **state)
+{
+    static const struct {
+        const char *crl, *chain[2];
+        struct sp_x509_check check;
+        int days;
+    } cases[] = {
+        {"empty", {"leaf0"}, {0}, 10},
+        {"root_der", {"plain_leaf"}, {0}, 10},
+        {"root_der", {"leaf0"}, {0}, -1},
+        {NULL, {"leaf0"}, {0}, 30},
+        {"stale", {"leaf0"}, {.crl_grace = 3600}, -1},
+        {"stale", {"leaf0"}, {.crl_grace = 40 * 365 * 86400LL}, 30},
+        {"stale_root", {"leaf0"}, {.crl_grace = 40 * 365 * 86400LL}, -1}, /* a late list still revokes */
+        {"stale", {"leaf0"}, {.crl_optional = true}, -1},                /* and is no missing one */
+        {"empty", {"leaf1", "inter"}, {0}, -1},
+        {"empty", {"leaf1", "inter"}, {.crl_optional = true}, 10},
+        {"root_inter", {"leaf1", "inter"}, {.crl_optional = true}, -1},
+        {"inter_empty", {"leaf1", "inter"}, {.crl_leaf_only = true}, 10},
+        {"inter_revoked", {"leaf1", "inter"}, {.crl_leaf_only = true}, 10},
+        {"revoked", {"leaf1", "inter"}, {.crl_leaf_only = true}, -1},
+        {NULL, {"short_leaf"}, {0}, 2},
+        {NULL, {"short_leaf"}, {.now = 3 * 86400}, -1},
+        {NULL, {"short_leaf"}, {.now = 3 * 86400, .allow_expired = true}, INT32_MAX},
+        {"empty", {"short_leaf"}, {.now = 3 * 86400, .allow_expired = true}, 7},
+        {"empty", {"short_leaf"}, {.now = 11 * 86400, .allow_expired = true}, -1},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct sp_arena arena;
+        struct sp_x509 chain[2];
+        struct sp_x509_problem p = {0};
+        struct sp_x509_found found = {0};
+        char why[SP_X509_WHY_MAX];
+        unsigned n = 0;
+        sp_arena_init(&arena);
+        struct sp_x509_trust *t = sp_x509_trust_new();
+        assert_int_equal(sp_x509_trust_add(t, slurp(&arena, "root", ".pem"), why), 0);
+        if (cases[i].crl && sp_x509_trust_add_crl(t, slurp(&arena, cases[i].crl, ".crl"), why) < 0)
+            fail_msg("%s: %s", cases[i].crl, why);
+        for (; n < 2 && cases[i].chain[n]; n++)
+            chain[n] = load(&arena, cases[i].chain[n]);
+        struct sp_x509_check check = cases[i].check;
+        check.purpose = SP_X509_FOR_CLIENT;
+        check.now += time(NULL);
+        check.max_depth = 100;
+        check.ret_found = &found;
+        bool good = sp_x509_trust_verify(t, chain, n, &check, &p);
+        int64_t days = (found.until - check.now + 43200) / 86400;
+        if (good != (cases[i].days >= 0) || (good && days < INT32_MAX && days != cases[i].days))
+            fail_msg("%zu: %s with %s: %s, %lld days", i, cases[i].chain[0], cases[i].crl ? cases[i].crl : "no list",
+                     good ? "good" : p.text, (long long)days);
+        if (good)
+            assert_true(sp_str_eq(found.issuer->subject, chain[0].issuer));
+        sp_x509_trust_free(t);
+        sp_arena_done(&arena);
+    }
 }
 
 static void of_this_day(void **state)
@@ -380,7 +482,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths),      cmocka_unit_test(algorithms),  cmocka_unit_test(name_constraints),
-        cmocka_unit_test(revocation), cmocka_unit_test(of_this_day), cmocka_unit_test(many_candidates),
+        cmocka_unit_test(revocation),
+        cmocka_unit_test(lists_that_are_refused),
+        cmocka_unit_test(policies), cmocka_unit_test(of_this_day), cmocka_unit_test(many_candidates),
         cmocka_unit_test(the_system_bundle),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);

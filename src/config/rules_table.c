@@ -28,6 +28,7 @@
 #define OUR_IP "sallyport.filters.http.ip_restriction.v1."
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
 #define ROUTE "envoy.config.route.v3."
+#define OUR_TLS "sallyport.tls.v1."
 #define SHIELD "sallyport.filters.http.origin_shield.v1."
 #define STAGED "sallyport.filters.http.staged.v1."
 #define TLS "envoy.extensions.transport_sockets.tls.v3."
@@ -311,6 +312,15 @@ static const struct sp_rule rules[] = {
     {OUR_LISTENER_IP "IpRestriction", "deny_lists", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_LISTENER_IP "IpRestriction", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {OUR_LISTENER_IP "IpRestriction", "source", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
+    {OUR_TLS "Ocsp", "cluster", SP_RULE_MIN_LEN, 1, 0},
+    {OUR_TLS "Ocsp", "path", SP_RULE_HEADER_VALUE, 0, 0},
+    {OUR_TLS "Ocsp", "authority", SP_RULE_HEADER_VALUE, 0, 0},
+    {OUR_TLS "Ocsp", "timeout", SP_RULE_MIN_MS, 10, 0},
+    {OUR_TLS "Ocsp", "timeout", SP_RULE_MAX_MS, 10000, 0},
+    {OUR_TLS "Ocsp", "max_age", SP_RULE_MIN_MS, 1000, 0},
+    {OUR_TLS "Ocsp", "max_age", SP_RULE_MAX_MS, 86400000, 0},
+    {OUR_TLS "Ocsp", "max_cached", SP_RULE_RANGE, 1, 65536},
+    {OUR_TLS "Revocation", "expired_crl_grace", SP_RULE_MAX_MS, 2592000000, 0},
 };
 
 const struct sp_rule *sp_rules(size_t *ret_n)

@@ -16,6 +16,7 @@ struct reader {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     const Source *source;
+    size_t max;
 };
 
 static int cannot_read(const struct reader *r, const char *path, int err)
@@ -28,7 +29,7 @@ static int cannot_read(const struct reader *r, const char *path, int err)
 
 static int too_large(const struct reader *r, const char *field)
 {
-    sp_doc_err(r->doc, r->diag, r->source, field, -1, "larger than 1 MiB (is it the right file?)");
+    sp_doc_err(r->doc, r->diag, r->source, field, -1, "larger than %zu MiB (is it the right file?)", r->max >> 20);
     return -EFBIG;
 }
 
@@ -45,7 +46,7 @@ static int copy(const void *p, size_t n, struct sp_secret *ret_secret)
 /* One byte more than allowed is asked for, so that a file that grows meanwhile is noticed too. */
 static int read_fd(const struct reader *r, int fd, struct sp_secret *ret_secret)
 {
-    size_t cap = SP_SECRET_MAX_BYTES + 1, n = 0;
+    size_t cap = r->max + 1, n = 0;
     ssize_t got;
     char *mem = sp_xmalloc(cap + 1);
     int err = 0;
@@ -81,7 +82,7 @@ static int read_file(const struct reader *r, struct sp_secret *ret_secret)
         sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "%s is not a regular file", path);
         err = -EINVAL;
     } else {
-        err = st.st_size > SP_SECRET_MAX_BYTES ? too_large(r, "filename") : read_fd(r, fd, ret_secret);
+        err = (uint64_t)st.st_size > r->max ? too_large(r, "filename") : read_fd(r, fd, ret_secret);
     }
     close(fd);
     return err;
@@ -95,7 +96,7 @@ static int read_env(const struct reader *r, struct sp_secret *ret_secret)
                    "the environment variable %s is not set (set it before the start)", r->source->environment_variable);
         return -ENOENT;
     }
-    if (strlen(value) > SP_SECRET_MAX_BYTES)
+    if (strlen(value) > r->max)
         return too_large(r, "environment_variable");
     return copy(value, strlen(value), ret_secret);
 }
@@ -120,10 +121,10 @@ static int read_any(const struct reader *r, struct sp_secret *ret_secret)
         return read_file(r, ret_secret);
     case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_BYTES:
         n = s->inline_bytes.len;
-        return n > SP_SECRET_MAX_BYTES ? too_large(r, "inline_bytes") : copy(s->inline_bytes.data, n, ret_secret);
+        return n > r->max ? too_large(r, "inline_bytes") : copy(s->inline_bytes.data, n, ret_secret);
     case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_STRING:
         n = strlen(s->inline_string);
-        return n > SP_SECRET_MAX_BYTES ? too_large(r, "inline_string") : copy(s->inline_string, n, ret_secret);
+        return n > r->max ? too_large(r, "inline_string") : copy(s->inline_string, n, ret_secret);
     case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_ENVIRONMENT_VARIABLE:
         return read_env(r, ret_secret);
     default:
@@ -137,7 +138,7 @@ int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Source 
                    struct sp_secret *ret_secret)
 {
     assert(doc && diag && source && ret_secret);
-    struct reader r = {doc, diag, source};
+    struct reader r = {doc, diag, source, flags & SP_SECRET_LARGE ? SP_SECRET_MAX_LARGE : SP_SECRET_MAX_BYTES};
     struct sp_secret s = {0};
     int err = read_any(&r, &s);
     if (err < 0)

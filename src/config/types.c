@@ -25,6 +25,7 @@
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "sallyport/filters/http/staged/v1/staged.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
+#include "sallyport/tls/v1/revocation.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor,
@@ -51,6 +52,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
     &sallyport__filters__http__staged__v1__staged__descriptor,
     &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor,
+    &sallyport__tls__v1__revocation__descriptor,
 };
 
 const ProtobufCMessageDescriptor *sp_type_find(struct sp_str url)

@@ -241,10 +241,23 @@ static const struct sp_wire_cb proxied_cb = {on_choose, on_ready, on_closed, on_
 
 /* ---- the codec's callbacks ---- */
 
+/* The client's certificate was good when it connected. Since then it may have expired, or been revoked by a new list. */
+static bool still_good(struct sp_downstream *d)
+{
+    struct sp_tls *tls = sp_wire_tls(d->wire);
+    if (!tls || sp_tls_still_good(tls))
+        return true;
+    sp_listener_stats_tls_failed(stats(d), sp_tls_failure(tls));
+    d->conn.failure_reason = sp_tls_error(tls);
+    log_peer(d, "the client's certificate is good no longer", d->conn.failure_reason);
+    sp_wire_close(d->wire, true);
+    return false;
+}
+
 static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)
 {
     struct sp_downstream *d = ctx;
-    return sp_stream_accept(&d->owner, cs, h);
+    return still_good(d) && sp_stream_accept(&d->owner, cs, h);
 }
 
 static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)

@@ -313,6 +313,35 @@ struct sp_str sp_tls_peer_der(struct sp_tls *t)
     return t->peer ? t->peer->cert.der : SP_STR_NULL;
 }
 
+const struct sp_str *sp_tls_peer_others(struct sp_tls *t, unsigned *ret_n)
+{
+    assert(t && ret_n);
+    *ret_n = t->peer ? t->peer->n_others : 0;
+    return t->peer ? t->peer->others : NULL;
+}
+
+struct sp_str sp_tls_peer_issuer_der(struct sp_tls *t)
+{
+    assert(t);
+    return t->peer ? t->peer->issuer_der : SP_STR_NULL;
+}
+
+bool sp_tls_still_good(struct sp_tls *t)
+{
+    assert(t && t->ctx->server && t->opened);
+    if (!t->peer || !t->ctx->verify || sp_tls_verify_holds(t->ctx->verify, t->peer->version, t->peer->until))
+        return true;
+    bool good = sp_tls_judge(t);
+    if (t->info)
+        t->info->peer_verified = t->peer->verified;
+    if (!good) {
+        free(t->text);
+        t->failure = (uint8_t)kind_of(t, 0);
+        t->text = sp_tls_explain(t, 0);
+    }
+    return good;
+}
+
 static const char *cipher_name(WOLFSSL *ssl, bool tls13)
 {
     WOLFSSL_CIPHER *c = wolfSSL_get_current_cipher(ssl);

@@ -203,6 +203,12 @@ bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c)
     return c->verify && sp_tls_verify_chain(c->verify);
 }
 
+const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c)
+{
+    assert(c);
+    return c->verify ? sp_tls_verify_ocsp(c->verify) : NULL;
+}
+
 static void tell(const struct sp_x509 *cert, struct sp_str path, bool is_ca,
                  void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
 {
@@ -231,7 +237,8 @@ void sp_tls_ctx_certs(const struct sp_tls_ctx *c, void (*each)(void *arg, const 
     for (unsigned i = 0; i < c->n_members; i++)
         if (c->members[i].has_cert)
             tell(&c->members[i].leaf, c->members[i].path, false, each, arg);
-    const struct sp_x509_trust *trust = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    const struct sp_tls_trust *cas = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    const struct sp_x509_trust *trust = cas ? sp_tls_trust_now(cas) : NULL;
     for (unsigned i = 0; trust && i < sp_x509_trust_count(trust); i++)
-        tell(sp_x509_trust_at(trust, i), sp_tls_verify_trust_path(c->verify), true, each, arg);
+        tell(sp_x509_trust_at(trust, i), sp_tls_trust_path(cas), true, each, arg);
 }

@@ -13,6 +13,7 @@
 
 #include "config/doc.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
+#include "sallyport/tls/v1/revocation.pb-c.h"
 
 struct sp_tls_ctx;
 
@@ -32,6 +33,9 @@ void sp_tls_ctx_unref(struct sp_tls_ctx *c); /* NULL-safe */
 
 /* Whether a peer's certificate is verified against a CA here: certificate matchers elsewhere need it. */
 bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c);
+
+/* Whom to ask about clients' certificates: the document's; NULL: nobody. Asking is the business of whoever has clusters. */
+const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c);
 
 /* For /certs and expiry gauges: calls back for each certificate of the context and each CA. */
 struct sp_tls_cert_info {

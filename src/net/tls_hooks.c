@@ -176,27 +176,44 @@ static int on_send(WOLFSSL *ssl, char *p, int size, void *ctx)
     return size;
 }
 
-static bool judge(struct sp_tls *t, const struct sp_x509 *chain, unsigned n, bool *ret_trusted)
+/* The other certificates are only candidates for the path: one that cannot be read is none. */
+bool sp_tls_judge(struct sp_tls *t)
 {
+    struct sp_tls_peer *p = t->peer;
+    struct sp_x509 chain[SP_X509_MAX_CHAIN] = {p->cert};
     struct sp_str host = sp_str_c(t->host);
-    *ret_trusted = false;
-    if (t->ctx->verify)
-        t->verdict = (uint8_t)sp_tls_verify_peer(t->ctx->verify, chain, n, host, ret_trusted, &t->problem);
-    else
-        t->verdict = host.len && !sp_tls_cert_is_for(chain, host) ? SP_TLS_BAD_NAME : SP_TLS_GOOD;
-    return t->verdict == SP_TLS_GOOD;
-}
-
-/* The others are only candidates for the path: one that cannot be read is none. */
-static bool look_at(struct sp_tls *t, const WOLFSSL_BUFFER_INFO *certs, int n_certs)
-{
-    struct sp_x509 chain[SP_X509_MAX_CHAIN];
+    struct sp_tls_finding f = {.until = INT64_MAX};
     struct sp_arena arena;
     const char *why = NULL;
     unsigned n = 1;
-    bool trusted;
+    sp_arena_init(&arena);
+    for (unsigned i = 0; i < p->n_others && n < SP_X509_MAX_CHAIN; i++)
+        if (sp_x509_parse(p->others[i], &arena, &chain[n], &why) == 0)
+            n++;
+    if (t->ctx->verify)
+        t->verdict = (uint8_t)sp_tls_verify_peer(t->ctx->verify, chain, n, host, &f);
+    else
+        t->verdict = host.len && !sp_tls_cert_is_for(chain, host) ? SP_TLS_BAD_NAME : SP_TLS_GOOD;
+    t->problem = f.problem;
+    p->version = f.version;
+    p->until = f.until;
+    t->judged = t->verdict == SP_TLS_GOOD;
+    p->verified = t->judged && f.trusted;
+    if (f.issuer && t->ctx->verify && sp_tls_verify_ocsp(t->ctx->verify) && !sp_str_eq(p->issuer_der, f.issuer->der))
+        p->issuer_der = sp_arena_str(&p->arena, f.issuer->der);
+    sp_arena_done(&arena);
+    return t->judged;
+}
+
+static bool look_at(struct sp_tls *t, const WOLFSSL_BUFFER_INFO *certs, int n_certs)
+{
+    struct sp_str ders[SP_X509_MAX_CHAIN];
+    const char *why = NULL;
+    unsigned n = 0;
+    for (int i = 0; i < n_certs && n < SP_X509_MAX_CHAIN; i++)
+        ders[n++] = sp_str_n((const char *)certs[i].buffer, certs[i].length);
     sp_tls_peer_unref(t->peer);
-    t->peer = sp_tls_peer_new(sp_str_n((const char *)certs[0].buffer, certs[0].length), &why);
+    t->peer = sp_tls_peer_new(ders, n, &why);
     if (!t->peer && !t->ctx->verify && !t->host)
         return true; /* nobody asked who it is */
     if (!t->peer) {
@@ -204,16 +221,7 @@ static bool look_at(struct sp_tls *t, const WOLFSSL_BUFFER_INFO *certs, int n_ce
         t->problem = (struct sp_x509_problem){why, 0};
         return false;
     }
-    sp_arena_init(&arena);
-    chain[0] = t->peer->cert;
-    for (int i = 1; i < n_certs && n < SP_X509_MAX_CHAIN; i++)
-        if (sp_x509_parse(sp_str_n((const char *)certs[i].buffer, certs[i].length), &arena, &chain[n], &why) == 0)
-            n++;
-    bool good = judge(t, chain, n, &trusted);
-    sp_arena_done(&arena);
-    t->peer->verified = good && trusted;
-    t->judged = good;
-    return good;
+    return sp_tls_judge(t);
 }
 
 /* What wolfSSL may find wrong because the path and the purpose are ours to judge. */

@@ -16,4 +16,7 @@ void sp_tls_hooks_conn(struct sp_tls *t);
 /* Server: looks at the ClientHello that is due. 1: taken (first: t->sni and *ret_choice set); 0: more is needed; -1: t->why. */
 int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_member **ret_choice);
 
+/* Judges the peer's certificate, at the handshake or again; t->verdict has why not. */
+bool sp_tls_judge(struct sp_tls *t);
+
 #endif

@@ -27,15 +27,21 @@ struct build {
     const Certificate *cert;
 };
 
+/* Blocks are decoded beside the context's arena, and only the leaf is copied: the key may stand in the same file. */
 static int read_leaf(struct build *b, struct sp_str pem, const char **ret_why)
 {
+    struct sp_arena scratch, *keep = &b->ctx->arena;
     struct sp_pem block;
-    int r;
+    int r = -EINVAL;
     *ret_why = "there is no certificate in PEM form in it";
-    while ((r = sp_pem_next(&pem, &b->ctx->arena, &block, ret_why)) > 0)
-        if (sp_str_eq(block.label, SP_STR("CERTIFICATE")))
-            return sp_x509_parse(block.der, &b->ctx->arena, &b->m->leaf, ret_why);
-    return -EINVAL;
+    sp_arena_init(&scratch);
+    while (sp_pem_next(&pem, &scratch, &block, ret_why) > 0)
+        if (sp_str_eq(block.label, SP_STR("CERTIFICATE"))) {
+            r = sp_x509_parse(sp_arena_str(keep, block.der), keep, &b->m->leaf, ret_why);
+            break;
+        }
+    sp_arena_done_wipe(&scratch);
+    return r;
 }
 
 static void warn_of_dates(struct build *b)
@@ -183,7 +189,8 @@ static void set_tickets(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
  * would only make every handshake longer. */
 static void name_cas(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 {
-    const struct sp_x509_trust *trust = c->ask_cert && c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    const struct sp_tls_trust *cas = c->ask_cert && c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    const struct sp_x509_trust *trust = cas ? sp_tls_trust_now(cas) : NULL;
     if (!trust || sp_x509_trust_count(trust) > MAX_NAMED_CAS)
         return;
     WOLF_STACK_OF(WOLFSSL_X509_NAME) *names = wolfSSL_sk_X509_NAME_new(NULL);

@@ -24,11 +24,16 @@ struct sp_str sp_tls_serial_text(struct sp_arena *arena, struct sp_str serial)
     return sp_hex(arena, serial.ptr, serial.len);
 }
 
-static int fill(struct sp_tls_peer *p, struct sp_str der, const char **ret_why)
+static int fill(struct sp_tls_peer *p, const struct sp_str *ders, unsigned n, const char **ret_why)
 {
     struct sp_arena *a = &p->arena;
-    if (sp_x509_parse(sp_arena_str(a, der), a, &p->cert, ret_why) < 0)
+    if (sp_x509_parse(sp_arena_str(a, ders[0]), a, &p->cert, ret_why) < 0)
         return -EINVAL;
+    struct sp_str *others = n > 1 ? sp_arena_alloc(a, (n - 1) * sizeof(*others)) : NULL;
+    for (unsigned i = 1; i < n; i++)
+        others[i - 1] = sp_arena_str(a, ders[i]);
+    p->others = others;
+    p->n_others = n - 1;
     p->subject = sp_x509_name_text(a, p->cert.subject);
     p->issuer = sp_x509_name_text(a, p->cert.issuer);
     p->serial = sp_tls_serial_text(a, p->cert.serial);
@@ -49,13 +54,13 @@ static void begin_in(struct sp_arena *a, void *memory, size_t size)
  * Once to see how much it takes, then into memory of that size: it lives as long as the connection does, and an arena's
  * block is several times as large.
  */
-struct sp_tls_peer *sp_tls_peer_new(struct sp_str der, const char **ret_why)
+struct sp_tls_peer *sp_tls_peer_new(const struct sp_str *ders, unsigned n, const char **ret_why)
 {
     _Alignas(16) char scratch[SCRATCH];
     struct sp_tls_peer trial = {0};
-    assert(ret_why);
+    assert(ders && n && ret_why);
     begin_in(&trial.arena, scratch, sizeof(scratch));
-    int r = fill(&trial, der, ret_why);
+    int r = fill(&trial, ders, n, ret_why);
     bool fits = !trial.arena.head;
     size_t used = (size_t)(trial.arena.cur - scratch);
     sp_arena_done(&trial.arena);
@@ -64,7 +69,7 @@ struct sp_tls_peer *sp_tls_peer_new(struct sp_str der, const char **ret_why)
     struct sp_tls_peer *p = sp_xcalloc(1, sizeof(*p) + (fits ? used : 0));
     begin_in(&p->arena, p->memory, fits ? used : 0);
     p->refs = 1;
-    r = fill(p, der, ret_why);
+    r = fill(p, ders, n, ret_why);
     assert(r == 0);
     return p;
 }

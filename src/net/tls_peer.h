@@ -16,12 +16,17 @@ struct sp_tls_peer {
     struct sp_arena arena; /* all of it, DER included; it begins in `memory` */
     struct sp_x509 cert;
     struct sp_str subject, issuer, serial, sha256, spki_sha256; /* as in struct sp_tls_info */
+    const struct sp_str *others;  /* DER of what came behind the leaf; n_others of them */
+    unsigned n_others;
+    struct sp_str issuer_der;     /* of a trusted leaf, where somebody will be asked about it */
     bool verified;
+    uint64_t version;             /* of the CAs and lists that it was judged by */
+    int64_t until;                /* how long that holds, Unix seconds */
     _Alignas(16) char memory[];
 };
 
-/* One reference. NULL when the certificate is malformed, and *ret_why (static) says how. */
-struct sp_tls_peer *sp_tls_peer_new(struct sp_str der, const char **ret_why);
+/* ders: the leaf's and n - 1 others'. One reference. NULL when the leaf is malformed, and *ret_why (static) says how. */
+struct sp_tls_peer *sp_tls_peer_new(const struct sp_str *ders, unsigned n, const char **ret_why);
 struct sp_tls_peer *sp_tls_peer_ref(struct sp_tls_peer *p); /* NULL-safe */
 void sp_tls_peer_unref(struct sp_tls_peer *p);              /* NULL-safe */
 /* Fills the peer_* fields; p may be NULL. */

@@ -6,13 +6,11 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "config/secret.h"
 #include "crypto/hash.h"
 
 typedef Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext Validation;
-typedef Envoy__Config__Core__V3__DataSource Source;
 
-enum { DIGEST = 32, DEFAULT_DEPTH = 100 };
+enum { DIGEST = 32 };
 
 struct pins {
     uint8_t (*v)[DIGEST];
@@ -20,39 +18,12 @@ struct pins {
 };
 
 struct sp_tls_verify {
-    struct sp_x509_trust *trust;
+    struct sp_tls_trust *trust; /* NULL: no CAs */
     struct sp_tls_matchers *matchers;
     struct pins spki, hash;
-    enum sp_x509_purpose purpose; /* the peer's */
-    unsigned max_depth;
+    const Sallyport__Tls__V1__Ocsp *ocsp; /* the document's; NULL: nobody is asked */
     bool accept_untrusted;
-    char *path; /* of trusted_ca */
 };
-
-static int add_pem(const struct sp_doc *doc, struct sp_diag *diag, const Source *source, struct sp_x509_trust *trust,
-                   int (*add)(struct sp_x509_trust *, struct sp_str, char *))
-{
-    struct sp_secret pem = {0};
-    char why[SP_X509_WHY_MAX];
-    if (sp_secret_read(doc, diag, source, 0, &pem) < 0)
-        return -1;
-    int r = add(trust, sp_secret_str(&pem), why);
-    if (r < 0)
-        sp_doc_err(doc, diag, source, NULL, -1, "cannot be used: %s", why);
-    sp_secret_done(&pem);
-    return r;
-}
-
-static void take_trust(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, struct sp_tls_verify *v)
-{
-    if (!msg->trusted_ca)
-        return;
-    v->trust = sp_x509_trust_new();
-    bool file = msg->trusted_ca->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME;
-    v->path = sp_xstrdup(file ? msg->trusted_ca->filename : "<inline>");
-    if (add_pem(doc, diag, msg->trusted_ca, v->trust, sp_x509_trust_add) == 0 && msg->crl)
-        add_pem(doc, diag, msg->crl, v->trust, sp_x509_trust_add_crl);
-}
 
 static int hex_digit(char c)
 {
@@ -102,16 +73,25 @@ static void take_pins(const struct sp_doc *doc, struct sp_diag *diag, const Vali
                        "is not a SHA-256 in hex, with or without colons (openssl x509 -noout -fingerprint -sha256)");
 }
 
-static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, const struct sp_tls_verify *v)
+static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, const struct sp_tls_verify *v,
+                        bool client)
 {
-    if (!v->trust && v->matchers)
+    bool no_ca = !msg->trusted_ca && !msg->system_root_certs; /* what could not be loaded is reported already */
+    if (no_ca && v->matchers)
         sp_doc_err(doc, diag, msg, msg->n_match_typed_subject_alt_names ? "match_typed_subject_alt_names"
                                                                           : "match_subject_alt_names",
                    -1, "says nothing without a trusted_ca: anyone can write any name into a certificate (set trusted_ca)");
-    if (!v->trust && msg->crl)
+    if (no_ca && msg->crl)
         sp_doc_err(doc, diag, msg, "crl", -1, "cannot be checked without the CA that signed it (set trusted_ca)");
+    if (no_ca && msg->custom_validator_config)
+        sp_doc_err(doc, diag, msg, "custom_validator_config", -1, "says nothing without a trusted_ca (set trusted_ca)");
     if (v->accept_untrusted && msg->crl)
         sp_doc_warn(doc, diag, msg, "crl", -1, "refuses nobody, since trust_chain_verification is ACCEPT_UNTRUSTED");
+    if (v->accept_untrusted && v->ocsp)
+        sp_doc_err(doc, diag, v->ocsp, NULL, -1, "cannot ask about certificates without a known issuer (trust_chain_verification "
+                                                 "is ACCEPT_UNTRUSTED)");
+    if (client && v->ocsp)
+        sp_doc_err(doc, diag, v->ocsp, NULL, -1, "is for clients' certificates (set crl for those of origins)");
 }
 
 struct sp_tls_verify *sp_tls_verify_new(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, bool client)
@@ -119,15 +99,15 @@ struct sp_tls_verify *sp_tls_verify_new(const struct sp_doc *doc, struct sp_diag
     assert(doc && diag && msg);
     unsigned errors = diag->n_errors;
     struct sp_tls_verify *v = sp_xcalloc(1, sizeof(*v));
-    v->purpose = client ? SP_X509_FOR_SERVER : SP_X509_FOR_CLIENT;
-    v->max_depth = msg->max_verify_depth ? msg->max_verify_depth->value : DEFAULT_DEPTH;
     v->accept_untrusted =
         msg->trust_chain_verification ==
         ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__CERTIFICATE_VALIDATION_CONTEXT__TRUST_CHAIN_VERIFICATION__ACCEPT_UNTRUSTED;
-    take_trust(doc, diag, msg, v);
+    v->trust = sp_tls_trust_new(doc, diag, msg, client);
+    const Sallyport__Tls__V1__Revocation *revocation = v->trust ? sp_tls_revocation(doc, diag, msg) : NULL;
+    v->ocsp = revocation ? revocation->ocsp : NULL;
     v->matchers = sp_tls_matchers_new(doc, diag, msg);
     take_pins(doc, diag, msg, v);
-    check_sense(doc, diag, msg, v);
+    check_sense(doc, diag, msg, v, client);
     if (diag->n_errors == errors)
         return v;
     sp_tls_verify_free(v);
@@ -138,11 +118,10 @@ void sp_tls_verify_free(struct sp_tls_verify *v)
 {
     if (!v)
         return;
-    sp_x509_trust_free(v->trust);
+    sp_tls_trust_free(v->trust);
     sp_tls_matchers_free(v->matchers);
     free(v->spki.v);
     free(v->hash.v);
-    free(v->path);
     free(v);
 }
 
@@ -156,14 +135,14 @@ bool sp_tls_verify_decides(const struct sp_tls_verify *v)
     return v->trust || v->accept_untrusted || v->spki.n || v->hash.n;
 }
 
-const struct sp_x509_trust *sp_tls_verify_trust(const struct sp_tls_verify *v)
+const struct sp_tls_trust *sp_tls_verify_trust(const struct sp_tls_verify *v)
 {
     return v->trust;
 }
 
-struct sp_str sp_tls_verify_trust_path(const struct sp_tls_verify *v)
+const Sallyport__Tls__V1__Ocsp *sp_tls_verify_ocsp(const struct sp_tls_verify *v)
 {
-    return sp_str_c(v->path);
+    return v->ocsp;
 }
 
 static bool pinned(const struct pins *pins, struct sp_str of)
@@ -177,13 +156,29 @@ static bool pinned(const struct pins *pins, struct sp_str of)
     return false;
 }
 
-enum sp_tls_verdict sp_tls_verify_peer(const struct sp_tls_verify *v, const struct sp_x509 *chain, unsigned n,
-                                       struct sp_str host, bool *ret_trusted, struct sp_x509_problem *ret_problem)
+static bool chain_good(const struct sp_tls_verify *v, const struct sp_x509 *chain, unsigned n, struct sp_tls_finding *f)
 {
-    assert(v && chain && n && ret_trusted && ret_problem);
-    struct sp_x509_check check = {.purpose = v->purpose, .now = time(NULL), .max_depth = v->max_depth};
-    *ret_trusted = v->trust && sp_x509_trust_verify(v->trust, chain, n, &check, ret_problem);
-    if (!*ret_trusted && sp_tls_verify_chain(v))
+    struct sp_x509_found found = {INT64_MAX, NULL};
+    if (!v->trust)
+        return false;
+    const struct sp_x509_trust *trust = sp_tls_trust_now(v->trust);
+    struct sp_x509_check check = sp_tls_trust_check(v->trust, time(NULL));
+    check.ret_found = &found;
+    f->version = sp_x509_trust_version(trust);
+    if (!sp_x509_trust_verify(trust, chain, n, &check, &f->problem))
+        return false;
+    f->until = found.until;
+    f->issuer = found.issuer;
+    return true;
+}
+
+enum sp_tls_verdict sp_tls_verify_peer(const struct sp_tls_verify *v, const struct sp_x509 *chain, unsigned n,
+                                       struct sp_str host, struct sp_tls_finding *ret)
+{
+    assert(v && chain && n && ret);
+    *ret = (struct sp_tls_finding){.until = INT64_MAX};
+    ret->trusted = chain_good(v, chain, n, ret);
+    if (!ret->trusted && sp_tls_verify_chain(v))
         return SP_TLS_BAD_CHAIN;
     if (host.len && !sp_tls_cert_is_for(chain, host))
         return SP_TLS_BAD_NAME;
@@ -192,4 +187,11 @@ enum sp_tls_verdict sp_tls_verify_peer(const struct sp_tls_verify *v, const stru
     if ((v->spki.n || v->hash.n) && !pinned(&v->spki, chain->spki) && !pinned(&v->hash, chain->der))
         return SP_TLS_BAD_PIN;
     return SP_TLS_GOOD;
+}
+
+bool sp_tls_verify_holds(const struct sp_tls_verify *v, uint64_t version, int64_t until)
+{
+    assert(v);
+    return !v->trust || v->accept_untrusted ||
+           (version == sp_x509_trust_version(sp_tls_trust_now(v->trust)) && (until == INT64_MAX || time(NULL) <= until));
 }

@@ -9,8 +9,8 @@
 #ifndef SP_NET_TLS_VERIFY_H
 #define SP_NET_TLS_VERIFY_H
 
-#include "crypto/x509_trust.h"
 #include "net/tls_match.h"
+#include "net/tls_trust.h"
 
 struct sp_tls_verify;
 
@@ -24,17 +24,26 @@ void sp_tls_verify_free(struct sp_tls_verify *v); /* NULL-safe */
 bool sp_tls_verify_chain(const struct sp_tls_verify *v);
 /* There is something to tell good certificates from bad ones by, or ACCEPT_UNTRUSTED says that any will do. */
 bool sp_tls_verify_decides(const struct sp_tls_verify *v);
-/* NULL: no trusted_ca. */
-const struct sp_x509_trust *sp_tls_verify_trust(const struct sp_tls_verify *v);
-struct sp_str sp_tls_verify_trust_path(const struct sp_tls_verify *v);
+/* NULL: no CAs. */
+const struct sp_tls_trust *sp_tls_verify_trust(const struct sp_tls_verify *v);
+/* Whom to ask about a certificate that is good by all else; NULL: nobody. */
+const Sallyport__Tls__V1__Ocsp *sp_tls_verify_ocsp(const struct sp_tls_verify *v);
 
 enum sp_tls_verdict { SP_TLS_GOOD, SP_TLS_BAD_CHAIN, SP_TLS_BAD_NAME, SP_TLS_BAD_PIN };
 
-/*
- * The verdict on chain[0], which came with the others. `host`: the name it has to bear, or empty. *ret_trusted: it
- * chained to a trusted certificate (false with GOOD where the chain is waived). With BAD_CHAIN *ret_problem is set.
- */
+/* What came of looking at a certificate. */
+struct sp_tls_finding {
+    bool trusted;                   /* it chained to a trusted one (false with GOOD where the chain is waived) */
+    uint64_t version;               /* by this sp_x509_trust */
+    int64_t until;                  /* and that holds until then, Unix seconds */
+    const struct sp_x509 *issuer;   /* in the chain or the trust, until the end of the turn; NULL: the leaf itself is trusted */
+    struct sp_x509_problem problem; /* with BAD_CHAIN */
+};
+
+/* The verdict on chain[0], which came with the others. `host`: the name it has to bear, or empty. */
 enum sp_tls_verdict sp_tls_verify_peer(const struct sp_tls_verify *v, const struct sp_x509 *chain, unsigned n,
-                                       struct sp_str host, bool *ret_trusted, struct sp_x509_problem *ret_problem);
+                                       struct sp_str host, struct sp_tls_finding *ret);
+/* Whether that finding need not be looked for again: the CAs and lists are the same, and it is not late. */
+bool sp_tls_verify_holds(const struct sp_tls_verify *v, uint64_t version, int64_t until);
 
 #endif

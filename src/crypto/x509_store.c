@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "crypto/x509_trust.h"
+#include "crypto/x509_store.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,7 +8,6 @@
 
 #include "base/mem.h"
 #include "crypto/pem.h"
-#include "crypto/x509_store.h"
 
 struct sp_x509_trust *sp_x509_trust_new(void)
 {

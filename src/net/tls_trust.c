@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/tls_trust.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/live.h"
+#include "config/secret.h"
+
+typedef Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext Validation;
+typedef Envoy__Config__Core__V3__DataSource Source;
+typedef Sallyport__Tls__V1__Revocation Revocation;
+
+enum { DEFAULT_DEPTH = 100 };
+
+struct sp_tls_trust {
+    const struct sp_doc *doc;
+    const Source *ca, *crl; /* NULL: none */
+    const char *path;       /* of the CA set; borrowed of the document, or static */
+    Source system;          /* what `ca` is for system_root_certs */
+    struct sp_x509_check check;
+    struct sp_x509_trust *fixed; /* or: */
+    struct sp_live *live;
+};
+
+static bool is_file(const Source *s)
+{
+    return s && s->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME;
+}
+
+static int add_pem(const struct sp_tls_trust *t, struct sp_diag *diag, const Source *source, struct sp_x509_trust *trust,
+                   int (*add)(struct sp_x509_trust *, struct sp_str, char *))
+{
+    struct sp_secret text = {0};
+    char why[SP_X509_WHY_MAX];
+    if (sp_secret_read(t->doc, diag, source, SP_SECRET_LARGE, &text) < 0)
+        return -1;
+    int r = add(trust, sp_secret_str(&text), why);
+    if (r < 0)
+        sp_doc_err(t->doc, diag, source, NULL, -1, "cannot be used: %s", why);
+    sp_secret_done(&text);
+    return r;
+}
+
+static void *load(void *ctx, const void *old, struct sp_diag *diag)
+{
+    const struct sp_tls_trust *t = ctx;
+    struct sp_x509_trust *trust = sp_x509_trust_new();
+    (void)old;
+    if (add_pem(t, diag, t->ca, trust, sp_x509_trust_add) == 0 &&
+        (!t->crl || add_pem(t, diag, t->crl, trust, sp_x509_trust_add_crl) == 0))
+        return trust;
+    sp_x509_trust_free(trust);
+    return NULL;
+}
+
+static void unload(void *value)
+{
+    sp_x509_trust_free(value);
+}
+
+static const struct sp_live_kind kind = {.name = "CA set", .load = load, .free = unload};
+
+/* Where distributions keep the roots that they trust. */
+static const char *system_roots(void)
+{
+    static const char *const paths[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(paths); i++)
+        if (access(paths[i], R_OK) == 0)
+            return paths[i];
+    return NULL;
+}
+
+static bool find_ca(struct sp_tls_trust *t, struct sp_diag *diag, const Validation *msg)
+{
+    t->ca = msg->trusted_ca;
+    t->crl = msg->crl;
+    t->path = is_file(t->ca) ? t->ca->filename : "<inline>";
+    if (t->ca || !msg->system_root_certs)
+        return t->ca;
+    t->system = (Source)ENVOY__CONFIG__CORE__V3__DATA_SOURCE__INIT;
+    t->system.specifier_case = ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME;
+    t->system.filename = (char *)system_roots();
+    t->ca = &t->system;
+    t->path = "<system>";
+    if (!t->system.filename)
+        sp_doc_err(t->doc, diag, msg, "system_root_certs", -1,
+                   "this system keeps no CA bundle where one would be (install ca-certificates, or name a file in trusted_ca)");
+    return t->system.filename;
+}
+
+static void take_policy(struct sp_tls_trust *t, struct sp_diag *diag, const Validation *msg)
+{
+    const Revocation *r = sp_tls_revocation(t->doc, diag, msg);
+    struct sp_x509_check *c = &t->check;
+    c->max_depth = msg->max_verify_depth ? msg->max_verify_depth->value : DEFAULT_DEPTH;
+    c->allow_expired = msg->allow_expired_certificate;
+    c->crl_leaf_only = msg->only_verify_leaf_cert_crl;
+    if (!r)
+        return;
+    c->crl_optional = r->missing_crl == SALLYPORT__TLS__V1__REVOCATION__MISSING_CRL__ALLOW_MISSING;
+    c->crl_grace = r->expired_crl_grace ? r->expired_crl_grace->seconds : 0;
+    if (!msg->crl && (c->crl_optional || r->expired_crl_grace))
+        sp_doc_err(t->doc, diag, r, NULL, -1, "there is no list that it could hold for (set crl)");
+}
+
+static void watch(struct sp_tls_trust *t, void *value)
+{
+    char label[256];
+    snprintf(label, sizeof(label), "%s%s%s", t->path, is_file(t->crl) ? " and " : "", is_file(t->crl) ? t->crl->filename : "");
+    t->live = sp_live_new(sp_doc_live(t->doc), &kind, sp_str_c(label), t, value);
+    if (is_file(t->ca))
+        sp_live_watch(t->live, t->ca->filename);
+    if (is_file(t->crl))
+        sp_live_watch(t->live, t->crl->filename);
+}
+
+/*
+ * A client's contexts belong to clusters, which may outlive the document that a live value goes with: what they trust is
+ * read once.
+ */
+struct sp_tls_trust *sp_tls_trust_new(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, bool client)
+{
+    assert(doc && diag && msg);
+    struct sp_tls_trust *t = sp_xcalloc(1, sizeof(*t));
+    t->doc = doc;
+    t->check.purpose = client ? SP_X509_FOR_SERVER : SP_X509_FOR_CLIENT;
+    take_policy(t, diag, msg);
+    void *value = find_ca(t, diag, msg) ? load(t, NULL, diag) : NULL;
+    if (!value) {
+        free(t);
+        return NULL;
+    }
+    if (client || (!is_file(t->ca) && !is_file(t->crl)))
+        t->fixed = value;
+    else
+        watch(t, value);
+    return t;
+}
+
+void sp_tls_trust_free(struct sp_tls_trust *t)
+{
+    if (!t)
+        return;
+    sp_x509_trust_free(t->fixed);
+    free(t);
+}
+
+const struct sp_x509_trust *sp_tls_trust_now(const struct sp_tls_trust *t)
+{
+    assert(t);
+    return t->live ? sp_live_get(t->live) : t->fixed;
+}
+
+struct sp_str sp_tls_trust_path(const struct sp_tls_trust *t)
+{
+    assert(t);
+    return sp_str_c(t->path);
+}
+
+struct sp_x509_check sp_tls_trust_check(const struct sp_tls_trust *t, int64_t now)
+{
+    assert(t);
+    struct sp_x509_check c = t->check;
+    c.now = now;
+    return c;
+}
+
+const Revocation *sp_tls_revocation(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg)
+{
+    assert(doc && diag && msg);
+    if (!msg->custom_validator_config)
+        return NULL;
+    const Revocation *r = sp_doc_any_as(doc, msg->custom_validator_config->typed_config,
+                                        &sallyport__tls__v1__revocation__descriptor);
+    if (!r)
+        sp_doc_err(doc, diag, msg->custom_validator_config, "typed_config", -1,
+                   "no such validator (sallyport.tls.v1.Revocation is the one that is run)");
+    return r;
+}

@@ -115,7 +115,9 @@ static void on_ready(void *ctx)
     if (!tls)
         return;
     d->conn.tls = sp_tls_get_info(tls);
-    d->conn.peer_der = sp_tls_peer_der(tls);
+    d->conn.cert.tls = d->conn.tls;
+    d->conn.cert.der = sp_tls_peer_der(tls);
+    d->conn.cert.others = sp_tls_peer_others(tls, &d->conn.cert.n_others);
     sp_listener_stats_tls(stats(d), d->conn.tls, sp_tls_resumed(tls));
 }
 
@@ -324,7 +326,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->conn.id = next_id(h->worker);
     d->conn.socket = d->conn.peer = *peer;
     d->conn.local = local;
-    d->conn.tls = &sp_tls_info_none;
+    d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
     d->conn.listener = l->name;
     d->owner = (struct sp_stream_owner){
         .snapshot = h->snapshot,

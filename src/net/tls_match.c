@@ -159,7 +159,7 @@ static ptrdiff_t ifind(struct sp_str s, struct sp_str needle)
 static bool match_name(const struct matcher *m, struct sp_str name, bool dns)
 {
     struct sp_str text = sp_str_c(m->text);
-    bool icase = m->icase || dns;
+    bool icase = m->icase;
     switch (m->kind) {
     case EXACT:
         return dns ? sp_tls_dns_covers(name, text) : icase ? sp_str_ieq(name, text) : sp_str_eq(name, text);

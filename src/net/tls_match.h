@@ -3,7 +3,7 @@
  * Names in certificates against the config's matchers and against a host name.  Compiled once; any thread may match.
  *
  * An exact DNS matcher and a host name also match a certificate's wildcard, "*.example.com", which stands for one whole
- * label, the leftmost.  DNS names ignore case, all others do not, unless ignore_case says so.
+ * label, the leftmost, and ignore case.  All other matchers do not, unless ignore_case says so; as in Envoy.
  */
 #ifndef SP_NET_TLS_MATCH_H
 #define SP_NET_TLS_MATCH_H

@@ -97,7 +97,8 @@ static void take_policy(struct sp_tls_trust *t, struct sp_diag *diag, const Vali
 {
     const Revocation *r = sp_tls_revocation(t->doc, diag, msg);
     struct sp_x509_check *c = &t->check;
-    c->max_depth = msg->max_verify_depth ? msg->max_verify_depth->value : DEFAULT_DEPTH;
+    unsigned depth = msg->max_verify_depth ? msg->max_verify_depth->value : DEFAULT_DEPTH;
+    c->max_depth = depth ? depth - 1 : 0; /* Envoy counts the trusted certificate */
     c->allow_expired = msg->allow_expired_certificate;
     c->crl_leaf_only = msg->only_verify_leaf_cert_crl;
     if (!r)

@@ -82,7 +82,7 @@ static const struct sp_tls_info *tls_of(const struct sp_format_input *in, int si
 {
     if (side == UP)
         return &in->info->upstream_tls;
-    return in->info->conn ? in->info->conn->tls : NULL;
+    return in->info->conn ? sp_info_cert(in->info)->tls : NULL;
 }
 
 static void list(struct sp_fmt_value *v, const struct sp_str *items, unsigned n)

@@ -223,13 +223,9 @@ static void client_certificates(struct ctx *x)
     if (m->set_current_client_cert_details) {
         r->subject = bool_or(m->set_current_client_cert_details->subject, false);
         r->cert = m->set_current_client_cert_details->cert;
+        r->chain = m->set_current_client_cert_details->chain;
         r->dns = m->set_current_client_cert_details->dns;
         r->uri = m->set_current_client_cert_details->uri;
-    }
-    if (m->set_current_client_cert_details && m->set_current_client_cert_details->chain) {
-        sp_doc_err(x->build->doc, x->build->diag, m->set_current_client_cert_details, "chain", -1,
-                   "is not run here: only the client's own certificate is kept (set `cert` instead)");
-        x->good = false;
     }
     if ((r->mode == SP_XFCC_APPEND || r->mode == SP_XFCC_SET) && !x->build->tls_verifies)
         sp_doc_warn(x->build->doc, x->build->diag, m, "forward_client_cert_details", -1,

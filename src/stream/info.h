@@ -39,6 +39,17 @@ enum sp_flag {
 #undef X
 };
 
+/*
+ * A client's certificate and what is known of it: the one its TLS connection showed, or one that a proven CDN or load
+ * balancer, where TLS ended, passes on in a header (filters/header_certificate).
+ */
+struct sp_client_cert {
+    const struct sp_tls_info *tls; /* the connection's facts, with the peer_* of this certificate; never NULL */
+    struct sp_str der;             /* empty: none was shown */
+    const struct sp_str *others;   /* DER of what came behind the leaf; n_others of them; unordered, unverified */
+    unsigned n_others;
+};
+
 struct sp_conn_info {
     uint64_t id;
     struct sp_addr socket; /* SOCKET: the TCP peer (Envoy: direct remote address) */
@@ -46,7 +57,7 @@ struct sp_conn_info {
     struct sp_addr local;
     bool tls_used;
     const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
-    struct sp_str peer_der;       /* the client's certificate, if it sent one (sp_tls_peer_der) */
+    struct sp_client_cert cert;   /* of the connection: a stream's is sp_info_cert */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
     struct sp_str listener;       /* name */
 };
@@ -71,6 +82,7 @@ struct sp_stream_info {
     bool client_derived;    /* a derivation was configured and succeeded */
     bool client_failed;     /* a derivation was configured and failed: source CLIENT must refuse */
     bool proven;            /* an enforcing origin shield saw its proof */
+    const struct sp_client_cert *header_cert; /* verified, from a header; NULL: the connection's is the client's */
 
     unsigned response_code; /* 0: none was sent */
     struct sp_str details;  /* RESPONSE_CODE_DETAILS: "via_upstream", "origin_shield_refused{...}" */
@@ -91,5 +103,11 @@ struct sp_stream_info {
     unsigned n_shadow;
     struct sp_str request_id;
 };
+
+/* The client's certificate as this stream has it: what XFCC, logs, filters and bound tokens go by. Never NULL. */
+static inline const struct sp_client_cert *sp_info_cert(const struct sp_stream_info *info)
+{
+    return info->header_cert ? info->header_cert : &info->conn->cert;
+}
 
 #endif

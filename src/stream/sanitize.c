@@ -283,7 +283,7 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
                          bool stranger, struct sp_headers *h)
 {
     assert(hcm && info && client && h);
-    struct found f = {.drop_xfcc = sp_xfcc_drops(&hcm->xfcc, info->conn)};
+    struct found f = {.drop_xfcc = sp_xfcc_drops(&hcm->xfcc, info)};
     walk(h, client, stranger, &f);
     if (hcm->append_xff || stranger)
         append_xff(hcm, &info->conn->peer, f.xff, h);
@@ -302,5 +302,5 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
     if (!client->internal)
         internal_only(hcm, h);
     if (!f.drop_xfcc)
-        sp_xfcc_write(&hcm->xfcc, info->conn, h);
+        sp_xfcc_write(&hcm->xfcc, info, h);
 }

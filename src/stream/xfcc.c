@@ -36,6 +36,21 @@ static void quoted(struct out *o, struct sp_str s)
     put(o, SP_STR("\""));
 }
 
+/* A subject's text quotes by itself (RFC 2253 section 2.4) and is written as it is, as Envoy does; what would end the quoted
+ * string is quoted all the same. */
+static void subject(struct out *o, struct sp_str s)
+{
+    put(o, SP_STR("\""));
+    for (size_t i = 0; i < s.len; i++) {
+        bool pair = s.ptr[i] == '\\' && i + 1 < s.len;
+        if (!pair && (s.ptr[i] == '"' || s.ptr[i] == '\\'))
+            put(o, SP_STR("\\"));
+        put(o, sp_str_n(s.ptr + i, pair ? 2 : 1));
+        i += pair;
+    }
+    put(o, SP_STR("\""));
+}
+
 static void value(struct out *o, struct sp_str s)
 {
     bool plain = true;
@@ -48,11 +63,10 @@ static void value(struct out *o, struct sp_str s)
 }
 
 /* URL-encoded PEM. */
-static void certificate(struct out *o, struct sp_str der)
+static void pem(struct out *o, struct sp_str der)
 {
     struct sp_str text = sp_base64_encode(o->arena, SP_BASE64, der);
-    key(o, SP_STR("Cert"));
-    put(o, SP_STR("\"-----BEGIN%20CERTIFICATE-----%0A"));
+    put(o, SP_STR("-----BEGIN%20CERTIFICATE-----%0A"));
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         put(o, c == '+' ? SP_STR("%2B") : c == '/' ? SP_STR("%2F") : c == '=' ? SP_STR("%3D")
@@ -60,12 +74,24 @@ static void certificate(struct out *o, struct sp_str der)
         if (i % 64 == 63 || i == text.len - 1)
             put(o, SP_STR("%0A"));
     }
-    put(o, SP_STR("-----END%20CERTIFICATE-----%0A\""));
+    put(o, SP_STR("-----END%20CERTIFICATE-----%0A"));
 }
 
-static struct sp_str element(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_arena *arena)
+static void certificates(struct out *o, struct sp_str name, const struct sp_client_cert *cert, bool all)
 {
-    const struct sp_tls_info *tls = conn->tls;
+    if (!cert->der.len)
+        return;
+    key(o, name);
+    put(o, SP_STR("\""));
+    pem(o, cert->der);
+    for (unsigned i = 0; all && i < cert->n_others; i++)
+        pem(o, cert->others[i]);
+    put(o, SP_STR("\""));
+}
+
+static struct sp_str element(const struct sp_xfcc_rules *rules, const struct sp_client_cert *cert, struct sp_arena *arena)
+{
+    const struct sp_tls_info *tls = cert->tls;
     struct out o = {.arena = arena};
     sp_buf_init(&o.b);
     for (unsigned i = 0; i < tls->n_local_uri; i++) {
@@ -76,11 +102,13 @@ static struct sp_str element(const struct sp_xfcc_rules *rules, const struct sp_
         key(&o, SP_STR("Hash"));
         put(&o, tls->peer_sha256);
     }
-    if (rules->cert && conn->peer_der.len)
-        certificate(&o, conn->peer_der);
+    if (rules->cert)
+        certificates(&o, SP_STR("Cert"), cert, false);
+    if (rules->chain)
+        certificates(&o, SP_STR("Chain"), cert, true);
     if (rules->subject) {
         key(&o, SP_STR("Subject"));
-        quoted(&o, tls->peer_subject);
+        subject(&o, tls->peer_subject);
     }
     for (unsigned i = 0; rules->uri && i < SP_MAX(tls->n_peer_uri, 1u); i++) {
         key(&o, SP_STR("URI"));
@@ -96,21 +124,21 @@ static struct sp_str element(const struct sp_xfcc_rules *rules, const struct sp_
     return sp_str_n(text, n);
 }
 
-bool sp_xfcc_drops(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn)
+bool sp_xfcc_drops(const struct sp_xfcc_rules *rules, const struct sp_stream_info *info)
 {
-    assert(rules && conn);
+    assert(rules && info);
     if (rules->mode == SP_XFCC_ALWAYS_FORWARD_ONLY)
         return false;
-    return rules->mode == SP_XFCC_SANITIZE || !conn->tls_used || !conn->tls->peer_presented ||
-           !conn->tls->peer_verified;
+    const struct sp_tls_info *tls = sp_info_cert(info)->tls;
+    return rules->mode == SP_XFCC_SANITIZE || !tls->peer_presented || !tls->peer_verified;
 }
 
-void sp_xfcc_write(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h)
+void sp_xfcc_write(const struct sp_xfcc_rules *rules, const struct sp_stream_info *info, struct sp_headers *h)
 {
-    assert(rules && conn && h && !sp_xfcc_drops(rules, conn));
+    assert(rules && info && h && !sp_xfcc_drops(rules, info));
     if (rules->mode != SP_XFCC_APPEND && rules->mode != SP_XFCC_SET)
         return;
-    struct sp_str own = element(rules, conn, h->arena);
+    struct sp_str own = element(rules, sp_info_cert(info), h->arena);
     struct sp_str there = rules->mode == SP_XFCC_APPEND ? sp_headers_joined(h, SP_STR("x-forwarded-client-cert"))
                                                          : SP_STR_NULL;
     if (there.len)

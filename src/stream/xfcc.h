@@ -14,12 +14,12 @@ enum sp_xfcc_mode { SP_XFCC_SANITIZE, SP_XFCC_FORWARD_ONLY, SP_XFCC_APPEND, SP_X
 
 struct sp_xfcc_rules {
     uint8_t mode; /* enum sp_xfcc_mode, the numbers of ForwardClientCertDetails */
-    bool subject, cert, dns, uri;
+    bool subject, cert, chain, dns, uri;
 };
 
 /* The header is taken away. A certificate that was presented and not verified counts as none. */
-bool sp_xfcc_drops(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn);
+bool sp_xfcc_drops(const struct sp_xfcc_rules *rules, const struct sp_stream_info *info);
 /* Where it is not: writes what the rules say. */
-void sp_xfcc_write(const struct sp_xfcc_rules *rules, const struct sp_conn_info *conn, struct sp_headers *h);
+void sp_xfcc_write(const struct sp_xfcc_rules *rules, const struct sp_stream_info *info, struct sp_headers *h);
 
 #endif

@@ -22,7 +22,7 @@ static struct sp_doc *load(struct sp_diag *diag, struct sp_str text)
 static void fill(struct sp_stream_info *info, struct sp_conn_info *conn, struct sp_tls_info *tls, struct sp_headers *h,
                  struct sp_metadata *m, const struct sp_str *any)
 {
-    conn->tls = tls;
+    conn->tls = conn->cert.tls = tls;
     info->conn = conn;
     info->details = info->route_name = info->vhost_name = info->upstream_cluster = info->request_id = *any;
     info->termination_details = info->upstream_failure_reason = conn->failure_reason = conn->listener = *any;

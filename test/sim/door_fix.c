@@ -111,7 +111,7 @@ struct door *door_open(const char *filters, const char *more, const char *routes
         fail_msg("%s", t_config_said(&d->config));
     sp_turn_init(&d->turn);
     sp_turn_begin(&d->turn, 1000 * SP_NS_PER_S, 1800000000 * (int64_t)SP_NS_PER_S);
-    d->conn.tls = &sp_tls_info_none;
+    d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
     sp_addr_parse(SP_STR("192.0.2.5:1234"), &d->conn.peer);
     d->conn.socket = d->conn.peer;
     sp_addr_parse(SP_STR("198.51.100.1:8080"), &d->conn.local);

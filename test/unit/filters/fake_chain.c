@@ -13,7 +13,7 @@ void fake_stream_init(struct fake_stream *s, const char *path)
     sp_turn_init(&s->turn);
     sp_turn_begin(&s->turn, SP_NS_PER_S, 1800000000 * (int64_t)SP_NS_PER_S);
     s->info.conn = &s->conn;
-    s->conn.tls = &s->tls;
+    s->conn.tls = s->conn.cert.tls = &s->tls;
     s->info.start_ns = s->turn.now_ns;
     s->info.start_wall_ns = s->turn.wall_ns;
     s->info.protocol = SP_HTTP_2;

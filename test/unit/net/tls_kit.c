@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/mem.h"
 #include "tls_kit.h"
 
 #include <setjmp.h>
@@ -92,13 +93,37 @@ static struct sp_tls_ctx *compile(bool server, const char *yaml, struct t_config
     return server ? sp_tls_ctx_server(c->doc, &c->diag, c->msg) : sp_tls_ctx_client(c->doc, &c->diag, c->msg, h2_and_h1);
 }
 
+/* What a context reads from files lives with the document: both are kept to the end. */
+static struct kept {
+    struct kept *next;
+    struct t_config c;
+} *kept;
+
+static void forget(void)
+{
+    for (struct kept *k = kept, *next; k; k = next) {
+        next = k->next;
+        t_config_done(&k->c);
+        free(k);
+    }
+}
+
+static void keep(const struct t_config *c)
+{
+    struct kept *k = sp_xmalloc(sizeof(*k));
+    if (!kept)
+        atexit(forget);
+    *k = (struct kept){kept, *c};
+    kept = k;
+}
+
 static struct sp_tls_ctx *good(bool server, const char *yaml)
 {
     struct t_config c;
     struct sp_tls_ctx *ctx = compile(server, yaml, &c);
     if (!ctx)
         fail_msg("%s", t_config_said(&c));
-    t_config_done(&c);
+    keep(&c);
     return ctx;
 }
 

@@ -15,7 +15,7 @@ void t_stream_init(struct t_stream *s)
     sp_addr_parse(SP_STR("198.51.100.7:6000"), &s->conn.peer);
     sp_addr_parse(SP_STR("10.0.0.1:8443"), &s->conn.local);
     s->info.conn = &s->conn;
-    s->conn.tls = &s->tls;
+    s->conn.tls = s->conn.cert.tls = &s->tls;
     s->info.start_ns = 1000000000;
     s->info.start_wall_ns = 1700000000123456789;
     s->info.rx_end_ns = 1010000000;

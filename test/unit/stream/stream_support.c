@@ -182,7 +182,7 @@ struct world *world_new(const char *yaml, const char *filters, const char *route
     sp_turn_init(&w->turn);
     sp_turn_begin(&w->turn, 1000 * SP_NS_PER_S, 1795545884ll * 1000000000);
     w->conn.id = 1;
-    w->conn.tls = &sp_tls_info_none;
+    w->conn.tls = w->conn.cert.tls = &sp_tls_info_none;
     sp_addr_parse(SP_STR("192.0.2.5:1234"), &w->conn.peer);
     w->conn.socket = w->conn.peer;
     sp_addr_parse(SP_STR("198.51.100.1:8080"), &w->conn.local);

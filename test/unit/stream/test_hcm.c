@@ -201,7 +201,6 @@ static void test_other_refusals(void **state)
             "cidr_ranges[0]: x/8: ");
     refused("strip_any_host_port: true\nstrip_matching_host_port: true\n", NULL, NULL,
             "strip_matching_host_port: cannot stand beside strip_any_host_port");
-    refused("set_current_client_cert_details: {chain: true}\n", NULL, NULL, "chain: is not run here");
     refused("http_protocol_options: {default_host_for_http_10: \"a b\"}\n", NULL, NULL,
             "default_host_for_http_10: \"a b\" is no host name with an optional port");
     refused(NULL, NULL, "- {match: {prefix: /}, route: {cluster: unknown}}\n", "unknown");

@@ -58,7 +58,9 @@ static struct sp_conn_info client_with_certificate(void)
                          uri[] = {SP_STR_INIT("spiffe://a"), SP_STR_INIT("u;v")},
                          dns[] = {SP_STR_INIT("a.test"), SP_STR_INIT("evil,By=x")};
     static struct sp_tls_info tls;
-    struct sp_conn_info conn = {.tls_used = true, .tls = &tls, .peer_der = SP_STR_INIT("\x30\x03\xfb\xff\xfe")};
+    static const struct sp_str others[] = {SP_STR_INIT("\x30\x01\x01"), SP_STR_INIT("\x30\x01\x02")};
+    struct sp_conn_info conn = {.tls_used = true, .tls = &tls,
+                                .cert = {&tls, SP_STR_INIT("\x30\x03\xfb\xff\xfe"), others, 2}};
     tls = (struct sp_tls_info){
         .peer_presented = true, .peer_verified = true, .peer_subject = SP_STR_INIT("CN=a\"b,O=c"),
         .peer_sha256 = SP_STR_INIT("abcd"), .local_uri = local, .n_local_uri = 1, .peer_uri = uri, .n_peer_uri = 2,
@@ -67,17 +69,20 @@ static struct sp_conn_info client_with_certificate(void)
     return conn;
 }
 
+static const struct sp_client_cert *from_header;
+
 /* What the header is after the rules were applied to a request that came with `in`; NULL: it has none. */
 static const char *xfcc(struct sp_xfcc_rules rules, const struct sp_conn_info *conn, const char *in)
 {
     struct sp_headers h;
+    struct sp_stream_info info = {.conn = conn, .header_cert = from_header};
     sp_headers_init(&h, &arena);
     if (in)
         sp_headers_add_id(&h, SP_H_X_FORWARDED_CLIENT_CERT, sp_str_c(in));
-    if (sp_xfcc_drops(&rules, conn))
+    if (sp_xfcc_drops(&rules, &info))
         sp_headers_remove_id(&h, SP_H_X_FORWARDED_CLIENT_CERT);
     else
-        sp_xfcc_write(&rules, conn, &h);
+        sp_xfcc_write(&rules, &info, &h);
     assert_true(sp_headers_count(&h, SP_STR("x-forwarded-client-cert")) <= 1);
     struct sp_str v = sp_headers_get_id(&h, SP_H_X_FORWARDED_CLIENT_CERT);
     return v.ptr ? text(v) : NULL;
@@ -85,10 +90,10 @@ static const char *xfcc(struct sp_xfcc_rules rules, const struct sp_conn_info *c
 
 static void test_xfcc_modes(void **state)
 {
-    struct sp_conn_info with = client_with_certificate(), without = {.tls = &sp_tls_info_none}, unverified = with;
+    struct sp_conn_info with = client_with_certificate(), without = {.tls = &sp_tls_info_none, .cert.tls = &sp_tls_info_none}, unverified = with;
     struct sp_tls_info bad = *with.tls;
     bad.peer_verified = false;
-    unverified.tls = &bad;
+    unverified.tls = unverified.cert.tls = &bad;
     struct sp_xfcc_rules r = {0};
     assert_null(xfcc(r, &with, "By=forged"));
     r.mode = SP_XFCC_FORWARD_ONLY;
@@ -114,11 +119,32 @@ static void test_xfcc_parts(void **state)
     assert_string_equal(xfcc(r, &with, NULL), "By=spiffe://door;Hash=abcd;Subject=\"CN=a\\\"b,O=c\";URI=spiffe://a;"
                                               "URI=\"u;v\";DNS=a.test;DNS=\"evil,By=x\"");
     struct sp_tls_info bare = {.peer_presented = true, .peer_verified = true, .peer_sha256 = with.tls->peer_sha256};
-    with.tls = &bare;
+    with.tls = with.cert.tls = &bare;
     assert_string_equal(xfcc(r, &with, NULL), "Hash=abcd;Subject=\"\";URI=");
+    static const char *const subjects[][2] = {
+        {"CN=a\\, b", "CN=a\\, b"}, {"CN=\\\"", "CN=\\\""}, {"CN=\\\\\"", "CN=\\\\\\\""}, {"CN=a\\", "CN=a\\\\"}};
+    for (size_t i = 0; i < SP_ARRAY_LEN(subjects); i++) {
+        r = (struct sp_xfcc_rules){.mode = SP_XFCC_SET, .subject = true};
+        bare.peer_subject = sp_str_c(subjects[i][0]);
+        char want[64];
+        snprintf(want, sizeof(want), "Hash=abcd;Subject=\"%s\"", subjects[i][1]);
+        assert_string_equal(xfcc(r, &with, NULL), want);
+    }
     r = (struct sp_xfcc_rules){.mode = SP_XFCC_SET, .cert = true};
     assert_string_equal(xfcc(r, &with, NULL), "Hash=abcd;Cert=\"-----BEGIN%20CERTIFICATE-----%0AMAP7%2F%2F4%3D%0A"
                                               "-----END%20CERTIFICATE-----%0A\"");
+#define PEM(text) "-----BEGIN%20CERTIFICATE-----%0A" text "%0A-----END%20CERTIFICATE-----%0A"
+    r = (struct sp_xfcc_rules){.mode = SP_XFCC_SET, .cert = true, .chain = true};
+    assert_string_equal(xfcc(r, &with, NULL), "Hash=abcd;Cert=\"" PEM("MAP7%2F%2F4%3D") "\";Chain=\"" PEM("MAP7%2F%2F4%3D")
+                                              PEM("MAEB") PEM("MAEC") "\"");
+    /* One from a header stands in for the connection's, and is as good on a plain one. */
+    struct sp_conn_info plain = {.tls = &sp_tls_info_none, .cert.tls = &sp_tls_info_none};
+    struct sp_tls_info viewer = {.peer_presented = true, .peer_verified = true, .peer_sha256 = SP_STR("beef")};
+    struct sp_client_cert cert = {.tls = &viewer, .der = SP_STR("\x30\x01\x03")};
+    from_header = &cert;
+    assert_string_equal(xfcc(r, &with, NULL), "Hash=beef;Cert=\"" PEM("MAED") "\";Chain=\"" PEM("MAED") "\"");
+    assert_string_equal(xfcc(r, &plain, "By=forged"), "Hash=beef;Cert=\"" PEM("MAED") "\";Chain=\"" PEM("MAED") "\"");
+    from_header = NULL;
     sp_arena_done(&arena);
 }
 

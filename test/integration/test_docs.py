@@ -21,6 +21,22 @@ HCM = '''- name: http
     use_remote_address: true
 '''
 CLUSTERS = ("origin", "web", "api", "api-v2")
+JWT = '''http_filters:
+- name: jwt
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
+    providers:
+      login:
+'''
+# Where keys come from: with TLS, or a warning would say so.
+ISSUER = '''transport_socket:
+  name: tls
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+    sni: issuer.example
+    common_tls_context: {validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}, match_typed_subject_alt_names: [
+      {san_type: DNS, matcher: {exact: issuer.example}}]}}
+'''
 # What the connection manager, a filter chain, a listener and a cluster are made of, for a block that begins with it.
 MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
            "http2_protocol_options", "local_reply_config", "normalize_path")
@@ -56,7 +72,8 @@ def config(manager="", chain="", listener="", of_cluster=""):
         listener += "filter_chains:\n- " + indent(chain + "filters:\n" + HCM + indent(manager, 4), 2)[2:]
     return ("static_resources:\n  listeners:\n  - name: door\n"
             "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) + "  clusters:\n" +
-            "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS))
+            "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS) +
+            indent(cluster("issuer", ISSUER), 2))
 
 
 def wrap(block):
@@ -65,6 +82,8 @@ def wrap(block):
         return block
     if first.startswith("- name"):
         return config(manager="http_filters:\n" + block)
+    if first == "remote_jwks":
+        return config(manager=JWT + indent(block, 8))
     if first in CHAIN and "UpstreamTlsContext" not in block:
         return config(chain=block)
     if first in LISTENER:

@@ -11,6 +11,7 @@
 
 struct sp_cluster;       /* clusters/cluster.h; opaque here */
 struct sp_header_ops;    /* stream/header_ops.h: compiled headers to add and remove; opaque here */
+struct sp_rate_limits;   /* stream/rate_limits.h: what requests are counted by; opaque here */
 struct sp_filter_configs; /* typed_per_filter_config, compiled by stream/; opaque here */
 
 /* What the compiler of a route table gives, so that this layer stays pure. */
@@ -29,6 +30,9 @@ struct sp_route_build {
      * of the *Entry messages, all of which have the layout { base; char *key; Google__Protobuf__Any *value; }. */
     struct sp_filter_configs *(*filter_configs)(void *ctx, const void *msg, const void *entries, size_t n);
     void (*filter_configs_free)(struct sp_filter_configs *c);
+    /* Compile a list of rate limits; NULL when it is empty. Errors go to diag. */
+    struct sp_rate_limits *(*rate_limits)(void *ctx, Envoy__Config__Route__V3__RateLimit *const *list, size_t n);
+    void (*rate_limits_free)(struct sp_rate_limits *l);
 };
 
 enum sp_route_kind { SP_ROUTE_CLUSTER, SP_ROUTE_REDIRECT, SP_ROUTE_DIRECT };
@@ -83,6 +87,7 @@ struct sp_route {
     uint64_t idle_timeout_ns;      /* has_idle_timeout; 0: none */
     uint64_t max_stream_duration_ns;
     bool has_idle_timeout, has_max_stream_duration;
+    struct sp_rate_limits *rate_limits;
     /* SP_ROUTE_DIRECT */
     unsigned direct_status;
     struct sp_str direct_body;
@@ -94,6 +99,7 @@ struct sp_vhost {
     struct sp_str name;
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
+    struct sp_rate_limits *rate_limits;
     uint8_t require_tls; /* 0 none, 1 external only, 2 all */
 };
 

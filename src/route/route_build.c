@@ -151,6 +151,8 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
         r->auto_host_rewrite = msg->auto_host_rewrite && msg->auto_host_rewrite->value;
     r->append_x_forwarded_host = msg->append_x_forwarded_host;
     timeouts(r, msg);
+    if (b->rate_limits)
+        r->rate_limits = b->rate_limits(b->ctx, msg->rate_limits, msg->n_rate_limits);
     r->retry = c->retry;
     if (msg->retry_policy) {
         r->retry = sp_retry_policy_new(b, c->arena, msg->retry_policy);
@@ -233,6 +235,8 @@ void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c)
         b->header_ops_free(r->header_ops);
     if (b->filter_configs_free && r->filter_configs)
         b->filter_configs_free(r->filter_configs);
+    if (b->rate_limits_free && r->rate_limits)
+        b->rate_limits_free(r->rate_limits);
     if (r->retry != c->retry)
         sp_retry_policy_done(r->retry);
     sp_route_match_free((struct sp_route_match *)(uintptr_t)r->match);

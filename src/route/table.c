@@ -36,6 +36,7 @@ struct sp_route_table {
     unsigned n_internal_only;
     void (*header_ops_free)(struct sp_header_ops *ops);
     void (*filter_configs_free)(struct sp_filter_configs *c);
+    void (*rate_limits_free)(struct sp_rate_limits *l);
 };
 
 /* Enters one virtual host's domains. */
@@ -102,6 +103,8 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_build *b, bool
     if (b->filter_configs)
         v->pub.filter_configs = b->filter_configs(b->ctx, msg, msg->typed_per_filter_config,
                                                   msg->n_typed_per_filter_config);
+    if (b->rate_limits)
+        v->pub.rate_limits = b->rate_limits(b->ctx, msg->rate_limits, msg->n_rate_limits);
     return routes(v, &c, msg) && good;
 }
 
@@ -124,6 +127,7 @@ struct sp_route_table *sp_route_table_new(const struct sp_route_build *b, const 
     sp_arena_init(&t->arena);
     t->header_ops_free = b->header_ops_free;
     t->filter_configs_free = b->filter_configs_free;
+    t->rate_limits_free = b->rate_limits_free;
     t->name = sp_arena_str(&t->arena, sp_str_c(msg->name));
     t->most_specific_wins = msg->most_specific_header_mutations_wins;
     t->ignore_port = msg->ignore_port_in_host_matching;
@@ -154,7 +158,8 @@ struct sp_route_table *sp_route_table_new(const struct sp_route_build *b, const 
 
 static void vhost_done(struct sp_route_table *t, struct vhost *v)
 {
-    struct sp_route_build b = {.header_ops_free = t->header_ops_free, .filter_configs_free = t->filter_configs_free};
+    struct sp_route_build b = {.header_ops_free = t->header_ops_free, .filter_configs_free = t->filter_configs_free,
+                               .rate_limits_free = t->rate_limits_free};
     struct sp_route_ctx c = {.build = &b, .retry = v->retry};
     for (unsigned i = 0; i < v->n_routes; i++)
         sp_route_done(&v->routes[i], &c);
@@ -164,6 +169,8 @@ static void vhost_done(struct sp_route_table *t, struct vhost *v)
         t->header_ops_free(v->pub.header_ops);
     if (t->filter_configs_free && v->pub.filter_configs)
         t->filter_configs_free(v->pub.filter_configs);
+    if (t->rate_limits_free && v->pub.rate_limits)
+        t->rate_limits_free(v->pub.rate_limits);
 }
 
 void sp_route_table_free(struct sp_route_table *t)

@@ -11,6 +11,7 @@
 #include "stream/filter_configs.h"
 #include "stream/hcm_impl.h"
 #include "stream/header_ops.h"
+#include "stream/rate_limits.h"
 
 struct route_ctx {
     struct sp_hcm *h;
@@ -38,6 +39,12 @@ static struct sp_filter_configs *filter_configs(void *ctx, const void *msg, cons
     return sp_filter_configs_new(x->build->doc, x->build->diag, &x->h->plan, x->h->builds, msg, entries, n);
 }
 
+static struct sp_rate_limits *rate_limits(void *ctx, Envoy__Config__Route__V3__RateLimit *const *list, size_t n)
+{
+    const struct route_ctx *x = ctx;
+    return sp_rate_limits_new(x->build->doc, x->build->diag, list, n);
+}
+
 static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
 {
     const struct route_ctx *x = ctx;
@@ -51,6 +58,7 @@ static bool routes(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_
         .doc = build->doc, .diag = build->diag, .ctx = &ctx, .find_cluster = find_cluster,
         .header_ops = header_ops, .header_ops_free = sp_header_ops_free,
         .filter_configs = filter_configs, .filter_configs_free = sp_filter_configs_free,
+        .rate_limits = rate_limits, .rate_limits_free = sp_rate_limits_free,
     };
     h->routes = sp_route_table_new(&b, msg->route_config);
     return h->routes != NULL;

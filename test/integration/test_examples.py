@@ -118,6 +118,21 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/echo", "-H", f"authorization: Bearer {t}").status, 403)
         self.run_example(read("examples/jwt/sallyport.yaml"), check)
 
+    def test_rate_limit(self):
+        def check(e):
+            bearer = lambda sub: ["-H", "authorization: Bearer " + good_token(iss="https://issuer.example.com", aud="api.example.com", sub=sub)]
+            ask = lambda path, viewer, *args: e.get(path, *self.secret, "-H", "true-client-ip: " + viewer, *args).status
+            alice, bob = bearer("alice"), bearer("bob")
+            # The reports of one user, wherever she comes from.
+            self.assertEqual([ask("/reports", f"192.0.2.{i}", *alice) for i in range(3)], [404, 404, 429])
+            self.assertEqual([ask("/reports", "192.0.2.1", *bob), ask("/echo", "192.0.2.1", *alice)], [404, 200])
+            # One viewer, without any token: 401 until his bucket is empty.
+            flood = [ask("/echo", "2001:db8::" + hex(i)[2:]) for i in range(60)]
+            self.assertEqual(flood[:20], [401] * 20)
+            self.assertIn(429, flood)
+            self.assertEqual(ask("/echo", "198.51.100.1", *bob), 200)
+        self.run_example(read("examples/rate-limit/sallyport.yaml"), check)
+
     def test_proxy_protocol(self):
         def check(e):
             secret = f"x-origin-verify: {SECRET}"

@@ -51,6 +51,12 @@ int sp_proxy_gate_read(const struct sp_proxy_gate *g, struct sp_buf *in, struct 
 {
     assert(g && g->set && in && ret && ret_why);
     int r = sp_proxy_parse(in, ret, ret_why);
+    if (g->disallowed[ret->version]) { /* whatever else is in it, and as soon as that is known */
+        sp_counter_inc(g->found[ret->version]);
+        sp_counter_inc(g->refused[ret->version]);
+        *ret_why = "PROXY protocol: this version is disallowed";
+        return -1;
+    }
     if (r == 0)
         return 0;
     if (r == -ENOENT && g->optional) {
@@ -60,11 +66,6 @@ int sp_proxy_gate_read(const struct sp_proxy_gate *g, struct sp_buf *in, struct 
     if (r < 0)
         return refuse(g, ret->version);
     sp_counter_inc(g->found[ret->version]);
-    if (g->disallowed[ret->version]) {
-        sp_counter_inc(g->refused[ret->version]);
-        *ret_why = "PROXY protocol: this version is disallowed";
-        return -1;
-    }
     sp_buf_drain(in, ret->len);
     return 1;
 }

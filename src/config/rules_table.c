@@ -26,6 +26,7 @@
 #define MUTATION "envoy.config.common.mutation_rules.v3."
 #define LIMIT "envoy.extensions.common.ratelimit.v3."
 #define LOCAL_LIMIT "envoy.extensions.filters.http.local_ratelimit.v3."
+#define OUR_BOOTSTRAP "sallyport.bootstrap.v1."
 #define OURS "sallyport.common.v1."
 #define OUR_IP "sallyport.filters.http.ip_restriction.v1."
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
@@ -50,6 +51,8 @@ static const struct sp_rule rules[] = {
     {BOOTSTRAP "Admin", "address", SP_RULE_REQUIRED, 0, 0},
     {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MIN_MS, 1, 0},
     {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MAX_MS, 300000, 0},
+    {BOOTSTRAP "RuntimeLayer", "name", SP_RULE_MIN_LEN, 1, 0},
+    {BOOTSTRAP "RuntimeLayer", "static_layer", SP_RULE_ONEOF, 0, 0},
     {CLUSTER "Cluster", "name", SP_RULE_MIN_LEN, 1, 0},
     {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0), 0},
     {CLUSTER "Cluster", "connect_timeout", SP_RULE_POSITIVE, 0, 0},
@@ -285,6 +288,7 @@ static const struct sp_rule rules[] = {
     {"envoy.type.v3.TokenBucket", "tokens_per_fill", SP_RULE_RANGE, 1, U32_MAX},
     {"envoy.type.v3.TokenBucket", "fill_interval", SP_RULE_REQUIRED, 0, 0},
     {"envoy.type.v3.TokenBucket", "fill_interval", SP_RULE_POSITIVE, 0, 0},
+    {OUR_BOOTSTRAP "NoRoute", "status", SP_RULE_RANGE, 400, 599},
     {OURS "AddressList", "name", SP_RULE_MIN_LEN, 1, 0},
     {OURS "AddressList", "path", SP_RULE_MIN_LEN, 1, 0},
     {OURS "AddressList", "services", SP_RULE_NOT_EMPTY, 0, 0},

@@ -216,6 +216,8 @@ static void bury(struct sp_grave *g)
 {
     struct sp_downstream *d = SP_CONTAINER_OF(g, struct sp_downstream, grave);
     struct sp_downstream_home *h = d->home;
+    sp_cx_limit_give(&h->listener->limit);
+    sp_cx_limit_give(&h->listener->global_limit);
     if (h->snapshot)
         sp_snapshot_unref(h->snapshot, h->worker->index);
     free(d);

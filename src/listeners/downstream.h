@@ -20,7 +20,7 @@ struct sp_downstream_home {
     void (*emptied)(struct sp_downstream_home *h); /* the last connection went; may be NULL */
 };
 
-/* Takes over an accepted descriptor. 0 or negative errno (the descriptor is closed then, too). */
+/* Takes over an accepted descriptor and what the listener's limits were asked for it. 0 or negative errno (the descriptor is closed then, too). */
 int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_addr *peer);
 /* All of them: no new streams, close after the last one. */
 void sp_downstream_drain_all(struct sp_downstream_home *h);

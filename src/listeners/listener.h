@@ -10,6 +10,7 @@
 #include "config/snapshot.h"
 #include "envoy/config/listener/v3/listener.pb-c.h"
 #include "event/worker.h"
+#include "listeners/cx_limit.h"
 #include "stream/hcm.h"
 
 struct sp_listener;
@@ -21,6 +22,8 @@ struct sp_listener_build {
     const struct sp_filter_ops *const *registry;
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
+    struct sp_no_route no_route;
+    const struct sp_cx_limits *limits; /* NULL: none */
 };
 
 /* NULL after an error; all are in build->diag. Nothing is bound yet. */

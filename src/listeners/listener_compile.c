@@ -113,6 +113,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         .tls = msg->transport_socket && sp_doc_any_as(b->doc, msg->transport_socket->typed_config, TLS_DESC),
         .tls_verifies = c->tls && sp_tls_ctx_verifies(c->tls),
         .buffer_limit = l->buffer_limit,
+        .no_route = b->no_route,
         .listener_scope = l->stats.scope,
     };
     c->hcm = sp_hcm_new(&build, hcm);
@@ -176,6 +177,15 @@ static void name_by_address(struct sp_listener *l)
         l->name = sp_arena_str(&l->arena, sp_str_n(text, sp_addr_format(&l->addr, text)));
 }
 
+static void adopt_limits(struct sp_listener *l, const struct sp_cx_limits *limits)
+{
+    if (limits->global)
+        sp_cx_limit_init(&l->global_limit, SP_STR_NULL, limits->global);
+    for (unsigned i = 0; i < limits->n; i++)
+        if (sp_str_eq(limits->v[i].listener, l->name))
+            sp_cx_limit_init(&l->limit, l->name, limits->v[i].max);
+}
+
 static bool compile(struct sp_listener *l, const struct sp_listener_build *b, const Message *msg)
 {
     if (!read_address(l, b, msg->address))
@@ -188,6 +198,8 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     if (msg->tcp_backlog_size)
         l->backlog = (int)SP_MIN(msg->tcp_backlog_size->value, (uint32_t)INT_MAX);
     l->reuse_port = l->addr.family != AF_UNIX && (!msg->enable_reuse_port || msg->enable_reuse_port->value);
+    if (b->limits)
+        adopt_limits(l, b->limits);
     bool good = sp_listener_filters(l, b, msg);
     if (msg->n_access_log) {
         l->access_log = sp_access_logs_new(b->doc, b->diag, msg->access_log, msg->n_access_log);
@@ -233,6 +245,8 @@ void sp_listener_free(struct sp_listener *l)
     }
     for (unsigned i = 0; i < l->n_gates; i++)
         sp_ip_gate_done(&l->gates[i]);
+    sp_cx_limit_done(&l->limit);
+    sp_cx_limit_done(&l->global_limit);
     if (l->access_log)
         sp_access_logs_free(l->access_log);
     sp_chain_match_free(l->match);

@@ -34,6 +34,7 @@ struct sp_listener {
     struct sp_ip_gate gates[SP_LISTENER_MAX_GATES];
     unsigned n_gates;
     struct sp_proxy_gate proxy;
+    struct sp_cx_limit limit, global_limit;
     struct sp_filter_chain *chains; /* n_chains of them, the default chain last */
     unsigned n_chains;
     const struct sp_filter_chain *fallback; /* default_filter_chain, or NULL */

@@ -82,20 +82,37 @@ static bool has_room(const struct sp_listener_socket *s, int fd)
     return !full;
 }
 
+/* Whether the limits leave room for one more; then it is counted, and given back when the connection is buried. */
+static bool within_limits(const struct sp_listener *l)
+{
+    bool own = sp_cx_limit_take(&l->limit), all = own && sp_cx_limit_take(&l->global_limit);
+    if (all)
+        return true;
+    if (own)
+        sp_cx_limit_give(&l->limit);
+    sp_counter_inc(own ? l->stats.global_cx_overflow : l->stats.cx_overflow);
+    sp_log_limited(SP_LOG_WARNING, "listener", 1, "%.*s: %llu connections%s: new clients are refused", SP_STR_ARG(l->name),
+                   (unsigned long long)(own ? l->global_limit.max : l->limit.max), own ? " on all listeners" : "");
+    return false;
+}
+
 static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_storage *ss, socklen_t len)
 {
     const struct sp_listener *l = s->home.listener;
     struct sp_addr peer = {0};
     int err = sp_addr_from_sockaddr((const struct sockaddr *)ss, len, NULL, &peer);
-    if (err || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd)) {
+    if (err || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) || !within_limits(l)) {
         sp_sock_reset_on_close(fd);
         close(fd);
         return;
     }
     err = sp_downstream_open(&s->home, fd, &peer);
-    if (err)
+    if (err) {
+        sp_cx_limit_give(&l->limit);
+        sp_cx_limit_give(&l->global_limit);
         sp_log_limited(SP_LOG_ERROR, "listener", 1, "%.*s: cannot take a connection: %s", SP_STR_ARG(l->name),
                        strerrordesc_np(-err));
+    }
 }
 
 static void on_poll(uv_poll_t *p, int status, int events)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "filters/registry.h"
+#include "server/edge.h"
 
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
 {
@@ -53,14 +54,16 @@ static bool name_taken(const struct sp_config *c, struct sp_str name)
     return false;
 }
 
-static void compile_listeners(struct sp_config *c, struct sp_diag *diag)
+static void compile_listeners(struct sp_config *c, const struct sp_edge *edge, struct sp_diag *diag)
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_listener_build build = {.doc = c->doc,
                                       .diag = diag,
                                       .registry = sp_filter_registry(),
                                       .find_cluster = sp_config_find_cluster,
-                                      .ctx = c};
+                                      .ctx = c,
+                                      .no_route = edge->no_route,
+                                      .limits = &edge->limits};
     c->listeners = sp_xcalloc(res->n_listeners + 1, sizeof(*c->listeners));
     for (size_t i = 0; i < res->n_listeners; i++) {
         const Envoy__Config__Listener__V3__Listener *msg = res->listeners[i];
@@ -87,10 +90,15 @@ struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void
     c->bootstrap = sp_doc_root(doc);
     sp_map_init(&c->clusters.by_name);
     sp_snapshot_init(&c->snapshot, n_workers + 2, dead);
+    struct sp_arena arena;
+    struct sp_edge edge;
+    sp_arena_init(&arena);
+    sp_edge_read(&edge, &arena, doc, diag, c->bootstrap);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, diag);
-        compile_listeners(c, diag);
+        compile_listeners(c, &edge, diag);
     }
+    sp_arena_done(&arena);
     if (diag->n_errors == before)
         return c;
     sp_config_free(c);

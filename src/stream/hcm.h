@@ -15,6 +15,12 @@
 struct sp_hcm;
 struct sp_access_logs; /* stream/access_log.h */
 
+/* What a request gets that no route takes (sallyport.bootstrap.v1.NoRoute). */
+struct sp_no_route {
+    unsigned status; /* 0: 404 */
+    bool reset;      /* no answer */
+};
+
 struct sp_hcm_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
@@ -24,6 +30,7 @@ struct sp_hcm_build {
     bool tls_verifies;  /* the filter chain's TLS context verifies client certificates against a CA */
     bool tls;           /* the filter chain has TLS */
     size_t buffer_limit; /* per_connection_buffer_limit_bytes: what a stream may hold a direction; 0: 1 MiB */
+    struct sp_no_route no_route;
     const struct sp_stats_scope *listener_scope;
     /* Where the message's access_log stands when it is another document (the admin page's): NULL: in `doc`, in the message. */
     const struct sp_doc *log_doc;

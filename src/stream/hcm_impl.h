@@ -38,6 +38,7 @@ struct sp_hcm {
     bool proof_gate;    /* a gate of the chain proves: who stays unproven is a stranger */
     size_t buffer_limit;
     uint64_t idle_ns, request_ns, max_duration_ns; /* of streams; 0: no limit */
+    struct sp_no_route no_route;
     uint32_t max_requests;                         /* a connection; 0: no limit */
 };
 

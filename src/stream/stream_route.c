@@ -82,7 +82,9 @@ static bool no_route(struct sp_stream *s)
 {
     sp_counter_inc(s->hcm->stats.routed);
     sp_counter_inc(s->hcm->stats.no_route);
-    return answer(s, 404, SP_STR("route_not_found"), SP_FLAG_NR);
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = s->hcm->no_route.status, .details = SP_STR("route_not_found"),
+                                                 .flags = SP_FLAG_NR, .reset = s->hcm->no_route.reset});
+    return false;
 }
 
 /* Times that the route sets. */

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is decided while a connection opens: PROXY protocol before TLS and HTTP, gates by SOCKET and PEER, limits."""
+import http.client
 import json
-import os
 import time
 import unittest
 
 import proxied
 from echo import Echo
-from harness import (T, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, raw, route_to, shield,
+from harness import (SECRET, T, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, raw, route_to, shield,
                      wait_for, work)
 
 INSPECTOR = {"name": "tls_inspector", "typed_config": {
@@ -115,6 +115,94 @@ class ProxyProtocol(Accept):
         self.assertEqual(raw(d.port, b"PROXY TCP4 203"), b"")
         self.assertGreater(time.time() - begin, 0.2)
         self.assertEqual(d.stat("listener.127.0.0.1_%d.downstream_pre_cx_timeout" % d.port), 1)
+
+
+class Limits(Accept):
+    """Connections over a limit are reset, counted, and make no flood of log lines; who is inside is served on."""
+
+    def get(self, connection):
+        try:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            return answer.status == 200 and len(answer.read()) > 0
+        except ConnectionError:
+            return False
+
+    def open(self, port, n):
+        held, served = [], []
+        for _ in range(n):
+            held.append(http.client.HTTPConnection("127.0.0.1", port, timeout=10))
+            served.append(self.get(held[-1]))
+        return held, served
+
+    def layers(self, **layer):
+        return {"layered_runtime": {"layers": [{"name": "limits", "static_layer": layer}]}}
+
+    def test_of_a_listener(self):
+        d = self.door(self.listener(name="one"), self.listener(name="two"),
+                      **self.layers(**{"envoy.resource_limits.listener.one.connection_limit": 3}))
+        held, served = self.open(d.port, 3)
+        self.assertEqual(served, [True] * 3)
+        more, served = self.open(d.port, 20)
+        self.assertEqual(served, [False] * 20)
+        name = "listener.127.0.0.1_%d." % d.port
+        self.assertEqual(d.stat(name + "downstream_cx_overflow"), 20)
+        self.assertLessEqual(d.log().count("3 connections: new clients are refused"), 4)
+        self.assertTrue(self.get(held[0]))
+        held.pop().close()
+        wait_for("the place", lambda: proxied.ask(d.port, b"")[0] == 200)
+        for s in held + more:
+            s.close()
+
+    def test_of_all(self):
+        one, two = self.listener(name="one"), self.listener(name="two")
+        d = self.door(one, two, **self.layers(overload={"global_downstream_max_connections": 2}))
+        other = two["address"]["socket_address"]["port_value"]
+        held, served = self.open(d.port, 2)
+        self.assertEqual(served, [True] * 2)
+        self.assertEqual(self.open(other, 1)[1], [False])
+        self.assertEqual(d.stat("listener.127.0.0.1_%d.downstream_global_cx_overflow" % other), 1)
+        self.assertEqual(d.get("/ready")[0], 200)  # the admin page is not behind the limit
+        for s in held:
+            s.close()
+        wait_for("the place", lambda: proxied.ask(other, b"")[0] == 200)
+
+
+class NoRoute(Accept):
+    def edge(self, **no_route):
+        return {"bootstrap_extensions": [{"name": "edge", "typed_config": {"@type": T + "sallyport.bootstrap.v1.Edge",
+                                                                          "no_route": no_route}}]}
+
+    def routes(self, **more):
+        return listener(free_port(), [route_to("o", "/app")], domains=["a.test"], **more)
+
+    def get(self, d, path, *args, host="a.test"):
+        a = curl(f"http://127.0.0.1:{d.port}{path}", "-H", f"host: {host}", *args)
+        return a.status
+
+    def test_default(self):
+        d = self.door(self.routes())
+        self.assertEqual((self.get(d, "/app"), self.get(d, "/admin"), self.get(d, "/app", host="b.test")), (200, 404, 404))
+
+    def test_status(self):
+        log = work("no-route.log")
+        d = self.door(self.routes(hcm={"access_log": log_to(log)}), **self.edge(status=421))
+        self.assertEqual((self.get(d, "/app"), self.get(d, "/admin"), self.get(d, "/app", host="b.test")), (200, 421, 421))
+        lines = wait_for("the log", lambda: len(log_lines(log)) == 3 and log_lines(log))
+        self.assertEqual(sorted((x["status"], x["details"], x["flags"]) for x in lines)[1:], [(421, "route_not_found", "NR")] * 2)
+
+    def test_reset(self):
+        log = work("no-route-reset.log")
+        d = self.door(self.routes(filters=[shield()], hcm={"access_log": log_to(log)}), **self.edge(reset=True))
+        proof = ["-H", "x-origin-verify: " + SECRET]
+        for version in ("--http1.1", "--http2-prior-knowledge"):
+            self.assertEqual(self.get(d, "/app", version, *proof), 200)
+            self.assertEqual(self.get(d, "/admin", version, *proof), 0)
+            self.assertEqual(self.get(d, "/app", version, *proof, host="b.test"), 0)
+            self.assertEqual(self.get(d, "/admin", version), 403)  # gates come first: a stranger learns nothing of routes
+        lines = wait_for("the log", lambda: len(log_lines(log)) == 8 and log_lines(log))
+        self.assertEqual(sum(x["details"] == "route_not_found" and x["flags"] == "NR" for x in lines), 4)
+        self.assertEqual(d.stat("http.test.no_route"), 4)
 
 
 if __name__ == "__main__":

@@ -78,8 +78,10 @@ def config(manager="", chain="", listener="", of_cluster=""):
 
 def wrap(block):
     first = re.match(r"- name: .*|[a-z_0-9]+", re.sub(r"^ *#.*\n", "", block)).group(0)
-    if first in ("static_resources", "admin", "bootstrap_extensions", "layered_runtime", "cluster_manager"):
+    if first in ("static_resources", "admin", "cluster_manager"):
         return block
+    if first in ("bootstrap_extensions", "layered_runtime"):
+        return block + config()
     if first.startswith("- name"):
         return config(manager="http_filters:\n" + block)
     if first == "remote_jwks":

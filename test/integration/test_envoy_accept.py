@@ -23,15 +23,16 @@ class AcceptDifferential(unittest.TestCase):
     def tearDown(self):
         self.origin.stop()
 
-    def both(self, conf, run):
-        """run(port) with either; both results, and the counters that say proxy_proto."""
+    def both(self, conf, run, names="proxy_proto"):
+        """run(port) with either; the counters of both whose names match."""
         results = []
         for make in (lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), Sallyport):
             s = make(test_envoy.set_port(conf, free_port()))
             try:
                 result = run(s.port)
                 with urllib.request.urlopen(f"http://127.0.0.1:{s.admin}/stats", timeout=10) as r:
-                    stats = dict(re.findall(r"^(\S*proxy_proto\S*): (\d+)$", r.read().decode(), re.M))
+                    stats = dict(re.findall(r"^(\S+): (\d+)$", r.read().decode(), re.M))
+                stats = {k: v for k, v in stats.items() if re.search(names, k)}
                 results.append((result, stats))
             finally:
                 s.kill()
@@ -76,6 +77,29 @@ class AcceptDifferential(unittest.TestCase):
                    proxied.v2("203.0.113.1", "198.51.100.2", (1, 2)), proxied.v2("198.51.100.1", "198.51.100.2", (7, 2)),
                    proxied.v2("198.51.100.1", "198.51.100.2", (1, 2)), proxied.LOCAL, proxied.v2("203.0.113.1", "192.0.2.9", (7, 8443))]
         self.both(config([door], []), lambda port: [proxied.ask(port, h) for h in headers])
+
+
+    def test_limits(self):
+        def run(port):
+            held, served = [], []
+            for _ in range(5):
+                try:
+                    s = proxied.connect(port, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                    held.append(s)
+                    served.append(s.recv(100)[:12])
+                except ConnectionError:
+                    served.append(b"")
+            for s in held:
+                s.close()
+            return served
+        for layer in ({"envoy": {"resource_limits": {"listener": {"door": {"connection_limit": 3}}}}},
+                      {"overload.global_downstream_max_connections": 1000, "envoy.resource_limits.listener.door.connection_limit": 2}):
+            with self.subTest(layer):
+                conf = dict(config([listener(1, [route_to("o")])], [cluster("o", self.origin.port)]),
+                            layered_runtime={"layers": [{"name": "l", "static_layer": layer}]})
+                theirs, ours = self.both(conf, run, "downstream_(global_)?cx_overflow")
+                self.assertEqual({re.sub(r"_\d+\.", ".", k): v for k, v in theirs.items() if v != "0"},
+                                 {re.sub(r"_\d+\.", ".", k): v for k, v in ours.items() if v != "0"})
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@
 #define OUR_TLS "sallyport.tls.v1."
 #define SHIELD "sallyport.filters.http.origin_shield.v1."
 #define STAGED "sallyport.filters.http.staged.v1."
+#define TOKEN "sallyport.filters.http.token_introspection.v1."
 #define TLS "envoy.extensions.transport_sockets.tls.v3."
 #define XFF "envoy.extensions.http.original_ip_detection.xff.v3."
 #define UPSTREAM "envoy.extensions.upstreams.http.v3."
@@ -342,6 +343,34 @@ static const struct sp_rule rules[] = {
     {SHIELD "SecretHeader", "secrets", SP_RULE_MIN_ITEMS, 1, 0},
     {STAGED "Staged", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {STAGED "Staged", "filter", SP_RULE_REQUIRED, 0, 0},
+    {TOKEN "BearerToken", "token", SP_RULE_REQUIRED, 0, 0},
+    {TOKEN "Cache", "max_entries", SP_RULE_RANGE, 0, 65536},
+    {TOKEN "Cache", "max_ttl", SP_RULE_MAX_MS, 86400000, 0},
+    {TOKEN "Cache", "negative_ttl", SP_RULE_MAX_MS, 3600000, 0},
+    {TOKEN "ClaimToHeader", "header_name", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "ClaimToHeader", "header_name", SP_RULE_HEADER_NAME, 0, 0},
+    {TOKEN "ClaimToHeader", "claim_name", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "ClientAuth", "basic", SP_RULE_ONEOF, 0, 0},
+    {TOKEN "ClientSecret", "client_id", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "ClientSecret", "client_secret", SP_RULE_REQUIRED, 0, 0},
+    {TOKEN "PrivateKeyJwt", "client_id", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "PrivateKeyJwt", "private_key", SP_RULE_REQUIRED, 0, 0},
+    {TOKEN "TlsClient", "client_id", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "TokenHeader", "name", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "TokenHeader", "name", SP_RULE_HEADER_NAME, 0, 0},
+    {TOKEN "TokenIntrospection", "endpoint", SP_RULE_REQUIRED, 0, 0},
+    {TOKEN "TokenIntrospection", "client_auth", SP_RULE_REQUIRED, 0, 0},
+    {TOKEN "TokenIntrospection", "issuers", SP_RULE_NOT_EMPTY, 0, 0},
+    {TOKEN "TokenIntrospection", "issuers", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "TokenIntrospection", "audiences", SP_RULE_NOT_EMPTY, 0, 0},
+    {TOKEN "TokenIntrospection", "audiences", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "TokenIntrospection", "token_types", SP_RULE_NOT_EMPTY, 0, 0},
+    {TOKEN "TokenIntrospection", "token_types", SP_RULE_MIN_LEN, 1, 0},
+    {TOKEN "TokenIntrospection", "clock_skew", SP_RULE_MAX_MS, 300000, 0},
+    {TOKEN "TokenIntrospection", "retries", SP_RULE_RANGE, 0, 5},
+    {TOKEN "TokenIntrospection", "max_waiting", SP_RULE_RANGE, 1, 65536},
+    {TOKEN "VerifiedJwt", "keys", SP_RULE_MIN_ITEMS, 1, 0},
+    {TOKEN "VerifiedJwt", "keys", SP_RULE_MIN_LEN, 1, 0},
     {OUR_LISTENER_IP "IpRestriction", "allow", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_LISTENER_IP "IpRestriction", "allow", SP_RULE_MIN_LEN, 1, 0},
     {OUR_LISTENER_IP "IpRestriction", "deny", SP_RULE_NOT_EMPTY, 0, 0},

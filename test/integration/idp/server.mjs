@@ -56,7 +56,7 @@ function handler() {
     jwks: { keys },
     scopes: config.scopes,
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'self_signed_tls_client_auth', 'none'],
-    ttl: { ClientCredentials: 3600 },
+    ttl: { ClientCredentials: (ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600 },
     extraTokenClaims: async (ctx, token) => config.claims[token.clientId],
     features: {
       devInteractions: { enabled: false },

@@ -30,6 +30,8 @@ struct fake_config {
 
 /* Build flags for what follows: reset by fake_config_free. */
 extern bool fake_tls, fake_tls_verifies, fake_client_derived;
+/* What every name of a cluster but "missing" stands for; NULL: there are none. */
+extern struct sp_cluster *fake_cluster;
 
 /* Loads YAML as `desc`, checks the rules, compiles; the test fails, showing the errors, if it does not. */
 struct fake_config *fake_config_new(const struct sp_filter_ops *ops, const ProtobufCMessageDescriptor *desc,

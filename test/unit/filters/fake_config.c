@@ -10,6 +10,7 @@
 #include "config/rules.h"
 
 bool fake_tls, fake_tls_verifies, fake_client_derived;
+struct sp_cluster *fake_cluster;
 
 static char *printed(struct sp_diag *d)
 {
@@ -21,9 +22,9 @@ static char *printed(struct sp_diag *d)
     return text;
 }
 
-static struct sp_cluster *no_cluster(void *ctx, struct sp_str name)
+static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
 {
-    return NULL;
+    return sp_str_eq(name, SP_STR("missing")) ? NULL : fake_cluster;
 }
 
 static struct sp_stats_scope *scope(void)
@@ -50,7 +51,7 @@ static struct fake_config *make(const struct sp_filter_ops *ops, const ProtobufC
         .stat_prefix = "ingress",
         .filter_name = "test",
         .scope = scope(),
-        .find_cluster = no_cluster,
+        .find_cluster = find_cluster,
         .tls = fake_tls,
         .tls_verifies = fake_tls_verifies,
         .client_derived = fake_client_derived,

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Opaque tokens: token_introspection against a real identity server, and against answers that no sane server gives."""
+import os
+import threading
+import time
+import unittest
+
+from harness import (T, Sallyport, cert, cluster, config, curl, free_port, jwt_filter, listener, log_lines, log_to, nginx_plain,
+                     refused, route_to, token, upstream_tls, wait_for, work)
+from idp import INTROSPECTION, SECRET, Idp
+
+TOKEN = T + "sallyport.filters.http.token_introspection.v1."
+BASIC = {"basic": {"client_id": "rs-basic", "client_secret": {"inline_string": SECRET}}}
+
+
+def introspection(endpoint, auth=None, timeout="2s", **more):
+    return {"name": "tokens", "typed_config": {
+        "@type": TOKEN + "TokenIntrospection", "client_auth": auth or BASIC,
+        "endpoint": {"uri": endpoint + INTROSPECTION, "cluster": "idp", "timeout": timeout}, **more}}
+
+
+def bearer(value, scheme="Bearer"):
+    return ["-H", f"authorization: {scheme} {value}"]
+
+
+class Door:
+    """A door in front of `origin`, whose filters are given."""
+
+    def __init__(self, idp, origin, filters, routes=None, tls=False, concurrency=1):
+        port = free_port()
+        self.log = work(f"tokens-{port}.log")
+        idp_tls = upstream_tls(client="rs-mtls") if tls else None
+        clusters = [cluster("origin", origin.port), cluster("idp", idp.tls_port if tls else idp.port, tls=idp_tls)]
+        self.proc = Sallyport(config([listener(port, routes or [route_to("origin")], filters, hcm={"access_log": log_to(self.log)})],
+                                     clusters), concurrency=concurrency)
+        self.port, self.sent = port, 0
+
+    def get(self, *args, path="/echo"):
+        self.sent += 1
+        return curl(f"http://127.0.0.1:{self.port}{path}", *args)
+
+    def stat(self, name):
+        return self.proc.stat(f"http.test.token_introspection.{name}")
+
+    def details(self, n):
+        """Of the last n requests."""
+        wait_for("the log", lambda: len(log_lines(self.log)) >= self.sent)
+        return [line["details"] for line in log_lines(self.log)[-n:]]
+
+    def stop(self):
+        return self.proc.stop()
+
+
+class Tokens(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.idp = Idp()
+        cls.origin = nginx_plain()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.origin.kill()
+        cls.idp.kill()
+
+    def setUp(self):
+        self.idp.faults()
+
+    def door(self, *filters, **kw):
+        d = Door(self.idp, self.origin, filters, **kw)
+        self.addCleanup(d.stop)
+        return d
+
+    def test_good_and_bad(self):
+        d = self.door(introspection(self.idp.url, issuers=[self.idp.issuer], audiences=["urn:api:opaque"], required_scopes=["read"],
+                                    claim_to_headers=[{"header_name": "x-user", "claim_name": "client_id"}],
+                                    payload_in_metadata="token"))
+        good = self.idp.token(scope="read write")
+        a = d.get(*bearer(good), "-H", "x-user: forged", "-H", "x_user: forged")
+        self.assertEqual(a.status, 200)
+        self.assertIn(b"user=caller auth= ", a.body)
+        asked = self.idp.count(INTROSPECTION)
+        self.assertEqual(d.get(*bearer(good)).status, 200)
+        self.assertEqual(self.idp.count(INTROSPECTION), asked, "the second time it is known")
+        # None, garbage, another audience, a missing scope, an unknown token, two of them.
+        a = d.get()
+        self.assertEqual((a.status, a.headers["www-authenticate"]), (401, 'Bearer realm="api"'))
+        self.assertEqual(d.get(*bearer("no token")).status, 401)
+        a = d.get(*bearer("unknown"))
+        self.assertEqual((a.status, a.headers["www-authenticate"]), (401, 'Bearer realm="api", error="invalid_token"'))
+        self.assertEqual(a.headers["cache-control"], "no-store")
+        self.assertEqual(d.get(*bearer(self.idp.token(resource="urn:api:opaque:60"))).status, 401)
+        a = d.get(*bearer(self.idp.token(scope="write")))
+        self.assertEqual((a.status, a.headers["www-authenticate"]),
+                         (403, 'Bearer realm="api", error="insufficient_scope", scope="read"'))
+        self.assertEqual(d.get(*bearer(good), *bearer(good)).status, 400)
+        self.assertEqual(d.details(6), [f"token_introspection_denied{{{w}}}" for w in
+                                        ("missing", "malformed", "inactive", "audience", "scope", "multiple_tokens")])
+        self.assertEqual((d.stat("allowed"), d.stat("denied"), d.stat("errors"), d.stat("cache_hit")), (2, 6, 0, 1))
+
+    def test_times(self):
+        d = self.door(introspection(self.idp.url, cache={"max_ttl": "1s", "negative_ttl": "1s"}, clock_skew="0s"))
+        short, revoked = self.idp.token(resource="urn:api:opaque:2"), self.idp.token()
+        self.assertEqual([d.get(*bearer(t)).status for t in (short, revoked)], [200, 200])
+        self.idp.revoke(revoked)
+        self.assertEqual(d.get(*bearer(revoked)).status, 200, "known for a second")
+        time.sleep(1.1)
+        self.assertEqual(d.get(*bearer(revoked)).status, 401)
+        time.sleep(1.1)
+        self.assertEqual(d.get(*bearer(short)).status, 401)
+        asked = self.idp.count(INTROSPECTION)
+        self.assertEqual([d.get(*bearer("made-up")).status for _ in range(3)], [401] * 3)
+        self.assertEqual(self.idp.count(INTROSPECTION), asked + 1)
+
+    def test_single_flight(self):
+        d = self.door(introspection(self.idp.url))
+        self.idp.faults({INTROSPECTION: {"delay_ms": 500}})
+        asked, t, answers = self.idp.count(INTROSPECTION), self.idp.token(), []
+        # Bodies are held while the answer is awaited, and arrive whole.
+        threads = [threading.Thread(target=lambda: answers.append(d.get(*bearer(t), "-d", "x" * 100000))) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        gone = curl(f"http://127.0.0.1:{d.port}/echo", *bearer(t), "-m", "0.1")
+        for thread in threads:
+            thread.join()
+        self.assertEqual(gone.code, 28)
+        self.assertEqual([a.status for a in answers], [200] * 10)
+        self.assertEqual(self.idp.count(INTROSPECTION), asked + 1)
+        self.assertGreaterEqual(d.stat("joined"), 9)
+        # All that wait go away: the question is dropped, and the next one asks anew.
+        t = self.idp.token()
+        self.assertEqual(d.get(*bearer(t), "-m", "0.1").code, 28)
+        self.idp.faults()
+        self.assertEqual(d.get(*bearer(t)).status, 200)
+
+    def test_fails_closed(self):
+        d = self.door(introspection(self.idp.url, retries=1, timeout="0.3s"))
+        t = self.idp.token()
+        cases = [({"status": 503}, "endpoint_status", 2), ({"status": 401}, "client_refused", 1), ({"delay_ms": 1000}, "timeout", 2),
+                 ({"status": 200, "body": "{}"}, "bad_answer", 1), ({"status": 200, "body": "active"}, "bad_answer", 1),
+                 ({"status": 200, "body": '{"active":"true"}'}, "bad_answer", 1),
+                 ({"status": 200, "body": '{"active":false,"active":true}'}, "bad_answer", 1),
+                 ({"status": 200, "body": '{"active":true,"a":' + "[" * 30 + "]" * 30 + "}"}, "bad_answer", 1),
+                 ({"status": 200, "body": '{"active":true,"a":"' + "x" * 70000 + '"}'}, "bad_answer", 1),
+                 ({"status": 204}, "endpoint_status", 1)]
+        for fault, word, tries in cases:
+            with self.subTest(fault=str(fault)[:60]):
+                self.idp.faults({INTROSPECTION: fault})
+                before = self.idp.count(INTROSPECTION)
+                a = d.get(*bearer(t))
+                self.assertEqual((a.status, "www-authenticate" in a.headers), (503, False))
+                self.assertEqual(self.idp.count(INTROSPECTION), before + tries, word)
+        self.assertEqual(d.details(len(cases)), [f"token_introspection_error{{{word}}}" for _, word, _ in cases])
+        self.idp.faults()
+        self.assertEqual(d.get(*bearer(t)).status, 200, "what failed is not kept")
+        self.assertEqual(d.stat("errors"), len(cases))
+
+    def test_endpoint_is_down(self):
+        class Nobody:
+            port = tls_port = free_port()
+        d = Door(Nobody, self.origin, [introspection("http://127.0.0.1:1")])
+        self.addCleanup(d.stop)
+        self.assertEqual(d.get(*bearer("x")).status, 503)
+        self.assertEqual(d.details(1), ["token_introspection_error{no_answer}"])
+
+    def test_waiting_is_bounded(self):
+        d = self.door(introspection(self.idp.url, max_waiting=2))
+        self.idp.faults({INTROSPECTION: {"delay_ms": 700}})
+        answers = []
+        threads = [threading.Thread(target=lambda i=i: answers.append(d.get(*bearer(f"made-up-{i}")).status)) for i in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(answers), [401, 401, 503, 503, 503])
+
+    def test_client_auth(self):
+        key = self.idp.assertion.path
+        secret = work("rs-post.secret")
+        with open(secret, "w", encoding="ascii") as f:
+            f.write(SECRET + "\n")
+        for name, auth in (
+                ("post", {"post": {"client_id": "rs-post", "client_secret": {"filename": secret}}}),
+                ("private_key_jwt", {"private_key_jwt": {"client_id": "rs-jwt", "private_key": {"filename": key}, "key_id": "assertion",
+                                                         "audience": self.idp.issuer}}),
+                ("tls", {"tls": {"client_id": "rs-mtls"}})):
+            with self.subTest(name):
+                cert("rs-mtls")
+                d = self.door(introspection(self.idp.tls_url, auth), tls=True)
+                self.assertEqual(d.get(*bearer(self.idp.token())).status, 200)
+                self.assertEqual(d.get(*bearer("unknown")).status, 401)
+
+    def test_secret_rotates(self):
+        secret = work("rs-basic.secret")
+
+        def write(text):
+            with open(secret + ".new", "w", encoding="ascii") as f:
+                f.write(text)
+            os.rename(secret + ".new", secret)
+        write("not-the-secret-0123456789")
+        d = self.door(introspection(self.idp.url, {"basic": {"client_id": "rs-basic", "client_secret": {"filename": secret}}}))
+        t = self.idp.token()
+        self.assertEqual((d.get(*bearer(t)).status, d.details(1)), (503, ["token_introspection_error{client_refused}"]))
+        write(SECRET)
+        wait_for("the new secret", lambda: d.get(*bearer(t)).status == 200)
+
+    def test_routes(self):
+        per_route = {"tokens": {"@type": TOKEN + "TokenIntrospectionPerRoute"}}
+        routes = [dict(route_to("origin", "/open"), typed_per_filter_config={"tokens": {**per_route["tokens"], "disabled": True}}),
+                  dict(route_to("origin", "/maybe"), typed_per_filter_config={"tokens": {**per_route["tokens"], "required": False}}),
+                  dict(route_to("origin", "/echo/admin"),
+                       typed_per_filter_config={"tokens": {**per_route["tokens"], "required_scopes": ["admin", "read"]}}),
+                  route_to("origin")]
+        d = self.door(introspection(self.idp.url, required_scopes=["read"]), routes=routes)
+        reader, admin = self.idp.token(), self.idp.token(scope="read admin")
+        self.assertEqual(d.get(path="/open").status, 404)
+        self.assertEqual(d.get(path="/maybe").status, 404)
+        self.assertEqual(d.get(*bearer("unknown"), path="/maybe").status, 401)
+        self.assertEqual(d.get(*bearer(reader)).status, 200)
+        a = d.get(*bearer(reader), path="/echo/admin")
+        self.assertEqual((a.status, a.headers["www-authenticate"]),
+                         (403, 'Bearer realm="api", error="insufficient_scope", scope="admin read"'))
+        self.assertEqual(d.get(*bearer(admin), path="/echo/admin").status, 200)
+
+    def test_beside_jwt_authn(self):
+        """A JWT is jwt_authn's, an opaque token is ours; neither lets a forged one of the other pass."""
+        jwt = jwt_filter(payload_in_metadata="jwt", forward=True)
+        jwt["typed_config"]["rules"][0]["requires"] = {"requires_any": {"requirements": [
+            {"provider_name": "test"}, {"allow_missing_or_failed": {}}]}}
+        d = self.door(jwt, introspection(self.idp.url, jwt="SKIP", verified_jwt={"keys": ["jwt"]}))
+        claims = {"iss": "https://issuer.test", "aud": "api", "exp": int(time.time()) + 600}
+        good = token(claims)
+        self.assertEqual(d.get(*bearer(good)).status, 200)
+        self.assertEqual(d.get(*bearer(self.idp.token())).status, 200)
+        asked = self.idp.count(INTROSPECTION)
+        self.assertEqual(d.get(*bearer(good[:-8] + "AAAAAAAA")).status, 401)
+        self.assertEqual(d.get(*bearer(token({**claims, "exp": 1}))).status, 401)
+        self.assertEqual(d.details(2), ["token_introspection_denied{jwt_not_verified}"] * 2)
+        self.assertEqual(self.idp.count(INTROSPECTION), asked)
+        self.assertEqual(d.get(*bearer("unknown")).status, 401)
+        self.assertEqual(d.get().status, 401)
+        self.assertEqual(d.stat("skipped"), 1)
+
+    def test_introspected_jwt(self):
+        d = self.door(introspection(self.idp.url))
+        # The server's own JWTs are not known to its introspection: refused, not believed.
+        self.assertEqual(d.get(*bearer(self.idp.token(resource="urn:api:jwt"))).status, 401)
+
+    def test_config_errors(self):
+        def errors(*filters):
+            return refused(config([listener(1, [route_to("origin")], filters)], [cluster("origin", 1), cluster("idp", 1)]))
+        self.assertIn("SKIP needs verified_jwt", errors(introspection("http://x", jwt="SKIP")))
+        self.assertIn("speaks no TLS", errors(introspection("https://x")))
+        self.assertIn("client_auth", errors({"name": "t", "typed_config": {"@type": TOKEN + "TokenIntrospection",
+                      "endpoint": {"uri": "http://x/y", "cluster": "idp", "timeout": "1s"}}}))
+        text = errors(introspection("ftp://x", claim_to_headers=[{"header_name": "authorization", "claim_name": "sub"}], realm='"',
+                                    required_scopes=["a b"]))
+        for words in ("no http:// or https:// URI", "tokens are read from authorization", "realm", "'a b' is no scope"):
+            self.assertIn(words, text)
+        self.assertNotIn(SECRET, text)

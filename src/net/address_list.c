@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,26 @@ static bool shrank(const struct value *old, const struct value *fresh, unsigned 
     return lost * 100 > before * max_percent;
 }
 
+/*
+ * Whether the ranges of a family are more than half of its addresses (IPv6: of 2000::/3, all that is in use): 256 ranges
+ * of /8 are as much everyone as 0.0.0.0/0 is.  They come sorted, a range before those inside it.
+ */
+static bool covers_half(const struct sp_cidr_table *t, int family)
+{
+    double share = 0; /* of all addresses */
+    const struct sp_cidr *outer = NULL;
+    for (unsigned i = 0; i < sp_cidr_table_count(t); i++) {
+        const struct sp_cidr *c = sp_cidr_table_at(t, i);
+        struct sp_addr first = {.family = c->family};
+        memcpy(first.ip, c->ip, 16);
+        if (c->family != family || (outer && sp_cidr_contains(outer, &first)))
+            continue;
+        outer = c;
+        share += ldexp(1, -(int)c->bits);
+    }
+    return share > (family == AF_INET ? 1.0 / 2 : 1.0 / 16);
+}
+
 static void value_free(void *p)
 {
     struct value *v = p;
@@ -155,10 +176,14 @@ static struct value *parse(struct sp_address_list *l, struct sp_str text, uint64
     struct value *v = value_new(l, &ranges, written);
     sp_cdn_ranges_done(&ranges);
     unsigned lost;
-    if (!old || !shrank(old, v, l->max_shrink, &lost))
+    bool everyone = covers_half(v->table, AF_INET) || covers_half(v->table, AF_INET6);
+    if (!everyone && (!old || !shrank(old, v, l->max_shrink, &lost)))
         return v;
-    snprintf(why, SP_CDN_WHY, "%u of its %u ranges would be lost, more than max_shrink_percent %u allows (a restart "
-                              "takes it)", lost, sp_cidr_table_count(old->table), l->max_shrink);
+    if (everyone)
+        snprintf(why, SP_CDN_WHY, "its ranges together are more than half of all addresses: that tells no one apart");
+    else
+        snprintf(why, SP_CDN_WHY, "%u of its %u ranges would be lost, more than max_shrink_percent %u allows (a restart "
+                                  "takes it)", lost, sp_cidr_table_count(old->table), l->max_shrink);
     value_free(v);
     return NULL;
 }

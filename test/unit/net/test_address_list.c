@@ -168,6 +168,26 @@ static void test_config_errors(void **state)
     done(&r);
 }
 
+/* Everyone in narrow pieces. */
+static void test_half_of_the_world(void **state)
+{
+    struct rig r;
+    char text[8000] = "";
+    for (unsigned i = 0; i < 128; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%u.0.0.0/8\n%u.1.0.0/16\n", i * 2, i * 2);
+    write_file(0, text);
+    made(&r, "{allow_lists: [{name: a, path: %0}], source: PEER}"); /* half, and ranges inside do not count twice */
+    done(&r);
+    strcat(text, "1.0.0.0/24\n");
+    write_file(0, text);
+    refused("{allow_lists: [{name: a, path: %0}], source: PEER}", "more than half of all addresses");
+    FILE *f = fopen(path[0], "w");
+    for (unsigned i = 0x2000; i <= 0x3000; i++)
+        fprintf(f, "%x::/16\n", i);
+    fclose(f);
+    refused("{allow_lists: [{name: a, path: %0}], source: PEER}", "more than half of all addresses");
+}
+
 static void test_warns_of_whole_clouds(void **state)
 {
     struct rig r;
@@ -367,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_set),
         cmocka_unit_test(test_config_errors),
+        cmocka_unit_test(test_half_of_the_world),
         cmocka_unit_test(test_warns_of_whole_clouds),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_shrinking),

@@ -31,6 +31,7 @@
 #define OUR_IP "sallyport.filters.http.ip_restriction.v1."
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
 #define ROUTE "envoy.config.route.v3."
+#define OIDC "sallyport.oidc.v1."
 #define OUR_TLS "sallyport.tls.v1."
 #define SHIELD "sallyport.filters.http.origin_shield.v1."
 #define STAGED "sallyport.filters.http.staged.v1."
@@ -232,7 +233,6 @@ static const struct sp_rule rules[] = {
     {JWT "JwtHeader", "name", SP_RULE_MIN_LEN, 1, 0},
     {JWT "JwtHeader", "name", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtHeader", "value_prefix", SP_RULE_HEADER_VALUE, 0, 0},
-    {JWT "JwtProvider", "local_jwks", SP_RULE_ONEOF, 0, 0},
     {JWT "JwtProvider", "forward_payload_header", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtProvider", "max_lifetime", SP_RULE_POSITIVE, 0, 0},
     {JWT "JwtRequirementAndList", "requirements", SP_RULE_MIN_ITEMS, 2, 0},
@@ -379,6 +379,15 @@ static const struct sp_rule rules[] = {
     {OUR_LISTENER_IP "IpRestriction", "deny_lists", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_LISTENER_IP "IpRestriction", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {OUR_LISTENER_IP "IpRestriction", "source", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
+    {OIDC "Issuer", "issuer", SP_RULE_MIN_LEN, 1, 0},
+    {OIDC "Issuer", "cluster", SP_RULE_MIN_LEN, 1, 0},
+    {OIDC "Issuer", "timeout", SP_RULE_MIN_MS, 1, 0},
+    {OIDC "Issuer", "cache_duration", SP_RULE_MIN_MS, 100, 0},
+    {OIDC "Issuer", "jwks_cache_duration", SP_RULE_MIN_MS, 100, 0},
+    {OIDC "Issuer", "algorithms", SP_RULE_NOT_EMPTY, 0, 0},
+    {OIDC "Issuer.Host", "host", SP_RULE_MIN_LEN, 1, 0},
+    {OIDC "Issuer.Host", "cluster", SP_RULE_MIN_LEN, 1, 0},
+    {OIDC "Issuers", "issuers", SP_RULE_MIN_ITEMS, 1, 0},
     {OUR_TLS "Ocsp", "cluster", SP_RULE_MIN_LEN, 1, 0},
     {OUR_TLS "Ocsp", "path", SP_RULE_HEADER_VALUE, 0, 0},
     {OUR_TLS "Ocsp", "authority", SP_RULE_HEADER_VALUE, 0, 0},

@@ -27,6 +27,7 @@
 #include "sallyport/filters/http/staged/v1/staged.pb-c.h"
 #include "sallyport/filters/http/token_introspection/v1/token_introspection.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
+#include "sallyport/oidc/v1/oidc.pb-c.h"
 #include "sallyport/tls/v1/revocation.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const types[] = {
@@ -57,6 +58,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__filters__http__token_introspection__v1__token_introspection__descriptor,
     &sallyport__filters__http__token_introspection__v1__token_introspection_per_route__descriptor,
     &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor,
+    &sallyport__oidc__v1__issuers__descriptor,
     &sallyport__tls__v1__revocation__descriptor,
 };
 

@@ -12,6 +12,7 @@ struct sp_jwks {
     struct sp_jwk *keys;
     unsigned n;
     uint64_t id;
+    unsigned algs; /* 1 << sp_jws_alg of those that count; 0: all */
 };
 
 #endif

@@ -208,6 +208,18 @@ void sp_jwks_free(struct sp_jwks *k)
     free(k);
 }
 
+unsigned sp_jws_alg_bit(struct sp_str alg)
+{
+    enum sp_jws_alg a = sp_jws_alg_parse(alg);
+    return a == SP_ALG_UNKNOWN || a >= SP_ALG_HS256 ? 0 : 1u << a;
+}
+
+void sp_jwks_limit(struct sp_jwks *k, unsigned algs)
+{
+    assert(k && algs);
+    k->algs = algs;
+}
+
 uint64_t sp_jwks_id(const struct sp_jwks *k)
 {
     assert(k && k->id);

@@ -135,6 +135,8 @@ enum sp_jws_result sp_jws_verify(const struct sp_jws *jws, const struct sp_jwks 
     struct sp_str input = sp_str_n(from, (size_t)(to - from));
     enum sp_jws_alg alg = (enum sp_jws_alg)jws->alg_id;
     unsigned tries = 0;
+    if (keys->algs && !(keys->algs & 1u << alg))
+        return SP_JWS_NO_KEY;
     for (unsigned i = 0; i < keys->n && tries < SP_JWS_MAX_TRIES; i++) {
         const struct sp_jwk *k = &keys->keys[i];
         /* A token without kid may be of any key, and a key without kid may be any token's. */

@@ -28,6 +28,10 @@ struct sp_jwks;
 struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const char **ret_why);
 /* One without keys: what nobody signed for any more. */
 struct sp_jwks *sp_jwks_new_empty(void);
+/* The bit of a signature that a key set may be limited to; 0: not known, "none" or HS*, whose keys are no issuer's. */
+unsigned sp_jws_alg_bit(struct sp_str alg);
+/* Before it is shared: tokens with other algs have no key. */
+void sp_jwks_limit(struct sp_jwks *k, unsigned algs);
 void sp_jwks_free(struct sp_jwks *k); /* NULL-safe */
 unsigned sp_jwks_count(const struct sp_jwks *k);
 /* Of no other set of this process, never 0: what was verified with another set is to be verified anew. */

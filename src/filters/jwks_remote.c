@@ -31,14 +31,15 @@ struct sp_jwks_remote {
     const struct sp_jwks_stats *stats;
     struct sp_arena arena, aim; /* aim: of what sp_jwks_remote_aim was told */
     uint64_t cache_ns, timeout_ns;
-    _Atomic bool tried, in_flight;
+    _Atomic bool in_flight, *ready; /* ready: whose owner waits for the first try */
     _Atomic uint64_t asked_ns; /* when a worker last asked for a fetch; 0: never */
     _Atomic(struct sp_worker *) prober;
     struct sp_msg ask;
     _Atomic bool ask_posted;
     /* The prober's. */
     struct sp_fetch fetch;
-    bool good; /* what was fetched last was taken */
+    bool good;     /* what was fetched last was taken */
+    unsigned algs; /* signatures that count; 0: all */
     uint64_t good_ns; /* when */
     uint8_t digest[32]; /* of what was published last */
     bool published, stale;
@@ -119,6 +120,8 @@ static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why
         *ret_why = "it is no JWKS with a key that can be used";
         return false;
     }
+    if (r->algs)
+        sp_jwks_limit(keys, r->algs);
     memcpy(r->digest, digest, sizeof(digest));
     r->published = false;
     sp_live_publish(r->live, keys);
@@ -151,8 +154,7 @@ static void on_over(struct sp_fetch *f, bool good, const char *why)
         news = true;
     }
     r->good = good;
-    atomic_store(&r->tried, true);
-    atomic_store_explicit(&r->task.ready, true, memory_order_release);
+    atomic_store_explicit(r->ready, true, memory_order_release);
     if (!news)
         wake_all(r);
 }
@@ -190,6 +192,7 @@ static struct sp_jwks_remote *make(const struct sp_filter_build *build, uint64_t
     sp_arena_init(&r->aim);
     sp_list_init(&r->task.link);
     r->stats = stats;
+    r->ready = &r->task.ready;
     r->cache_ns = cache_ns;
     r->ask.run = run_ask;
     r->fetch.plan = (struct sp_fetch_plan){
@@ -233,13 +236,14 @@ struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build, c
     return r;
 }
 
-struct sp_jwks_remote *sp_jwks_remote_new_aimless(const struct sp_filter_build *build, const struct sp_fetch_target *target,
-                                                  uint64_t cache_ns, struct sp_str label, const struct sp_jwks_stats *stats)
+struct sp_jwks_remote *sp_jwks_remote_new_aimless(const struct sp_filter_build *build, uint64_t timeout_ns, uint64_t cache_ns,
+                                                  struct sp_str label, const struct sp_jwks_stats *stats,
+                                                  _Atomic bool *ready)
 {
-    assert(build && target && target->cluster && stats);
+    assert(build && timeout_ns && stats && ready);
     struct sp_jwks_remote *r = make(build, cache_ns, label, stats);
-    r->fetch.target = *target;
-    r->timeout_ns = target->timeout_ns;
+    r->timeout_ns = timeout_ns;
+    r->ready = ready;
     return r;
 }
 
@@ -267,12 +271,6 @@ struct sp_live *sp_jwks_remote_live(struct sp_jwks_remote *r)
 {
     assert(r);
     return r->live;
-}
-
-bool sp_jwks_remote_tried(const struct sp_jwks_remote *r)
-{
-    assert(r);
-    return atomic_load(&r->tried);
 }
 
 static void on_time(struct sp_timer *t)
@@ -331,19 +329,27 @@ void sp_jwks_remote_unwait(struct sp_jwks_waiter *w)
     w->remote = NULL;
 }
 
-void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, struct sp_str scheme, struct sp_str authority,
-                        struct sp_str path)
+static bool same(const struct sp_fetch_target *a, const struct sp_fetch_target *b)
 {
-    assert(r && prober && path.len);
+    return a->cluster == b->cluster && sp_str_eq(a->scheme, b->scheme) && sp_str_eq(a->authority, b->authority) &&
+           sp_str_eq(a->path, b->path);
+}
+
+void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, const struct sp_fetch_target *target, unsigned algs)
+{
+    assert(r && prober && target && target->cluster);
     struct sp_fetch_target *t = &r->fetch.target;
-    if (r->fetch.prober && sp_str_eq(t->scheme, scheme) && sp_str_eq(t->authority, authority) && sp_str_eq(t->path, path))
+    if (r->fetch.prober && same(t, target) && r->algs == algs)
         return;
     sp_fetch_stop(&r->fetch);
     sp_arena_done(&r->aim);
     sp_arena_init(&r->aim);
-    t->scheme = sp_arena_str(&r->aim, scheme);
-    t->authority = sp_arena_str(&r->aim, authority);
-    t->path = sp_arena_str(&r->aim, path);
+    *t = *target;
+    t->scheme = sp_arena_str(&r->aim, target->scheme);
+    t->authority = sp_arena_str(&r->aim, target->authority);
+    t->path = sp_arena_str(&r->aim, target->path);
+    r->algs = algs;
+    r->good = false; /* what it publishes next is another set, be its text the same */
     sp_fetch_start(&r->fetch, prober);
     atomic_store(&r->prober, prober);
 }

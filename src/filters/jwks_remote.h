@@ -35,11 +35,12 @@ struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build,
                                           const Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks *msg,
                                           struct sp_str label, const struct sp_jwks_stats *stats);
 /*
- * One that does not know yet where from (filters/oidc_discovery.h): it fetches nothing until sp_jwks_remote_aim. `target`: all
- * but scheme, authority and path.
+ * One that does not know yet where from (filters/oidc_discovery.h): it fetches nothing until sp_jwks_remote_aim. *ready is
+ * set when its first try is over.
  */
-struct sp_jwks_remote *sp_jwks_remote_new_aimless(const struct sp_filter_build *build, const struct sp_fetch_target *target,
-                                                  uint64_t cache_ns, struct sp_str label, const struct sp_jwks_stats *stats);
+struct sp_jwks_remote *sp_jwks_remote_new_aimless(const struct sp_filter_build *build, uint64_t timeout_ns, uint64_t cache_ns,
+                                                  struct sp_str label, const struct sp_jwks_stats *stats,
+                                                  _Atomic bool *ready);
 void sp_jwks_remote_free(struct sp_jwks_remote *r); /* NULL-safe */
 
 /* The keys now, until the end of the turn; NULL: there are none. Any worker. */
@@ -64,13 +65,10 @@ bool sp_jwks_remote_wait(struct sp_jwks_remote *r, struct sp_jwks_waiter *w, str
 void sp_jwks_remote_unwait(struct sp_jwks_waiter *w);
 
 /*
- * On the prober's thread: of an aimless one, where from; begins to fetch when that is new.
- * sp_jwks_remote_halt ends it.
+ * On the prober's thread: of an aimless one, where from, and which signatures count (sp_jws_alg_bit; 0: all that fit the
+ * keys); begins to fetch when that is new. sp_jwks_remote_halt ends it.
  */
-void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, struct sp_str scheme, struct sp_str authority,
-                        struct sp_str path);
+void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, const struct sp_fetch_target *target, unsigned algs);
 void sp_jwks_remote_halt(struct sp_jwks_remote *r);
-/* Whether the first round of fetches is over. Any thread. */
-bool sp_jwks_remote_tried(const struct sp_jwks_remote *r);
 
 #endif

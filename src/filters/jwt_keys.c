@@ -58,6 +58,21 @@ static bool local_init(struct sp_jwt_keys *k, const struct sp_filter_build *buil
     return keys != NULL;
 }
 
+static bool discovered_init(struct sp_jwt_keys *k, const struct sp_filter_build *build, const struct sp_jwks_stats *stats,
+                            struct sp_str label, const JwtProvider *msg)
+{
+    const Sallyport__Oidc__V1__Issuer *issuer = sp_oidc_find(build->doc, sp_str_c(msg->issuer));
+    if (!issuer) {
+        sp_doc_err(build->doc, build->diag, msg, NULL, -1,
+                   "it has no keys (set local_jwks or remote_jwks, or name its issuer in a bootstrap extension "
+                   "sallyport.oidc.v1.Issuers)");
+        return false;
+    }
+    k->issuer = sp_oidc_new(build, issuer, SP_OIDC_KEYS, label, stats);
+    k->remote = k->issuer ? sp_oidc_keys(k->issuer) : NULL;
+    return k->issuer != NULL;
+}
+
 bool sp_jwt_keys_init(struct sp_jwt_keys *k, const struct sp_filter_build *build, struct sp_arena *arena,
                       const struct sp_jwks_stats *stats, struct sp_str name, const JwtProvider *msg)
 {
@@ -71,15 +86,17 @@ bool sp_jwt_keys_init(struct sp_jwt_keys *k, const struct sp_filter_build *build
         k->remote = sp_jwks_remote_new(build, msg->remote_jwks, label, stats);
         return k->remote != NULL;
     default:
-        sp_doc_err(build->doc, build->diag, msg, NULL, -1, "it has no keys (set local_jwks or remote_jwks)");
-        return false;
+        return discovered_init(k, build, stats, label, msg);
     }
 }
 
 void sp_jwt_keys_done(struct sp_jwt_keys *k)
 {
     assert(k);
-    sp_jwks_remote_free(k->remote);
+    if (k->issuer)
+        sp_oidc_free(k->issuer);
+    else
+        sp_jwks_remote_free(k->remote);
     *k = (struct sp_jwt_keys){0};
 }
 

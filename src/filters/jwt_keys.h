@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keys of a JwtProvider: local_jwks, read again when its file changes, or remote_jwks, fetched.  Part of the provider's
- * config; any worker asks.
+ * The keys of a JwtProvider: local_jwks, read again when its file changes, remote_jwks, fetched, or, when it has neither, those
+ * of its issuer, if the bootstrap has that one (sallyport.oidc.v1).  Part of the provider's config; any worker asks.
  */
 #ifndef SP_FILTERS_JWT_KEYS_H
 #define SP_FILTERS_JWT_KEYS_H
 
-#include "filters/jwks_remote.h"
+#include "filters/oidc_discovery.h"
 
 struct sp_jwt_keys {
     struct sp_live *local;         /* or NULL */
+    struct sp_oidc *issuer;        /* or NULL: the owner of remote */
     struct sp_jwks_remote *remote; /* or NULL */
 };
 

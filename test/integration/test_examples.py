@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 import proxied
+from idp import Idp
 from harness import (BIN, ROOT, SLOW, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 
@@ -134,6 +135,30 @@ class Examples(unittest.TestCase):
             self.assertIn(429, flood)
             self.assertEqual(ask("/echo", "198.51.100.1", *bob), 200)
         self.run_example(read("examples/rate-limit/sallyport.yaml"), check)
+
+    def run_with_issuer(self, name):
+        idp = Idp()
+        self.addCleanup(idp.kill)
+
+        def check(e):
+            bearer = lambda **kw: [*self.secret, "-H", "authorization: Bearer " + idp.token(**kw), "-H", "x-user: mallory"]
+            a = e.get("/echo", *bearer(resource="urn:api:jwt"))
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"user=caller", a.body)
+            idp.rotate()
+            self.assertEqual(e.get("/echo", *bearer(resource="urn:api:jwt")).status, 200)
+            self.assertEqual(e.get("/echo", *bearer(resource="urn:api:jwt:es256")).status, 403)
+            self.assertEqual(e.get("/echo", *bearer()).status, 401)
+            self.assertEqual(e.get("/echo", *self.secret).status, 401)
+        copy(ca(), "login-ca.pem")
+        text = read(f"examples/{name}/sallyport.yaml").replace("localhost:8081", f"localhost:{idp.tls_port}")
+        self.run_example(text.replace("port_value: 8081", f"port_value: {idp.tls_port}"), check)
+
+    def test_jwt_remote(self):
+        self.run_with_issuer("jwt-remote")
+
+    def test_oidc(self):
+        self.run_with_issuer("oidc")
 
     def test_proxy_protocol(self):
         def check(e):

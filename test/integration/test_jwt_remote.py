@@ -209,6 +209,19 @@ class Rotation(Case):
         time.sleep(1)
         self.assertEqual(s.stop(), 0)
 
+    def test_on_trial(self):
+        conf = self.conf()
+        filters = conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
+        filters[0]["typed_config"] = {"@type": T + "sallyport.filters.http.staged.v1.Staged", "enforcement": "SHADOW",
+                                      "filter": filters[0]["typed_config"]}
+        s = Sallyport(conf)
+        self.addCleanup(s.kill)
+        self.issuer.delay = 0.3
+        a = self.get(s, *bearer("c"), "-d", "x" * 100000)  # refused after a while, if it were not on trial
+        self.assertEqual(a.status, 200, a)
+        self.assertEqual(s.stat("http.test.jwt_authn.shadow_refused"), 1)
+        self.assertEqual(self.fetched(), 2)
+
     def test_tokens_that_may_fail_wait_too(self):
         s = self.start(requires={"allow_missing_or_failed": {}})
         self.issuer.keys("b", path="/jwks?x=1")
@@ -259,4 +272,4 @@ class Config(Case):
                 ({"http_uri": {"uri": "http://h/jwks", "cluster": "nobody", "timeout": "1s"}}, 'no cluster "nobody"'),
                 ({"cache_duration": "0s"}, "cache_duration")):
             self.assertIn(words, refused(self.conf(provider(**change))))
-        self.assertIn("remote_jwks, local_jwks", refused(self.conf({"issuer": "i"})))
+        self.assertIn("it has no keys (set local_jwks or remote_jwks", refused(self.conf({"issuer": "i"})))

@@ -35,6 +35,9 @@ static inline bool sp_field_in_oneof(const ProtobufCFieldDescriptor *field)
     return field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
 }
 
+/* A member that is chosen, a list with elements, a message that is there; other fields always are. */
+bool sp_field_is_set(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *field);
+
 enum sp_wkt {
     SP_WKT_NONE,
     SP_WKT_ANY,

@@ -32,6 +32,20 @@ struct sp_live_set *sp_doc_live(const struct sp_doc *doc)
     return doc->live;
 }
 
+void *sp_doc_derive(const struct sp_doc *doc, const void *msg, const ProtobufCMessageDescriptor *desc)
+{
+    assert(doc && msg && desc);
+    const struct sp_place *of = sp_place_find(doc, msg);
+    assert(of);
+    /* A document only seems constant to those who compile it: one thread, before anybody else may see it. */
+    struct sp_place *p = sp_place_new((struct sp_doc *)(uintptr_t)doc, desc, of->parent, of->field, of->index, of->origin[0]);
+    p->key = of->key;
+    p->origin[1] = of->origin[1];
+    if (of->msg->descriptor == desc)
+        memcpy(p->msg, of->msg, desc->sizeof_message);
+    return p->msg;
+}
+
 const ProtobufCMessage *sp_doc_any(const struct sp_doc *doc, const Google__Protobuf__Any *any)
 {
     assert(doc);

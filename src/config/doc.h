@@ -47,11 +47,19 @@ void sp_doc_merge(struct sp_doc *doc, struct sp_doc *over);
 const void *sp_doc_root(const struct sp_doc *doc);
 /* Where what is compiled from this document enters what it reads from files or fetches; freed with the document. */
 struct sp_live_set *sp_doc_live(const struct sp_doc *doc);
+/*
+ * A new message, of any type, that stands where `msg` does: errors about it show that place.  Of msg's own type it is a
+ * shallow copy.  For what a config says in short.  Only while configs are compiled; freed with the document.
+ */
+void *sp_doc_derive(const struct sp_doc *doc, const void *msg, const ProtobufCMessageDescriptor *desc);
 /* An Any's content, or NULL if `any` is NULL. */
 const ProtobufCMessage *sp_doc_any(const struct sp_doc *doc, const Google__Protobuf__Any *any);
 /* The same if it is of type `desc`, otherwise NULL. */
 const void *sp_doc_any_as(const struct sp_doc *doc, const Google__Protobuf__Any *any,
                           const ProtobufCMessageDescriptor *desc);
+
+/* Every message that is written, those in Any too; a message before what is in it. */
+void sp_doc_each(const struct sp_doc *doc, void (*each)(void *arg, const ProtobufCMessage *msg), void *arg);
 
 /*
  * Whether the text has the field, be it empty: `allow: []` is written, though it has no elements, and

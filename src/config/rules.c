@@ -16,17 +16,6 @@ struct check {
     const ProtobufCFieldDescriptor *field;
 };
 
-static bool is_set(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
-{
-    if (sp_field_in_oneof(f))
-        return *sp_field_case(msg, f) == f->id;
-    if (f->label == PROTOBUF_C_LABEL_REPEATED)
-        return *sp_field_count(msg, f) > 0;
-    if (f->type == PROTOBUF_C_TYPE_MESSAGE)
-        return *(ProtobufCMessage **)sp_field_ptr(msg, f) != NULL;
-    return true;
-}
-
 /* What is known to be wrong already is not judged again. */
 static bool already_bad(const struct sp_place *place, const char *field)
 {
@@ -208,7 +197,7 @@ static void check_scalars(const struct check *c)
     size_t n = list ? *sp_field_count(c->place->msg, f) : 1;
     if (list)
         p = *(const char *const *)(const void *)p;
-    if (sp_field_in_oneof(f) && !is_set(c->place->msg, f))
+    if (sp_field_in_oneof(f) && !sp_field_is_set(c->place->msg, f))
         return;
     for (size_t i = 0; i < n; i++, p += sp_field_size(f)) {
         int index = list ? (int)i : -1;
@@ -222,7 +211,7 @@ static void check_scalars(const struct check *c)
 static void check_message_field(const struct check *c)
 {
     const ProtobufCMessage *child = *(ProtobufCMessage **)sp_field_ptr(c->place->msg, c->field);
-    if (!is_set(c->place->msg, c->field) || !child)
+    if (!sp_field_is_set(c->place->msg, c->field) || !child)
         return;
     if (sp_wkt_of(child->descriptor) == SP_WKT_DURATION)
         check_duration(c, (const void *)child);
@@ -244,7 +233,7 @@ static void check_rule(const struct check *c)
         check_oneof(c);
         break;
     case SP_RULE_REQUIRED:
-        if (!is_set(msg, f))
+        if (!sp_field_is_set(msg, f))
             err(c, -1, "required, but missing (add it)");
         break;
     case SP_RULE_MIN_ITEMS:
@@ -261,7 +250,7 @@ static void check_rule(const struct check *c)
         check_enum(c);
         break;
     case SP_RULE_TRUE:
-        if (is_set(msg, f) && !*(const protobuf_c_boolean *)sp_field_ptr(msg, f))
+        if (sp_field_is_set(msg, f) && !*(const protobuf_c_boolean *)sp_field_ptr(msg, f))
             err(c, -1, "has to be true (or leave it out)");
         break;
     default:
@@ -292,34 +281,21 @@ static void check_rules_of(const struct sp_doc *doc, struct sp_diag *diag, const
     }
 }
 
-/* Depth is bounded by that of the text. */
-static void walk(const struct sp_doc *doc, struct sp_diag *diag, const ProtobufCMessage *msg)
+struct all {
+    const struct sp_doc *doc;
+    struct sp_diag *diag;
+};
+
+static void check_message(void *arg, const ProtobufCMessage *msg)
 {
-    const struct sp_place *place = sp_place_find(doc, msg);
-    if (!place || place->origin[0].node->bad)
-        return;
-    if (place->content)
-        walk(doc, diag, place->content);
-    if (strcmp(msg->descriptor->package_name, "google.protobuf") == 0)
-        return;
-    check_rules_of(doc, diag, place);
-    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
-        if (f->type != PROTOBUF_C_TYPE_MESSAGE || !is_set(msg, f))
-            continue;
-        ProtobufCMessage **items = sp_field_ptr(msg, f);
-        size_t n = 1;
-        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-            items = *(ProtobufCMessage ***)(void *)items;
-            n = *sp_field_count(msg, f);
-        }
-        for (size_t k = 0; k < n; k++)
-            walk(doc, diag, items[k]);
-    }
+    const struct all *a = arg;
+    if (strcmp(msg->descriptor->package_name, "google.protobuf") != 0)
+        check_rules_of(a->doc, a->diag, sp_place_find(a->doc, msg));
 }
 
 void sp_rules_check(const struct sp_doc *doc, struct sp_diag *diag)
 {
     assert(doc && diag);
-    walk(doc, diag, doc->root);
+    struct all a = {doc, diag};
+    sp_doc_each(doc, check_message, &a);
 }

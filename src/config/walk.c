@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <assert.h>
+
+#include "config/descriptor.h"
+#include "config/doc.h"
+#include "config/place.h"
+
+bool sp_field_is_set(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
+{
+    assert(msg && f);
+    if (sp_field_in_oneof(f))
+        return *sp_field_case(msg, f) == f->id;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED)
+        return *sp_field_count(msg, f) > 0;
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+        return *(ProtobufCMessage **)sp_field_ptr(msg, f) != NULL;
+    return true;
+}
+
+struct walk {
+    const struct sp_doc *doc;
+    void (*each)(void *arg, const ProtobufCMessage *msg);
+    void *arg;
+};
+
+/* Depth is bounded by that of the text. */
+static void walk(const struct walk *w, const ProtobufCMessage *msg)
+{
+    const struct sp_place *place = sp_place_find(w->doc, msg);
+    if (!place || place->origin[0].node->bad)
+        return;
+    w->each(w->arg, msg);
+    if (place->content)
+        walk(w, place->content);
+    if (strcmp(msg->descriptor->package_name, "google.protobuf") == 0)
+        return;
+    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE || !sp_field_is_set(msg, f))
+            continue;
+        ProtobufCMessage **items = sp_field_ptr(msg, f);
+        size_t n = 1;
+        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+            items = *(ProtobufCMessage ***)(void *)items;
+            n = *sp_field_count(msg, f);
+        }
+        for (size_t k = 0; k < n; k++)
+            walk(w, items[k]);
+    }
+}
+
+void sp_doc_each(const struct sp_doc *doc, void (*each)(void *arg, const ProtobufCMessage *msg), void *arg)
+{
+    assert(doc && each);
+    const struct walk w = {doc, each, arg};
+    walk(&w, doc->root);
+}

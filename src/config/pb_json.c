@@ -24,6 +24,7 @@ static const struct {
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "password"},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider", "local_jwks"},
     {"sallyport.common.v1.Secret", "value"},
+    {"sallyport.filters.http.origin_shield.v1.AkamaiG2OKey", "secret"},
 };
 
 static bool is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f)

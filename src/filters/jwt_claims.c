@@ -50,9 +50,8 @@ static enum sp_jwt_status read_dates(const json_t *payload, struct sp_jwt_claims
     const json_t *iat = json_object_get(payload, "iat"), *nbf = json_object_get(payload, "nbf"),
                  *exp = json_object_get(payload, "exp");
     enum sp_jwt_status s = SP_JWT_OK;
-    int64_t unused;
     if (iat)
-        s = date(iat, false, SP_JWT_IAT_TYPE, SP_JWT_IAT_RANGE, &unused);
+        s = date(iat, false, SP_JWT_IAT_TYPE, SP_JWT_IAT_RANGE, &c->iat);
     if (s == SP_JWT_OK && nbf)
         s = date(nbf, true, SP_JWT_NBF_TYPE, SP_JWT_NBF_RANGE, &c->nbf);
     if (s == SP_JWT_OK && exp)
@@ -64,7 +63,7 @@ static enum sp_jwt_status read_dates(const json_t *payload, struct sp_jwt_claims
 enum sp_jwt_status sp_jwt_claims_read(const json_t *payload, struct sp_jwt_claims *ret)
 {
     assert(json_is_object(payload) && ret);
-    struct sp_jwt_claims c = {.exp = INT64_MAX, .nbf = INT64_MIN};
+    struct sp_jwt_claims c = {.exp = INT64_MAX, .nbf = INT64_MIN, .iat = INT64_MIN};
     if (wrong_string(payload, "iss"))
         return SP_JWT_ISS_TYPE;
     if (wrong_string(payload, "sub"))

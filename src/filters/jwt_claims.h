@@ -10,7 +10,7 @@
 
 struct sp_jwt_claims {
     struct sp_str iss, sub; /* empty when absent */
-    int64_t exp, nbf;       /* Unix seconds; INT64_MAX and INT64_MIN when absent */
+    int64_t exp, nbf, iat;  /* Unix seconds; INT64_MAX, INT64_MIN and INT64_MIN when absent */
     bool has_exp;
     const json_t *aud; /* NULL, a string or an array of strings */
 };

@@ -18,20 +18,28 @@ typedef Sallyport__Filters__Http__OriginShield__V1__OriginShield Message;
 
 static const struct sp_str ns = SP_STR_INIT("sallyport.filters.http.origin_shield");
 
+/* A header with signed tokens. One that nobody here found good would be taken for a good one by an origin that reads it. */
+struct token_header {
+    struct sp_proof_header header;
+    uint32_t keep; /* it stays when a token of these is good */
+};
+
 struct config {
     struct sp_arena arena; /* holds secrets */
     struct sp_proof proof;
     struct sp_proof_header *strip; /* what never reaches an origin */
     struct sp_proof_header *keep;  /* secret as well, but asked for: not to be indexed by HPACK */
-    unsigned n_strip, n_keep;
+    struct sp_proof_header *values; /* not secret, but a stranger's copy is a lie */
+    unsigned n_strip, n_keep, n_values;
     struct sp_shield_exemption *exemptions;
     unsigned n_exemptions;
     struct sp_shield_client client;
     bool shadow;
     struct sp_sample sample;
     struct sp_gate_refusal refusal;
-    /* By which leaves failed: "secret_header,peer_address" and the details around it. */
-    struct sp_str failed[1 << SP_PROOF_N_LEAVES], details[1 << SP_PROOF_N_LEAVES];
+    bool asks_g2o;
+    struct token_header *tokens; /* n_tokens of them */
+    unsigned n_tokens;
     struct sp_counter allowed, refused, shadow_refused, exempted, client_failed;
 };
 
@@ -63,18 +71,42 @@ static unsigned count_leaves(const struct sp_proof *p)
     return n;
 }
 
-/* Gathers the headers of all secrets, each once. */
+static struct token_header *token_header(struct config *c, const struct sp_proof_header *header)
+{
+    for (unsigned i = 0; i < c->n_tokens; i++)
+        if (sp_str_eq(c->tokens[i].header.name, header->name))
+            return &c->tokens[i];
+    c->tokens[c->n_tokens].header = *header;
+    return &c->tokens[c->n_tokens++];
+}
+
+/* Gathers the headers of all proofs that others must not see, each once. */
 static void gather(struct config *c, const struct sp_proof *p)
 {
-    if (p->kind >= SP_PROOF_N_LEAVES) {
+    switch (p->kind) {
+    case SP_PROOF_SECRET_HEADER:
+        if (p->secret.keep && !listed(c->keep, c->n_keep, p->secret.header.name))
+            c->keep[c->n_keep++] = p->secret.header;
+        if (!p->secret.keep && !listed(c->strip, c->n_strip, p->secret.header.name))
+            c->strip[c->n_strip++] = p->secret.header;
+        break;
+    case SP_PROOF_HEADER_VALUE:
+        if (!listed(c->values, c->n_values, p->value.header.name))
+            c->values[c->n_values++] = p->value.header;
+        break;
+    case SP_PROOF_AKAMAI_G2O:
+        c->asks_g2o = true;
+        break;
+    case SP_PROOF_SIGNED_TOKEN:
+        token_header(c, &p->token.header)->keep |= p->token.token.keep ? 1u << p->token.index : 0;
+        break;
+    case SP_PROOF_ALL_OF:
+    case SP_PROOF_ANY_OF:
         for (unsigned i = 0; i < p->set.n; i++)
             gather(c, &p->set.v[i]);
-    } else if (p->kind == SP_PROOF_SECRET_HEADER) {
-        const struct sp_proof_header *h = &p->secret.header;
-        if (p->secret.keep && !listed(c->keep, c->n_keep, h->name))
-            c->keep[c->n_keep++] = *h;
-        if (!p->secret.keep && !listed(c->strip, c->n_strip, h->name))
-            c->strip[c->n_strip++] = *h;
+        break;
+    default:
+        break;
     }
 }
 
@@ -83,6 +115,8 @@ static bool headers_init(const struct sp_filter_build *build, const Message *msg
     unsigned n = count_leaves(&c->proof);
     c->strip = sp_arena_zalloc(&c->arena, n * sizeof(*c->strip));
     c->keep = sp_arena_zalloc(&c->arena, n * sizeof(*c->keep));
+    c->values = sp_arena_zalloc(&c->arena, n * sizeof(*c->values));
+    c->tokens = sp_arena_zalloc(&c->arena, n * sizeof(*c->tokens));
     gather(c, &c->proof);
     for (unsigned i = 0; i < c->n_keep; i++)
         if (listed(c->strip, c->n_strip, c->keep[i].name)) {
@@ -94,19 +128,6 @@ static bool headers_init(const struct sp_filter_build *build, const Message *msg
     return true;
 }
 
-static void name_failures(struct config *c)
-{
-    for (unsigned mask = 0; mask < SP_ARRAY_LEN(c->failed); mask++) {
-        struct sp_str text = SP_STR("");
-        for (unsigned kind = 0; kind < SP_PROOF_N_LEAVES; kind++)
-            if (mask & 1u << kind)
-                text = sp_arena_printf(&c->arena, "%.*s%s%.*s", SP_STR_ARG(text), text.len ? "," : "",
-                                       SP_STR_ARG(sp_proof_name(kind)));
-        c->failed[mask] = text;
-        c->details[mask] = sp_arena_printf(&c->arena, "origin_shield_refused{%.*s}", SP_STR_ARG(text));
-    }
-}
-
 static bool client_init(const struct sp_filter_build *build, const Message *msg, struct config *c)
 {
     if (!sp_shield_client_init(&c->client, build, &c->arena, msg->client_address))
@@ -115,7 +136,8 @@ static bool client_init(const struct sp_filter_build *build, const Message *msg,
         return true;
     sp_doc_err(build->doc, build->diag, msg, "client_address", -1,
                "the proof can hold for any tenant of the CDN, who may forge the address (make a secret_header, a "
-               "client_certificate with names or pins, or x-azure-fdid with peer_address part of every way to pass)");
+               "client_certificate with names or pins, a signature or token, or x-azure-fdid with peer_address part of "
+               "every way to pass)");
     return false;
 }
 
@@ -155,7 +177,6 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
         config_free(c);
         return NULL;
     }
-    name_failures(c);
     counters_init(c, scope);
     return c;
 }
@@ -171,13 +192,18 @@ static void remove_header(const struct sp_proof_header *header, struct sp_header
     sp_headers_remove_alike(h, header->name);
 }
 
-static void hide_secrets(const struct config *c, struct sp_headers *h)
+static void hide_secrets(const struct config *c, struct sp_headers *h, uint32_t good_tokens)
 {
     for (unsigned i = 0; i < c->n_strip; i++)
         remove_header(&c->strip[i], h);
     for (unsigned i = 0; i < c->n_keep; i++)
         for (struct sp_header *at = NULL; (at = sp_headers_find(h, c->keep[i].name, at));)
             at->never_index = true;
+    for (unsigned i = 0; i < c->n_tokens; i++)
+        if (!(c->tokens[i].keep & good_tokens))
+            remove_header(&c->tokens[i].header, h);
+    for (unsigned i = 0; c->asks_g2o && i < SP_ARRAY_LEN(sp_proof_g2o_headers); i++)
+        remove_header(&sp_proof_g2o_headers[i], h);
 }
 
 static void set_client(const struct config *c, struct sp_stream_info *info, const struct sp_headers *h)
@@ -205,8 +231,12 @@ static void forget_client(const struct config *c, struct sp_stream_info *info, s
         return;
     info->client = info->conn->peer;
     info->client_derived = info->client_failed = false;
-    if (!holds && c->client.kind == SP_SHIELD_CLIENT_HEADER)
+    if (holds)
+        return;
+    if (c->client.kind == SP_SHIELD_CLIENT_HEADER)
         remove_header(&c->client.header, h);
+    for (unsigned i = 0; i < c->n_values; i++)
+        remove_header(&c->values[i], h);
 }
 
 static const struct sp_shield_exemption *find_exemption(const struct config *c, const struct sp_headers *h,
@@ -230,28 +260,29 @@ static enum sp_status exempt(struct sp_filter *f, const struct sp_shield_exempti
     return SP_STOP;
 }
 
-static void log_refusal(const struct config *c, const struct sp_stream_info *info, const struct sp_headers *h,
-                        bool enforced, unsigned failed)
+static void log_refusal(const struct sp_stream_info *info, const struct sp_headers *h, bool enforced, struct sp_str faults)
 {
     char peer[SP_ADDR_TEXT_MAX];
     size_t n = sp_addr_format_ip(&info->conn->socket, peer);
     struct sp_str path = sp_gate_log_path(h);
     sp_log_limited(SP_LOG_INFO, "origin_shield", 10, "%s %.*s: %.*s (%.*s %.*s)", enforced ? "refused" : "would refuse",
-                   (int)n, peer, SP_STR_ARG(c->failed[failed]), SP_STR_ARG(h->method), SP_STR_ARG(path));
+                   (int)n, peer, SP_STR_ARG(faults), SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 
 static enum sp_status refuse(struct sp_filter *f, const struct sp_headers *h, bool enforced, unsigned failed)
 {
     const struct config *c = f->config;
-    log_refusal(c, sp_filter_info(f), h, enforced, failed);
+    struct sp_arena *arena = sp_filter_arena(f);
+    struct sp_str faults = sp_proof_faults(failed, arena);
+    struct sp_str details = sp_arena_printf(arena, "origin_shield_refused{%.*s}", SP_STR_ARG(faults));
+    log_refusal(sp_filter_info(f), h, enforced, faults);
     if (enforced) {
         sp_counter_inc(c->refused);
-        return sp_gate_refuse(f, &c->refusal, c->details[failed]);
+        return sp_gate_refuse(f, &c->refusal, details);
     }
     sp_counter_inc(c->shadow_refused);
-    sp_filter_set_metadata(f, ns, SP_STR("shadow_refused"),
-                           sp_arena_printf(sp_filter_arena(f), "\"%.*s\"", SP_STR_ARG(c->failed[failed])));
-    sp_filter_note_shadow(f, c->details[failed]);
+    sp_filter_set_metadata(f, ns, SP_STR("shadow_refused"), sp_arena_printf(arena, "\"%.*s\"", SP_STR_ARG(faults)));
+    sp_filter_note_shadow(f, details);
     return SP_CONTINUE;
 }
 
@@ -259,10 +290,13 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 {
     const struct config *c = f->config;
     struct sp_stream_info *info = sp_filter_info(f);
-    unsigned failed;
-    bool holds = sp_proof_check(&c->proof, h, info->conn, &failed);
+    struct sp_proof_request r = {.h = h,
+                                 .info = info,
+                                 .arena = sp_filter_arena(f),
+                                 .now = sp_filter_turn(f)->wall_ns / (int64_t)SP_NS_PER_S};
+    bool holds = sp_proof_check(&c->proof, &r);
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &info->conn->peer);
-    hide_secrets(c, h);
+    hide_secrets(c, h, r.good_tokens);
     if (holds && enforced) {
         info->proven = true;
         set_client(c, info, h);
@@ -274,12 +308,12 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
         return SP_CONTINUE;
     }
     const struct sp_shield_exemption *e = find_exemption(c, h, info);
-    return e ? exempt(f, e, enforced) : refuse(f, h, enforced, failed);
+    return e ? exempt(f, e, enforced) : refuse(f, h, enforced, r.failed);
 }
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
-    hide_secrets(f->config, t);
+    hide_secrets(f->config, t, 0);
     return SP_CONTINUE;
 }
 

@@ -51,21 +51,6 @@ static bool parse_with_port(struct sp_str text, struct sp_addr *ret)
     return true;
 }
 
-/* The n-th entry from the right, from 1; a NULL slice when there are fewer. */
-static struct sp_str from_right(struct sp_str list, unsigned n)
-{
-    size_t end = list.len, at;
-    for (;;) {
-        for (at = end; at > 0 && list.ptr[at - 1] != ','; at--)
-            ;
-        if (--n == 0)
-            return sp_str_trim(sp_str_sub(list, at, end));
-        if (at == 0)
-            return SP_STR_NULL;
-        end = at - 1;
-    }
-}
-
 bool sp_shield_client_find(const struct sp_shield_client *c, const struct sp_headers *h,
                            const struct sp_conn_info *conn, struct sp_addr *ret)
 {
@@ -78,7 +63,7 @@ bool sp_shield_client_find(const struct sp_shield_client *c, const struct sp_hea
     if (!value.len)
         return false;
     if (c->kind == SP_SHIELD_CLIENT_XFF) {
-        value = from_right(value, c->hops);
+        value = sp_proof_from_right(value, c->hops);
         return value.len && sp_addr_parse(value, ret) == 0;
     }
     return c->always_port ? parse_with_port(value, ret) : sp_addr_parse(value, ret) == 0;

@@ -4,19 +4,33 @@
 #include <assert.h>
 
 #include "crypto/ct.h"
-#include "envoy/extensions/transport_sockets/tls/v3/common.pb-c.h"
 
 static const struct sp_str names[] = {
     [SP_PROOF_SECRET_HEADER] = SP_STR_INIT("secret_header"),
     [SP_PROOF_PEER_ADDRESS] = SP_STR_INIT("peer_address"),
     [SP_PROOF_CLIENT_CERTIFICATE] = SP_STR_INIT("client_certificate"),
     [SP_PROOF_HEADER_VALUE] = SP_STR_INIT("header_value"),
+    [SP_PROOF_AKAMAI_G2O] = SP_STR_INIT("akamai_g2o"),
+    [SP_PROOF_SIGNED_TOKEN] = SP_STR_INIT("signed_token"),
+    [SP_FAULT_G2O_TIME] = SP_STR_INIT("akamai_g2o_time"),
+    [SP_FAULT_G2O_REPLAY] = SP_STR_INIT("akamai_g2o_replay"),
+    [SP_FAULT_G2O_FULL] = SP_STR_INIT("akamai_g2o_full"),
+    [SP_FAULT_TOKEN_TIME] = SP_STR_INIT("signed_token_time"),
 };
 
-struct sp_str sp_proof_name(enum sp_proof_kind leaf)
+const struct sp_proof_header sp_proof_g2o_headers[2] = {
+    {SP_STR_INIT("x-akamai-g2o-auth-data"), SP_H_OTHER},
+    {SP_STR_INIT("x-akamai-g2o-auth-sign"), SP_H_OTHER},
+};
+
+struct sp_str sp_proof_faults(unsigned mask, struct sp_arena *arena)
 {
-    assert(leaf < SP_PROOF_N_LEAVES);
-    return names[leaf];
+    assert(mask < 1u << SP_PROOF_N_FAULTS && arena);
+    struct sp_str text = SP_STR("");
+    for (unsigned i = 0; i < SP_PROOF_N_FAULTS; i++)
+        if (mask & 1u << i)
+            text = text.len ? sp_arena_printf(arena, "%.*s,%.*s", SP_STR_ARG(text), SP_STR_ARG(names[i])) : names[i];
+    return text;
 }
 
 static const struct sp_header *find(const struct sp_proof_header *header, const struct sp_headers *h,
@@ -35,59 +49,68 @@ struct sp_str sp_proof_header_value(const struct sp_proof_header *header, const 
     return first->value.ptr ? first->value : SP_STR("");
 }
 
-static bool check_secret(const struct sp_proof *p, const struct sp_headers *h)
+struct sp_str sp_proof_from_right(struct sp_str list, unsigned n)
 {
-    struct sp_str value = sp_proof_header_value(&p->secret.header, h);
+    assert(n > 0);
+    size_t end = list.len, at;
+    for (;;) {
+        for (at = end; at > 0 && list.ptr[at - 1] != ','; at--)
+            ;
+        if (--n == 0)
+            return sp_str_trim(sp_str_sub(list, at, end));
+        if (at == 0)
+            return SP_STR_NULL;
+        end = at - 1;
+    }
+}
+
+static bool check_secret(const struct sp_proof *p, const struct sp_proof_request *r)
+{
+    struct sp_str value = sp_proof_header_value(&p->secret.header, r->h);
     bool holds = false;
     for (unsigned i = 0; i < p->secret.n; i++) {
-        bool hit = sp_ct_eq(value, p->secret.v[i].value);
+        bool hit = sp_ct_eq(value, sp_named_secret_get(&p->secret.v[i]));
         if (hit)
-            sp_counter_inc(p->secret.v[i].hit);
+            sp_named_secret_hit(&p->secret.v[i], r->now);
         holds |= hit;
     }
     return holds;
 }
 
-static bool check_value(const struct sp_proof *p, const struct sp_headers *h)
+/* SOCKET, or what a load balancer of ours saw as its own. */
+static bool check_peer(const struct sp_proof *p, const struct sp_proof_request *r)
 {
-    struct sp_str value = sp_proof_header_value(&p->value.header, h);
+    static const struct sp_proof_header xff = {SP_STR_INIT("x-forwarded-for"), SP_H_X_FORWARDED_FOR};
+    const struct sp_addr *socket = &r->info->conn->socket;
+    struct sp_addr seen;
+    if (!p->peer.via)
+        return sp_address_set_find(p->peer.set, socket, NULL, NULL);
+    struct sp_str entry = sp_proof_from_right(sp_proof_header_value(&xff, r->h), p->peer.hops);
+    return sp_address_set_find(p->peer.via, socket, NULL, NULL) && entry.len && sp_addr_parse(entry, &seen) == 0 &&
+           sp_address_set_find(p->peer.set, &seen, NULL, NULL);
+}
+
+static bool check_value(const struct sp_proof *p, const struct sp_proof_request *r)
+{
+    struct sp_str value = sp_proof_header_value(&p->value.header, r->h);
     bool holds = false;
     for (unsigned i = 0; i < p->value.n; i++)
         holds |= sp_ct_eq(value, p->value.v[i]);
     return holds;
 }
 
-static const struct sp_str *sans_of(const struct sp_tls_info *tls, int type, unsigned *ret_n)
-{
-    switch (type) {
-    case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SUBJECT_ALT_NAME_MATCHER__SAN_TYPE__EMAIL:
-        *ret_n = tls->n_peer_email;
-        return tls->peer_email;
-    case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SUBJECT_ALT_NAME_MATCHER__SAN_TYPE__DNS:
-        *ret_n = tls->n_peer_dns;
-        return tls->peer_dns;
-    case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SUBJECT_ALT_NAME_MATCHER__SAN_TYPE__URI:
-        *ret_n = tls->n_peer_uri;
-        return tls->peer_uri;
-    case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SUBJECT_ALT_NAME_MATCHER__SAN_TYPE__IP_ADDRESS:
-        *ret_n = tls->n_peer_ip;
-        return tls->peer_ip;
-    default:
-        *ret_n = 0;
-        return NULL;
-    }
-}
-
+/* The names as the context's own matchers take them: a wildcard stands for one label. */
 static bool any_san(const struct sp_proof *p, const struct sp_tls_info *tls)
 {
-    for (unsigned i = 0; i < p->cert.n_sans; i++) {
-        unsigned n;
-        const struct sp_str *v = sans_of(tls, p->cert.sans[i].type, &n);
-        for (unsigned j = 0; j < n; j++)
-            if (sp_string_match(p->cert.sans[i].matcher, v[j]))
-                return true;
-    }
-    return p->cert.n_sans == 0;
+    const struct sp_x509 names_only = {.dns = tls->peer_dns,
+                                       .n_dns = tls->n_peer_dns,
+                                       .uri = tls->peer_uri,
+                                       .n_uri = tls->n_peer_uri,
+                                       .email = tls->peer_email,
+                                       .n_email = tls->n_peer_email,
+                                       .ip = tls->peer_ip,
+                                       .n_ip = tls->n_peer_ip};
+    return !p->cert.sans || sp_tls_matchers_match(p->cert.sans, &names_only);
 }
 
 static bool any_pin(const struct sp_str *pins, unsigned n, struct sp_str of_peer)
@@ -114,75 +137,106 @@ static bool check_cert(const struct sp_proof *p, const struct sp_conn_info *conn
            any_pin(p->cert.sha256, p->cert.n_sha256, tls->peer_sha256) && any_issuer(p, tls->peer_issuer);
 }
 
-static bool check_leaf(const struct sp_proof *p, const struct sp_headers *h, const struct sp_conn_info *conn)
+static unsigned check_g2o(const struct sp_proof *p, const struct sp_proof_request *r)
 {
+    struct sp_str data = sp_proof_header_value(&sp_proof_g2o_headers[0], r->h),
+                  sign = sp_proof_header_value(&sp_proof_g2o_headers[1], r->h);
+    switch (sp_shield_g2o_check(&p->g2o, data, sign, r->info->raw_path, r->now, r->arena)) {
+    case SP_G2O_OK:
+        return 0;
+    case SP_G2O_TIME:
+        return 1u << SP_FAULT_G2O_TIME;
+    case SP_G2O_REPLAY:
+        return 1u << SP_FAULT_G2O_REPLAY;
+    case SP_G2O_FULL:
+        return 1u << SP_FAULT_G2O_FULL;
+    default:
+        return 1u << SP_PROOF_AKAMAI_G2O;
+    }
+}
+
+static unsigned check_token(const struct sp_proof *p, struct sp_proof_request *r)
+{
+    struct sp_str text = sp_proof_header_value(&p->token.header, r->h);
+    enum sp_token_result result = sp_shield_token_check(&p->token.token, text, r->now, r->arena);
+    if (result == SP_TOKEN_OK) {
+        r->good_tokens |= 1u << p->token.index;
+        return 0;
+    }
+    return 1u << (result == SP_TOKEN_TIME ? (unsigned)SP_FAULT_TOKEN_TIME : (unsigned)SP_PROOF_SIGNED_TOKEN);
+}
+
+/* The faults, 0 when it holds. */
+static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
+{
+    bool holds = false;
     switch (p->kind) {
     case SP_PROOF_SECRET_HEADER:
-        return check_secret(p, h);
+        holds = check_secret(p, r);
+        break;
     case SP_PROOF_PEER_ADDRESS:
-        return sp_address_set_find(p->peers, &conn->socket, NULL, NULL);
+        holds = check_peer(p, r);
+        break;
     case SP_PROOF_CLIENT_CERTIFICATE:
-        return check_cert(p, conn);
+        holds = check_cert(p, r->info->conn);
+        break;
     case SP_PROOF_HEADER_VALUE:
-        return check_value(p, h);
+        holds = check_value(p, r);
+        break;
+    case SP_PROOF_AKAMAI_G2O:
+        return check_g2o(p, r);
+    case SP_PROOF_SIGNED_TOKEN:
+        return check_token(p, r);
     default:
-        return false;
+        break;
     }
+    return holds ? 0 : 1u << p->kind;
 }
+
+static unsigned check(const struct sp_proof *p, struct sp_proof_request *r);
 
 /* Blames the first that fails of all, and every one of any. */
-static bool check_set(const struct sp_proof *p, const struct sp_headers *h, const struct sp_conn_info *conn,
-                      unsigned *ret_failed)
+static unsigned check_set(const struct sp_proof *p, struct sp_proof_request *r)
 {
-    bool all = true, any = false;
     unsigned first = 0, every = 0;
+    bool any = false;
     for (unsigned i = 0; i < p->set.n; i++) {
-        unsigned failed;
-        bool holds = sp_proof_check(&p->set.v[i], h, conn, &failed);
-        if (all)
-            first = failed;
-        every |= failed;
-        all &= holds;
-        any |= holds;
+        unsigned faults = check(&p->set.v[i], r);
+        if (!first)
+            first = faults;
+        every |= faults;
+        any |= !faults;
     }
-    bool holds = p->set.n && (p->kind == SP_PROOF_ALL_OF ? all : any);
-    *ret_failed = holds ? 0 : p->kind == SP_PROOF_ALL_OF ? first : every;
-    return holds;
+    assert(p->set.n > 0);
+    return p->kind == SP_PROOF_ALL_OF ? first : any ? 0 : every;
 }
 
-bool sp_proof_check(const struct sp_proof *p, const struct sp_headers *h, const struct sp_conn_info *conn,
-                    unsigned *ret_failed)
+static unsigned check(const struct sp_proof *p, struct sp_proof_request *r)
 {
-    assert(p && h && conn && ret_failed);
-    if (p->kind >= SP_PROOF_N_LEAVES)
-        return check_set(p, h, conn, ret_failed);
-    bool holds = check_leaf(p, h, conn);
-    *ret_failed = holds ? 0 : 1u << p->kind;
-    return holds;
+    return p->kind >= SP_PROOF_N_LEAVES ? check_set(p, r) : check_leaf(p, r);
+}
+
+bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r)
+{
+    assert(p && r && r->h && r->info && r->arena);
+    r->good_tokens = 0;
+    r->failed = check(p, r);
+    return r->failed == 0;
 }
 
 /* What a proof is bound to in every way in which it can hold; who names the customer names his profile as well. */
 enum { NAMES_PROFILE = 1, NAMES_CUSTOMER = 2 | NAMES_PROFILE, BOUND_TO_ADDRESS = 4 };
 
-static unsigned strength(const struct sp_proof *p)
+typedef Sallyport__Filters__Http__OriginShield__V1__Cdn Cdn;
+#define CDN(x) SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__CDN__##x
+
+static unsigned strength(const struct sp_proof *p, Cdn cdn);
+
+static unsigned set_strength(const struct sp_proof *p, Cdn cdn)
 {
     unsigned all = 0, common = ~0u;
-    switch (p->kind) {
-    case SP_PROOF_SECRET_HEADER:
-        return NAMES_CUSTOMER;
-    case SP_PROOF_PEER_ADDRESS:
-        return BOUND_TO_ADDRESS;
-    case SP_PROOF_CLIENT_CERTIFICATE:
-        /* Issuers alone: any certificate of a CA that may serve every tenant. */
-        return p->cert.n_sans || p->cert.n_spki || p->cert.n_sha256 ? NAMES_CUSTOMER : 0;
-    case SP_PROOF_HEADER_VALUE:
-        return sp_str_eq(p->value.header.name, SP_STR("x-azure-fdid")) ? NAMES_PROFILE : 0;
-    case SP_PROOF_ALL_OF:
-    case SP_PROOF_ANY_OF:
-        break;
-    }
     for (unsigned i = 0; i < p->set.n; i++) {
-        unsigned s = strength(&p->set.v[i]);
+        unsigned s = strength(&p->set.v[i], p->set.cdn ? p->set.cdn : cdn);
         all |= s;
         common &= s;
     }
@@ -194,10 +248,37 @@ static unsigned strength(const struct sp_proof *p)
     return all;
 }
 
+/* `cdn`: of the preset that it stands in, or 0. */
+static unsigned strength(const struct sp_proof *p, Cdn cdn)
+{
+    switch (p->kind) {
+    case SP_PROOF_SECRET_HEADER:
+    case SP_PROOF_AKAMAI_G2O:
+    case SP_PROOF_SIGNED_TOKEN:
+        return NAMES_CUSTOMER;
+    case SP_PROOF_PEER_ADDRESS:
+        return BOUND_TO_ADDRESS;
+    case SP_PROOF_CLIENT_CERTIFICATE:
+        /* Issuers alone: any certificate of a CA that may serve every tenant; and Cloudflare's global one does. */
+        if (p->cert.n_spki || p->cert.n_sha256)
+            return NAMES_CUSTOMER;
+        return p->cert.sans && !p->cert.cloudflare_own ? NAMES_CUSTOMER : 0;
+    case SP_PROOF_HEADER_VALUE:
+        /* No other CDN takes out what a client, or another tenant, writes there. */
+        return sp_str_eq(p->value.header.name, SP_STR("x-azure-fdid")) && (!cdn || cdn == CDN(AZURE_FRONT_DOOR))
+                   ? NAMES_PROFILE
+                   : 0;
+    case SP_PROOF_ALL_OF:
+    case SP_PROOF_ANY_OF:
+        return set_strength(p, cdn);
+    }
+    return 0;
+}
+
 bool sp_proof_names_customer(const struct sp_proof *p)
 {
     assert(p);
-    return (strength(p) & NAMES_CUSTOMER) == NAMES_CUSTOMER;
+    return (strength(p, 0) & NAMES_CUSTOMER) == NAMES_CUSTOMER;
 }
 
 void sp_proof_done(struct sp_proof *p)
@@ -209,13 +290,16 @@ void sp_proof_done(struct sp_proof *p)
             sp_proof_done(&p->set.v[i]);
         break;
     case SP_PROOF_PEER_ADDRESS:
-        sp_address_set_free(p->peers);
+        sp_address_set_free(p->peer.set);
+        sp_address_set_free(p->peer.via);
         break;
     case SP_PROOF_CLIENT_CERTIFICATE:
-        for (unsigned i = 0; i < p->cert.n_sans; i++)
-            sp_string_matcher_free(p->cert.sans[i].matcher);
+        sp_tls_matchers_free(p->cert.sans);
         for (unsigned i = 0; i < p->cert.n_issuers; i++)
             sp_string_matcher_free(p->cert.issuers[i]);
+        break;
+    case SP_PROOF_AKAMAI_G2O:
+        sp_shield_g2o_done(&p->g2o);
         break;
     default:
         break;

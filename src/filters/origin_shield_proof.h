@@ -9,39 +9,40 @@
 #ifndef SP_FILTERS_ORIGIN_SHIELD_PROOF_H
 #define SP_FILTERS_ORIGIN_SHIELD_PROOF_H
 
+#include "filters/origin_shield_g2o.h"
+#include "filters/origin_shield_token.h"
 #include "net/address_set.h"
+#include "net/tls_match.h"
 #include "route/matcher.h"
-#include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
-#include "stats/stats.h"
-#include "stream/filter.h"
 
-enum { SP_PROOF_MIN_SECRET = 16, SP_PROOF_MAX_SECRET = 4096 };
+enum { SP_PROOF_MAX_TOKENS = 32 };
 
 enum sp_proof_kind {
     SP_PROOF_SECRET_HEADER,
     SP_PROOF_PEER_ADDRESS,
     SP_PROOF_CLIENT_CERTIFICATE,
     SP_PROOF_HEADER_VALUE,
-    SP_PROOF_N_LEAVES, /* these fail and are named in details */
+    SP_PROOF_AKAMAI_G2O,
+    SP_PROOF_SIGNED_TOKEN,
+    SP_PROOF_N_LEAVES,
     SP_PROOF_ALL_OF = SP_PROOF_N_LEAVES,
     SP_PROOF_ANY_OF,
 };
-/* "secret_header" and so on: static, for leaves. */
-struct sp_str sp_proof_name(enum sp_proof_kind leaf);
 
-struct sp_proof_secret {
-    struct sp_str value;
-    struct sp_counter hit;
+/* What to blame; the first ones are kinds of leaves. */
+enum sp_proof_fault {
+    SP_FAULT_G2O_TIME = SP_PROOF_N_LEAVES,
+    SP_FAULT_G2O_REPLAY,
+    SP_FAULT_G2O_FULL,
+    SP_FAULT_TOKEN_TIME,
+    SP_PROOF_N_FAULTS,
 };
+/* "secret_header,akamai_g2o_replay": what stands in `mask`, a bit 1 << fault each; in the arena. */
+struct sp_str sp_proof_faults(unsigned mask, struct sp_arena *arena);
 
 struct sp_proof_header {
     struct sp_str name; /* lower-case */
     enum sp_header_id id;
-};
-
-struct sp_proof_san {
-    int type; /* SubjectAltNameMatcher.SanType */
-    struct sp_string_matcher *matcher;
 };
 
 struct sp_proof {
@@ -50,26 +51,48 @@ struct sp_proof {
         struct {
             struct sp_proof *v;
             unsigned n;
+            Sallyport__Filters__Http__OriginShield__V1__Cdn cdn; /* of a preset, or 0 */
         } set;
         struct {
             struct sp_proof_header header;
-            struct sp_proof_secret *v;
+            struct sp_named_secret *v;
             unsigned n;
             bool keep;
         } secret;
-        struct sp_address_set *peers;
         struct {
-            struct sp_proof_san *sans;
+            struct sp_address_set *set;
+            struct sp_address_set *via; /* the load balancer's; NULL: there is none */
+            unsigned hops;
+        } peer;
+        struct {
+            struct sp_tls_matchers *sans; /* NULL: any */
             struct sp_str *spki, *sha256; /* hex, lower-case */
             struct sp_string_matcher **issuers;
-            unsigned n_sans, n_spki, n_sha256, n_issuers;
+            unsigned n_spki, n_sha256, n_issuers;
+            bool cloudflare_own; /* its sans take names of Cloudflare's own certificates */
         } cert;
         struct {
             struct sp_proof_header header;
             struct sp_str *v;
             unsigned n;
         } value;
+        struct sp_shield_g2o g2o;
+        struct {
+            struct sp_shield_token token;
+            struct sp_proof_header header;
+            unsigned index; /* among all tokens of the tree, under SP_PROOF_MAX_TOKENS */
+        } token;
     };
+};
+
+/* A request that is judged. */
+struct sp_proof_request {
+    const struct sp_headers *h;
+    const struct sp_stream_info *info;
+    struct sp_arena *arena; /* the stream's */
+    int64_t now;            /* Unix seconds */
+    unsigned failed;        /* set by the check: a bit 1 << fault for each to blame; 0 when it holds */
+    uint32_t good_tokens;   /* set by the check: a bit for each token that is good by itself, whatever the rest says */
 };
 
 /* Fills *p; false after an error, and sp_proof_done is still owed. `scope`: the shield's. */
@@ -78,16 +101,20 @@ bool sp_proof_init(struct sp_proof *p, const struct sp_filter_build *build, stru
 /* Gives back what is not in the arena; a zeroed proof is fine. */
 void sp_proof_done(struct sp_proof *p);
 /*
- * Whether every way in which it can hold names the customer, not only the CDN: a secret, a certificate by its names or
- * pins, or X-Azure-FDID together with the peer's address.  Other tenants of the CDN pass all the rest.
+ * Whether every way in which it can hold names the customer, not only the CDN: a secret, a signature, a token, a
+ * certificate by its names or pins, or X-Azure-FDID together with the peer's address.  Other tenants of the CDN pass all
+ * the rest.
  */
 bool sp_proof_names_customer(const struct sp_proof *p);
 
-/* *ret_failed: a bit 1 << kind for each leaf to blame; 0 when it holds. */
-bool sp_proof_check(const struct sp_proof *p, const struct sp_headers *h, const struct sp_conn_info *conn,
-                    unsigned *ret_failed);
+bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r);
 
 /* The value of a header that has to be there exactly once; a NULL slice otherwise. */
 struct sp_str sp_proof_header_value(const struct sp_proof_header *header, const struct sp_headers *h);
+/* The n-th entry from the right of a list with commas, from 1, trimmed; a NULL slice when there are fewer. */
+struct sp_str sp_proof_from_right(struct sp_str list, unsigned n);
+
+/* The headers of G2O, for whoever takes them out. */
+extern const struct sp_proof_header sp_proof_g2o_headers[2];
 
 #endif

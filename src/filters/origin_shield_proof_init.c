@@ -3,13 +3,11 @@
 
 #include <assert.h>
 
-#include "base/mem.h"
 #include "config/doc.h"
-#include "config/secret.h"
-#include "crypto/ct.h"
 #include "crypto/hash.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb-c.h"
 #include "filters/gate.h"
+#include "filters/origin_shield_preset.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__Proof Proof;
 typedef Sallyport__Filters__Http__OriginShield__V1__ProofSet ProofSet;
@@ -17,12 +15,15 @@ typedef Sallyport__Filters__Http__OriginShield__V1__SecretHeader SecretHeader;
 typedef Sallyport__Filters__Http__OriginShield__V1__ClientCertificate ClientCertificate;
 typedef Sallyport__Filters__Http__OriginShield__V1__HeaderValue HeaderValue;
 typedef Sallyport__Filters__Http__OriginShield__V1__PeerAddress PeerAddress;
-typedef Sallyport__Common__V1__Secret Secret;
+typedef Sallyport__Filters__Http__OriginShield__V1__SignedToken SignedToken;
+typedef Sallyport__Filters__Http__OriginShield__V1__Preset Preset;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext Validation;
 
 struct builder {
     const struct sp_filter_build *build;
     struct sp_arena *arena;
     struct sp_stats_scope *scope;
+    unsigned *n_tokens;
 };
 
 #define ERR(b, msg, field, index, ...) sp_doc_err((b)->build->doc, (b)->build->diag, msg, field, index, __VA_ARGS__)
@@ -36,34 +37,11 @@ static bool header_init(const struct builder *b, const void *msg, const char *na
     return true;
 }
 
-static bool secret_ok(const struct builder *b, const Secret *msg, const struct sp_secret *s)
+static const char *for_a_header(struct sp_str value)
 {
-    if (s->len < SP_PROOF_MIN_SECRET)
-        ERR(b, msg, "value", -1,
-            "%zu bytes can be guessed (use 16 or more random bytes, such as `openssl rand -hex 32`)", s->len);
-    else if (s->len > SP_PROOF_MAX_SECRET)
-        ERR(b, msg, "value", -1, "larger than 4096 bytes (is it the right file?)");
-    else if (!sp_header_value_valid(sp_secret_str(s)))
-        ERR(b, msg, "value", -1, "no header can carry it: it has a line end, another control byte, or space at an end");
-    else
-        return true;
-    return false;
-}
-
-static bool secret_init(const struct builder *b, const Secret *msg, struct sp_proof_secret *ret)
-{
-    struct sp_secret s;
-    if (sp_secret_read(b->build->doc, b->build->diag, msg->value, SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY, &s) < 0)
-        return false;
-    bool good = secret_ok(b, msg, &s);
-    if (good) {
-        ret->value = sp_arena_str(b->arena, sp_secret_str(&s));
-        struct sp_stats_scope *scope = sp_stats_scope(b->scope, SP_STR("secret"), "sallyport_secret",
-                                                      sp_str_c(msg->name));
-        ret->hit = sp_stats_counter(scope, SP_STR("hit"));
-    }
-    sp_secret_done(&s);
-    return good;
+    return sp_header_value_valid(value)
+               ? NULL
+               : "no header can carry it: it has a line end, another control byte, or space at an end";
 }
 
 static bool unique_name(const struct builder *b, const SecretHeader *msg, size_t at)
@@ -79,13 +57,19 @@ static bool unique_name(const struct builder *b, const SecretHeader *msg, size_t
 
 static bool secret_header_init(const struct builder *b, const SecretHeader *msg, struct sp_proof *p)
 {
+    const struct sp_named_secret_build build = {.doc = b->build->doc,
+                                                .diag = b->build->diag,
+                                                .arena = b->arena,
+                                                .scope = b->scope,
+                                                .owner = SP_STR("origin_shield"),
+                                                .check = for_a_header};
     bool good = header_init(b, msg, msg->name[0] ? msg->name : "x-origin-verify", &p->secret.header);
     p->secret.keep = msg->keep;
     p->secret.v = sp_arena_zalloc(b->arena, msg->n_secrets * sizeof(*p->secret.v));
     for (size_t i = 0; i < msg->n_secrets; i++) {
         good &= unique_name(b, msg, i);
-        good &= secret_init(b, msg->secrets[i], &p->secret.v[i]);
-        p->secret.n++;
+        good &= sp_named_secret_init(&p->secret.v[p->secret.n++], &build, msg->secrets[i]->name, msg->secrets[i]->value,
+                                     msg->secrets[i]->json_key);
     }
     return good;
 }
@@ -143,20 +127,28 @@ static bool sha256_init(const struct builder *b, const ClientCertificate *msg, s
     return true;
 }
 
+/* The certificates that Cloudflare shows for all of its customers alike have names of its own. */
+static bool takes_cloudflares(const struct sp_tls_matchers *sans)
+{
+    static const struct sp_str own[] = {SP_STR_INIT("origin-pull.cloudflare.net"), SP_STR_INIT("cloudflare.com"),
+                                        SP_STR_INIT("*.cloudflare.com"), SP_STR_INIT("cloudflare.net"),
+                                        SP_STR_INIT("*.cloudflare.net")};
+    const struct sp_x509 cert = {.dns = own, .n_dns = SP_ARRAY_LEN(own)};
+    return sans && sp_tls_matchers_match(sans, &cert);
+}
+
 static bool cert_matchers_init(const struct builder *b, const ClientCertificate *msg, struct sp_proof *p)
 {
-    bool good = true;
-    for (size_t i = 0; i < msg->n_sans; i++) {
-        p->cert.sans[i].type = (int)msg->sans[i]->san_type;
-        p->cert.sans[i].matcher = sp_string_matcher_new(b->build->doc, b->build->diag, msg->sans[i]->matcher);
-        good &= p->cert.sans[i].matcher != NULL;
-        p->cert.n_sans++;
-    }
-    for (size_t i = 0; i < msg->n_issuers; i++) {
-        p->cert.issuers[i] = sp_string_matcher_new(b->build->doc, b->build->diag, msg->issuers[i]);
-        good &= p->cert.issuers[i] != NULL;
-        p->cert.n_issuers++;
-    }
+    unsigned before = b->build->diag->n_errors;
+    Validation *names = sp_doc_derive(b->build->doc, msg,
+                                      &envoy__extensions__transport_sockets__tls__v3__certificate_validation_context__descriptor);
+    names->match_typed_subject_alt_names = msg->sans;
+    names->n_match_typed_subject_alt_names = msg->n_sans;
+    p->cert.sans = sp_tls_matchers_new(b->build->doc, b->build->diag, names);
+    for (size_t i = 0; i < msg->n_issuers; i++)
+        p->cert.issuers[p->cert.n_issuers++] = sp_string_matcher_new(b->build->doc, b->build->diag, msg->issuers[i]);
+    bool good = b->build->diag->n_errors == before;
+    p->cert.cloudflare_own = good && takes_cloudflares(p->cert.sans);
     return good;
 }
 
@@ -170,7 +162,6 @@ static bool cert_init(const struct builder *b, const ClientCertificate *msg, str
         ERR(b, msg, NULL, -1, "it would take any certificate (set sans, spki_sha256, sha256 or issuers)");
         return false;
     }
-    p->cert.sans = sp_arena_zalloc(b->arena, msg->n_sans * sizeof(*p->cert.sans));
     p->cert.spki = sp_arena_zalloc(b->arena, msg->n_spki_sha256 * sizeof(*p->cert.spki));
     p->cert.sha256 = sp_arena_zalloc(b->arena, msg->n_sha256 * sizeof(*p->cert.sha256));
     p->cert.issuers = sp_arena_zalloc(b->arena, msg->n_issuers * sizeof(struct sp_string_matcher *));
@@ -181,17 +172,44 @@ static bool cert_init(const struct builder *b, const ClientCertificate *msg, str
     return cert_matchers_init(b, msg, p) && good;
 }
 
-static bool peers_init(const struct builder *b, const PeerAddress *msg, struct sp_proof *p)
+static struct sp_address_set *ranges(const struct builder *b, const void *msg, const char *field, char *const *cidrs,
+                                     size_t n_cidrs, Sallyport__Common__V1__AddressList *const *lists, size_t n_lists)
 {
     const struct sp_address_fields fields = {.msg = msg,
-                                             .field = "cidrs",
-                                             .cidrs = msg->cidrs,
-                                             .n_cidrs = msg->n_cidrs,
-                                             .lists = msg->lists,
-                                             .n_lists = msg->n_lists,
+                                             .field = field,
+                                             .cidrs = cidrs,
+                                             .n_cidrs = n_cidrs,
+                                             .lists = lists,
+                                             .n_lists = n_lists,
                                              .narrow = true};
-    p->peers = sp_address_set_new(b->build->doc, b->build->diag, "origin_shield", b->scope, &fields);
-    return p->peers != NULL;
+    return sp_address_set_new(b->build->doc, b->build->diag, "origin_shield", b->scope, &fields);
+}
+
+static bool peers_init(const struct builder *b, const PeerAddress *msg, struct sp_proof *p)
+{
+    if (!msg->n_cidrs && !msg->n_lists) {
+        ERR(b, msg, NULL, -1, "there is nothing to look the address up in (set cidrs or lists)");
+        return false;
+    }
+    p->peer.set = ranges(b, msg, "cidrs", msg->cidrs, msg->n_cidrs, msg->lists, msg->n_lists);
+    if (!msg->via)
+        return p->peer.set;
+    p->peer.hops = msg->via->xff_hops;
+    p->peer.via = ranges(b, msg->via, "trusted", msg->via->trusted, msg->via->n_trusted, NULL, 0);
+    return p->peer.set && p->peer.via;
+}
+
+static bool token_init(const struct builder *b, const SignedToken *msg, struct sp_proof *p)
+{
+    if (*b->n_tokens == SP_PROOF_MAX_TOKENS) {
+        ERR(b, msg, NULL, -1, "a shield has 32 of them at most");
+        return false;
+    }
+    p->token.index = (*b->n_tokens)++;
+    if (!sp_shield_token_init(&p->token.token, b->build, b->arena, msg))
+        return false;
+    p->token.header = (struct sp_proof_header){p->token.token.kind->header, SP_H_OTHER};
+    return true;
 }
 
 static bool proof_init(const struct builder *b, const Proof *msg, struct sp_proof *p);
@@ -207,6 +225,26 @@ static bool set_init(const struct builder *b, const ProofSet *msg, struct sp_pro
     for (size_t i = 0; i < msg->n_proofs; i++)
         good &= proof_init(b, msg->proofs[i], &p->set.v[p->set.n++]);
     return good;
+}
+
+static bool preset_init(const struct builder *b, const Preset *msg, struct sp_proof *p)
+{
+    const Proof *all = sp_shield_preset_expand(b->build->doc, b->build->diag, b->arena, msg);
+    if (!all)
+        return false;
+    p->kind = SP_PROOF_ALL_OF;
+    p->set.cdn = msg->cdn;
+    if (!set_init(b, all->all_of, p))
+        return false;
+    if (sp_proof_names_customer(p))
+        return true;
+    ERR(b, msg, "proofs", -1,
+        "any customer of the CDN could pass: addresses, and what it shows or sends for all of them alike, do not name you "
+        "(add a secret_header%s)",
+        msg->cdn == SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__CDN__AZURE_FRONT_DOOR
+            ? ", or x-azure-fdid together with lists"
+            : ", a client_certificate of your own, or a signature");
+    return false;
 }
 
 static bool proof_init(const struct builder *b, const Proof *msg, struct sp_proof *p)
@@ -230,6 +268,14 @@ static bool proof_init(const struct builder *b, const Proof *msg, struct sp_proo
     case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__PROOF__PROOF_HEADER_VALUE:
         p->kind = SP_PROOF_HEADER_VALUE;
         return value_init(b, msg->header_value, p);
+    case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__PROOF__PROOF_AKAMAI_G2O:
+        p->kind = SP_PROOF_AKAMAI_G2O;
+        return sp_shield_g2o_init(&p->g2o, b->build, b->arena, b->scope, msg->akamai_g2o);
+    case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__PROOF__PROOF_SIGNED_TOKEN:
+        p->kind = SP_PROOF_SIGNED_TOKEN;
+        return token_init(b, msg->signed_token, p);
+    case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__PROOF__PROOF_PRESET:
+        return preset_init(b, msg->preset, p);
     default:
         ERR(b, msg, NULL, -1, "there is no proof in it");
         return false;
@@ -240,7 +286,8 @@ bool sp_proof_init(struct sp_proof *p, const struct sp_filter_build *build, stru
                    struct sp_stats_scope *scope, const Proof *msg)
 {
     assert(p && build && arena && scope && msg);
-    const struct builder b = {build, arena, scope};
+    unsigned n_tokens = 0;
+    const struct builder b = {build, arena, scope, &n_tokens};
     *p = (struct sp_proof){0};
     return proof_init(&b, msg, p);
 }

@@ -225,13 +225,13 @@ static void test_gates_fail_closed(void **state)
         "3:19: refusal.status: 200 is out of range (expected 400 to 599)");
     bad(shield, "enforcement: SHADOW\n", "1:1: proof: required, but missing (add it)");
     bad(shield, "proof: {}\n", "1:8: proof: one of these is required: all_of, any_of, secret_header, peer_address, "
-                               "client_certificate, header_value");
+                               "client_certificate, header_value, akamai_g2o, signed_token, preset");
     bad(shield, "proof: {all_of: {}}\n", "1:17: proof.all_of.proofs: has 0 items (expected at least 1)");
     bad(shield, "proof: {any_of: {proofs: []}}\n", "1:26: proof.any_of.proofs: has 0 items (expected at least 1)");
     bad(shield, "proof: {secret_header: {secrets: [{name: a}]}}\n",
         "1:35: proof.secret_header.secrets[0].value: required, but missing (add it)");
     bad(shield, "proof: {peer_address: {}}\n",
-        "1:23: proof.peer_address: there is nothing in it (set at least one of: cidrs, lists)");
+        "1:23: proof.peer_address: there is nothing in it (set at least one of: cidrs, lists, via)");
     bad(shield, "proof: {client_certificate: {}}\n",
         "1:29: proof.client_certificate: there is nothing in it (set at least one of: sans, spki_sha256, sha256, issuers)");
     bad(shield, "proof: {client_certificate: {sha256: []}}\n",

@@ -28,6 +28,7 @@
 #define LOCAL_LIMIT "envoy.extensions.filters.http.local_ratelimit.v3."
 #define OUR_BOOTSTRAP "sallyport.bootstrap.v1."
 #define OURS "sallyport.common.v1."
+#define OUR_CERT "sallyport.filters.http.header_certificate.v1."
 #define OUR_IP "sallyport.filters.http.ip_restriction.v1."
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
 #define ROUTE "envoy.config.route.v3."
@@ -300,6 +301,12 @@ static const struct sp_rule rules[] = {
     {OURS "Refusal", "status", SP_RULE_RANGE, 400, 599},
     {OURS "Secret", "name", SP_RULE_MIN_LEN, 1, 0},
     {OURS "Secret", "value", SP_RULE_REQUIRED, 0, 0},
+    {OUR_CERT "HeaderCertificate", "header", SP_RULE_MIN_LEN, 1, 0},
+    {OUR_CERT "HeaderCertificate", "header", SP_RULE_HEADER_NAME, 0, 0},
+    {OUR_CERT "HeaderCertificate", "format", SP_RULE_ENUM_SET, 0, 0},
+    {OUR_CERT "HeaderCertificate", "validation_context", SP_RULE_REQUIRED, 0, 0},
+    {OUR_CERT "HeaderCertificate", "related_headers", SP_RULE_MIN_LEN, 1, 0},
+    {OUR_CERT "HeaderCertificate", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {OUR_IP "IpRestriction", NULL, SP_RULE_SOME, 0, 0},
     {OUR_IP "IpRestriction", "allow", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_IP "IpRestriction", "allow", SP_RULE_MIN_LEN, 1, 0},

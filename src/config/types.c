@@ -22,6 +22,7 @@
 #include "sallyport/admin/v1/admin.pb-c.h"
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 #include "sallyport/demo/v1/origin.pb-c.h"
+#include "sallyport/filters/http/header_certificate/v1/header_certificate.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "sallyport/filters/http/staged/v1/staged.pb-c.h"
@@ -52,6 +53,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__admin__v1__admin__descriptor,
     &sallyport__bootstrap__v1__edge__descriptor,
     &sallyport__demo__v1__origin__descriptor,
+    &sallyport__filters__http__header_certificate__v1__header_certificate__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
     &sallyport__filters__http__staged__v1__staged__descriptor,

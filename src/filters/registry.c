@@ -5,6 +5,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
 {
     static const struct sp_filter_ops *const table[] = {
         &sp_origin_shield_ops,
+        &sp_header_certificate_ops,
         &sp_ip_restriction_ops,
         &sp_jwt_authn_ops,
         &sp_token_introspection_ops,

@@ -12,6 +12,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void);
 
 extern const struct sp_filter_ops sp_router_ops;
 extern const struct sp_filter_ops sp_origin_shield_ops;
+extern const struct sp_filter_ops sp_header_certificate_ops;
 extern const struct sp_filter_ops sp_ip_restriction_ops;
 extern const struct sp_filter_ops sp_jwt_authn_ops;
 extern const struct sp_filter_ops sp_token_introspection_ops;

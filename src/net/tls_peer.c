@@ -24,6 +24,28 @@ struct sp_str sp_tls_serial_text(struct sp_arena *arena, struct sp_str serial)
     return sp_hex(arena, serial.ptr, serial.len);
 }
 
+void sp_tls_peer_names(const struct sp_x509 *cert, struct sp_tls_info *info)
+{
+    assert(cert && info);
+    info->peer_dns = cert->dns, info->n_peer_dns = cert->n_dns;
+    info->peer_uri = cert->uri, info->n_peer_uri = cert->n_uri;
+    info->peer_email = cert->email, info->n_peer_email = cert->n_email;
+    info->peer_ip = cert->ip, info->n_peer_ip = cert->n_ip;
+    info->peer_not_before = cert->not_before;
+    info->peer_not_after = cert->not_after;
+}
+
+void sp_tls_peer_describe(const struct sp_x509 *cert, struct sp_arena *a, struct sp_tls_info *info)
+{
+    assert(cert && a && info);
+    info->peer_subject = sp_x509_name_text(a, cert->subject);
+    info->peer_issuer = sp_x509_name_text(a, cert->issuer);
+    info->peer_serial = sp_tls_serial_text(a, cert->serial);
+    info->peer_sha256 = sha256_hex(a, cert->der);
+    info->peer_spki_sha256 = sha256_hex(a, cert->spki);
+    sp_tls_peer_names(cert, info);
+}
+
 static int fill(struct sp_tls_peer *p, const struct sp_str *ders, unsigned n, const char **ret_why)
 {
     struct sp_arena *a = &p->arena;
@@ -34,11 +56,13 @@ static int fill(struct sp_tls_peer *p, const struct sp_str *ders, unsigned n, co
         others[i - 1] = sp_arena_str(a, ders[i]);
     p->others = others;
     p->n_others = n - 1;
-    p->subject = sp_x509_name_text(a, p->cert.subject);
-    p->issuer = sp_x509_name_text(a, p->cert.issuer);
-    p->serial = sp_tls_serial_text(a, p->cert.serial);
-    p->sha256 = sha256_hex(a, p->cert.der);
-    p->spki_sha256 = sha256_hex(a, p->cert.spki);
+    struct sp_tls_info told;
+    sp_tls_peer_describe(&p->cert, a, &told);
+    p->subject = told.peer_subject;
+    p->issuer = told.peer_issuer;
+    p->serial = told.peer_serial;
+    p->sha256 = told.peer_sha256;
+    p->spki_sha256 = told.peer_spki_sha256;
     return 0;
 }
 
@@ -100,10 +124,5 @@ void sp_tls_peer_tell(const struct sp_tls_peer *p, struct sp_tls_info *info)
     info->peer_serial = p->serial;
     info->peer_sha256 = p->sha256;
     info->peer_spki_sha256 = p->spki_sha256;
-    info->peer_dns = p->cert.dns, info->n_peer_dns = p->cert.n_dns;
-    info->peer_uri = p->cert.uri, info->n_peer_uri = p->cert.n_uri;
-    info->peer_email = p->cert.email, info->n_peer_email = p->cert.n_email;
-    info->peer_ip = p->cert.ip, info->n_peer_ip = p->cert.n_ip;
-    info->peer_not_before = p->cert.not_before;
-    info->peer_not_after = p->cert.not_after;
+    sp_tls_peer_names(&p->cert, info);
 }

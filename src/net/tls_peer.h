@@ -32,6 +32,10 @@ void sp_tls_peer_unref(struct sp_tls_peer *p);              /* NULL-safe */
 /* Fills the peer_* fields; p may be NULL. */
 void sp_tls_peer_tell(const struct sp_tls_peer *p, struct sp_tls_info *info);
 
+/* What is told of a certificate: its names and dates; these, and the texts, in `arena`. */
+void sp_tls_peer_names(const struct sp_x509 *cert, struct sp_tls_info *info);
+void sp_tls_peer_describe(const struct sp_x509 *cert, struct sp_arena *arena, struct sp_tls_info *info);
+
 /* The serial number as Envoy writes it: hex, lower case, without leading zero bytes. */
 struct sp_str sp_tls_serial_text(struct sp_arena *arena, struct sp_str serial);
 

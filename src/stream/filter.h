@@ -57,6 +57,7 @@ struct sp_filter_build {
     void *ctx;
     bool tls, tls_verifies; /* the filter chain has TLS; it verifies client certificates against a CA */
     bool client_derived;    /* the connection manager or a gate before this one derives CLIENT */
+    bool proof_before;      /* a gate before this one proves */
 };
 
 struct sp_filter_ops {

@@ -7,6 +7,7 @@ import textwrap
 import unittest
 
 from harness import BIN, ROOT, SLOW, ca, cert, jwks, work
+from mtls import Revoker
 
 ROUTER = '''- name: router
   typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
@@ -116,6 +117,7 @@ class Docs(unittest.TestCase):
         for name, path in (("pem", chain), ("key", key), ("ca", ca())):
             with open(path, "rb") as f:
                 files[name] = f.read()
+        files["crl"] = Revoker().list().encode()
         cls.files = files
 
     def put(self, path):
@@ -123,7 +125,7 @@ class Docs(unittest.TestCase):
         name = os.path.basename(path)
         kind = ("ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
                 "aws" if name == "ip-ranges.json" else "list" if name == "blocklist.txt" else
-                "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
+                "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
         to = os.path.join(work("docs/keys"), name)
         with open(to, "wb") as f:
             f.write(self.files[kind])

@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import unittest
+import urllib.parse
 
 import proxied
 from idp import Idp
 from harness import (BIN, ROOT, SLOW, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
+from mtls import Revoker
 
 SECRET = "the-secret-of-the-examples-0123"
 
@@ -109,6 +111,36 @@ class Examples(unittest.TestCase):
         text = read("examples/mutual-tls/sallyport.yaml").replace("/healthz", "/echo")
         self.run_example(text, check, origin)
         origin.kill()
+
+    def test_client_certificate_header(self):
+        def check(e):
+            good, other = cert("viewer-of-example", by="viewers-ca", san="URI:spiffe://example.com/app"), cert("not-a-viewer")
+            header = lambda pair: f"CloudFront-Viewer-Cert-Pem: {urllib.parse.quote(open(pair[0], encoding='ascii').read())}"
+            a = e.get("/echo", *self.secret, "-H", header(good))
+            self.assertEqual(a.status, 200, a)
+            self.assertEqual(e.get("/echo", *self.secret, "-H", header(other)).status, 403)
+            self.assertEqual(e.get("/echo", *self.secret).status, 403)
+            self.assertEqual(e.get("/echo", "-H", header(good)).status, 403)
+        copy(ca("viewers-ca"), "clients-ca.pem")
+        etc("clients.crl", Revoker("viewers-ca").list())
+        self.run_example(read("examples/client-certificate-header/sallyport.yaml"), check)
+
+    def test_client_crl(self):
+        lists, log = Revoker("clients-ca"), os.path.join(work("etc"), "clients.log")
+
+        def check(e):
+            alice, bob = (cert(n + "-of-example", by="clients-ca", san=f"URI:spiffe://example.com/{n}") for n in ("alice", "bob"))
+            get = lambda pair: e.get("/echo", "--cert", pair[0], "--key", pair[1]).status
+            self.assertEqual((get(alice), get(bob), e.get("/echo").status), (200, 200, 0))
+            lists.revoke("alice-of-example")
+            etc("clients.crl", lists.list())
+            wait_for("the new list", lambda: get(alice) == 0)
+            self.assertEqual(get(bob), 200)
+            lines = wait_for("the log", lambda: len(log_lines(log)) and log_lines(log))
+            self.assertEqual(lines[0]["client"], "CN=alice-of-example")
+        copy(ca("clients-ca"), "clients-ca.pem")
+        etc("clients.crl", lists.list())
+        self.run_example(read("examples/client-crl/sallyport.yaml"), check)
 
     def test_jwt(self):
         def check(e):

@@ -29,7 +29,7 @@ struct fake_config {
 };
 
 /* Build flags for what follows: reset by fake_config_free. */
-extern bool fake_tls, fake_tls_verifies, fake_client_derived;
+extern bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before;
 /* What every name of a cluster but "missing" stands for; NULL: there are none. */
 extern struct sp_cluster *fake_cluster;
 

@@ -9,7 +9,7 @@
 #include "config/load.h"
 #include "config/rules.h"
 
-bool fake_tls, fake_tls_verifies, fake_client_derived;
+bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before;
 struct sp_cluster *fake_cluster;
 
 static char *printed(struct sp_diag *d)
@@ -55,6 +55,7 @@ static struct fake_config *make(const struct sp_filter_ops *ops, const ProtobufC
         .tls = fake_tls,
         .tls_verifies = fake_tls_verifies,
         .client_derived = fake_client_derived,
+        .proof_before = fake_proof_before,
     };
     const ProtobufCMessage *msg = sp_doc_root(c->doc);
     c->config = for_route ? ops->route_config_new(&c->build, msg) : ops->config_new(&c->build, msg);
@@ -110,7 +111,7 @@ void fake_config_free(struct fake_config *c)
     sp_doc_free(c->doc);
     sp_diag_done(&c->diag);
     free(c);
-    fake_tls = fake_tls_verifies = fake_client_derived = false;
+    fake_tls = fake_tls_verifies = fake_client_derived = fake_proof_before = false;
 }
 
 uint64_t fake_stat(const char *name)

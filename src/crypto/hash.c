@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <wolfssl/wolfcrypt/hmac.h>
 #include <wolfssl/wolfcrypt/md5.h>
+#include <wolfssl/wolfcrypt/sha.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include "base/mem.h"
@@ -57,6 +58,16 @@ void sp_hmac_md5(struct sp_str key, struct sp_str in, uint8_t out[16])
 void sp_hmac_sha1(struct sp_str key, struct sp_str in, uint8_t out[20])
 {
     hmac(WC_SHA, key, in, out);
+}
+
+void sp_sha1(struct sp_str in, uint8_t out[20])
+{
+    assert(in.len <= UINT32_MAX);
+    wc_Sha sha;
+    must(wc_InitSha(&sha));
+    must(wc_ShaUpdate(&sha, bytes(in), (word32)in.len));
+    must(wc_ShaFinal(&sha, out));
+    wc_ShaFree(&sha);
 }
 
 void sp_md5(struct sp_str in, uint8_t out[16])

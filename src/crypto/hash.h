@@ -12,6 +12,8 @@ void sp_hmac_sha256(struct sp_str key, struct sp_str in, uint8_t out[32]);
 /* Broken, or about to be: only for what others sign with them and an operator has asked for (Akamai G2O 1 to 4). */
 void sp_md5(struct sp_str in, uint8_t out[16]);
 void sp_hmac_md5(struct sp_str key, struct sp_str in, uint8_t out[16]);
+/* SHA-1 alone names things in OCSP, which are verified otherwise. */
+void sp_sha1(struct sp_str in, uint8_t out[20]);
 void sp_hmac_sha1(struct sp_str key, struct sp_str in, uint8_t out[20]);
 /* Lower-case hex, in the arena. */
 struct sp_str sp_hex(struct sp_arena *a, const void *p, size_t n);

@@ -158,6 +158,7 @@ static bool ext_key_usage(struct reader *r, struct sp_der d)
 {
     static const struct sp_str server = SP_STR_INIT("\x2b\x06\x01\x05\x05\x07\x03\x01"),
                                client = SP_STR_INIT("\x2b\x06\x01\x05\x05\x07\x03\x02"),
+                               ocsp = SP_STR_INIT("\x2b\x06\x01\x05\x05\x07\x03\x09"),
                                any = SP_STR_INIT("\x55\x1d\x25\x00");
     struct sp_der seq, oid;
     if (!sp_der_take(&d, SP_DER_SEQUENCE, &seq) || d.n || seq.n == 0)
@@ -169,6 +170,7 @@ static bool ext_key_usage(struct reader *r, struct sp_der d)
         struct sp_str name = sp_der_str(oid);
         r->out->ext_usage |= sp_str_eq(name, server) ? SP_EKU_SERVER
                              : sp_str_eq(name, client) ? SP_EKU_CLIENT
+                             : sp_str_eq(name, ocsp)   ? SP_EKU_OCSP
                              : sp_str_eq(name, any)    ? SP_EKU_ANY
                                                        : 0;
     }

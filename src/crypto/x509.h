@@ -18,7 +18,7 @@ enum sp_x509_key_usage {
     SP_KU_CRL_SIGN = 1 << 6,
 };
 
-enum sp_x509_ext_usage { SP_EKU_SERVER = 1, SP_EKU_CLIENT = 2, SP_EKU_ANY = 4 };
+enum sp_x509_ext_usage { SP_EKU_SERVER = 1, SP_EKU_CLIENT = 2, SP_EKU_ANY = 4, SP_EKU_OCSP = 8 };
 
 struct sp_x509 {
     struct sp_str der, tbs;        /* all of it; what is signed */

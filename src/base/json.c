@@ -33,12 +33,22 @@ static bool bounded(struct sp_str text, unsigned max_depth, unsigned max_values)
     return true;
 }
 
-json_t *sp_json_load(struct sp_str text, unsigned max_depth, unsigned max_values)
+static json_t *load(struct sp_str text, unsigned max_depth, unsigned max_values, size_t flags)
 {
     assert(text.ptr || text.len == 0);
     if (text.len == 0 || !bounded(text, max_depth, max_values))
         return NULL;
-    return json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    return json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | flags, NULL);
+}
+
+json_t *sp_json_load(struct sp_str text, unsigned max_depth, unsigned max_values)
+{
+    return load(text, max_depth, max_values, 0);
+}
+
+json_t *sp_json_load_any(struct sp_str text, unsigned max_depth, unsigned max_values)
+{
+    return load(text, max_depth, max_values, JSON_DECODE_ANY);
 }
 
 struct sp_str sp_json_str(const json_t *object, const char *name)

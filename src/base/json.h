@@ -14,6 +14,8 @@
 
 /* A new reference to an object or array, or NULL. */
 json_t *sp_json_load(struct sp_str text, unsigned max_depth, unsigned max_values);
+/* The same, for a value of any type. */
+json_t *sp_json_load_any(struct sp_str text, unsigned max_depth, unsigned max_values);
 
 /* The string member of an object; a NULL slice when it is absent or no string. Lives as long as the object. */
 struct sp_str sp_json_str(const json_t *object, const char *name);

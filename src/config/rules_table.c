@@ -31,6 +31,7 @@
 #define OUR_CERT "sallyport.filters.http.header_certificate.v1."
 #define OUR_IP "sallyport.filters.http.ip_restriction.v1."
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
+#define RBAC_RULES "envoy.config.rbac.v3."
 #define ROUTE "envoy.config.route.v3."
 #define OIDC "sallyport.oidc.v1."
 #define OUR_TLS "sallyport.tls.v1."
@@ -157,6 +158,17 @@ static const struct sp_rule rules[] = {
     {LISTENER "Listener", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
     {LISTENER "ListenerFilter", "name", SP_RULE_MIN_LEN, 1, 0},
     {LISTENER "ListenerFilter", "typed_config", SP_RULE_REQUIRED, 0, 0},
+    {RBAC_RULES "Permission", "and_rules", SP_RULE_ONEOF, 0, 0},
+    {RBAC_RULES "Permission", "any", SP_RULE_TRUE, 0, 0},
+    {RBAC_RULES "Permission", "destination_port", SP_RULE_RANGE, 0, PORT_MAX},
+    {RBAC_RULES "Permission.Set", "rules", SP_RULE_MIN_ITEMS, 1, 0},
+    {RBAC_RULES "Policy", "permissions", SP_RULE_MIN_ITEMS, 1, 0},
+    {RBAC_RULES "Policy", "principals", SP_RULE_MIN_ITEMS, 1, 0},
+    {RBAC_RULES "Principal", "and_ids", SP_RULE_ONEOF, 0, 0},
+    {RBAC_RULES "Principal", "any", SP_RULE_TRUE, 0, 0},
+    {RBAC_RULES "Principal.Set", "ids", SP_RULE_MIN_ITEMS, 1, 0},
+    {RBAC_RULES "SourcedMetadata", "metadata_matcher", SP_RULE_REQUIRED, 0, 0},
+    {RBAC_RULES "SourcedMetadata", "metadata_source", SP_RULE_ENUM_IN, BIT(0), 0},
     {ROUTE "DirectResponseAction", "status", SP_RULE_RANGE, 200, 599},
     {ROUTE "HeaderMatcher", "name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "HeaderMatcher", "name", SP_RULE_HEADER_NAME, 0, 0},
@@ -274,6 +286,15 @@ static const struct sp_rule rules[] = {
     {TLS "UpstreamTlsContext", "sni", SP_RULE_MAX_LEN, 255, 0},
     {UPSTREAM "HttpProtocolOptions", "explicit_http_config", SP_RULE_ONEOF, 0, 0},
     {UPSTREAM "HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options", SP_RULE_ONEOF, 0, 0},
+    {MATCHER "DoubleMatcher", "range", SP_RULE_ONEOF, 0, 0},
+    {MATCHER "ListMatcher", "one_of", SP_RULE_ONEOF, 0, 0},
+    {MATCHER "MetadataMatcher", "filter", SP_RULE_MIN_LEN, 1, 0},
+    {MATCHER "MetadataMatcher", "path", SP_RULE_MIN_ITEMS, 1, 0},
+    {MATCHER "MetadataMatcher", "value", SP_RULE_REQUIRED, 0, 0},
+    {MATCHER "MetadataMatcher.PathSegment", "key", SP_RULE_ONEOF, 0, 0},
+    {MATCHER "MetadataMatcher.PathSegment", "key", SP_RULE_MIN_LEN, 1, 0},
+    {MATCHER "OrMatcher", "value_matchers", SP_RULE_MIN_ITEMS, 2, 0},
+    {MATCHER "PathMatcher", "path", SP_RULE_ONEOF, 0, 0},
     {MATCHER "RegexMatchAndSubstitute", "pattern", SP_RULE_REQUIRED, 0, 0},
     {MATCHER "RegexMatchAndSubstitute", "substitution", SP_RULE_HEADER_VALUE, 0, 0},
     {MATCHER "RegexMatcher", "regex", SP_RULE_MIN_LEN, 1, 0},
@@ -281,6 +302,7 @@ static const struct sp_rule rules[] = {
     {MATCHER "StringMatcher", "prefix", SP_RULE_MIN_LEN, 1, 0},
     {MATCHER "StringMatcher", "suffix", SP_RULE_MIN_LEN, 1, 0},
     {MATCHER "StringMatcher", "contains", SP_RULE_MIN_LEN, 1, 0},
+    {MATCHER "ValueMatcher", "null_match", SP_RULE_ONEOF, 0, 0},
     {"envoy.type.metadata.v3.MetadataKey", "key", SP_RULE_MIN_LEN, 1, 0},
     {"envoy.type.metadata.v3.MetadataKey", "path", SP_RULE_MIN_ITEMS, 1, 0},
     {"envoy.type.metadata.v3.MetadataKey.PathSegment", "key", SP_RULE_ONEOF, 0, 0},

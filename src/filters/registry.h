@@ -17,6 +17,7 @@ extern const struct sp_filter_ops sp_ip_restriction_ops;
 extern const struct sp_filter_ops sp_jwt_authn_ops;
 extern const struct sp_filter_ops sp_token_introspection_ops;
 extern const struct sp_filter_ops sp_local_ratelimit_ops;
+extern const struct sp_filter_ops sp_rbac_ops;
 extern const struct sp_filter_ops sp_header_mutation_ops;
 
 #endif

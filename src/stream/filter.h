@@ -58,6 +58,8 @@ struct sp_filter_build {
     bool tls, tls_verifies; /* the filter chain has TLS; it verifies client certificates against a CA */
     bool client_derived;    /* the connection manager or a gate before this one derives CLIENT */
     bool proof_before;      /* a gate before this one proves */
+    const void *config;     /* route_config_new: the filter's own config */
+    bool normalizes;        /* the connection manager normalises paths and merges slashes */
 };
 
 struct sp_filter_ops {

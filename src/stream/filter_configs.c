@@ -70,7 +70,9 @@ static bool compile(const struct build *b, size_t index, const Google__Protobuf_
                    slot->ops->route_type_url, content->descriptor->name);
         return false;
     }
-    out->config = slot->ops->route_config_new(&b->builds[out->slot], content);
+    struct sp_filter_build of_route = b->builds[out->slot];
+    of_route.config = slot->config;
+    out->config = slot->ops->route_config_new(&of_route, content);
     return out->config != NULL;
 }
 

@@ -119,6 +119,7 @@ static bool compile(const struct ctx *x)
             .filter_name = slot->name.ptr, .scope = scope, .find_cluster = x->build->find_cluster, .ctx = x->build->ctx,
             .tls = x->build->tls, .tls_verifies = x->build->tls_verifies, .client_derived = derived,
             .proof_before = proof,
+            .normalizes = h->path.normalize && h->path.merge_slashes,
         };
         proof |= slot->ops->proves;
         const Google__Protobuf__Any *any = x->msg->http_filters[i]->typed_config;

@@ -202,6 +202,28 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/echo", *self.secret).status, 0)
         self.run_example(read("examples/proxy-protocol/sallyport.yaml").replace("10.0.16.0/20", "127.0.0.0/24"), check)
 
+    def test_rbac(self):
+        def check(e):
+            def ask(method, path, *groups, xff="198.51.100.9"):
+                t = good_token(iss="https://issuer.example.com", aud="api.example.com", groups=list(groups))
+                return e.get(path, *self.secret, "-X", method, "-H", f"authorization: Bearer {t}", "-H", "x-forwarded-for: " + xff,
+                             "--path-as-is").status
+            self.assertEqual(ask("GET", "/echo"), 200)
+            self.assertEqual(ask("POST", "/echo"), 403)
+            self.assertEqual(ask("POST", "/echo", "readers", "editors"), 200)
+            self.assertEqual(ask("DELETE", "/echo", "editors"), 200)
+            for path in ("/admin/x", "/echo/../admin/x", "//admin//x", "/%61dmin/x", "/./admin/x", "/ADMIN/x", "/a/%2e%2e/admin/x"):
+                self.assertEqual(ask("GET", path, "editors"), 403, path)
+            self.assertEqual(ask("GET", "/echo%2f..%2fadmin/x", "editors"), 400)
+            self.assertEqual(ask("GET", "/admin/x", "admins", xff="203.0.113.7"), 403)
+            self.assertEqual(ask("GET", "/admin/x", "admins"), 404)  # the origin has no such page
+            log = os.path.join(work("etc"), "rbac.log")
+            lines = wait_for("the log", lambda: len(log_lines(log)) >= 14 and log_lines(log))
+            would = "rbac:rbac_access_denied_matched_policy[delete-without-admins]"
+            self.assertEqual([x["shadow"] for x in lines if x["shadow"]], [would])
+            self.assertEqual(lines[1]["details"], "rbac_access_denied_matched_policy[none]")
+        self.run_example(read("examples/rbac/sallyport.yaml"), check)
+
     def test_staged(self):
         def check(e):
             t = good_token(iss="https://issuer.example.com", aud="api.example.com")

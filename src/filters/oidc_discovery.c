@@ -54,6 +54,16 @@ const Issuer *sp_oidc_find(const struct sp_doc *doc, struct sp_str issuer)
     return NULL;
 }
 
+bool sp_oidc_check(const struct sp_doc *doc, struct sp_diag *diag, const Google__Protobuf__Any *any)
+{
+    assert(doc && diag);
+    const Sallyport__Oidc__V1__Issuers *all = sp_doc_any_as(doc, any, &sallyport__oidc__v1__issuers__descriptor);
+    for (size_t i = 0; all && i < all->n_issuers; i++)
+        if (sp_oidc_find(doc, sp_str_c(all->issuers[i]->issuer)) != all->issuers[i])
+            sp_doc_err(doc, diag, all->issuers[i], "issuer", -1, "stands above already (name an issuer once)");
+    return all != NULL;
+}
+
 void sp_oidc_facts_free(struct sp_oidc_facts *f)
 {
     if (!f)

@@ -30,6 +30,8 @@ struct sp_oidc;
 
 /* The bootstrap's Issuer of that name; NULL: there is none. */
 const Sallyport__Oidc__V1__Issuer *sp_oidc_find(const struct sp_doc *doc, struct sp_str issuer);
+/* Of a bootstrap extension: whether it is an Issuers; then errors for issuers that stand above already. */
+bool sp_oidc_check(const struct sp_doc *doc, struct sp_diag *diag, const Google__Protobuf__Any *any);
 /* NULL after an error. `label`: whose ("jwt_authn provider login"). With SP_OIDC_KEYS it fetches the keys too. */
 struct sp_oidc *sp_oidc_new(const struct sp_filter_build *build, const Sallyport__Oidc__V1__Issuer *msg, unsigned needs,
                             struct sp_str label, const struct sp_jwks_stats *stats);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "filters/oidc_discovery.h"
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 
 typedef Envoy__Config__Bootstrap__V3__Bootstrap Message;
@@ -43,9 +44,12 @@ static void read_extensions(struct ctx *x)
     bool seen = false;
     for (size_t i = 0; i < x->msg->n_bootstrap_extensions; i++) {
         const Envoy__Config__Core__V3__TypedExtensionConfig *ext = x->msg->bootstrap_extensions[i];
+        if (sp_oidc_check(x->doc, x->diag, ext->typed_config))
+            continue; /* those who name an issuer look for it themselves */
         const EdgeMessage *edge = sp_doc_any_as(x->doc, ext->typed_config, EDGE_DESC);
         if (!edge)
-            sp_doc_err(x->doc, x->diag, ext, "typed_config", -1, "no such bootstrap extension (sallyport.bootstrap.v1.Edge)");
+            sp_doc_err(x->doc, x->diag, ext, "typed_config", -1,
+                       "no such bootstrap extension (sallyport.bootstrap.v1.Edge, sallyport.oidc.v1.Issuers)");
         else if (seen)
             sp_doc_err(x->doc, x->diag, ext, NULL, -1, "an Edge stands above already");
         else

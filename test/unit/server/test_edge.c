@@ -76,6 +76,14 @@ static void no_route(void **state)
             "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]", "no such bootstrap");
 }
 
+static void issuers(void **state)
+{
+#define ISSUERS "bootstrap_extensions: [{name: i, typed_config: {'@type': type.googleapis.com/sallyport.oidc.v1.Issuers, issuers: ["
+    (void)state;
+    assert_int_equal(read_yaml(ISSUERS "{issuer: 'https://a', cluster: c}, {issuer: 'https://b', cluster: c}]}}]"), 0);
+    refused(ISSUERS "{issuer: 'https://a', cluster: c}, {issuer: 'https://a', cluster: d}]}}]", "name an issuer once");
+}
+
 static void limits(void **state)
 {
     (void)state;
@@ -114,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(no_route, setup, teardown),
+        cmocka_unit_test_setup_teardown(issuers, setup, teardown),
         cmocka_unit_test_setup_teardown(limits, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_limits, setup, teardown),
     };

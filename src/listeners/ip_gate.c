@@ -33,9 +33,9 @@ static bool sets_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_
         return false;
     }
     if (allows)
-        g->allow = sp_address_set_new(doc, diag, "ip_restriction", scope, &allow);
+        g->allow = sp_address_set_new(doc, diag, "accept", scope, &allow);
     if (denies)
-        g->deny = sp_address_set_new(doc, diag, "ip_restriction", scope, &deny);
+        g->deny = sp_address_set_new(doc, diag, "accept", scope, &deny);
     return !g->allow == !allows && !g->deny == !denies;
 }
 

@@ -22,6 +22,7 @@ static const struct {
 } secrets[] = {
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "private_key"},
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "password"},
+    {"envoy.extensions.transport_sockets.tls.v3.GenericSecret", "secret"},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider", "local_jwks"},
     {"sallyport.common.v1.Secret", "value"},
     {"sallyport.filters.http.origin_shield.v1.AkamaiG2OKey", "secret"},

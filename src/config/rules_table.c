@@ -20,6 +20,7 @@
 #define CORE "envoy.config.core.v3."
 #define ENDPOINT "envoy.config.endpoint.v3."
 #define HCM "envoy.extensions.filters.network.http_connection_manager.v3."
+#define INJECTED "envoy.extensions.http.injected_credentials.generic.v3."
 #define JWT "envoy.extensions.filters.http.jwt_authn.v3."
 #define LISTENER "envoy.config.listener.v3."
 #define MATCHER "envoy.type.matcher.v3."
@@ -240,6 +241,7 @@ static const struct sp_rule rules[] = {
     {LIMIT "LocalRateLimitDescriptor", "entries", SP_RULE_MIN_ITEMS, 1, 0},
     {LIMIT "LocalRateLimitDescriptor", "token_bucket", SP_RULE_REQUIRED, 0, 0},
     {LIMIT "RateLimitDescriptor.Entry", "key", SP_RULE_MIN_LEN, 1, 0},
+    {"envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", "credential", SP_RULE_REQUIRED, 0, 0},
     {JWT "JwtClaimToHeader", "header_name", SP_RULE_MIN_LEN, 1, 0},
     {JWT "JwtClaimToHeader", "header_name", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtClaimToHeader", "claim_name", SP_RULE_MIN_LEN, 1, 0},
@@ -268,12 +270,17 @@ static const struct sp_rule rules[] = {
     {HCM "HttpConnectionManager", "max_request_headers_kb", SP_RULE_RANGE, 1, 8192},
     {HCM "HttpFilter", "name", SP_RULE_MIN_LEN, 1, 0},
     {HCM "HttpFilter", "typed_config", SP_RULE_REQUIRED, 0, 0},
+    {INJECTED "Generic", "credential", SP_RULE_REQUIRED, 0, 0},
+    {INJECTED "Generic", "header", SP_RULE_HEADER_NAME, 0, 0},
+    {INJECTED "Generic", "header_value_prefix", SP_RULE_HEADER_VALUE, 0, 0},
     {XFF "XffTrustedCidrs", "cidrs", SP_RULE_MIN_ITEMS, 1, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MIN_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MAX_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_hash", SP_RULE_MIN_LEN, 64, 0},
     {TLS "CertificateValidationContext", "verify_certificate_hash", SP_RULE_MAX_LEN, 95, 0},
     {TLS "CertificateValidationContext", "max_verify_depth", SP_RULE_RANGE, 0, 100},
+    {TLS "GenericSecret", "secret", SP_RULE_REQUIRED, 0, 0},
+    {TLS "SdsSecretConfig", "name", SP_RULE_MIN_LEN, 1, 0},
     {TLS "Secret", "name", SP_RULE_MIN_LEN, 1, 0},
     {TLS "Secret", "tls_certificate", SP_RULE_ONEOF, 0, 0},
     {TLS "SubjectAltNameMatcher", "san_type", SP_RULE_ENUM_SET, 0, 0},

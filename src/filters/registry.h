@@ -19,5 +19,6 @@ extern const struct sp_filter_ops sp_token_introspection_ops;
 extern const struct sp_filter_ops sp_local_ratelimit_ops;
 extern const struct sp_filter_ops sp_rbac_ops;
 extern const struct sp_filter_ops sp_header_mutation_ops;
+extern const struct sp_filter_ops sp_credential_injector_ops;
 
 #endif

@@ -130,7 +130,7 @@ static void set(struct sp_headers *h, enum sp_header_id id, struct sp_str name, 
         return;
     }
     first->value = value;
-    first->never_index = false;
+    first->never_index = first->secret = false;
     remove_from(h, id, name, (unsigned)(first - h->v) + 1);
 }
 
@@ -144,6 +144,20 @@ void sp_headers_set_id(struct sp_headers *h, enum sp_header_id id, struct sp_str
 {
     assert(h);
     set(h, id, sp_header_name(id), value);
+}
+
+void sp_headers_add_secret(struct sp_headers *h, struct sp_str name, struct sp_str value)
+{
+    assert(h && name.ptr && name.len);
+    add(h, sp_header_id(name), name, value);
+    h->v[h->n - 1].never_index = h->v[h->n - 1].secret = true;
+}
+
+void sp_headers_set_secret(struct sp_headers *h, struct sp_str name, struct sp_str value)
+{
+    assert(h);
+    sp_headers_remove_alike(h, name);
+    sp_headers_add_secret(h, name, value);
 }
 
 struct sp_header *sp_headers_find(const struct sp_headers *h, struct sp_str name, const struct sp_header *after)

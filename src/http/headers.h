@@ -65,6 +65,7 @@ struct sp_header {
     struct sp_str value;
     uint8_t id;         /* enum sp_header_id */
     bool never_index;   /* RFC 7541 section 6.2.3: sensitive, must not enter an HPACK table */
+    bool secret;        /* this gateway put a secret of its own there: never shown, never indexed */
 };
 
 enum sp_protocol { SP_HTTP_10, SP_HTTP_11, SP_HTTP_2 };
@@ -93,6 +94,9 @@ void sp_headers_add_id(struct sp_headers *h, enum sp_header_id id, struct sp_str
 /* Replaces all lines of that name by one (at the first one's place). */
 void sp_headers_set(struct sp_headers *h, struct sp_str name, struct sp_str value);
 void sp_headers_set_id(struct sp_headers *h, enum sp_header_id id, struct sp_str value);
+/* Adds a line whose value is a secret of this gateway's, or replaces all lines of that name and what is alike by it. */
+void sp_headers_add_secret(struct sp_headers *h, struct sp_str name, struct sp_str value);
+void sp_headers_set_secret(struct sp_headers *h, struct sp_str name, struct sp_str value);
 /* The first line of that name, or NULL. `after` (or NULL) continues a search behind a found line. */
 struct sp_header *sp_headers_find(const struct sp_headers *h, struct sp_str name, const struct sp_header *after);
 struct sp_header *sp_headers_find_id(const struct sp_headers *h, enum sp_header_id id, const struct sp_header *after);

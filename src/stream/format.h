@@ -24,6 +24,10 @@ struct sp_format;
 /* From a text of the config: errors are about msg's field (index for lists). NULL after an error. */
 struct sp_format *sp_format_new(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *field, int index,
                                 struct sp_str text);
+/* The same for what only the origin gets to see: it may have %SECRET(name)%, which is an error everywhere else. */
+struct sp_format *sp_format_new_to_origin(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *field,
+                                          int index, struct sp_str text);
+bool sp_format_is_secret(const struct sp_format *f); /* there is a %SECRET% in it */
 /* From a SubstitutionFormatString: text or JSON; NULL msg gives Envoy's default access log format. */
 struct sp_format *sp_format_new_msg(const struct sp_doc *doc, struct sp_diag *diag,
                                     const Envoy__Config__Core__V3__SubstitutionFormatString *msg);

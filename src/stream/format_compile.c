@@ -144,8 +144,26 @@ struct sp_format *sp_format_new(const struct sp_doc *doc, struct sp_diag *diag, 
 {
     assert(doc && diag && msg);
     struct sp_format *f = format_new();
-    struct sp_fmt_parse p = {doc, diag, msg, field, index, &f->arena};
+    struct sp_fmt_parse p = {doc, diag, msg, field, index, &f->arena, false};
     return or_free(f, compile_text(f, &p, text));
+}
+
+struct sp_format *sp_format_new_to_origin(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *field,
+                                          int index, struct sp_str text)
+{
+    assert(doc && diag && msg);
+    struct sp_format *f = format_new();
+    struct sp_fmt_parse p = {doc, diag, msg, field, index, &f->arena, true};
+    return or_free(f, compile_text(f, &p, text));
+}
+
+bool sp_format_is_secret(const struct sp_format *f)
+{
+    assert(f);
+    for (size_t i = 0; i < f->n; i++)
+        if (f->v[i].op.secret)
+            return true;
+    return false;
 }
 
 static bool from_source(struct sp_format *f, struct sp_fmt_parse *p, const FormatString *msg)
@@ -167,7 +185,7 @@ struct sp_format *sp_format_new_msg(const struct sp_doc *doc, struct sp_diag *di
 {
     assert(doc && diag);
     struct sp_format *f = format_new();
-    struct sp_fmt_parse p = {doc, diag, msg, "text_format", -1, &f->arena};
+    struct sp_fmt_parse p = {doc, diag, msg, "text_format", -1, &f->arena, false};
     bool good;
     if (!msg) {
         good = compile_text(f, &p, sp_str_c(default_text));

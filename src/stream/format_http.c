@@ -51,6 +51,12 @@ static const struct sp_headers *message(const struct sp_format_input *in, int wh
     return which == REQUEST ? in->request : which == RESPONSE ? in->response : in->trailers;
 }
 
+/* A secret that was put into a request is for the origin, for no log and no other header. */
+static struct sp_str line(const struct sp_header *h)
+{
+    return !h ? SP_STR_NULL : h->secret ? SP_STR("[secret]") : h->value;
+}
+
 /* The first line's value, a NULL slice when it is not there. */
 static struct sp_str header(const struct sp_headers *h, const struct sp_fmt_header *what, char *buf)
 {
@@ -76,7 +82,7 @@ static struct sp_str header(const struct sp_headers *h, const struct sp_fmt_head
             s = sp_str_n(buf, sp_format_u64(h->status, buf));
         break;
     case LINE:
-        return what->id ? sp_headers_get_id(h, what->id) : sp_headers_get(h, what->name);
+        return line(what->id ? sp_headers_find_id(h, what->id, NULL) : sp_headers_find(h, what->name, NULL));
     }
     return s.len ? s : SP_STR_NULL;
 }

@@ -53,7 +53,7 @@ static const char *const not_run[] = {
 
 static const struct sp_fmt_desc *find(struct sp_str name, struct sp_nearest *near)
 {
-    const struct sp_fmt_desc *const parts[] = {sp_fmt_ops_http, sp_fmt_ops_timing, sp_fmt_ops_conn};
+    const struct sp_fmt_desc *const parts[] = {sp_fmt_ops_http, sp_fmt_ops_timing, sp_fmt_ops_conn, sp_fmt_ops_secret};
     for (size_t i = 0; i < SP_ARRAY_LEN(parts); i++)
         for (const struct sp_fmt_desc *d = parts[i]; d->name; d++) {
             if (sp_str_eq(name, sp_str_c(d->name)))

@@ -47,6 +47,7 @@ struct sp_fmt_op {
     struct sp_str *path;            /* n_path keys below the namespace */
     unsigned n_path;
     const struct sp_time_format *time;
+    struct sp_live *secret; /* of a static secret */
     bool masked; /* addresses: cut to `bits` */
     uint8_t bits;
 };
@@ -59,6 +60,7 @@ struct sp_fmt_parse {
     const char *field;
     int index;
     struct sp_arena *arena; /* the format's */
+    bool secrets;           /* %SECRET% may stand here */
 };
 void sp_fmt_err(const struct sp_fmt_parse *p, const char *fmt, ...) SP_PRINTF(2, 3);
 
@@ -78,7 +80,7 @@ struct sp_fmt_desc {
     bool length; /* :Z may follow */
 };
 /* The table's parts, each ending with a NULL name. */
-extern const struct sp_fmt_desc sp_fmt_ops_http[], sp_fmt_ops_timing[], sp_fmt_ops_conn[];
+extern const struct sp_fmt_desc sp_fmt_ops_http[], sp_fmt_ops_timing[], sp_fmt_ops_conn[], sp_fmt_ops_secret[];
 
 /* Shared by them. An empty text is no value. */
 static inline void sp_fmt_set(struct sp_fmt_value *v, enum sp_fmt_kind kind, struct sp_str s)

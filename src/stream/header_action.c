@@ -62,9 +62,12 @@ static bool value(struct sp_header_action *a, const struct sp_header_where *w, c
         sp_doc_err(w->doc, w->diag, msg, "raw_value", -1, "cannot stand beside value (take one of them)");
         return false;
     }
-    a->format = sp_format_new(w->doc, w->diag, msg, raw ? "raw_value" : "value", -1, text);
+    const char *field = raw ? "raw_value" : "value";
+    a->format = w->to_origin ? sp_format_new_to_origin(w->doc, w->diag, msg, field, -1, text)
+                             : sp_format_new(w->doc, w->diag, msg, field, -1, text);
     if (!a->format)
         return false;
+    a->secret = sp_format_is_secret(a->format);
     if (!sp_format_is_static(a->format))
         return true;
     struct sp_format_input none = {.info = &(struct sp_stream_info){0}};
@@ -78,6 +81,18 @@ static bool value(struct sp_header_action *a, const struct sp_header_where *w, c
     return false;
 }
 
+/* What a client sends under the name of a secret must not stand beside it: that is the default here. */
+static void secret_action(struct sp_header_action *a, const struct sp_header_where *w, const Option *msg)
+{
+    bool said = msg->append || sp_doc_written(w->doc, msg, "append_action");
+    if (!said)
+        a->action = APPEND(OVERWRITE_IF_EXISTS_OR_ADD);
+    else if (sp_header_action_adds(a))
+        sp_doc_warn(w->doc, w->diag, msg, msg->append ? "append" : "append_action", -1,
+                    "what clients send under this name stands beside the secret, or in its place (take it out: then it is "
+                    "overwritten)");
+}
+
 static bool action(struct sp_header_action *a, const struct sp_header_where *w, const Option *msg)
 {
     a->action = (uint8_t)msg->append_action;
@@ -89,6 +104,8 @@ static bool action(struct sp_header_action *a, const struct sp_header_where *w, 
         }
         a->action = msg->append->value ? APPEND(APPEND_IF_EXISTS_OR_ADD) : APPEND(OVERWRITE_IF_EXISTS_OR_ADD);
     }
+    if (a->secret)
+        secret_action(a, w, msg);
     return true;
 }
 
@@ -125,7 +142,7 @@ struct sp_str sp_header_action_value(const struct sp_header_action *a, const str
     struct sp_str s = a->format ? sp_format_value(a->format, in, h->arena) : a->constant;
     if (!s.len)
         return a->keep_empty ? SP_STR("") : SP_STR_NULL;
-    return s;
+    return a->secret ? sp_arena_str(h->arena, s) : s; /* the secret may change, the request keeps what it has */
 }
 
 bool sp_header_action_adds(const struct sp_header_action *a)
@@ -137,7 +154,9 @@ bool sp_header_action_adds(const struct sp_header_action *a)
 void sp_header_action_put(const struct sp_header_action *a, struct sp_headers *h, struct sp_str s)
 {
     assert(a && h && s.ptr);
-    if (sp_header_action_adds(a)) {
+    if (a->secret) {
+        (sp_header_action_adds(a) ? sp_headers_add_secret : sp_headers_set_secret)(h, a->name.name, s);
+    } else if (sp_header_action_adds(a)) {
         sp_headers_add(h, a->name.name, s);
     } else if (a->name.id) {
         sp_headers_set_id(h, a->name.id, s);

@@ -17,6 +17,7 @@ struct sp_header_where {
     const void *msg;   /* of names to remove: the message, field and index they stand in */
     const char *field;
     int index;
+    bool to_origin; /* headers of requests: values may have %SECRET(name)% */
 };
 
 struct sp_header_name {
@@ -30,6 +31,7 @@ struct sp_header_action {
     bool keep_empty;
     struct sp_str constant; /* when there is no format; NULL ptr: there is one */
     struct sp_format *format;
+    bool secret; /* there is a secret in its value */
 };
 
 /* False after an error. Either way sp_header_action_done takes back what it holds. */

@@ -34,7 +34,7 @@ static bool compile(struct list *l, struct sp_header_ops *ops, const struct sp_h
             good = false;
     l->remove = sp_arena_zalloc(&ops->arena, (n_remove + 1) * sizeof(*l->remove));
     for (size_t i = 0; i < n_remove; i++) {
-        struct sp_header_where at = {where->doc, where->diag, where->arena, where->msg, remove_field, (int)i};
+        struct sp_header_where at = {where->doc, where->diag, where->arena, where->msg, remove_field, (int)i, false};
         good = sp_header_removable(&l->remove[l->n_remove++], &at, remove[i]) && good;
     }
     return good;
@@ -50,9 +50,10 @@ struct sp_header_ops *sp_header_ops_new(const struct sp_doc *doc, struct sp_diag
         return NULL;
     struct sp_header_ops *ops = sp_xcalloc(1, sizeof(*ops));
     sp_arena_init(&ops->arena);
-    struct sp_header_where where = {doc, diag, &ops->arena, msg, NULL, -1};
+    struct sp_header_where where = {doc, diag, &ops->arena, msg, NULL, -1, true};
     bool good = compile(&ops->request, ops, &where, add_request, n_add_request, "request_headers_to_remove", remove_request,
                         n_remove_request);
+    where.to_origin = false;
     good = compile(&ops->response, ops, &where, add_response, n_add_response, "response_headers_to_remove", remove_response,
                    n_remove_response) && good;
     if (good)

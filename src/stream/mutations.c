@@ -54,7 +54,7 @@ struct sp_mutations *sp_mutations_new(const struct sp_doc *doc, struct sp_diag *
     assert(doc && diag && msg && field);
     struct sp_mutations *m = sp_xcalloc(1, sizeof(*m));
     sp_arena_init(&m->arena);
-    struct sp_header_where w = {doc, diag, &m->arena, msg, field, -1};
+    struct sp_header_where w = {doc, diag, &m->arena, msg, field, -1, strcmp(field, "request_mutations") == 0};
     bool good = true;
     m->v = sp_arena_zalloc(&m->arena, (n + 1) * sizeof(*m->v));
     for (size_t i = 0; i < n; i++)

@@ -42,6 +42,7 @@ ISSUER = '''transport_socket:
 MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
            "http2_protocol_options", "local_reply_config", "normalize_path")
 CHAIN = ("transport_socket", "filter_chain_match")
+TABLE = ("request_headers_to_add",)
 LISTENER = ("filter_chains", "listener_filters")
 CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers", "upstream_bind_config")
 
@@ -72,7 +73,8 @@ def config(manager="", chain="", listener="", of_cluster=""):
     if "filter_chains:" not in listener:
         listener += "filter_chains:\n- " + indent(chain + "filters:\n" + HCM + indent(manager, 4), 2)[2:]
     return ("static_resources:\n  listeners:\n  - name: door\n"
-            "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) + "  clusters:\n" +
+            "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) +
+            "  secrets: [{name: origin, generic_secret: {secret: {filename: /etc/sallyport/origin-credential}}}]\n  clusters:\n" +
             "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS) +
             indent(cluster("issuer", ISSUER), 2))
 
@@ -85,6 +87,11 @@ def wrap(block):
         return block + config()
     if first.startswith("- name"):
         return config(manager="http_filters:\n" + block)
+    if first in TABLE:
+        return config(manager=ROUTES + indent(block, 2))
+    if first == "rate_limits":
+        return config(manager="route_config:\n  virtual_hosts:\n  - name: all\n    domains: ['*']\n"
+                      "    routes: [{match: {prefix: /}, route: {cluster: origin}}]\n" + indent(block, 4))
     if first == "remote_jwks":
         return config(manager=JWT + indent(block, 8))
     if first in CHAIN and "UpstreamTlsContext" not in block:

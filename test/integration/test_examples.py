@@ -8,7 +8,7 @@ import urllib.parse
 
 import proxied
 from idp import Idp
-from harness import (BIN, ROOT, SLOW, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
+from harness import (BIN, ROOT, SLOW, Nginx, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 from mtls import Revoker
 
@@ -152,6 +152,47 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/healthz", *self.secret).status, 404)
             self.assertEqual(e.get("/echo", "-H", f"authorization: Bearer {t}").status, 403)
         self.run_example(read("examples/jwt/sallyport.yaml"), check)
+
+    def origin_of(self, header):
+        """One that shows a header of the door's."""
+        chain, key = cert("example-origin", san="DNS:origin.example.com")
+        origin = Nginx(f'listen 127.0.0.1:$PORT ssl; ssl_certificate {chain}; ssl_certificate_key {key}; '
+                       f'location / {{ return 200 "$http_{header}"; }}')
+        self.addCleanup(origin.kill)
+        return origin
+
+    def test_origin_credential(self):
+        os.makedirs(os.path.join(work("etc"), "run"), exist_ok=True)
+        etc("run/origin-credential", "kept-by-systemd\n")
+
+        def check(e):
+            self.assertEqual(e.get("/", *self.secret).body, b"kept-by-systemd")
+            self.assertEqual(e.get("/", *self.secret, "-H", "x-origin-auth: forged", "-H", "x_origin_auth: forged").body, b"kept-by-systemd")
+            self.assertEqual(e.get("/").status, 403)
+        text = read("examples/origin-credential/sallyport.yaml").replace("/run/credentials/sallyport.service/", work("etc/run") + "/")
+        self.assertIn("LoadCredential=origin-credential:", read("examples/origin-credential/sallyport.service"))
+        self.run_example(text, check, self.origin_of("x_origin_auth"))
+
+    def test_vault_agent(self):
+        def render(text):
+            """As the agent does it."""
+            etc("rendered/.origin-credential.tmp", text)
+            os.rename(work("etc/rendered/.origin-credential.tmp"), work("etc/rendered/origin-credential"))
+        os.makedirs(os.path.join(work("etc"), "rendered"), exist_ok=True)
+        render("the first one")
+
+        def check(e):
+            ask = lambda: e.get("/", *self.secret, "-H", "x-origin-auth: forged").body
+            self.assertEqual(ask(), b"door-1 the first one")
+            render("the second one")
+            wait_for("the new secret", lambda: ask() == b"door-1 the second one")
+            render("")
+            wait_for("the refusal", lambda: "the new version is refused" in e.proc.log())
+            self.assertEqual(ask(), b"door-1 the second one")
+            render("the third one\n")
+            wait_for("the newest secret", lambda: ask() == b"door-1 the third one")
+        self.assertIn('/rendered/origin-credential"', read("examples/vault-agent/agent.hcl"))
+        self.run_example(read("examples/vault-agent/sallyport.yaml"), check, self.origin_of("x_origin_auth"))
 
     def test_rate_limit(self):
         def check(e):

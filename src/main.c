@@ -7,6 +7,7 @@
 #include "sallyport_version.h"
 #include "server/server.h"
 #include "tools/demo.h"
+#include "tools/validate.h"
 
 static int usage(const char *why)
 {
@@ -14,16 +15,13 @@ static int usage(const char *why)
     return SP_EXIT_USAGE;
 }
 
-static int serve(const struct sp_options *o, const struct sp_server_hooks *hooks)
+static int serve(const struct sp_options *o)
 {
-    return sp_server_run(o, hooks, stderr);
-}
-
-static int validate(const struct sp_options *o, const struct sp_server_hooks *hooks)
-{
-    int code = sp_server_validate(o, hooks, stderr);
-    if (code == SP_EXIT_OK)
-        printf("configuration '%s' OK\n", o->config_path ? o->config_path : "--config-yaml");
+    struct sp_admin *admin = sp_admin_new();
+    struct sp_server_hooks hooks;
+    sp_admin_hooks(admin, NULL, &hooks);
+    int code = sp_server_run(o, &hooks, stderr);
+    sp_admin_free(admin);
     return code;
 }
 
@@ -43,12 +41,7 @@ static int run(const struct sp_options *o)
     atomic_store(&sp_log_threshold, (int)o->log_level);
     if (o->log_path && sp_log_open(o->log_path) < 0)
         return usage("--log-path: cannot open the file (check its directory and permissions)");
-    struct sp_admin *admin = sp_admin_new();
-    struct sp_server_hooks hooks;
-    sp_admin_hooks(admin, NULL, &hooks);
-    int code = o->mode == SP_MODE_VALIDATE ? validate(o, &hooks) : serve(o, &hooks);
-    sp_admin_free(admin);
-    return code;
+    return o->mode == SP_MODE_VALIDATE ? sp_validate_main(o) : serve(o);
 }
 
 int main(int argc, char **argv)

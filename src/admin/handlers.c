@@ -173,6 +173,7 @@ static const struct sp_admin_handler handlers[] = {
     {"/ready", false, "200 while the door is open", on_ready},
     {"/reopen_logs", true, "opens log files anew, after they were rotated", on_reopen},
     {"/reset_counters", true, "sets counters to 0", on_reset},
+    {"/secrets", false, "secrets by name: where from, how often and when they were used (?format=json)", sp_admin_secrets},
     {"/server_info", false, "version, state and options", sp_admin_server_info},
     {"/stats", false, "stats (?filter=REGEX, ?usedonly, ?format=json or prometheus)", sp_admin_stats},
     {"/stats/prometheus", false, "stats for Prometheus", sp_admin_stats_prometheus},

@@ -39,6 +39,7 @@ void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 
 /* In other files of this directory. */
 void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_stats_prometheus(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_secrets(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_files(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a);

@@ -238,7 +238,7 @@ struct sp_live *sp_live_new(struct sp_live_set *set, const struct sp_live_kind *
     l->label = sp_xmalloc(label.len + 1);
     memcpy(l->label, label.ptr, label.len);
     l->label[label.len] = 0;
-    l->info = (struct sp_live_info){.kind = kind->name, .ctx = ctx, .label = sp_str_n(l->label, label.len)};
+    l->info = (struct sp_live_info){.type = kind, .kind = kind->name, .ctx = ctx, .label = sp_str_n(l->label, label.len)};
     if (value) {
         l->info.loaded_s = time(NULL);
         l->info.n_loaded = 1;

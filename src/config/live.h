@@ -90,7 +90,8 @@ void sp_live_set_stop_tasks(struct sp_live_set *set);
 bool sp_live_set_ready(const struct sp_live_set *set);
 
 struct sp_live_info {
-    const char *kind; /* the sp_live_kind's own pointer */
+    const struct sp_live_kind *type;
+    const char *kind; /* its name */
     void *ctx;
     struct sp_str label;
     const char *const *paths;

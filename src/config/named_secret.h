@@ -43,7 +43,7 @@ struct sp_named_secret {
     unsigned tries;
 };
 
-/* For sp_live_info.kind of the admin page, whose ctx then is a sp_named_secret. */
+/* For sp_live_info.type of the admin page, whose ctx then is a sp_named_secret. */
 extern const struct sp_live_kind sp_named_secret_kind;
 
 /* `name` and `json_key` may be empty; copied. `value` is a message of the document. False after an error. */

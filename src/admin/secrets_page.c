@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /secrets: which secrets serve, where they come from, how often and when each was used last: what one has to know before
+ * an old one is taken away.  Never a value.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "admin/handlers.h"
+#include "config/named_secret.h"
+
+struct row {
+    const struct sp_live_info *info;
+    const struct sp_named_secret *secret; /* NULL: one of another kind, which is not counted */
+    const char *source;
+};
+
+static bool row_of(const struct sp_live_info *info, struct row *ret)
+{
+    static const char *const sources[] = {
+        [SP_SECRET_INLINE] = "inline", [SP_SECRET_ENVIRONMENT] = "environment", [SP_SECRET_FILE] = "file"};
+    *ret = (struct row){.info = info, .source = info->n_paths ? "file" : "config"};
+    if (info->type == &sp_named_secret_kind) {
+        ret->secret = info->ctx;
+        ret->source = sources[ret->secret->source];
+    }
+    return strcmp(info->kind, sp_named_secret_kind.name) == 0;
+}
+
+static void time_text(int64_t at, char out[32])
+{
+    struct tm tm;
+    time_t t = at;
+    gmtime_r(&t, &tm);
+    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static int64_t last_used(const struct sp_named_secret *s)
+{
+    return atomic_load_explicit(&s->last_used_s, memory_order_relaxed);
+}
+
+static void put_text(void *arg, const struct sp_live_info *info)
+{
+    struct sp_admin_answer *a = arg;
+    struct row r;
+    char at[32];
+    if (!row_of(info, &r))
+        return;
+    sp_admin_put(a, "\"%.*s\": %s", SP_STR_ARG(info->label), r.source);
+    if (r.secret && r.secret->path.len)
+        sp_admin_put(a, " %.*s", SP_STR_ARG(r.secret->path));
+    for (unsigned i = 0; !r.secret && i < info->n_paths; i++)
+        sp_admin_put(a, " %s", info->paths[i]);
+    if (r.secret && r.secret->json_key.len)
+        sp_admin_put(a, " (member %.*s)", SP_STR_ARG(r.secret->json_key));
+    time_text(info->loaded_s, at);
+    sp_admin_put(a, ", loaded %s", at);
+    if (r.secret) {
+        time_text(last_used(r.secret), at);
+        sp_admin_put(a, ", %llu hits, last used %s", (unsigned long long)sp_counter_value(r.secret->hit),
+                     last_used(r.secret) ? at : "never");
+    }
+    if (info->failed_s) {
+        time_text(info->failed_s, at);
+        sp_admin_put(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
+    }
+    sp_admin_put(a, "\n");
+}
+
+static json_t *text_json(struct sp_str s)
+{
+    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
+    return v ? v : json_string("(not UTF-8)");
+}
+
+static json_t *time_json(int64_t at)
+{
+    char text[32];
+    if (!at)
+        return json_null();
+    time_text(at, text);
+    return json_string(text);
+}
+
+static void put_json(void *arg, const struct sp_live_info *info)
+{
+    struct row r;
+    if (!row_of(info, &r))
+        return;
+    const struct sp_named_secret *s = r.secret;
+    struct sp_str path = s ? s->path : info->n_paths ? sp_str_c(info->paths[0]) : SP_STR_NULL;
+    json_t *row = json_pack("{s:o, s:o, s:s, s:o, s:o}", "name", text_json(s ? s->name : info->label), "owner",
+                            s ? text_json(s->owner) : json_null(), "source", r.source, "path",
+                            path.len ? text_json(path) : json_null(), "loaded", time_json(info->loaded_s));
+    json_object_set_new(row, "json_key", s && s->json_key.len ? text_json(s->json_key) : json_null());
+    json_object_set_new(row, "hits", s ? json_integer((json_int_t)sp_counter_value(s->hit)) : json_null());
+    json_object_set_new(row, "last_used", s ? time_json(last_used(s)) : json_null());
+    json_object_set_new(row, "refused", time_json(info->failed_s));
+    json_object_set_new(row, "why", info->failed_s ? text_json(info->why) : json_null());
+    json_array_append_new(arg, row);
+}
+
+void sp_admin_secrets(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    const struct sp_live_set *set = sp_doc_live(sp_server_config(r->server)->doc);
+    struct sp_str format;
+    if (!sp_admin_param(r, "format", &format) || !sp_str_eq(format, SP_STR("json"))) {
+        sp_live_set_each(set, put_text, a);
+        return;
+    }
+    json_t *all = json_array();
+    sp_live_set_each(set, put_json, all);
+    char *text = json_dumps(all, JSON_INDENT(1));
+    a->content_type = "application/json";
+    sp_buf_append(&a->body, text, strlen(text));
+    sp_buf_append_static(&a->body, "\n", 1);
+    free(text);
+    json_decref(all);
+}

@@ -318,6 +318,12 @@ bool sp_jwks_remote_wait(struct sp_jwks_remote *r, struct sp_jwks_waiter *w, str
     return true;
 }
 
+void sp_jwks_remote_ask(struct sp_jwks_remote *r, uint64_t now_ns)
+{
+    assert(r);
+    fetching(r, now_ns);
+}
+
 void sp_jwks_remote_unwait(struct sp_jwks_waiter *w)
 {
     assert(w);

@@ -61,6 +61,8 @@ struct sp_jwks_waiter {
  * runs and none may begin now, so that the answer is what the keys say.
  */
 bool sp_jwks_remote_wait(struct sp_jwks_remote *r, struct sp_jwks_waiter *w, struct sp_turn *turn);
+/* The same for who does not wait: the next request may find the key. */
+void sp_jwks_remote_ask(struct sp_jwks_remote *r, uint64_t now_ns);
 /* It does not come any more; a zeroed one is fine. */
 void sp_jwks_remote_unwait(struct sp_jwks_waiter *w);
 

@@ -293,6 +293,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     struct sp_proof_request r = {.h = h,
                                  .info = info,
                                  .arena = sp_filter_arena(f),
+                                 .turn = sp_filter_turn(f),
                                  .now = sp_filter_turn(f)->wall_ns / (int64_t)SP_NS_PER_S};
     bool holds = sp_proof_check(&c->proof, &r);
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &info->conn->peer);

@@ -158,7 +158,7 @@ static unsigned check_g2o(const struct sp_proof *p, const struct sp_proof_reques
 static unsigned check_token(const struct sp_proof *p, struct sp_proof_request *r)
 {
     struct sp_str text = sp_proof_header_value(&p->token.header, r->h);
-    enum sp_token_result result = sp_shield_token_check(&p->token.token, text, r->now, r->arena);
+    enum sp_token_result result = sp_shield_token_check(&p->token.token, text, r->turn, r->arena);
     if (result == SP_TOKEN_OK) {
         r->good_tokens |= 1u << p->token.index;
         return 0;
@@ -218,7 +218,7 @@ static unsigned check(const struct sp_proof *p, struct sp_proof_request *r)
 
 bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r)
 {
-    assert(p && r && r->h && r->info && r->arena);
+    assert(p && r && r->h && r->info && r->arena && r->turn);
     r->good_tokens = 0;
     r->failed = check(p, r);
     return r->failed == 0;
@@ -300,6 +300,9 @@ void sp_proof_done(struct sp_proof *p)
         break;
     case SP_PROOF_AKAMAI_G2O:
         sp_shield_g2o_done(&p->g2o);
+        break;
+    case SP_PROOF_SIGNED_TOKEN:
+        sp_shield_token_done(&p->token.token);
         break;
     default:
         break;

@@ -90,6 +90,7 @@ struct sp_proof_request {
     const struct sp_headers *h;
     const struct sp_stream_info *info;
     struct sp_arena *arena; /* the stream's */
+    const struct sp_turn *turn;
     int64_t now;            /* Unix seconds */
     unsigned failed;        /* set by the check: a bit 1 << fault for each to blame; 0 when it holds */
     uint32_t good_tokens;   /* set by the check: a bit for each token that is good by itself, whatever the rest says */

@@ -206,7 +206,7 @@ static bool token_init(const struct builder *b, const SignedToken *msg, struct s
         return false;
     }
     p->token.index = (*b->n_tokens)++;
-    if (!sp_shield_token_init(&p->token.token, b->build, b->arena, msg))
+    if (!sp_shield_token_init(&p->token.token, b->build, b->arena, b->scope, msg))
         return false;
     p->token.header = (struct sp_proof_header){p->token.token.kind->header, SP_H_OTHER};
     return true;

@@ -11,6 +11,7 @@
 typedef Sallyport__Filters__Http__OriginShield__V1__SignedToken Message;
 typedef Sallyport__Filters__Http__OriginShield__V1__KeySet KeySet;
 typedef Envoy__Config__Core__V3__DataSource DataSource;
+typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks RemoteJwks;
 
 #define KIND(x) SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__TOKEN_KIND__##x
 #define SOURCE(x) SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__KEY_SET__SOURCE_##x
@@ -76,8 +77,16 @@ static enum sp_token_result check_alb(const struct sp_shield_token *t, const str
     return c.has_exp ? check_time(t, &c, now) : SP_TOKEN_OK;
 }
 
-static bool signature_ok(const struct sp_shield_token *t, const struct sp_jws *jws)
+static bool signature_ok(const struct sp_shield_token *t, const struct sp_jws *jws, uint64_t now_ns)
 {
+    if (t->remote) {
+        const struct sp_jwks *keys = sp_jwks_remote_keys(t->remote);
+        enum sp_jws_result r = keys ? sp_jws_verify(jws, keys) : SP_JWS_NO_KEY;
+        /* A gate does not wait: keys are published well before they sign. */
+        if (r == SP_JWS_NO_KEY)
+            sp_jwks_remote_ask(t->remote, now_ns);
+        return r == SP_JWS_OK;
+    }
     for (unsigned i = 0; i < t->n_keys; i++) {
         const struct sp_shield_token_key *k = &t->keys[i];
         const struct sp_jwks *keys = sp_live_get(k->keys);
@@ -87,10 +96,11 @@ static bool signature_ok(const struct sp_shield_token *t, const struct sp_jws *j
     return false;
 }
 
-enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, struct sp_str text, int64_t now,
+enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, struct sp_str text, const struct sp_turn *turn,
                                            struct sp_arena *arena)
 {
-    assert(t && t->kind && now >= 0 && arena);
+    assert(t && t->kind && turn && arena);
+    const int64_t now = turn->wall_ns / (int64_t)SP_NS_PER_S;
     struct sp_jws jws;
     enum sp_token_result r = SP_TOKEN_BAD;
     if (!text.len || (t->kind->padded ? sp_jws_parse_padded : sp_jws_parse)(text, arena, &jws) != SP_JWS_OK)
@@ -98,7 +108,7 @@ enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, stru
     /* The signature comes last: it costs most. */
     if (sp_str_eq(jws.alg, t->kind->alg))
         r = t->kind->alb ? check_alb(t, &jws, now) : check_claims(t, jws.payload, now);
-    if (r == SP_TOKEN_OK && !signature_ok(t, &jws))
+    if (r == SP_TOKEN_OK && !signature_ok(t, &jws, turn->now_ns))
         r = SP_TOKEN_BAD;
     sp_jws_done(&jws);
     return r;
@@ -179,14 +189,28 @@ static const DataSource *data_source(const struct sp_doc *doc, const KeySet *msg
     return s;
 }
 
-static bool set_init(struct sp_shield_token *t, const struct sp_filter_build *build, struct sp_arena *arena,
-                     const KeySet *msg)
+static bool remote_init(struct sp_shield_token *t, const struct sp_filter_build *build, struct sp_arena *arena,
+                        struct sp_stats_scope *scope, const KeySet *msg)
 {
-    if (msg->source_case == SOURCE(HTTP_URI)) {
-        sp_doc_err(build->doc, build->diag, msg, "http_uri", -1,
-                   "fetching keys is not run by this version (keep the key set in a file and name it here)");
-        return false;
-    }
+    RemoteJwks *remote =
+        sp_doc_derive(build->doc, msg, &envoy__extensions__filters__http__jwt_authn__v3__remote_jwks__descriptor);
+    remote->http_uri = msg->http_uri;
+    remote->cache_duration = msg->cache_duration;
+    remote->async_fetch = msg->async_fetch;
+    remote->retry_policy = msg->retry_policy;
+    struct sp_stats_scope *own = sp_stats_scope(scope, SP_STR("signed_token"), NULL, SP_STR_NULL);
+    t->stats = sp_arena_alloc(arena, sizeof(*t->stats));
+    t->stats->success = sp_stats_counter(own, SP_STR("jwks_fetch_success"));
+    t->stats->failed = sp_stats_counter(own, SP_STR("jwks_fetch_failed"));
+    t->remote = sp_jwks_remote_new(build, remote, SP_STR("origin_shield signed_token"), t->stats);
+    return t->remote != NULL;
+}
+
+static bool set_init(struct sp_shield_token *t, const struct sp_filter_build *build, struct sp_arena *arena,
+                     struct sp_stats_scope *scope, const KeySet *msg)
+{
+    if (msg->source_case == SOURCE(HTTP_URI))
+        return remote_init(t, build, arena, scope, msg);
     if (msg->cache_duration || msg->async_fetch || msg->retry_policy) {
         sp_doc_err(build->doc, build->diag, msg, NULL, -1,
                    "cache_duration, async_fetch and retry_policy are for keys that are fetched (set http_uri, or drop them)");
@@ -198,7 +222,7 @@ static bool set_init(struct sp_shield_token *t, const struct sp_filter_build *bu
 }
 
 static bool keys_init(struct sp_shield_token *t, const struct sp_filter_build *build, struct sp_arena *arena,
-                      const Message *msg)
+                      struct sp_stats_scope *scope, const Message *msg)
 {
     bool good = true;
     if (!msg->jwks == !msg->n_keys) {
@@ -206,7 +230,7 @@ static bool keys_init(struct sp_shield_token *t, const struct sp_filter_build *b
         return false;
     }
     if (msg->jwks)
-        return set_init(t, build, arena, msg->jwks);
+        return set_init(t, build, arena, scope, msg->jwks);
     t->keys = sp_arena_zalloc(arena, msg->n_keys * sizeof(*t->keys));
     for (size_t i = 0; i < msg->n_keys; i++)
         good &= key_init(&t->keys[t->n_keys++], build, arena, msg->keys[i]->kid, msg->keys[i]->key);
@@ -230,9 +254,9 @@ static bool names_ok(const struct sp_shield_token *t, const struct sp_filter_bui
 }
 
 bool sp_shield_token_init(struct sp_shield_token *t, const struct sp_filter_build *build, struct sp_arena *arena,
-                          const Message *msg)
+                          struct sp_stats_scope *scope, const Message *msg)
 {
-    assert(t && build && arena && msg && msg->kind > 0 && (size_t)msg->kind < SP_ARRAY_LEN(kinds));
+    assert(t && build && arena && scope && msg && msg->kind > 0 && (size_t)msg->kind < SP_ARRAY_LEN(kinds));
     *t = (struct sp_shield_token){
         .kind = &kinds[msg->kind],
         .n_audiences = (unsigned)msg->n_audiences,
@@ -247,5 +271,11 @@ bool sp_shield_token_init(struct sp_shield_token *t, const struct sp_filter_buil
         t->audiences[i] = t->kind->alb ? aud : sp_jwt_audience(aud);
     }
     bool good = names_ok(t, build, msg);
-    return keys_init(t, build, arena, msg) && good;
+    return keys_init(t, build, arena, scope, msg) && good;
+}
+
+void sp_shield_token_done(struct sp_shield_token *t)
+{
+    sp_jwks_remote_free(t->remote);
+    *t = (struct sp_shield_token){0};
 }

@@ -9,6 +9,7 @@
 
 #include "config/live.h"
 #include "crypto/jws.h"
+#include "filters/jwks_remote.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "stream/filter.h"
 
@@ -33,6 +34,8 @@ struct sp_shield_token {
     bool keep;
     struct sp_shield_token_key *keys; /* n_keys of them: one set, or single keys */
     unsigned n_keys;
+    struct sp_jwks_remote *remote; /* or keys that are fetched */
+    struct sp_jwks_stats *stats;
 };
 
 enum sp_token_result {
@@ -41,11 +44,12 @@ enum sp_token_result {
     SP_TOKEN_TIME, /* expired, or not valid yet */
 };
 
-/* False after an error. Nothing is owed. */
+/* False after an error; sp_shield_token_done is owed all the same. `scope`: the shield's. */
 bool sp_shield_token_init(struct sp_shield_token *t, const struct sp_filter_build *build, struct sp_arena *arena,
-                          const Sallyport__Filters__Http__OriginShield__V1__SignedToken *msg);
+                          struct sp_stats_scope *scope, const Sallyport__Filters__Http__OriginShield__V1__SignedToken *msg);
+void sp_shield_token_done(struct sp_shield_token *t); /* a zeroed one is fine */
 /* `text`: the header's value, a NULL slice when it is not there exactly once. */
-enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, struct sp_str text, int64_t now,
+enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, struct sp_str text, const struct sp_turn *turn,
                                            struct sp_arena *arena);
 
 #endif

@@ -36,7 +36,7 @@ class Lists(unittest.TestCase):
 
     def door(self, filters=(), **more):
         door = Sallyport(config([listener(free_port(), [route_to("o")], filters, **more)], [cluster("o", self.origin.port)]))
-        self.addCleanup(door.kill)
+        self.addCleanup(lambda: self.assertEqual(door.stop(), 0))
         return door
 
     def test_a_list_changes(self):

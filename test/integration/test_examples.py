@@ -96,6 +96,22 @@ class Examples(unittest.TestCase):
     def test_origin_secret(self):
         self.run_example(read("examples/origin-secret/sallyport.yaml"), self.check_secret)
 
+    def test_secret_rotation(self):
+        """As its README says, with a CDN that changes over in between."""
+        def send(e, secret):
+            return e.get("/echo", "-H", f"x-origin-verify: {secret}").status
+
+        def check(e):
+            secrets = [f"rotated-secret-{n}-0123456789" for n in range(3)]
+            self.assertEqual([send(e, x) for x in secrets], [200, 200, 403])
+            etc("origin-blue.new", secrets[2] + "\n")
+            os.rename(os.path.join(work("etc"), "origin-blue.new"), os.path.join(work("etc"), "origin-blue"))
+            wait_for("the new secret", lambda: send(e, secrets[2]) == 200)
+            self.assertEqual([send(e, x) for x in secrets], [403, 200, 200])
+        for n, name in enumerate(("blue", "green")):
+            etc("origin-" + name, f"rotated-secret-{n}-0123456789\n")
+        self.run_example(read("examples/secret-rotation/sallyport.yaml"), check)
+
     def test_mutual_tls(self):
         origin = nginx_mtls("origin-of-example", san="DNS:origin.example.com")
 

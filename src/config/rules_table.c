@@ -36,6 +36,7 @@
 #define ROUTE "envoy.config.route.v3."
 #define OIDC "sallyport.oidc.v1."
 #define OUR_TLS "sallyport.tls.v1."
+#define SENDER "sallyport.filters.http.sender_constraint.v1."
 #define SHIELD "sallyport.filters.http.origin_shield.v1."
 #define STAGED "sallyport.filters.http.staged.v1."
 #define TOKEN "sallyport.filters.http.token_introspection.v1."
@@ -401,6 +402,12 @@ static const struct sp_rule rules[] = {
     {SHIELD "Via", "trusted", SP_RULE_MIN_ITEMS, 1, 0},
     {SHIELD "Via", "trusted", SP_RULE_MIN_LEN, 1, 0},
     {SHIELD "Via", "xff_hops", SP_RULE_RANGE, 1, 100},
+    {SENDER "Claims", "metadata_namespace", SP_RULE_MIN_LEN, 1, 0},
+    {SENDER "Claims", "key", SP_RULE_MIN_LEN, 1, 0},
+    {SENDER "DpopProofs", "algs", SP_RULE_NOT_EMPTY, 0, 0},
+    {SENDER "DpopProofs", "replay_capacity", SP_RULE_RANGE, 1024, 16777216},
+    {SENDER "DpopProofs", "public_origins", SP_RULE_NOT_EMPTY, 0, 0},
+    {SENDER "SenderConstraint", "claims", SP_RULE_MIN_ITEMS, 1, 0},
     {STAGED "Staged", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {STAGED "Staged", "filter", SP_RULE_REQUIRED, 0, 0},
     {TOKEN "BearerToken", "token", SP_RULE_REQUIRED, 0, 0},

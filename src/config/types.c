@@ -28,6 +28,7 @@
 #include "sallyport/filters/http/header_certificate/v1/header_certificate.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
+#include "sallyport/filters/http/sender_constraint/v1/sender_constraint.pb-c.h"
 #include "sallyport/filters/http/staged/v1/staged.pb-c.h"
 #include "sallyport/filters/http/token_introspection/v1/token_introspection.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
@@ -63,6 +64,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__filters__http__header_certificate__v1__header_certificate__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
+    &sallyport__filters__http__sender_constraint__v1__sender_constraint__descriptor,
+    &sallyport__filters__http__sender_constraint__v1__sender_constraint_per_route__descriptor,
     &sallyport__filters__http__staged__v1__staged__descriptor,
     &sallyport__filters__http__token_introspection__v1__token_introspection__descriptor,
     &sallyport__filters__http__token_introspection__v1__token_introspection_per_route__descriptor,

@@ -184,15 +184,12 @@ static size_t sign(const struct sp_sign_key *k, struct sp_str input, byte out[MA
     return n;
 }
 
-struct sp_str sp_sign_key_jws(const struct sp_sign_key *k, struct sp_str kid, struct sp_str payload_json,
-                              struct sp_arena *arena)
+struct sp_str sp_sign_key_compact(const struct sp_sign_key *k, struct sp_str header_json, struct sp_str payload_json,
+                                  struct sp_arena *arena)
 {
     assert(k && arena && payload_json.len <= UINT32_MAX / 4);
     byte signature[MAX_SIGNATURE];
-    struct sp_str head = kid.len ? sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}", k->alg->name.ptr,
-                                                   SP_STR_ARG(kid))
-                                 : sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\"}", k->alg->name.ptr);
-    struct sp_str h = sp_base64_encode(arena, SP_BASE64URL_NOPAD, head);
+    struct sp_str h = sp_base64_encode(arena, SP_BASE64URL_NOPAD, header_json);
     struct sp_str p = sp_base64_encode(arena, SP_BASE64URL_NOPAD, payload_json);
     struct sp_str input = sp_arena_printf(arena, "%.*s.%.*s", SP_STR_ARG(h), SP_STR_ARG(p));
     size_t n = sign(k, input, signature);
@@ -200,4 +197,14 @@ struct sp_str sp_sign_key_jws(const struct sp_sign_key *k, struct sp_str kid, st
         return SP_STR_NULL;
     struct sp_str s = sp_base64_encode(arena, SP_BASE64URL_NOPAD, sp_str_n((const char *)signature, n));
     return sp_arena_printf(arena, "%.*s.%.*s", SP_STR_ARG(input), SP_STR_ARG(s));
+}
+
+struct sp_str sp_sign_key_jws(const struct sp_sign_key *k, struct sp_str kid, struct sp_str payload_json,
+                              struct sp_arena *arena)
+{
+    assert(k && arena);
+    struct sp_str head = kid.len ? sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}", k->alg->name.ptr,
+                                                   SP_STR_ARG(kid))
+                                 : sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\"}", k->alg->name.ptr);
+    return sp_sign_key_compact(k, head, payload_json, arena);
 }

@@ -24,5 +24,8 @@ struct sp_str sp_sign_key_alg(const struct sp_sign_key *k); /* static */
  */
 struct sp_str sp_sign_key_jws(const struct sp_sign_key *k, struct sp_str kid, struct sp_str payload_json,
                               struct sp_arena *arena);
+/* The same with a header of the caller's, whose alg is the key's. */
+struct sp_str sp_sign_key_compact(const struct sp_sign_key *k, struct sp_str header_json, struct sp_str payload_json,
+                                  struct sp_arena *arena);
 
 #endif

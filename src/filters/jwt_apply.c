@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "filters/access_token.h"
 
 static void add_headers(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, const struct sp_jwt_token *t)
 {
@@ -62,6 +63,7 @@ void sp_jwt_apply(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
     for (const struct sp_jwt_result *good = v->results; good; good = good->next) {
         if (!good->good)
             continue;
+        sp_access_token_note(sp_filter_info(v->filter), v->request, good->token->text);
         if (!good->provider->forward)
             sp_jwt_remove(&good->provider->locations, v->request);
         add_headers(v, good->provider, good->token);

@@ -5,50 +5,9 @@ import threading
 import time
 import unittest
 
-from harness import (T, Sallyport, cert, cluster, config, curl, free_port, jwt_filter, listener, log_lines, log_to, nginx_plain,
-                     refused, route_to, token, upstream_tls, wait_for, work)
+from harness import cert, cluster, config, curl, free_port, jwt_filter, listener, nginx_plain, refused, route_to, token, wait_for, work
 from idp import INTROSPECTION, SECRET, Idp
-
-TOKEN = T + "sallyport.filters.http.token_introspection.v1."
-BASIC = {"basic": {"client_id": "rs-basic", "client_secret": {"inline_string": SECRET}}}
-
-
-def introspection(endpoint, auth=None, timeout="2s", **more):
-    return {"name": "tokens", "typed_config": {
-        "@type": TOKEN + "TokenIntrospection", "client_auth": auth or BASIC,
-        "endpoint": {"uri": endpoint + INTROSPECTION, "cluster": "idp", "timeout": timeout}, **more}}
-
-
-def bearer(value, scheme="Bearer"):
-    return ["-H", f"authorization: {scheme} {value}"]
-
-
-class Door:
-    """A door in front of `origin`, whose filters are given."""
-
-    def __init__(self, idp, origin, filters, routes=None, tls=False, concurrency=1):
-        port = free_port()
-        self.log = work(f"tokens-{port}.log")
-        idp_tls = upstream_tls(client="rs-mtls") if tls else None
-        clusters = [cluster("origin", origin.port), cluster("idp", idp.tls_port if tls else idp.port, tls=idp_tls)]
-        self.proc = Sallyport(config([listener(port, routes or [route_to("origin")], filters, hcm={"access_log": log_to(self.log)})],
-                                     clusters), concurrency=concurrency)
-        self.port, self.sent = port, 0
-
-    def get(self, *args, path="/echo"):
-        self.sent += 1
-        return curl(f"http://127.0.0.1:{self.port}{path}", *args)
-
-    def stat(self, name):
-        return self.proc.stat(f"http.test.token_introspection.{name}")
-
-    def details(self, n):
-        """Of the last n requests."""
-        wait_for("the log", lambda: len(log_lines(self.log)) >= self.sent)
-        return [line["details"] for line in log_lines(self.log)[-n:]]
-
-    def stop(self):
-        return self.proc.stop()
+from tokens import TOKEN, Door, bearer, introspection
 
 
 class Tokens(unittest.TestCase):

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/ocsp.h"
 #include "config/doc.h"
 #include "filters/gate.h"
 #include "filters/header_certificate_cache.h"
@@ -26,7 +27,8 @@ struct config {
     unsigned n_related;
     sp_header_cert_format format;
     struct sp_cert_check *check;
-    struct sp_header_cert_cache *cache;
+    struct sp_header_cert_cache *cache; /* NULL where a responder is asked: that has answers of its own */
+    struct sp_ocsp *ocsp;               /* NULL: nobody is */
     bool required, strip, shadow;
     struct sp_sample sample;
     struct sp_gate_refusal refusal;
@@ -38,6 +40,7 @@ static void config_free(void *config)
     struct config *c = config;
     sp_cert_check_free(c->check);
     sp_header_cert_cache_free(c->cache);
+    sp_ocsp_free(c->ocsp);
     sp_arena_done(&c->arena);
     free(c);
 }
@@ -68,9 +71,8 @@ static bool behind_proof(const struct sp_filter_build *build, const Message *msg
     return false;
 }
 
-static void counters_init(const struct sp_filter_build *build, struct config *c)
+static void counters_init(struct config *c, struct sp_stats_scope *scope)
 {
-    struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("header_certificate"), NULL, SP_STR_NULL);
     c->verified = sp_stats_counter(scope, SP_STR("verified"));
     c->none = sp_stats_counter(scope, SP_STR("none"));
     c->unproven = sp_stats_counter(scope, SP_STR("unproven"));
@@ -78,10 +80,26 @@ static void counters_init(const struct sp_filter_build *build, struct config *c)
     c->shadow_refused = sp_stats_counter(scope, SP_STR("shadow_refused"));
 }
 
+static bool check_init(const struct sp_filter_build *build, const Message *msg, struct config *c,
+                       struct sp_stats_scope *scope)
+{
+    c->check = sp_cert_check_new(build->doc, build->diag, msg->validation_context);
+    if (!c->check)
+        return false;
+    const Sallyport__Tls__V1__Ocsp *ocsp = sp_cert_check_ocsp(c->check);
+    if (ocsp) {
+        c->ocsp = sp_ocsp_new(build->doc, build->diag, ocsp, build->find_cluster, build->ctx, scope);
+        return c->ocsp != NULL;
+    }
+    c->cache = sp_header_cert_cache_new();
+    return true;
+}
+
 static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
 {
     const Message *msg = (const void *)base;
     struct config *c = sp_xcalloc(1, sizeof(*c));
+    struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("header_certificate"), NULL, SP_STR_NULL);
     sp_arena_init(&c->arena);
     c->format = msg->format;
     c->required = msg->required;
@@ -92,15 +110,24 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     bool good = names_init(build, msg, c);
     good &= behind_proof(build, msg);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
-    c->check = sp_cert_check_new(build->doc, build->diag, msg->validation_context);
-    if (!good || !c->check) {
+    good &= check_init(build, msg, c, scope);
+    if (!good) {
         config_free(c);
         return NULL;
     }
-    c->cache = sp_header_cert_cache_new();
-    counters_init(build, c);
+    counters_init(c, scope);
     return c;
 }
+
+struct gate {
+    struct sp_filter base;
+    struct sp_ocsp_wait wait;
+    /* While it waits, in the stream's arena: */
+    struct sp_x509 leaf;
+    const struct sp_str *ders;
+    unsigned n;
+    struct sp_str value;
+};
 
 /* A request on its way through the gate. */
 struct pass {
@@ -193,27 +220,62 @@ static enum sp_status take(const struct pass *p, const struct sp_x509 *leaf, con
     return SP_CONTINUE;
 }
 
-static bool good(const struct pass *p, struct sp_str value, const struct sp_x509 *chain, unsigned n, const char **ret_why)
+static bool good(const struct pass *p, struct sp_str value, const struct sp_x509 *chain, unsigned n,
+                 struct sp_cert_verdict *ret)
 {
-    struct sp_header_cert_seen *seen;
+    struct sp_header_cert_seen *seen = NULL;
     unsigned worker = sp_stream_get_owner(sp_filter_stream(p->f))->worker;
-    if (sp_header_cert_cache_find(p->c->cache, worker, value, &seen) &&
+    if (p->c->cache && sp_header_cert_cache_find(p->c->cache, worker, value, &seen) &&
         sp_cert_check_holds(p->c->check, seen->version, seen->until))
         return true;
-    struct sp_cert_verdict verdict;
-    if (!sp_cert_check(p->c->check, chain, n, &verdict)) {
-        *ret_why = verdict.why;
+    if (!sp_cert_check(p->c->check, chain, n, ret))
         return false;
-    }
     if (seen)
-        sp_header_cert_cache_put(seen, verdict.version, verdict.until);
+        sp_header_cert_cache_put(seen, ret->version, ret->until);
     return true;
+}
+
+static struct pass pass_of(struct sp_filter *f, struct sp_headers *h)
+{
+    return (struct pass){f, f->config, sp_filter_info(f), h, sp_filter_arena(f)};
+}
+
+static void on_answer(struct sp_ocsp_wait *w)
+{
+    struct gate *g = SP_CONTAINER_OF(w, struct gate, wait);
+    struct pass p = pass_of(&g->base, sp_filter_request(&g->base));
+    enum sp_status status = w->verdict == SP_OCSP_PASSES ? take(&p, &g->leaf, g->ders, g->n, g->value) : refuse(&p, w->why);
+    if (status == SP_CONTINUE)
+        sp_filter_continue(&g->base, SP_DECODE);
+}
+
+static enum sp_status ask(const struct pass *p, const struct sp_x509 *leaf, const struct sp_x509 *issuer,
+                          const struct sp_str *ders, unsigned n, struct sp_str value)
+{
+    struct gate *g = (struct gate *)p->f;
+    struct sp_str *kept = sp_arena_alloc(p->arena, n * sizeof(*kept));
+    g->wait.done = on_answer;
+    switch (sp_ocsp_ask(p->c->ocsp, sp_filter_turn(p->f)->worker, leaf, issuer, &g->wait)) {
+    case SP_OCSP_PASSES:
+        return take(p, leaf, ders, n, value);
+    case SP_OCSP_REFUSES:
+        return refuse(p, g->wait.why);
+    case SP_OCSP_ASKING:
+        break;
+    }
+    memcpy(kept, ders, n * sizeof(*kept));
+    g->leaf = *leaf;
+    g->ders = kept;
+    g->n = n;
+    g->value = value;
+    return SP_STOP_PAUSE;
 }
 
 static enum sp_status judge(const struct pass *p, struct sp_str value)
 {
     struct sp_str ders[SP_CERT_CHECK_MAX_CHAIN];
     struct sp_x509 chain[SP_CERT_CHECK_MAX_CHAIN];
+    struct sp_cert_verdict verdict;
     const char *why = NULL;
     unsigned n = sp_header_cert_decode(p->c->format, value, p->arena, ders);
     for (unsigned i = 0; i < n; i++)
@@ -221,12 +283,14 @@ static enum sp_status judge(const struct pass *p, struct sp_str value)
             n = 0;
     if (n == 0)
         return refuse(p, "malformed");
-    return good(p, value, chain, n, &why) ? take(p, chain, ders, n, value) : refuse(p, why);
+    if (!good(p, value, chain, n, &verdict))
+        return refuse(p, verdict.why);
+    return p->c->ocsp ? ask(p, chain, verdict.issuer, ders, n, value) : take(p, chain, ders, n, value);
 }
 
 static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
 {
-    struct pass p = {f, f->config, sp_filter_info(f), h, sp_filter_arena(f)};
+    struct pass p = pass_of(f, h);
     if (!p.info->proven)
         return without(&p, p.c->unproven, "unproven");
     struct sp_header *line = sp_headers_find(h, p.c->header, NULL);
@@ -243,13 +307,20 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
     return SP_CONTINUE;
 }
 
+static void destroy(struct sp_filter *f)
+{
+    sp_ocsp_cancel(&((struct gate *)f)->wait);
+}
+
 const struct sp_filter_ops sp_header_certificate_ops = {
     .name = "header_certificate",
     .type_url = "sallyport.filters.http.header_certificate.v1.HeaderCertificate",
-    .size = sizeof(struct sp_filter),
+    .size = sizeof(struct gate),
     .gate = true,
+    .certifies = true,
     .config_new = config_new,
     .config_free = config_free,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
+    .destroy = destroy,
 };

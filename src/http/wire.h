@@ -68,6 +68,9 @@ struct sp_wire_cb {
      * them. 1: it has taken what was for it; 0: it needs more; -1: reset.
      */
     int (*on_first)(void *ctx, struct sp_buf *in);
+    /* Server; may be NULL. The TLS handshake is done, and nothing that was sent behind it has been looked at. False: it
+     * stays so until sp_wire_proceed, sp_wire_close or the handshake's deadline. */
+    bool (*on_secure)(void *ctx);
 };
 
 /*
@@ -82,6 +85,8 @@ struct sp_wire *sp_wire_client(struct sp_worker *w, const struct sp_addr *to, co
 struct sp_codec *sp_wire_codec(struct sp_wire *w); /* NULL before on_ready */
 struct sp_tls *sp_wire_tls(struct sp_wire *w);     /* NULL on plain connections */
 struct sp_transport *sp_wire_transport(struct sp_wire *w);
+/* After on_secure said false: goes on. Not from inside on_secure. */
+void sp_wire_proceed(struct sp_wire *w);
 /* Runs the wire at the end of this turn: after a codec stream's tx was written to, say (the codec's on_wake does it). */
 void sp_wire_kick(struct sp_wire *w);
 /* No new streams; closes when the last one ended. */

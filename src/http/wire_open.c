@@ -193,12 +193,27 @@ static bool step_hello(struct sp_wire *w)
     return on;
 }
 
+/* Under the handshake's deadline still. */
+static bool step_held(struct sp_wire *w)
+{
+    if (w->in_end || w->write_err) {
+        sp_wire_finish(w, SP_WIRE_REMOTE, w->in_err ? w->in_err : w->write_err, false);
+        return false;
+    }
+    return w->proceed && pick_codec(w);
+}
+
 static bool step_handshake(struct sp_wire *w)
 {
     sp_wire_pump(w);
     sp_wire_send_tls(w);
-    if (w->tls_state == SP_TLS_OPEN)
-        return pick_codec(w);
+    if (w->tls_state == SP_TLS_OPEN) {
+        bool go = !w->server || !w->cb->on_secure || w->cb->on_secure(w->ctx);
+        if (go)
+            return pick_codec(w);
+        w->phase = SP_WP_HELD;
+        return false;
+    }
     if (w->tls_state == SP_TLS_FAILED) {
         sp_wire_begin_close(w, SP_WIRE_TLS); /* not at once: the alert must not be lost to a reset */
     } else if (w->in_end || w->write_err || w->tls_state == SP_TLS_CLOSED) {
@@ -256,6 +271,8 @@ bool sp_wire_open_step(struct sp_wire *w)
         return step_hello(w);
     case SP_WP_HANDSHAKE:
         return step_handshake(w);
+    case SP_WP_HELD:
+        return step_held(w);
     case SP_WP_PREFACE:
         return step_preface(w);
     default:

@@ -22,6 +22,7 @@ enum sp_wire_phase {
     SP_WP_FIRST,     /* server: until the owner has taken what comes before all else */
     SP_WP_HELLO,     /* server: until the first bytes show what it is */
     SP_WP_HANDSHAKE,
+    SP_WP_HELD,      /* server: TLS is open, and the owner has to say that it may go on */
     SP_WP_PREFACE,   /* server: until the bytes show whether it is HTTP/2 */
     SP_WP_OPEN,
     SP_WP_CLOSING,   /* everything is handed to the transport; the codec is gone; the peer may still read */
@@ -67,7 +68,7 @@ struct sp_wire {
     bool in_end, eof_told;            /* the transport has no more input; the codec knows */
     bool failed;                      /* the codec gave up */
     bool idling, heading, new_head;   /* what phase_due means in SP_WP_OPEN */
-    bool close_asked, close_reset;
+    bool close_asked, close_reset, proceed;
     bool draining, again;
 };
 

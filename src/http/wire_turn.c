@@ -296,6 +296,13 @@ void sp_wire_close(struct sp_wire *w, bool reset)
     sp_wire_kick(w);
 }
 
+void sp_wire_proceed(struct sp_wire *w)
+{
+    assert(w);
+    w->proceed = true;
+    sp_wire_kick(w);
+}
+
 size_t sp_wire_held(const struct sp_wire *w)
 {
     assert(w);

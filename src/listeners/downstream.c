@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "listeners/client_check.h"
 #include "listeners/listener_filters.h"
 
 enum { LOG_BURST = 5 };
@@ -20,6 +21,7 @@ struct sp_downstream {
     bool ready, h2, cut /* with streams on it */;
     struct sp_stream_owner owner;
     struct sp_conn_info conn;
+    struct sp_client_check check;
     struct sp_grave grave;
 };
 
@@ -102,6 +104,37 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
     ret->buffer_limit = l->buffer_limit;
     ret->handshake_ns = d->chain->handshake_ns;
     return true;
+}
+
+static void refuse_certificate(struct sp_downstream *d, enum sp_tls_fail fail, const char *why)
+{
+    sp_listener_stats_tls_failed(stats(d), fail);
+    d->conn.failure_reason = sp_str_c(why);
+    log_peer(d, d->ready ? "the client's certificate is good no longer" : "the client's certificate is not taken",
+             d->conn.failure_reason);
+    sp_wire_close(d->wire, true);
+}
+
+static void on_settled(struct sp_client_check *c, const char *why)
+{
+    struct sp_downstream *d = SP_CONTAINER_OF(c, struct sp_downstream, check);
+    if (why)
+        refuse_certificate(d, SP_TLS_FAIL_VERIFY_CA, why);
+    else if (!d->ready)
+        sp_wire_proceed(d->wire);
+}
+
+static bool on_secure(void *ctx)
+{
+    struct sp_downstream *d = ctx;
+    const char *why = NULL;
+    d->check.settled = on_settled;
+    d->check.worker = d->home->worker;
+    d->check.ocsp = d->chain->ocsp;
+    enum sp_ocsp_verdict verdict = sp_client_check_begin(&d->check, sp_wire_tls(d->wire), &why);
+    if (verdict == SP_OCSP_REFUSES)
+        refuse_certificate(d, SP_TLS_FAIL_VERIFY_CA, why);
+    return verdict == SP_OCSP_PASSES;
 }
 
 static void on_ready(void *ctx)
@@ -230,6 +263,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     struct sp_downstream *d = ctx;
     assert(sp_list_empty(&d->owner.streams));
     (void)err;
+    sp_client_check_cancel(&d->check);
     report(d, why, text);
     count_closed(d, why);
     if (d->home->listener->access_log)
@@ -240,21 +274,20 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     sp_bury(&d->home->worker->turn, &d->grave);
 }
 
-static const struct sp_wire_cb wire_cb = {on_choose, on_ready, on_closed, on_bytes, NULL};
-static const struct sp_wire_cb proxied_cb = {on_choose, on_ready, on_closed, on_bytes, on_first};
+static const struct sp_wire_cb wire_cb = {on_choose, on_ready, on_closed, on_bytes, NULL, on_secure};
+static const struct sp_wire_cb proxied_cb = {on_choose, on_ready, on_closed, on_bytes, on_first, on_secure};
 
 /* ---- the codec's callbacks ---- */
 
-/* The client's certificate was good when it connected. Since then it may have expired, or been revoked by a new list. */
+/* The client's certificate was good when it connected. Since then it may have expired, or been revoked. */
 static bool still_good(struct sp_downstream *d)
 {
     struct sp_tls *tls = sp_wire_tls(d->wire);
-    if (!tls || sp_tls_still_good(tls))
+    const char *why = tls ? sp_client_check_again(&d->check, tls) : NULL;
+    if (!why)
         return true;
-    sp_listener_stats_tls_failed(stats(d), sp_tls_failure(tls));
-    d->conn.failure_reason = sp_tls_error(tls);
-    log_peer(d, "the client's certificate is good no longer", d->conn.failure_reason);
-    sp_wire_close(d->wire, true);
+    enum sp_tls_fail fail = sp_tls_failure(tls);
+    refuse_certificate(d, fail ? fail : SP_TLS_FAIL_VERIFY_CA, why);
     return false;
 }
 

@@ -101,6 +101,10 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
     c->name = sp_arena_str(&l->arena, sp_str_c(msg->name));
     c->handshake_ns = duration_ns(msg->transport_socket_connect_timeout, default_handshake_ns);
     bool good = read_transport(c, b, msg);
+    if (c->tls && sp_tls_ctx_ocsp(c->tls)) {
+        c->ocsp = sp_ocsp_new(b->doc, b->diag, sp_tls_ctx_ocsp(c->tls), b->find_cluster, b->ctx, l->stats.ssl_scope);
+        good &= c->ocsp != NULL;
+    }
     const HcmMessage *hcm = find_hcm(b, msg);
     if (!hcm)
         return false;
@@ -242,6 +246,7 @@ void sp_listener_free(struct sp_listener *l)
     for (unsigned i = 0; i < l->n_chains; i++) {
         sp_hcm_free(l->chains[i].hcm);
         sp_tls_ctx_unref(l->chains[i].tls);
+        sp_ocsp_free(l->chains[i].ocsp);
     }
     for (unsigned i = 0; i < l->n_gates; i++)
         sp_ip_gate_done(&l->gates[i]);

@@ -5,6 +5,7 @@
 #ifndef SP_LISTENERS_LISTENER_IMPL_H
 #define SP_LISTENERS_LISTENER_IMPL_H
 
+#include "clusters/ocsp.h"
 #include "listeners/chain_match.h"
 #include "listeners/ip_gate.h"
 #include "listeners/listener.h"
@@ -18,6 +19,7 @@ struct sp_filter_chain {
     struct sp_str name;     /* may be empty */
     struct sp_tls_ctx *tls; /* NULL: plain */
     struct sp_hcm *hcm;
+    struct sp_ocsp *ocsp;   /* NULL: nobody is asked about clients' certificates */
     uint64_t handshake_ns;  /* transport_socket_connect_timeout */
 };
 

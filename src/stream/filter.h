@@ -72,6 +72,8 @@ struct sp_filter_ops {
     /* A gate that sets info->proven: a stream of its chain that stays unproven is a stranger's, whose forwarded headers
      * are not believed. */
     bool proves;
+    /* A gate that may set info->header_cert: there are client certificates on chains without TLS too. */
+    bool certifies;
 
     /* Compiles the filter's message (type_url's, already validated). NULL: errors were added to build->diag. */
     void *(*config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);

@@ -74,6 +74,15 @@ static bool logs(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hc
     return h->logs != NULL;
 }
 
+/* Where nobody's certificate is ever verified, nothing is written of it. */
+static void warn_of_xfcc(const struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
+{
+    bool writes = h->xfcc.mode == SP_XFCC_APPEND || h->xfcc.mode == SP_XFCC_SET;
+    if (writes && !build->tls_verifies && !h->cert_gate)
+        sp_doc_warn(build->doc, build->diag, msg, "forward_client_cert_details", -1,
+                    "the filter chain verifies no client certificates: the header is always removed");
+}
+
 struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *msg)
 {
     assert(build && build->doc && build->diag && build->registry && build->find_cluster && msg);
@@ -87,6 +96,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
         h->no_route.status = 404;
     bool good = sp_hcm_options(h, build, msg);
     good &= sp_hcm_filters(h, build, msg);
+    warn_of_xfcc(h, build, msg);
     good &= routes(h, build, msg);
     good &= logs(h, build, msg);
     free(h->builds);

@@ -98,6 +98,7 @@ static bool check(const struct ctx *x)
         good &= switchable(x, i);
         x->h->plan.n_gates += x->h->plan.v[i].ops->gate;
         x->h->proof_gate |= x->h->plan.v[i].ops->proves;
+        x->h->cert_gate |= x->h->plan.v[i].ops->certifies;
     }
     return good;
 }

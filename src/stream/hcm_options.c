@@ -227,9 +227,6 @@ static void client_certificates(struct ctx *x)
         r->dns = m->set_current_client_cert_details->dns;
         r->uri = m->set_current_client_cert_details->uri;
     }
-    if ((r->mode == SP_XFCC_APPEND || r->mode == SP_XFCC_SET) && !x->build->tls_verifies)
-        sp_doc_warn(x->build->doc, x->build->diag, m, "forward_client_cert_details", -1,
-                    "the filter chain verifies no client certificates: the header is always removed");
 }
 
 static void headers(struct ctx *x)

@@ -21,7 +21,7 @@ HCM = '''- name: http
     stat_prefix: door
     use_remote_address: true
 '''
-CLUSTERS = ("origin", "web", "api", "api-v2")
+CLUSTERS = ("ocsp-responder", "origin", "web", "api", "api-v2")
 JWT = '''http_filters:
 - name: jwt
   typed_config:

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Revocation lists: edited while the door is open, several in one file, late, missing and bad ones."""
-import http.client
 import os
-import ssl
 import unittest
 
-from harness import (SLOW, Sallyport, T, _openssl, ca, cert, config, downstream_tls, free_port, listener, refused, wait_for, work)
-from mtls import Revoker, put, s_client
+from harness import (Sallyport, T, _openssl, ca, cert, config, downstream_tls, free_port, listener, refused, wait_for, work)
+from mtls import Connection, Revoker, put, s_client
 
 ROUTES = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "in"}}}]
 REVOCATION = {"name": "revocation", "typed_config": {"@type": T + "sallyport.tls.v1.Revocation"}}
@@ -22,31 +20,6 @@ def door_config(crl=None, revocation=None, **more):
             "@type": T + "sallyport.tls.v1.Revocation", **revocation}}
     context.update(more)
     return config([listener(free_port(), ROUTES, tls=tls)], [])
-
-
-class Connection:
-    """One that stays open."""
-
-    def __init__(self, port, client):
-        context = ssl.create_default_context(cafile=ca())
-        context.load_cert_chain(*cert(client))
-        self.c = http.client.HTTPSConnection("localhost", port, timeout=10 * SLOW, context=context)
-        self.c.connect()
-
-    def get(self):
-        """The status, or 0 where the connection was closed."""
-        try:
-            if not self.c.sock:
-                return 0
-            self.c.request("GET", "/")
-            r = self.c.getresponse()
-            r.read()
-            return r.status
-        except (OSError, http.client.HTTPException):
-            return 0
-
-    def close(self):
-        self.c.close()
 
 
 class Lists(unittest.TestCase):

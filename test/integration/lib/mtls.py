@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Client certificates: openssl s_client as the client, and a CA that revokes."""
+import http.client
 import os
+import ssl
 import subprocess
 
 from harness import SLOW, _openssl, ca, cert, work
@@ -32,6 +34,31 @@ def s_client(port, *args, client=None, name="localhost", path="/", sess_out=None
     request = f"GET {path} HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n"
     p = subprocess.run(argv, input=request.encode(), capture_output=True, timeout=20 * SLOW, check=False)
     return Visit((p.stdout + p.stderr).decode("latin-1"), p.returncode)
+
+
+class Connection:
+    """One that stays open."""
+
+    def __init__(self, port, client):
+        context = ssl.create_default_context(cafile=ca())
+        context.load_cert_chain(*cert(client))
+        self.c = http.client.HTTPSConnection("localhost", port, timeout=10 * SLOW, context=context)
+        self.c.connect()
+
+    def get(self):
+        """The status, or 0 where the connection was closed."""
+        try:
+            if not self.c.sock:
+                return 0
+            self.c.request("GET", "/")
+            r = self.c.getresponse()
+            r.read()
+            return r.status
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def close(self):
+        self.c.close()
 
 
 class Revoker:

@@ -149,6 +149,61 @@ static void test_handshake_deadline_ends(void **state)
     assert_int_equal(o->closed, 0);
 }
 
+/* Held behind the handshake: no byte of a request is looked at until the owner says so. */
+static void test_held(void **state)
+{
+    struct owner *o = *state;
+    o->hold = true;
+    tls_server(o, false);
+    shake(o);
+    say(o, "D\4get\n");
+    loop_wait(o->l, 20);
+    assert_true(o->secured == 1 && o->ready == 0 && o->streams == 0);
+    sp_wire_proceed(o->wire);
+    LOOP_UNTIL(o->l, o->streams);
+    assert_int_equal(o->secured, 1);
+    fake_answer(o->codec, "hello", 5);
+    hear(o, "D\5hello");
+}
+
+static void test_held_ends(void **state)
+{
+    struct owner *o = *state;
+    o->hold = true;
+    o->setup.handshake_ns = MS(30);
+    tls_server(o, false);
+    shake(o);
+    expect_end(o, SP_WIRE_TIMEOUT, "");
+    assert_int_equal(o->ready, 0);
+}
+
+static void test_held_and_gone(void **state)
+{
+    struct owner *o = *state;
+    o->hold = true;
+    tls_server(o, false);
+    shake(o);
+    say(o, "D\4get\n");
+    loop_wait(o->l, 5);
+    close(o->fd);
+    o->fd = -1;
+    expect_end(o, SP_WIRE_REMOTE, "");
+    assert_int_equal(o->streams, 0);
+}
+
+static void test_held_and_refused(void **state)
+{
+    struct owner *o = *state;
+    o->hold = true;
+    tls_server(o, false);
+    shake(o);
+    say(o, "D\4get\n");
+    loop_wait(o->l, 5);
+    sp_wire_close(o->wire, true);
+    expect_end(o, SP_WIRE_LOCAL, "");
+    assert_int_equal(o->streams, 0);
+}
+
 /* The alert goes out, and is not lost because the client had sent more. */
 static void test_handshake_fails(void **state)
 {
@@ -337,7 +392,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_request), T(test_alpn), T(test_alpn_h1), T(test_preface), T(test_inspected_plain), T(test_byte_at_a_time),
         T(test_garbage), T(test_bad_hello), T(test_endless_hello),
-        T(test_handshake_timeout), T(test_handshake_deadline_ends), T(test_handshake_fails), T(test_eof_in_handshake),
+        T(test_handshake_timeout), T(test_handshake_deadline_ends), T(test_handshake_fails), T(test_held), T(test_held_ends),
+        T(test_held_and_gone), T(test_held_and_refused), T(test_eof_in_handshake),
         T(test_close_notify), T(test_truncated), T(test_record_fails_later), T(test_resume_pumps), T(test_large_answer),
         T(test_last_answer), T(test_slow_head), T(test_client),
     };

@@ -39,6 +39,8 @@ struct owner {
     int fd; /* the other end */
     struct sp_wire_setup setup;
     bool refuse;                /* on_choose says no */
+    bool hold;                  /* on_secure says no */
+    unsigned secured;
     unsigned chosen, ready, closed, stream_closed, streams, events;
     char sni[16];
     enum sp_wire_end why;
@@ -396,7 +398,14 @@ static void own_event(void *ctx, enum sp_codec_event ev, const char *detail, uns
     o->detail = detail;
 }
 
-static const struct sp_wire_cb own_cb = {own_choose, own_ready, own_closed, own_bytes, NULL};
+static bool own_secure(void *ctx)
+{
+    struct owner *o = ctx;
+    o->secured++;
+    return !o->hold;
+}
+
+static const struct sp_wire_cb own_cb = {own_choose, own_ready, own_closed, own_bytes, NULL, own_secure};
 static const struct sp_codec_cb own_codec_cb = {own_stream, own_stream_closed, NULL, own_event, NULL};
 
 static inline int own_setup(void **state)

@@ -189,7 +189,7 @@ static void client_closed(void *ctx, enum sp_wire_end why, int err, struct sp_st
     snprintf(c->text, sizeof(c->text), "%.*s", SP_STR_ARG(text));
 }
 
-static const struct sp_wire_cb client_cb = {never_choose, client_ready, client_closed, NULL, NULL};
+static const struct sp_wire_cb client_cb = {never_choose, client_ready, client_closed, NULL, NULL, NULL};
 
 static void client_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)
 {

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_ocsp: asks a responder whether certificates are revoked (sallyport.tls.v1.Ocsp), over a cluster of the config's.
+ * Part of a compiled config, shared by all workers; each worker has answers of its own, a bounded number, and asks once
+ * for however many wait.  Answers without an outcome (no answer, a bad one) are kept for two seconds, so that a
+ * responder that is down is not stormed.
+ */
+#ifndef SP_CLUSTERS_OCSP_H
+#define SP_CLUSTERS_OCSP_H
+
+#include "base/list.h"
+#include "clusters/cluster.h"
+#include "config/doc.h"
+#include "crypto/x509.h"
+#include "sallyport/tls/v1/revocation.pb-c.h"
+#include "stats/stats.h"
+
+struct sp_ocsp;
+struct sp_ocsp_entry;
+
+/* Counters are made under `scope`, as "ocsp.*". NULL after an error. */
+struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, const Sallyport__Tls__V1__Ocsp *msg,
+                            struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name), void *ctx,
+                            struct sp_stats_scope *scope);
+/* Nobody waits any more. NULL-safe. */
+void sp_ocsp_free(struct sp_ocsp *o);
+
+enum sp_ocsp_verdict { SP_OCSP_PASSES, SP_OCSP_REFUSES, SP_OCSP_ASKING };
+
+/* Embedded in whoever waits; zeroed before the first use. */
+struct sp_ocsp_wait {
+    void (*done)(struct sp_ocsp_wait *w); /* after ASKING, from the worker's loop: `verdict` is one of the other two */
+    enum sp_ocsp_verdict verdict;
+    const char *why;                      /* static: where it is refused */
+    int64_t until;                        /* Unix seconds: the verdict holds so long */
+    struct sp_list link;                  /* these are sp_ocsp's */
+    struct sp_ocsp_entry *entry;
+};
+
+/* The certificates need not outlive the call. `issuer` NULL: there is none to ask about it. Never calls done from inside. */
+enum sp_ocsp_verdict sp_ocsp_ask(struct sp_ocsp *o, struct sp_worker *worker, const struct sp_x509 *cert,
+                                 const struct sp_x509 *issuer, struct sp_ocsp_wait *wait);
+/* done will not come. Fine where nothing is asked. */
+void sp_ocsp_cancel(struct sp_ocsp_wait *wait);
+
+#endif

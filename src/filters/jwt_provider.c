@@ -120,6 +120,22 @@ static void copy_plain(struct sp_jwt_provider *p, const struct builder *b)
         p->spaced[i] = sp_arena_str(b->arena, sp_str_c(msg->normalize_payload_in_metadata->space_delimited_claims[i]));
 }
 
+/* Who reads the payload's key takes it for verified claims. */
+static bool keys_ok(const struct builder *b)
+{
+    static const char *const fields[] = {"header_in_metadata", "failed_status_in_metadata"};
+    const char *const others[] = {b->msg->header_in_metadata, b->msg->failed_status_in_metadata};
+    bool good = true;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!*others[i] || strcmp(others[i], b->msg->payload_in_metadata) != 0)
+            continue;
+        sp_doc_err(b->build->doc, b->build->diag, b->msg, fields[i], -1,
+                   "it is the key of payload_in_metadata (choose another: what stands there are verified claims)");
+        good = false;
+    }
+    return good;
+}
+
 bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_build *build, struct sp_arena *arena,
                           const struct sp_jwks_stats *stats, const char *name, const JwtProvider *msg)
 {
@@ -130,6 +146,7 @@ bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_buil
     bool good = sp_jwt_locations_init(&p->locations, build, arena, msg);
     good &= sp_jwt_keys_init(&p->keys, build, arena, stats, p->name, msg);
     good &= subjects_init(p, &b);
+    good &= keys_ok(&b);
     good &= claims_init(p, &b);
     good &= cache_init(p, &b);
     if (msg->forward_payload_header[0])

@@ -363,6 +363,8 @@ static void test_bad_providers(void **state)
 {
     const char *keys = local_jwks("a");
     provider_refused("issuer: a", "local_jwks");
+    provider_refused(text("%s, payload_in_metadata: k, header_in_metadata: k, failed_status_in_metadata: k", keys),
+                     "header_in_metadata|failed_status_in_metadata|verified claims");
     provider_refused("remote_jwks: {http_uri: {uri: 'http://x/', cluster: x, timeout: 1s}}", "cluster|there is no cluster");
     provider_refused("local_jwks: {inline_string: '{}'}", "no key to verify with: a JWKS without an array named keys");
     provider_refused("local_jwks: {inline_string: ''}", "empty");

@@ -16,6 +16,7 @@
 
 #define ALOG "envoy.config.accesslog.v3."
 #define BOOTSTRAP "envoy.config.bootstrap.v3."
+#define CLAIMS "sallyport.filters.http.claims_authz.v1."
 #define CLUSTER "envoy.config.cluster.v3."
 #define CORE "envoy.config.core.v3."
 #define ENDPOINT "envoy.config.endpoint.v3."
@@ -331,6 +332,31 @@ static const struct sp_rule rules[] = {
     {OURS "Refusal", "status", SP_RULE_RANGE, 400, 599},
     {OURS "Secret", "name", SP_RULE_MIN_LEN, 1, 0},
     {OURS "Secret", "value", SP_RULE_REQUIRED, 0, 0},
+    {CLAIMS "Claim", "name", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "Claim", "values", SP_RULE_ONEOF, 0, 0},
+    {CLAIMS "ClaimToHeader", "header_name", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ClaimToHeader", "header_name", SP_RULE_HEADER_NAME, 0, 0},
+    {CLAIMS "ClaimToHeader", "claim_name", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ClaimsAuthz", "sources", SP_RULE_MIN_ITEMS, 1, 0},
+    {CLAIMS "ClaimsAuthz", "requires", SP_RULE_REQUIRED, 0, 0},
+    {CLAIMS "ClaimsAuthz", "scope_claims", SP_RULE_NOT_EMPTY, 0, 0},
+    {CLAIMS "ClaimsAuthz", "scope_claims", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ClaimsAuthz", "role_claims", SP_RULE_NOT_EMPTY, 0, 0},
+    {CLAIMS "ClaimsAuthz", "role_claims", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ClaimsAuthz", "group_claims", SP_RULE_NOT_EMPTY, 0, 0},
+    {CLAIMS "ClaimsAuthz", "group_claims", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ClaimsAuthzPerRoute", "disabled", SP_RULE_ONEOF, 0, 0},
+    {CLAIMS "ClaimsAuthzPerRoute", "disabled", SP_RULE_TRUE, 0, 0},
+    {CLAIMS "RequestPart", "path_segment", SP_RULE_ONEOF, 0, 0},
+    {CLAIMS "RequestPart", "path_segment", SP_RULE_RANGE, 0, 63},
+    {CLAIMS "Requirement", "all_of", SP_RULE_ONEOF, 0, 0},
+    {CLAIMS "Requirement", "authenticated", SP_RULE_TRUE, 0, 0},
+    {CLAIMS "RequirementSet", "requirements", SP_RULE_MIN_ITEMS, 1, 0},
+    {CLAIMS "Source", "key", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ValueSet", "all_of", SP_RULE_NOT_EMPTY, 0, 0},
+    {CLAIMS "ValueSet", "all_of", SP_RULE_MIN_LEN, 1, 0},
+    {CLAIMS "ValueSet", "any_of", SP_RULE_NOT_EMPTY, 0, 0},
+    {CLAIMS "ValueSet", "any_of", SP_RULE_MIN_LEN, 1, 0},
     {OUR_CERT "HeaderCertificate", "header", SP_RULE_MIN_LEN, 1, 0},
     {OUR_CERT "HeaderCertificate", "header", SP_RULE_HEADER_NAME, 0, 0},
     {OUR_CERT "HeaderCertificate", "format", SP_RULE_ENUM_SET, 0, 0},

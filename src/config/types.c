@@ -26,6 +26,7 @@
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 #include "sallyport/demo/v1/origin.pb-c.h"
 #include "sallyport/filters/http/header_certificate/v1/header_certificate.pb-c.h"
+#include "sallyport/filters/http/claims_authz/v1/claims_authz.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "sallyport/filters/http/sender_constraint/v1/sender_constraint.pb-c.h"
@@ -62,6 +63,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__bootstrap__v1__edge__descriptor,
     &sallyport__demo__v1__origin__descriptor,
     &sallyport__filters__http__header_certificate__v1__header_certificate__descriptor,
+    &sallyport__filters__http__claims_authz__v1__claims_authz__descriptor,
+    &sallyport__filters__http__claims_authz__v1__claims_authz_per_route__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor,
     &sallyport__filters__http__sender_constraint__v1__sender_constraint__descriptor,

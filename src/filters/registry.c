@@ -12,6 +12,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
         &sp_sender_constraint_ops,
         &sp_local_ratelimit_ops,
         &sp_rbac_ops,
+        &sp_claims_authz_ops,
         &sp_header_mutation_ops,
         &sp_credential_injector_ops,
         &sp_router_ops,

@@ -19,6 +19,7 @@ extern const struct sp_filter_ops sp_token_introspection_ops;
 extern const struct sp_filter_ops sp_sender_constraint_ops;
 extern const struct sp_filter_ops sp_local_ratelimit_ops;
 extern const struct sp_filter_ops sp_rbac_ops;
+extern const struct sp_filter_ops sp_claims_authz_ops;
 extern const struct sp_filter_ops sp_header_mutation_ops;
 extern const struct sp_filter_ops sp_credential_injector_ops;
 

@@ -9,6 +9,7 @@
 #include "config/load.h"
 #include "config/rules.h"
 
+const void *fake_filter_config;
 bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before;
 struct sp_cluster *fake_cluster;
 
@@ -53,6 +54,7 @@ static struct fake_config *make(const struct sp_filter_ops *ops, const ProtobufC
         .scope = scope(),
         .find_cluster = find_cluster,
         .tls = fake_tls,
+        .config = fake_filter_config,
         .tls_verifies = fake_tls_verifies,
         .client_derived = fake_client_derived,
         .proof_before = fake_proof_before,
@@ -111,6 +113,7 @@ void fake_config_free(struct fake_config *c)
     sp_doc_free(c->doc);
     sp_diag_done(&c->diag);
     free(c);
+    fake_filter_config = NULL;
     fake_tls = fake_tls_verifies = fake_client_derived = fake_proof_before = false;
 }
 

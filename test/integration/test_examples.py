@@ -259,6 +259,32 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/echo", *self.secret).status, 0)
         self.run_example(read("examples/proxy-protocol/sallyport.yaml").replace("10.0.16.0/20", "127.0.0.0/24"), check)
 
+    def test_claims(self):
+        def check(e):
+            def ask(path, *args, **claims):
+                t = good_token(iss="https://issuer.example.com", aud="api.example.com", **claims)
+                return e.get(path, *self.secret, "-H", f"authorization: Bearer {t}", "-H", "x-user: mallory", "--path-as-is", *args)
+            a = ask("/echo", scope="profile orders:read")
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"user=alice", a.body)
+            a = ask("/echo", scope="orders:reader")
+            self.assertEqual((a.status, a.headers["www-authenticate"]),
+                             (403, 'Bearer realm="api", error="insufficient_scope", scope="orders:read"'))
+            self.assertEqual(e.get("/echo", *self.secret).status, 401)
+            good = {"scope": ["orders:read"], "tenant": "acme", "realm_access": {"roles": ["clerk"]}}
+            self.assertEqual(ask("/t/acme/x", **good).status, 404)  # the origin's answer
+            self.assertEqual(ask("/t/acme/x", **{**good, "realm_access": {}, "scope": "orders:read orders:write"}).status, 404)
+            a = ask("/t/acme/x", **{**good, "realm_access": {"roles": "clerks"}})
+            self.assertEqual(a.headers["www-authenticate"], 'Bearer realm="api", error="insufficient_scope", scope="orders:write"')
+            for path in ("/t/evil/x", "/t/acme/../evil/x", "/t/acme/%2e%2e/evil", "//t/evil", "/t/ACME/x", "/t", "/t/acme;/x", "/t/acme%20/"):
+                self.assertEqual(ask(path, **good).status, 403, path)
+            self.assertEqual(ask("/t/acme%2f..%2fevil", **good).status, 400)
+            self.assertEqual(ask("/t/acme/x", **{**good, "tenant": ["evil"]}).status, 403)
+            stats = curl(f"http://127.0.0.1:{e.admin}/stats").body.decode()
+            self.assertIn("http.door.claims_authz.allowed: 3", stats)
+            self.assertIn("http.door.claims_authz.denied: 11", stats)
+        self.run_example(read("examples/claims/sallyport.yaml"), check)
+
     def test_rbac(self):
         def check(e):
             def ask(method, path, *groups, xff="198.51.100.9"):

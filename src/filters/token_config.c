@@ -212,6 +212,7 @@ void sp_token_config_free(struct sp_token_config *c)
     if (!c)
         return;
     sp_token_desk_free(c->desk);
+    sp_token_endpoint_done(&c->endpoint);
     sp_arena_done(&c->arena);
     free(c);
 }

@@ -163,7 +163,7 @@ static void log_failure(const struct sp_token_flight *f, enum sp_token_status s,
 {
     const struct sp_token_endpoint *e = f->part->desk->endpoint;
     struct sp_str word = sp_token_status_word(s);
-    sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (status %u, %s, try %u)", SP_STR_ARG(e->uri), SP_STR_ARG(word),
+    sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (status %u, %s, try %u)", SP_STR_ARG(e->name), SP_STR_ARG(word),
                    status, sp_abort_name(why), f->tries);
 }
 
@@ -203,13 +203,14 @@ static enum sp_token_status take_off(struct sp_token_flight *f)
     const struct sp_token_desk *d = f->part->desk;
     struct sp_arena arena;
     struct sp_http_request r;
+    struct sp_cluster *cluster;
     sp_arena_init(&arena);
     enum sp_token_status s = sp_token_endpoint_request(d->endpoint, sp_str_n(f->token, f->token_len),
-                                                       f->turn->wall_ns / (int64_t)SP_NS_PER_S, &arena, &r);
+                                                       f->turn->wall_ns / (int64_t)SP_NS_PER_S, &arena, &r, &cluster);
     if (s == SP_TOKEN_OK) {
         f->tries++;
         sp_counter_inc(d->o.requests);
-        f->call = sp_http_call_start(d->endpoint->cluster, f->turn->worker, &r, on_answer, f);
+        f->call = sp_http_call_start(cluster, f->turn->worker, &r, on_answer, f);
     }
     sp_arena_done_wipe(&arena);
     return s;

@@ -16,6 +16,7 @@ typedef Sallyport__Filters__Http__TokenIntrospection__V1__ClientAuth ClientAuth;
 typedef Envoy__Config__Core__V3__DataSource Source;
 
 #define METHOD(name) SALLYPORT__FILTERS__HTTP__TOKEN_INTROSPECTION__V1__CLIENT_AUTH__METHOD_##name
+#define WHERE(name) SALLYPORT__FILTERS__HTTP__TOKEN_INTROSPECTION__V1__TOKEN_INTROSPECTION__WHERE_##name
 
 enum { MAX_HEADERS = 3, DEFAULT_LIFETIME = 60 };
 
@@ -27,53 +28,58 @@ struct builder {
 
 #define ERR(b, msg, field, ...) sp_doc_err((b)->build->doc, (b)->build->diag, msg, field, -1, __VA_ARGS__)
 
-static bool printable(struct sp_str s)
+static bool timeout_init(const struct builder *b, const void *msg, const Google__Protobuf__Duration *timeout)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (s.ptr[i] <= ' ' || s.ptr[i] >= 127)
-            return false;
-    return true;
+    b->e->timeout_ns = sp_duration_or(timeout, 2 * SP_NS_PER_S);
+    if (b->e->timeout_ns > 0 && b->e->timeout_ns <= 30 * SP_NS_PER_S)
+        return true;
+    ERR(b, msg, "timeout", "over 0 and at most 30s: requests wait for it");
+    return false;
 }
 
-/* https://host[:port]/path[?query] */
-static bool split(struct sp_str uri, struct sp_token_endpoint *e)
+/* Tokens and our secret go that way. */
+static bool encrypted_as_said(const struct sp_fetch_target *t)
 {
-    bool tls = sp_str_starts(uri, SP_STR("https://"));
-    if (!tls && !sp_str_starts(uri, SP_STR("http://")))
-        return false;
-    struct sp_str rest = sp_str_sub(uri, tls ? 8 : 7, uri.len);
-    size_t end = 0;
-    while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?')
-        end++;
-    e->uri = uri;
-    e->scheme = tls ? SP_STR("https") : SP_STR("http");
-    e->authority = sp_str_sub(rest, 0, end);
-    e->path = end < rest.len ? sp_str_sub(rest, end, rest.len) : SP_STR("/");
-    return sp_authority_valid(e->authority) && e->path.ptr[0] == '/' && printable(e->path) && sp_str_chr(e->path, '#') < 0;
+    return sp_str_eq(t->scheme, SP_STR("https")) == (sp_cluster_tls(t->cluster) != NULL);
 }
 
-static bool where_init(const struct builder *b, const Envoy__Config__Core__V3__HttpUri *msg)
+static bool uri_init(const struct builder *b, const Envoy__Config__Core__V3__HttpUri *msg)
 {
     struct sp_token_endpoint *e = b->e;
-    bool good = split(sp_arena_str(b->arena, sp_str_c(msg->uri)), e);
-    if (!good)
-        ERR(b, msg, "uri", "'%s' is no http:// or https:// URI with a host and without a fragment", msg->uri);
-    e->cluster = b->build->find_cluster(b->build->ctx, sp_str_c(msg->cluster));
-    if (!e->cluster) {
+    bool good = timeout_init(b, msg, msg->timeout);
+    e->name = sp_arena_str(b->arena, sp_str_c(msg->uri));
+    const char *why = sp_fetch_split(e->name, &e->target);
+    if (why)
+        ERR(b, msg, "uri", "no introspection endpoint: %s", why);
+    e->target.cluster = b->build->find_cluster(b->build->ctx, sp_str_c(msg->cluster));
+    if (!e->target.cluster)
         ERR(b, msg, "cluster", "there is no cluster '%s' (name one of static_resources)", msg->cluster);
+    if (why || !e->target.cluster)
         return false;
-    }
-    if (good && sp_str_eq(e->scheme, SP_STR("https")) != (sp_cluster_tls(e->cluster) != NULL)) {
-        ERR(b, msg, "uri", "it is %s, but the cluster '%s' speaks %s (tokens and our secret go that way)", e->scheme.ptr, msg->cluster,
-            sp_cluster_tls(e->cluster) ? "TLS" : "no TLS");
-        good = false;
-    }
-    e->timeout_ns = sp_duration_or(msg->timeout, 0);
-    if (e->timeout_ns == 0 || e->timeout_ns > 30 * SP_NS_PER_S) {
-        ERR(b, msg, "timeout", "over 0 and at most 30s: requests wait for it");
+    if (!encrypted_as_said(&e->target)) {
+        ERR(b, msg, "uri", "it is %s, but the cluster '%s' speaks %s (tokens and our secret go that way)", e->target.scheme.ptr,
+            msg->cluster, sp_cluster_tls(e->target.cluster) ? "TLS" : "no TLS");
         good = false;
     }
     return good;
+}
+
+static bool issuer_init(const struct builder *b,
+                        const Sallyport__Filters__Http__TokenIntrospection__V1__DiscoveredEndpoint *msg)
+{
+    struct sp_token_endpoint *e = b->e;
+    bool good = timeout_init(b, msg, msg->timeout);
+    const Sallyport__Oidc__V1__Issuer *issuer = sp_oidc_find(b->build->doc, sp_str_c(msg->issuer));
+    e->name = sp_arena_str(b->arena, sp_str_c(msg->issuer));
+    if (!issuer) {
+        ERR(b, msg, "issuer", "there is no issuer '%s' (name one of the bootstrap's sallyport.oidc.v1.Issuers)", msg->issuer);
+        return false;
+    }
+    struct sp_stats_scope *scope = sp_stats_scope(b->build->scope, SP_STR("token_introspection"), NULL, SP_STR_NULL);
+    e->discovery = (struct sp_jwks_stats){sp_stats_counter(scope, SP_STR("discovery_success")),
+                                          sp_stats_counter(scope, SP_STR("discovery_failed"))};
+    e->oidc = sp_oidc_new(b->build, issuer, SP_OIDC_INTROSPECTION, SP_STR("token_introspection"), &e->discovery);
+    return e->oidc && good;
 }
 
 static bool secret_init(const struct builder *b, const void *msg, const char *field, const Source *source,
@@ -88,7 +94,7 @@ static bool secret_init(const struct builder *b, const void *msg, const char *fi
     const struct sp_live_secret_spec spec = {
         .source = source,
         .flags = SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY,
-        .label = sp_arena_printf(b->arena, "token_introspection %s of %s", field, b->e->uri.len ? b->e->uri.ptr : "?"),
+        .label = sp_arena_printf(b->arena, "token_introspection %s for %s", field, b->e->name.ptr),
         .check = check,
         .ctx = ctx,
     };
@@ -119,7 +125,10 @@ static bool check_key(void *ctx, const struct sp_doc *doc, struct sp_diag *diag,
 
 static bool plain(struct sp_str s)
 {
-    return printable(s) && sp_str_chr(s, '"') < 0 && sp_str_chr(s, '\\') < 0;
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] <= ' ' || s.ptr[i] >= 127 || s.ptr[i] == '"' || s.ptr[i] == '\\')
+            return false;
+    return true;
 }
 
 static bool key_init(const struct builder *b, const Sallyport__Filters__Http__TokenIntrospection__V1__PrivateKeyJwt *msg)
@@ -128,7 +137,7 @@ static bool key_init(const struct builder *b, const Sallyport__Filters__Http__To
     bool good = true;
     e->alg = sp_arena_str(b->arena, sp_str_c(msg->alg));
     e->key_id = sp_arena_str(b->arena, sp_str_c(msg->key_id));
-    e->audience = msg->audience[0] ? sp_arena_str(b->arena, sp_str_c(msg->audience)) : e->uri;
+    e->audience = msg->audience[0] ? sp_arena_str(b->arena, sp_str_c(msg->audience)) : e->name;
     uint64_t ns = sp_duration_or(msg->lifetime, DEFAULT_LIFETIME * SP_NS_PER_S);
     e->lifetime = (int64_t)(ns / SP_NS_PER_S);
     if (ns < SP_NS_PER_S || ns > 600 * SP_NS_PER_S) {
@@ -160,7 +169,7 @@ static bool auth_init(const struct builder *b, const ClientAuth *msg)
         return key_init(b, msg->private_key_jwt);
     case METHOD(TLS):
         e->client_id = sp_arena_str(b->arena, sp_str_c(msg->tls->client_id));
-        if (e->cluster && !sp_cluster_tls(e->cluster)) {
+        if (e->target.cluster && !sp_cluster_tls(e->target.cluster)) {
             ERR(b, msg, "tls", "the cluster has no TLS, and so no client certificate");
             return false;
         }
@@ -173,11 +182,18 @@ static bool auth_init(const struct builder *b, const ClientAuth *msg)
 bool sp_token_endpoint_init(struct sp_token_endpoint *e, const struct sp_filter_build *build, struct sp_arena *arena,
                             const Message *msg)
 {
-    assert(e && build && arena && msg && msg->endpoint && msg->client_auth);
+    assert(e && build && arena && msg && msg->client_auth);
     const struct builder b = {build, arena, e};
     *e = (struct sp_token_endpoint){0};
-    bool good = where_init(&b, msg->endpoint);
+    bool good = msg->where_case == WHERE(DISCOVERED) ? issuer_init(&b, msg->discovered) : uri_init(&b, msg->endpoint);
     return auth_init(&b, msg->client_auth) && good;
+}
+
+void sp_token_endpoint_done(struct sp_token_endpoint *e)
+{
+    assert(e);
+    sp_oidc_free(e->oidc);
+    e->oidc = NULL;
 }
 
 /* --- a request --- */
@@ -264,10 +280,22 @@ static bool authenticate(const struct sp_token_endpoint *e, struct sp_arena *are
     }
 }
 
-enum sp_token_status sp_token_endpoint_request(const struct sp_token_endpoint *e, struct sp_str token, int64_t now,
-                                               struct sp_arena *arena, struct sp_http_request *ret)
+/* NULL: not known, or not to be trusted with secrets. Until the end of this turn. */
+static const struct sp_fetch_target *target_of(const struct sp_token_endpoint *e)
 {
-    assert(e && arena && ret && token.len);
+    const struct sp_oidc_facts *facts = e->oidc ? sp_oidc_facts(e->oidc) : NULL;
+    const struct sp_fetch_target *t = e->oidc ? (facts ? &facts->introspection : NULL) : &e->target;
+    return t && t->cluster && encrypted_as_said(t) && (e->method != METHOD(TLS) || sp_cluster_tls(t->cluster)) ? t : NULL;
+}
+
+enum sp_token_status sp_token_endpoint_request(const struct sp_token_endpoint *e, struct sp_str token, int64_t now,
+                                               struct sp_arena *arena, struct sp_http_request *ret,
+                                               struct sp_cluster **ret_cluster)
+{
+    assert(e && arena && ret && ret_cluster && token.len);
+    const struct sp_fetch_target *t = target_of(e);
+    if (!t)
+        return SP_TOKEN_NO_ENDPOINT;
     struct sp_header *h = sp_arena_zalloc(arena, MAX_HEADERS * sizeof(*h));
     struct sp_str value = encoded(arena, token), authorization = SP_STR_NULL;
     struct sp_str body = sp_arena_printf(arena, "token=%.*s&token_type_hint=access_token", SP_STR_ARG(value));
@@ -278,14 +306,15 @@ enum sp_token_status sp_token_endpoint_request(const struct sp_token_endpoint *e
     h[2] = (struct sp_header){.name = SP_STR("authorization"), .value = authorization, .never_index = true};
     *ret = (struct sp_http_request){
         .method = SP_STR("POST"),
-        .scheme = e->scheme,
-        .authority = e->authority,
-        .path = e->path,
+        .scheme = t->scheme,
+        .authority = t->authority,
+        .path = t->path,
         .headers = h,
         .n_headers = authorization.len ? 3 : 2,
         .body = body,
         .timeout_ns = e->timeout_ns,
         .max_body = SP_TOKEN_ANSWER_MAX_BYTES,
     };
+    *ret_cluster = t->cluster;
     return SP_TOKEN_OK;
 }

@@ -29,6 +29,7 @@
     X(CLIENT_REFUSED, 503, "", "client_refused", "Access token cannot be checked now") \
     X(BAD_ANSWER, 503, "", "bad_answer", "Access token cannot be checked now") \
     X(NO_CREDENTIALS, 503, "", "no_credentials", "Access token cannot be checked now") \
+    X(NO_ENDPOINT, 503, "", "endpoint_unknown", "Access token cannot be checked now") \
     X(OVERLOAD, 503, "", "overload", "Access token cannot be checked now")
 
 enum sp_token_status {

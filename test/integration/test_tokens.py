@@ -5,8 +5,8 @@ import threading
 import time
 import unittest
 
-from harness import cert, cluster, config, curl, free_port, jwt_filter, listener, nginx_plain, refused, route_to, token, wait_for, work
-from idp import INTROSPECTION, SECRET, Idp
+from harness import T, cert, cluster, config, curl, free_port, jwt_filter, listener, nginx_plain, refused, route_to, token, wait_for, work
+from idp import DISCOVERY, INTROSPECTION, SECRET, Idp
 from tokens import TOKEN, Door, bearer, introspection
 
 
@@ -148,6 +148,24 @@ class Tokens(unittest.TestCase):
                 self.assertEqual(d.get(*bearer(self.idp.token())).status, 200)
                 self.assertEqual(d.get(*bearer("unknown")).status, 401)
 
+    def test_discovery(self):
+        """The issuer's own description says where to ask."""
+        cert("rs-mtls")
+        filt = introspection(self.idp.tls_url, {"tls": {"client_id": "rs-mtls"}})
+        del filt["typed_config"]["endpoint"]
+        filt["typed_config"]["discovered"] = {"issuer": self.idp.issuer}
+        issuer = [{"name": "issuers", "typed_config": {"@type": T + "sallyport.oidc.v1.Issuers", "issuers": [
+            {"issuer": self.idp.issuer, "cluster": "idp", "fast_listener": True}]}}]
+        self.idp.faults({DISCOVERY: {"status": 500}})
+        d = self.door(filt, tls=True, extensions=issuer)
+        t = self.idp.token()
+        self.assertEqual(d.get(*bearer(t)).status, 503)
+        self.assertEqual(d.details(1), ["token_introspection_error{endpoint_unknown}"])
+        self.idp.faults()
+        wait_for("the description", lambda: d.get(*bearer(t)).status == 200)
+        self.assertGreater(d.stat("discovery_failed"), 0)
+        self.assertEqual(d.get(*bearer("unknown")).status, 401)
+
     def test_secret_rotates(self):
         secret = work("rs-basic.secret")
 
@@ -213,6 +231,6 @@ class Tokens(unittest.TestCase):
                       "endpoint": {"uri": "http://x/y", "cluster": "idp", "timeout": "1s"}}}))
         text = errors(introspection("ftp://x", claim_to_headers=[{"header_name": "authorization", "claim_name": "sub"}], realm='"',
                                     required_scopes=["a b"]))
-        for words in ("no http:// or https:// URI", "tokens are read from authorization", "realm", "'a b' is no scope"):
+        for words in ("neither https:// nor http://", "tokens are read from authorization", "realm", "'a b' is no scope"):
             self.assertIn(words, text)
         self.assertNotIn(SECRET, text)

@@ -20,13 +20,15 @@ def bearer(value, scheme="Bearer"):
 class Door:
     """A door in front of `origin`, whose filters are given. tls: to the identity server; door_tls: its own transport socket."""
 
-    def __init__(self, idp, origin, filters, routes=None, tls=False, concurrency=1, door_tls=None):
+    def __init__(self, idp, origin, filters, routes=None, tls=False, concurrency=1, door_tls=None, extensions=None):
         port = free_port()
         self.log = work(f"tokens-{port}.log")
         idp_tls = upstream_tls(client="rs-mtls") if tls else None
         clusters = [cluster("origin", origin.port), cluster("idp", idp.tls_port if tls else idp.port, tls=idp_tls)]
-        self.proc = Sallyport(config([listener(port, routes or [route_to("origin")], filters, door_tls, hcm={"access_log": log_to(self.log)})],
-                                     clusters), concurrency=concurrency)
+        conf = config([listener(port, routes or [route_to("origin")], filters, door_tls, hcm={"access_log": log_to(self.log)})], clusters)
+        if extensions:
+            conf["bootstrap_extensions"] = extensions
+        self.proc = Sallyport(conf, concurrency=concurrency)
         self.port, self.sent = port, 0
         self.url = f"https://localhost:{port}" if door_tls else f"http://127.0.0.1:{port}"
 

@@ -458,7 +458,9 @@ static void test_config(void **state)
     NO(ENDPOINT ", client_auth: {tls: {client_id: x}}", "no TLS");
     NO("endpoint: {uri: 'https://x/', cluster: c, timeout: 1s}, " BASIC, "no TLS");
     NO("endpoint: {uri: 'http://x/#y', cluster: c, timeout: 1s}, " BASIC, "fragment");
-    NO("endpoint: {uri: 'http://u@x/', cluster: c, timeout: 1s}, " BASIC, "URI");
+    NO("endpoint: {uri: 'http://u@x/', cluster: c, timeout: 1s}, " BASIC, "no plain host");
+    NO("discovered: {issuer: 'https://i'}, " BASIC, "there is no issuer 'https://i'");
+    NO("discovered: {issuer: '', timeout: 31s}, " BASIC, "issuer");
     NO("endpoint: {uri: 'http://x/', cluster: missing, timeout: 31s}, " BASIC, "no cluster 'missing'");
     NO("endpoint: {uri: 'http://x/', cluster: c, timeout: 31s}, " BASIC, "timeout");
     NO("endpoint: {uri: 'http://x/', cluster: c, timeout: 0s}, " BASIC, "timeout");

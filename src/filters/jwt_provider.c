@@ -4,7 +4,7 @@
 #include <assert.h>
 
 #include "config/doc.h"
-#include "filters/gate.h"
+#include "filters/claim_headers.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider JwtProvider;
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtClaimToHeader JwtClaimToHeader;
@@ -27,38 +27,11 @@ struct sp_str *sp_jwt_audiences(struct sp_arena *arena, char *const *audiences, 
     return v;
 }
 
-/* Headers that frame a message or name its target: no claim may write them. */
-static bool may_be_set(struct sp_str name)
-{
-    switch (sp_header_id(name)) {
-    case SP_H_CONNECTION:
-    case SP_H_CONTENT_LENGTH:
-    case SP_H_EXPECT:
-    case SP_H_HOST:
-    case SP_H_HTTP2_SETTINGS:
-    case SP_H_KEEP_ALIVE:
-    case SP_H_PROXY_CONNECTION:
-    case SP_H_TE:
-    case SP_H_TRAILER:
-    case SP_H_TRANSFER_ENCODING:
-    case SP_H_UPGRADE:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static bool header_init(const struct builder *b, const void *msg, const char *field, const char *name,
                         struct sp_str *ret)
 {
-    *ret = sp_gate_header_name(b->build, b->arena, msg, field, name);
-    if (!ret->ptr)
-        return false;
-    if (!may_be_set(*ret)) {
-        ERR(b, msg, field, "%s belongs to the connection: no claim may be written there", name);
-        return false;
-    }
-    return true;
+    *ret = sp_claim_header_name(b->build, b->arena, msg, field, name);
+    return ret->ptr != NULL;
 }
 
 static bool claims_init(struct sp_jwt_provider *p, const struct builder *b)

@@ -423,6 +423,7 @@ static const struct sp_rule rules[] = {
     {SHIELD "SignedToken", "audiences", SP_RULE_MIN_LEN, 1, 0},
     {SHIELD "SignedToken", "keys", SP_RULE_NOT_EMPTY, 0, 0},
     {SHIELD "SignedToken", "clock_skew", SP_RULE_MAX_MS, 3600000, 0},
+    {SHIELD "SignedToken", "cache_size", SP_RULE_RANGE, 0, 65536},
     {SHIELD "SignedTokenKey", "kid", SP_RULE_MIN_LEN, 1, 0},
     {SHIELD "SignedTokenKey", "key", SP_RULE_REQUIRED, 0, 0},
     {SHIELD "Via", "trusted", SP_RULE_MIN_ITEMS, 1, 0},

@@ -13,6 +13,7 @@
 #include "filters/origin_shield_proof.h"
 #include "filters/registry.h"
 #include "net/sample.h"
+#include "stream/stream.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__OriginShield Message;
 
@@ -294,7 +295,8 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
                                  .info = info,
                                  .arena = sp_filter_arena(f),
                                  .turn = sp_filter_turn(f),
-                                 .now = sp_filter_turn(f)->wall_ns / (int64_t)SP_NS_PER_S};
+                                 .now = sp_filter_turn(f)->wall_ns / (int64_t)SP_NS_PER_S,
+                                 .worker = sp_stream_get_owner(sp_filter_stream(f))->worker};
     bool holds = sp_proof_check(&c->proof, &r);
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &info->conn->peer);
     hide_secrets(c, h, r.good_tokens);

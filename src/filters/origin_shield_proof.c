@@ -158,7 +158,7 @@ static unsigned check_g2o(const struct sp_proof *p, const struct sp_proof_reques
 static unsigned check_token(const struct sp_proof *p, struct sp_proof_request *r)
 {
     struct sp_str text = sp_proof_header_value(&p->token.header, r->h);
-    enum sp_token_result result = sp_shield_token_check(&p->token.token, text, r->turn, r->arena);
+    enum sp_token_result result = sp_shield_token_check(&p->token.token, text, r->turn, r->worker, r->arena);
     if (result == SP_TOKEN_OK) {
         r->good_tokens |= 1u << p->token.index;
         return 0;

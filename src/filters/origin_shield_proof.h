@@ -92,6 +92,7 @@ struct sp_proof_request {
     struct sp_arena *arena; /* the stream's */
     const struct sp_turn *turn;
     int64_t now;            /* Unix seconds */
+    unsigned worker;
     unsigned failed;        /* set by the check: a bit 1 << fault for each to blame; 0 when it holds */
     uint32_t good_tokens;   /* set by the check: a bit for each token that is good by itself, whatever the rest says */
 };

@@ -16,7 +16,7 @@ typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks RemoteJwks;
 #define KIND(x) SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__TOKEN_KIND__##x
 #define SOURCE(x) SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__KEY_SET__SOURCE_##x
 
-enum { DEFAULT_SKEW_S = 60 };
+enum { DEFAULT_SKEW_S = 60, DEFAULT_CACHE = 256, MAX_CACHED_BYTES = 8192, KEEP_S = 300 };
 
 static const struct sp_shield_token_kind kinds[] = {
     [KIND(CLOUDFLARE_ACCESS)] = {.header = SP_STR_INIT("cf-access-jwt-assertion"), .alg = SP_STR_INIT("RS256")},
@@ -77,38 +77,65 @@ static enum sp_token_result check_alb(const struct sp_shield_token *t, const str
     return c.has_exp ? check_time(t, &c, now) : SP_TOKEN_OK;
 }
 
-static bool signature_ok(const struct sp_shield_token *t, const struct sp_jws *jws, uint64_t now_ns)
+/* A token that is looked at, and when and where. */
+struct look {
+    const struct sp_shield_token *t;
+    const struct sp_jws *jws;
+    struct sp_str text;
+    const struct sp_turn *turn;
+    int64_t now;
+    unsigned worker;
+};
+
+/* Asks the cache first: a verification costs more than all the rest of a request. */
+static enum sp_jws_result verify(const struct look *l, const struct sp_jwks *keys)
 {
+    struct sp_jwt_cache *cache = l->t->cache;
+    uint8_t key[32];
+    json_t *known = cache ? sp_jwt_cache_get(cache, l->worker, l->text, sp_jwks_id(keys), l->now, key) : NULL;
+    if (known) {
+        json_decref(known);
+        return SP_JWS_OK;
+    }
+    enum sp_jws_result r = sp_jws_verify(l->jws, keys);
+    if (r == SP_JWS_OK && cache)
+        sp_jwt_cache_put(cache, l->worker, l->text, sp_jwks_id(keys), key, l->jws->payload, l->now + KEEP_S);
+    return r;
+}
+
+static bool signature_ok(const struct look *l)
+{
+    const struct sp_shield_token *t = l->t;
     if (t->remote) {
         const struct sp_jwks *keys = sp_jwks_remote_keys(t->remote);
-        enum sp_jws_result r = keys ? sp_jws_verify(jws, keys) : SP_JWS_NO_KEY;
+        enum sp_jws_result r = keys ? verify(l, keys) : SP_JWS_NO_KEY;
         /* A gate does not wait: keys are published well before they sign. */
         if (r == SP_JWS_NO_KEY)
-            sp_jwks_remote_ask(t->remote, now_ns);
+            sp_jwks_remote_ask(t->remote, l->turn->now_ns);
         return r == SP_JWS_OK;
     }
     for (unsigned i = 0; i < t->n_keys; i++) {
         const struct sp_shield_token_key *k = &t->keys[i];
         const struct sp_jwks *keys = sp_live_get(k->keys);
-        if (keys && (!k->kid.len || sp_str_eq(k->kid, jws->kid)) && sp_jws_verify(jws, keys) == SP_JWS_OK)
+        if (keys && (!k->kid.len || sp_str_eq(k->kid, l->jws->kid)) && verify(l, keys) == SP_JWS_OK)
             return true;
     }
     return false;
 }
 
 enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, struct sp_str text, const struct sp_turn *turn,
-                                           struct sp_arena *arena)
+                                           unsigned worker, struct sp_arena *arena)
 {
     assert(t && t->kind && turn && arena);
-    const int64_t now = turn->wall_ns / (int64_t)SP_NS_PER_S;
     struct sp_jws jws;
+    const struct look l = {t, &jws, text, turn, turn->wall_ns / (int64_t)SP_NS_PER_S, worker};
     enum sp_token_result r = SP_TOKEN_BAD;
     if (!text.len || (t->kind->padded ? sp_jws_parse_padded : sp_jws_parse)(text, arena, &jws) != SP_JWS_OK)
         return SP_TOKEN_BAD;
     /* The signature comes last: it costs most. */
     if (sp_str_eq(jws.alg, t->kind->alg))
-        r = t->kind->alb ? check_alb(t, &jws, now) : check_claims(t, jws.payload, now);
-    if (r == SP_TOKEN_OK && !signature_ok(t, &jws, turn->now_ns))
+        r = t->kind->alb ? check_alb(t, &jws, l.now) : check_claims(t, jws.payload, l.now);
+    if (r == SP_TOKEN_OK && !signature_ok(&l))
         r = SP_TOKEN_BAD;
     sp_jws_done(&jws);
     return r;
@@ -270,6 +297,9 @@ bool sp_shield_token_init(struct sp_shield_token *t, const struct sp_filter_buil
         struct sp_str aud = sp_arena_str(arena, sp_str_c(msg->audiences[i]));
         t->audiences[i] = t->kind->alb ? aud : sp_jwt_audience(aud);
     }
+    unsigned cached = msg->cache_size ? msg->cache_size->value : DEFAULT_CACHE;
+    if (cached)
+        t->cache = sp_jwt_cache_new(cached, MAX_CACHED_BYTES);
     bool good = names_ok(t, build, msg);
     return keys_init(t, build, arena, scope, msg) && good;
 }
@@ -277,5 +307,6 @@ bool sp_shield_token_init(struct sp_shield_token *t, const struct sp_filter_buil
 void sp_shield_token_done(struct sp_shield_token *t)
 {
     sp_jwks_remote_free(t->remote);
+    sp_jwt_cache_free(t->cache);
     *t = (struct sp_shield_token){0};
 }

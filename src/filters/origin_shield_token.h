@@ -10,6 +10,7 @@
 #include "config/live.h"
 #include "crypto/jws.h"
 #include "filters/jwks_remote.h"
+#include "filters/jwt_cache.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "stream/filter.h"
 
@@ -36,6 +37,7 @@ struct sp_shield_token {
     unsigned n_keys;
     struct sp_jwks_remote *remote; /* or keys that are fetched */
     struct sp_jwks_stats *stats;
+    struct sp_jwt_cache *cache; /* of signatures that were good; NULL: none */
 };
 
 enum sp_token_result {
@@ -50,6 +52,6 @@ bool sp_shield_token_init(struct sp_shield_token *t, const struct sp_filter_buil
 void sp_shield_token_done(struct sp_shield_token *t); /* a zeroed one is fine */
 /* `text`: the header's value, a NULL slice when it is not there exactly once. */
 enum sp_token_result sp_shield_token_check(const struct sp_shield_token *t, struct sp_str text, const struct sp_turn *turn,
-                                           struct sp_arena *arena);
+                                           unsigned worker, struct sp_arena *arena);
 
 #endif

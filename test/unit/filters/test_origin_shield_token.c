@@ -145,6 +145,27 @@ static void test_time(void **state)
     finish();
 }
 
+/* A known signature frees a token of nothing else, and only the very same token has it. */
+static void test_cache(void **state)
+{
+    for (unsigned size = 0; size <= 2; size++) {
+        begin("cf-access-jwt-assertion", text(CF ", cache_size: %u", size));
+        for (unsigned i = 0; i < 3; i++) {
+            carry(T_CF);
+            passes();
+            carry(T_CF_FORGED); /* the same claims */
+            refused_for("signed_token");
+        }
+        carry(T_CF);
+        at(T_NOW + 200);
+        passes();
+        carry(T_CF);
+        at(T_NOW + 661);
+        refused_for("signed_token_time");
+        finish();
+    }
+}
+
 static void test_google(void **state)
 {
     begin("x-goog-iap-jwt-assertion", IAP);
@@ -250,6 +271,7 @@ static void test_config_errors(void **state)
     bad_config("kind: GOOGLE_IAP, audiences: [a], keys: [{key: {inline_string: x}}]", "keys[0].kid");
     bad_config("kind: GOOGLE_IAP, audiences: [a], keys: [{kid: k}]", "keys[0].key");
     bad_config(IAP ", clock_skew: 2h", "clock_skew");
+    bad_config(IAP ", cache_size: 100000", "cache_size");
 }
 
 static int setup(void **state)
@@ -268,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cloudflare), cmocka_unit_test(test_time), cmocka_unit_test(test_google),
+        cmocka_unit_test(test_cache),
         cmocka_unit_test(test_alb),        cmocka_unit_test(test_keep), cmocka_unit_test(test_keys_from_a_file),
         cmocka_unit_test(test_config_errors),
     };

@@ -49,7 +49,7 @@ static void remove_unverified(struct sp_jwt_verifier *v, const struct sp_jwt_req
     if (r->kind != SP_JWT_ANY && r->kind != SP_JWT_ALL)
         return;
     for (unsigned i = 0; i < r->n_children; i++)
-        if (r->kind == SP_JWT_ANY && r->children[i].kind == SP_JWT_ALLOW_FAILED)
+        if (r->kind == SP_JWT_ANY && sp_jwt_may_fail(&r->children[i]))
             return;
     for (unsigned i = 0; i < r->n_children; i++)
         remove_unverified(v, &r->children[i]);
@@ -69,6 +69,8 @@ void sp_jwt_apply(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
         add_headers(v, good->provider, good->token);
         clear |= good->provider->clear_route;
     }
+    if (v->unverified)
+        sp_headers_add(v->request, SP_JWT_MARK, SP_STR("false"));
     if (clear)
         sp_filter_clear_route(v->filter);
 }

@@ -288,7 +288,7 @@ static bool waits(struct sp_filter *f, const struct sp_jwt_verifier *v, const st
                   enum sp_jwt_status s)
 {
     struct waiting *w = of(f);
-    if (!v->lacking || (s == SP_JWT_OK && r->kind != SP_JWT_ALLOW_FAILED) || w->waits >= MAX_WAITS)
+    if (!v->lacking || (s == SP_JWT_OK && !sp_jwt_may_fail(r)) || w->waits >= MAX_WAITS)
         return false;
     w->waiter.woken = on_woken;
     w->requires = r;
@@ -330,12 +330,18 @@ static enum sp_status decide_by_route(struct sp_filter *f, struct sp_headers *h,
     return deny_undecided(f, h, why, SP_STR("jwt_authn_access_denied{Wrong_requirement_name}"));
 }
 
+static void sanitize(const struct config *c, struct sp_headers *h)
+{
+    for (unsigned i = 0; i < c->providers.n; i++)
+        sp_jwt_provider_sanitize(&c->providers.v[i], h);
+    sp_headers_remove_alike(h, SP_JWT_MARK);
+}
+
 static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
 {
     const struct config *c = f->config;
     const struct route_config *route = sp_filter_route_config(f);
-    for (unsigned i = 0; i < c->providers.n; i++)
-        sp_jwt_provider_sanitize(&c->providers.v[i], h);
+    sanitize(c, h);
     if (c->bypass_cors_preflight && preflight(h)) {
         sp_counter_inc(c->stats.cors_preflight_bypassed);
         return allow(c);
@@ -358,8 +364,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
     const struct config *c = f->config;
-    for (unsigned i = 0; i < c->providers.n; i++)
-        sp_jwt_provider_sanitize(&c->providers.v[i], t);
+    sanitize(c, t);
     return SP_CONTINUE;
 }
 

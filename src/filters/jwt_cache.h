@@ -20,7 +20,8 @@ struct sp_jwt_cache *sp_jwt_cache_new(unsigned n, size_t max_token);
 void sp_jwt_cache_free(struct sp_jwt_cache *c); /* NULL-safe */
 /*
  * The claims of a token that was put before and whose time is not over; a new reference, of this worker's thread. NULL
- * otherwise. `keys`: sp_jwks_id of the set that holds. `key` is filled for sp_jwt_cache_put. Workers over SP_JWT_CACHE_WORKERS have no cache.
+ * otherwise. `keys`: sp_jwks_id of the set that holds. `key` is filled for sp_jwt_cache_put. Workers over
+ * SP_JWT_CACHE_WORKERS have no cache.
  */
 json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, int64_t now,
                          uint8_t key[32]);

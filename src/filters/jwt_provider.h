@@ -42,11 +42,15 @@ struct sp_jwt_provider {
  * long.
  */
 bool sp_jwt_provider_init(struct sp_jwt_provider *p, const struct sp_filter_build *build, struct sp_arena *arena,
-                          const struct sp_jwks_stats *stats, const char *name, const Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider *msg);
+                          const struct sp_jwks_stats *stats, const char *name,
+                          const Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider *msg);
 void sp_jwt_provider_done(struct sp_jwt_provider *p);
 
 /* A list of audiences, as sp_jwt_audience gives them, in the arena. */
 struct sp_str *sp_jwt_audiences(struct sp_arena *arena, char *const *audiences, size_t n);
+
+/* What tells an origin that a token of the request is not verified ("false"); Envoy's name. */
+#define SP_JWT_MARK SP_STR("x-jwt-signature-verified")
 
 /* Takes what clients sent under the names of this provider's headers out of the request (or its trailers). */
 void sp_jwt_provider_sanitize(const struct sp_jwt_provider *p, struct sp_headers *h);

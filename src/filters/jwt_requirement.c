@@ -45,10 +45,19 @@ static bool provider_init(const struct builder *b, const void *msg, const char *
 
 static bool requirement_init(const struct builder *b, const JwtRequirement *msg, struct sp_jwt_requirement *r);
 
-static bool bypasses(const JwtRequirement *msg)
+/* What a requirement is that lets requests pass without a good token; PROVIDER: none. */
+static enum sp_jwt_requires bypass(const JwtRequirement *msg)
 {
-    return msg->requires_type_case == REQUIRES(ALLOW_MISSING) ||
-        msg->requires_type_case == REQUIRES(ALLOW_MISSING_OR_FAILED);
+    switch (msg->requires_type_case) {
+    case REQUIRES(ALLOW_MISSING):
+        return SP_JWT_ALLOW_MISSING;
+    case REQUIRES(ALLOW_MISSING_OR_FAILED):
+        return SP_JWT_ALLOW_FAILED;
+    case REQUIRES(EXTRACT_ONLY_WITHOUT_VALIDATION):
+        return SP_JWT_EXTRACT;
+    default:
+        return SP_JWT_PROVIDER;
+    }
 }
 
 static const char *provider_of(const JwtRequirement *msg)
@@ -59,11 +68,11 @@ static const char *provider_of(const JwtRequirement *msg)
         : NULL;
 }
 
-/* Looks at the tokens of the providers that stand beside it; of all, when none does. */
-static void bypass_init(const struct builder *b, JwtRequirement *const *beside, size_t n, bool failed,
+/* Looks at the tokens of the providers that stand beside it; of all, when none does, and always where they are only extracted. */
+static void bypass_init(const struct builder *b, JwtRequirement *const *beside, size_t n, enum sp_jwt_requires kind,
                         struct sp_jwt_requirement *r)
 {
-    r->kind = failed ? SP_JWT_ALLOW_FAILED : SP_JWT_ALLOW_MISSING;
+    r->kind = kind;
     r->providers = pointers(b, n + b->all->n);
     for (size_t i = 0; i < n; i++) {
         const char *name = provider_of(beside[i]);
@@ -80,19 +89,18 @@ static void bypass_init(const struct builder *b, JwtRequirement *const *beside, 
 static bool list_init(const struct builder *b, JwtRequirement *const *list, size_t n, bool any,
                       struct sp_jwt_requirement *r)
 {
-    bool good = true, bypass = false, failed = false;
+    enum sp_jwt_requires most = SP_JWT_PROVIDER, kind;
+    bool good = true;
     r->kind = any ? SP_JWT_ANY : SP_JWT_ALL;
     r->children = sp_arena_zalloc(b->arena, (n + 1) * sizeof(*r->children));
     for (size_t i = 0; i < n; i++) {
-        if (any && bypasses(list[i])) {
-            bypass = true;
-            failed |= list[i]->requires_type_case == REQUIRES(ALLOW_MISSING_OR_FAILED);
-            continue;
-        }
-        good &= requirement_init(b, list[i], &r->children[r->n_children++]);
+        if (any && (kind = bypass(list[i])) != SP_JWT_PROVIDER)
+            most = SP_MAX(most, kind);
+        else
+            good &= requirement_init(b, list[i], &r->children[r->n_children++]);
     }
-    if (bypass)
-        bypass_init(b, list, n, failed, &r->children[r->n_children++]);
+    if (most != SP_JWT_PROVIDER)
+        bypass_init(b, list, most == SP_JWT_EXTRACT ? 0 : n, most, &r->children[r->n_children++]);
     return good;
 }
 
@@ -112,13 +120,9 @@ static bool requirement_init(const struct builder *b, const JwtRequirement *msg,
         return list_init(b, msg->requires_all->requirements, msg->requires_all->n_requirements, false, r);
     case REQUIRES(ALLOW_MISSING):
     case REQUIRES(ALLOW_MISSING_OR_FAILED):
-        bypass_init(b, NULL, 0, msg->requires_type_case == REQUIRES(ALLOW_MISSING_OR_FAILED), r);
-        return true;
     case REQUIRES(EXTRACT_ONLY_WITHOUT_VALIDATION):
-        ERR(b, msg, "extract_only_without_validation",
-            "it would send on claims that nobody verified and is not run here "
-                                                       "(use allow_missing_or_failed, which sends on verified ones)");
-        return false;
+        bypass_init(b, NULL, 0, bypass(msg), r);
+        return true;
     default:
         ERR(b, msg, NULL,
             "it requires nothing and would let everyone pass (leave `requires` out of the rule to mean that)");

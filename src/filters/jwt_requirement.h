@@ -14,6 +14,7 @@ enum sp_jwt_requires {
     SP_JWT_ALL,
     SP_JWT_ALLOW_MISSING,
     SP_JWT_ALLOW_FAILED,
+    SP_JWT_EXTRACT, /* the same, and a request with a bad token is marked */
 };
 
 struct sp_jwt_requirement {
@@ -25,6 +26,11 @@ struct sp_jwt_requirement {
     struct sp_jwt_requirement *children; /* ANY, ALL */
     unsigned n_children;
 };
+
+static inline bool sp_jwt_may_fail(const struct sp_jwt_requirement *r)
+{
+    return r->kind == SP_JWT_ALLOW_FAILED || r->kind == SP_JWT_EXTRACT;
+}
 
 /* All providers of a config. */
 struct sp_jwt_providers {

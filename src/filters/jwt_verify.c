@@ -110,9 +110,8 @@ static struct sp_jwt_result *add_result(struct sp_jwt_verifier *v, const struct 
 
 /* Asks the provider's cache; what it knows has a good signature. */
 static void ask_cache(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, struct sp_jwt_token *t,
-                      uint8_t key[32])
+                      const struct sp_jwks *keys, uint8_t key[32])
 {
-    const struct sp_jwks *keys = sp_jwt_keys_get(&p->keys);
     if (!p->cache || !keys || result_of(v, p, t))
         return;
     json_t *payload = sp_jwt_cache_get(p->cache, v->worker, t->text, sp_jwks_id(keys), v->now, key);
@@ -127,13 +126,11 @@ static void ask_cache(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p
 }
 
 static enum sp_jwt_status check_signature(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p,
-                                          struct sp_jwt_token *t,
-                                          const uint8_t key[32])
+                                          struct sp_jwt_token *t, const struct sp_jwks *keys, const uint8_t key[32])
 {
     struct sp_jwt_result *r = result_of(v, p, t);
     if (r)
         return r->signature;
-    const struct sp_jwks *keys = sp_jwt_keys_get(&p->keys);
     enum sp_jwt_status s = parse(v, t);
     if (s == SP_JWT_OK)
         s = keys ? sp_jwt_status_of(sp_jws_verify(&t->jws, keys)) : SP_JWT_FETCH;
@@ -229,12 +226,14 @@ static enum sp_jwt_status check(struct sp_jwt_verifier *v, const struct sp_jwt_p
     uint8_t key[32];
     struct sp_jwt_token *t = token_of(v, text);
     bool own = r && r->n_audiences;
-    ask_cache(v, p, t, key);
+    /* Once: a newer set may come at any time, and the cache's key belongs to the set it was asked with. */
+    const struct sp_jwks *keys = sp_jwt_keys_get(&p->keys);
+    ask_cache(v, p, t, keys, key);
     enum sp_jwt_status s = read_claims(v, t);
     if (s == SP_JWT_OK)
         s = check_claims(v, p, t, own ? r->audiences : p->audiences, own ? r->n_audiences : p->n_audiences);
     if (s == SP_JWT_OK)
-        s = check_signature(v, p, t, key);
+        s = check_signature(v, p, t, keys, key);
     if (s != SP_JWT_OK)
         return failed(v, p, s);
     struct sp_jwt_result *result = result_of(v, p, t);
@@ -283,7 +282,7 @@ static enum sp_jwt_status check_any_issuer(struct sp_jwt_verifier *v, const stru
     return p ? check(v, p, text, NULL) : SP_JWT_ISSUER;
 }
 
-/* Every token has to be good, or else fails all; with ALLOW_FAILED the bad ones are only not used. */
+/* Every token has to be good, or else fails all; where they may fail the bad ones are only not used. */
 static enum sp_jwt_status verify_bypass(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
 {
     enum sp_jwt_status worst = SP_JWT_OK;
@@ -296,7 +295,8 @@ static enum sp_jwt_status verify_bypass(struct sp_jwt_verifier *v, const struct 
         if (s != SP_JWT_OK)
             worst = sp_jwt_status_worse(worst, s);
     }
-    return r->kind == SP_JWT_ALLOW_FAILED ? SP_JWT_OK : worst;
+    v->unverified |= r->kind == SP_JWT_EXTRACT && worst != SP_JWT_OK;
+    return sp_jwt_may_fail(r) ? SP_JWT_OK : worst;
 }
 
 enum sp_jwt_status sp_jwt_verify(struct sp_jwt_verifier *v, const struct sp_jwt_requirement *r)
@@ -308,6 +308,7 @@ enum sp_jwt_status sp_jwt_verify(struct sp_jwt_verifier *v, const struct sp_jwt_
         return verify_provider(v, r);
     case SP_JWT_ALLOW_MISSING:
     case SP_JWT_ALLOW_FAILED:
+    case SP_JWT_EXTRACT:
         return verify_bypass(v, r);
     case SP_JWT_ANY:
     case SP_JWT_ALL:

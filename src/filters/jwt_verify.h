@@ -51,6 +51,7 @@ struct sp_jwt_verifier {
     unsigned worker;
     struct sp_jwt_located *located; /* of each provider */
     enum sp_jwt_status *failed;     /* of each provider: OK, or what its token failed for last */
+    bool unverified;                /* EXTRACT let a bad token pass */
     struct sp_jwks_remote *lacking; /* whose keys do not have that of a token; NULL: none */
     struct sp_jwt_token *tokens;
     struct sp_jwt_result *results, **last_result; /* in the order they came */

@@ -115,6 +115,19 @@ class JwtDifferential(unittest.TestCase):
         self.both(self.conf(routes, filters=[jwt(providers, [rule("/", provider_name="p")], strip_failure_response=True,
                                                  requirement_map={"r": only("p")})]), [("stripped", [], "/"), ("good", t, "/")])
 
+    def test_extract_only(self):
+        now = int(time.time())
+        providers = {n: {"issuer": n, "from_headers": [{"name": "x-" + n}], "forward_payload_header": "p-" + n, **keys(n),
+                         "claim_to_headers": [{"header_name": "c-" + n, "claim_name": "sub"}]} for n in ("a", "b")}
+        extract = {"extract_only_without_validation": {}}
+        # Not within requires_all, where Envoy loses the claims of a good token.
+        rules = [{"match": {"prefix": "/x"}, "requires": extract}, rule("/any", requires_any={"requirements": [only("a"), extract]})]
+        header = lambda n, key=None, **claims: ["-H", f"x-{n}: " + token({"iss": n, "sub": "s", "exp": now + 600, **claims}, name=key or n)]
+        self.both(self.conf([route_to("o")], filters=[jwt(providers, rules)]), [
+            (f"{name} {path}", args, path) for path in ("/x", "/any") for name, args in (
+                ("good", header("a")), ("other key", header("a", "b")), ("expired", header("a", exp=1)), ("none", []),
+                ("garbage", ["-H", "x-a: foo"]), ("both bad", header("a", "b") + header("b", "a")), ("good b", header("b")))])
+
     def test_remote_keys(self):
         issuer, now = JwksServer(), int(time.time())
         self.addCleanup(issuer.stop)

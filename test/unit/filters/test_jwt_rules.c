@@ -159,6 +159,27 @@ static void test_allow_missing_or_failed(void **state)
     finish();
 }
 
+/* As allow_missing_or_failed, and an origin sees that a token is not verified, whatever the client says of it. */
+static void test_extract_only(void **state)
+{
+    begin_rules("extract_only_without_validation: {}");
+    with(A, NULL);
+    fake_header(&s, "x-jwt-signature-verified", "true");
+    says("alice", NULL);
+    assert_null(fake_request_header(&s, "x-jwt-signature-verified"));
+    with(A OLD, NULL);
+    fake_header(&s, "x-jwt-signature-verified", "true");
+    says(NULL, NULL);
+    assert_string_equal(fake_request_header(&s, "x-jwt-signature-verified"), "false");
+    with(A OLD, B);
+    says(NULL, "bob");
+    assert_string_equal(fake_request_header(&s, "x-jwt-signature-verified"), "false");
+    with(NULL, NULL);
+    says(NULL, NULL);
+    assert_null(fake_request_header(&s, "x-jwt-signature-verified"));
+    finish();
+}
+
 static void test_any_with_bypass(void **state)
 {
     begin_rules("requires_any: {requirements: [{allow_missing: {}}, {provider_name: a}]}");
@@ -404,7 +425,6 @@ static void test_bad_rules(void **state)
                   "requirements");
     rules_refused("rules: [{match: {prefix: /}, requires: {requires_any: {requirements: [{provider_name: p}, {}]}}}]",
                   "requires nothing");
-    rules_refused("rules: [{match: {prefix: /}, requires: {extract_only_without_validation: {}}}]", "nobody verified");
     rules_refused("requirement_map: {x: {provider_name: q}}", "there is no provider 'q'");
     rules_refused("rules: [{match: {safe_regex: {regex: '('}}}]", "rules[0].match");
     /* All at once. */
@@ -431,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_allow_missing),
         cmocka_unit_test(test_allow_missing_or_failed),
         cmocka_unit_test(test_any_with_bypass),
+        cmocka_unit_test(test_extract_only),
         cmocka_unit_test(test_audiences_of_a_requirement),
         cmocka_unit_test(test_shared_place),
         cmocka_unit_test(test_rules_in_order),

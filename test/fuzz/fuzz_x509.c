@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Any bytes as a certificate ('c' first), as a list of revoked certificates ('l') or as a PEM text ('p'): no crash, no
+ * Any bytes as a certificate ('c' first), as a list of revoked certificates ('l'), as a PEM text ('p') or as an OCSP
+ * response ('o', about a certificate whose issuer hashes to zeros; nobody has signed it): no crash, no
  * reading behind the end, no name with a control byte in it.  What is a certificate is its own CA then, and is verified
  * with name constraints.
  */
 #include <assert.h>
 #include <stdint.h>
 
+#include "crypto/ocsp.h"
 #include "crypto/x509_constraints.h"
 #include "crypto/x509_crl.h"
 #include "crypto/x509_trust.h"
@@ -75,6 +77,18 @@ static void pem(struct sp_str text)
     sp_x509_trust_free(t);
 }
 
+static void ocsp(struct sp_str der)
+{
+    static const struct sp_ocsp_id id = {.serial = SP_STR_INIT("\x01")};
+    static const struct sp_x509 issuer = {.subject = SP_STR_INIT("\x30\x00"), .key.kind = SP_KEY_P256};
+    struct sp_ocsp_check check = {.id = &id, .issuer = &issuer, .now = 1700000000, .max_age = 300};
+    struct sp_ocsp_answer answer;
+    const char *why = NULL;
+    int r = sp_ocsp_read(der, &check, &answer, &why);
+    assert(r < 0 && why);
+    (void)r;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sp_arena arena;
@@ -88,6 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         list(rest, &arena);
     else if (data[0] == 'p')
         pem(rest);
+    else if (data[0] == 'o')
+        ocsp(rest);
     sp_arena_done(&arena);
     return 0;
 }

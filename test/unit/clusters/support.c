@@ -68,7 +68,7 @@ void t_step(struct t_bed *b, unsigned ms)
 {
     b->now_ns += ms * SP_NS_PER_MS;
     for (unsigned i = 0; i <= T_WORKERS; i++) {
-        sp_turn_begin(&b->workers[i].turn, b->now_ns, 0);
+        sp_turn_begin(&b->workers[i].turn, b->now_ns, (int64_t)b->now_ns);
         run_inbox(&b->workers[i]);
         sp_turn_end(&b->workers[i].turn);
     }

@@ -132,9 +132,10 @@ static struct sp_rbac_rule *certificate_rule(const struct sp_filter_build *build
                                              const Envoy__Config__Rbac__V3__Principal__Authenticated *msg)
 {
     struct sp_rbac_rule *r = rule_new(CERTIFICATE);
-    if (!build->tls_verifies) {
+    if (!build->client_certs) {
         sp_doc_err(build->doc, build->diag, msg, NULL, -1,
-                   "the listener's TLS context verifies no client certificates (give it a validation_context with trusted_ca)");
+                   "the listener's TLS context verifies no client certificates (give it a validation_context with trusted_ca, or "
+                   "put a header_certificate before this filter)");
         return checked(r, false);
     }
     if (!msg->principal_name)
@@ -315,7 +316,7 @@ bool sp_rbac_match(const struct sp_rbac_rule *r, struct sp_rbac_input *in)
         limit |= in->metadata.unreadable;
         break;
     case CERTIFICATE:
-        yes = certificate_match(r, in->info->conn->tls, &limit);
+        yes = certificate_match(r, sp_info_cert(in->info)->tls, &limit);
         break;
     }
     in->undecided |= limit;

@@ -56,6 +56,7 @@ struct sp_filter_build {
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
     bool tls, tls_verifies; /* the filter chain has TLS; it verifies client certificates against a CA */
+    bool client_certs;      /* that, or a gate before this one finds them in a header: sp_info_cert may have one */
     bool client_derived;    /* the connection manager or a gate before this one derives CLIENT */
     bool proof_before;      /* a gate before this one proves */
     const void *config;     /* route_config_new: the filter's own config */

@@ -109,6 +109,7 @@ static bool compile(const struct ctx *x)
     bool good = true;
     /* Where a gate proves, nobody is believed before it: then only a gate can derive CLIENT for the gates behind it. */
     bool derived = !h->proof_gate && sp_client_rules_derive(&h->client), proof = false;
+    bool certs = x->build->tls_verifies;
     struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix",
                                                   h->stat_prefix);
     for (unsigned i = 0; i < h->plan.n; i++) {
@@ -119,10 +120,11 @@ static bool compile(const struct ctx *x)
             .doc = x->build->doc, .diag = x->build->diag, .stat_prefix = h->stat_prefix.ptr,
             .filter_name = slot->name.ptr, .scope = scope, .find_cluster = x->build->find_cluster, .ctx = x->build->ctx,
             .tls = x->build->tls, .tls_verifies = x->build->tls_verifies, .client_derived = derived,
-            .proof_before = proof,
+            .proof_before = proof, .client_certs = certs,
             .normalizes = h->path.normalize && h->path.merge_slashes,
         };
         proof |= slot->ops->proves;
+        certs |= slot->ops->certifies;
         const Google__Protobuf__Any *any = x->msg->http_filters[i]->typed_config;
         slot->config = slot->ops->config_new(&h->builds[i], sp_staged_content(x->build->doc, any));
         good &= sp_staging_init(&slot->staging, &h->builds[i], any, slot->ops) && slot->config != NULL;

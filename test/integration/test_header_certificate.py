@@ -178,6 +178,21 @@ class HeaderCertificate(unittest.TestCase):
         wait_for("the new list", lambda: self.ask(header)[0] == 403)
         self.assertEqual(self.ask("cloudfront-viewer-cert-pem: " + cloudfront("other-viewer"))[0], 200)
 
+    def test_rbac(self):
+        """authenticated means the certificate in the header, not the CDN's."""
+        def rbac(name):
+            return {"name": "rbac", "typed_config": {"@type": T + "envoy.extensions.filters.http.rbac.v3.RBAC", "rules": {
+                "action": "ALLOW", "policies": {"p": {"permissions": [{"any": True}], "principals": [{"authenticated": {
+                    "principal_name": {"exact": name}}}]}}}}}
+        header = "cloudfront-viewer-cert-pem: "
+        self.door(gate(), rbac("spiffe://viewer.test/a"), tls=False)
+        self.assertEqual(self.ask(header + cloudfront("viewer"))[0], 200)
+        self.assertEqual(self.ask(header + cloudfront("other-viewer"))[0], 403)
+        self.assertEqual(self.ask()[0], 403)
+        self.door(gate(), rbac("cdn.test"))
+        self.assertEqual(self.ask(header + cloudfront("viewer"))[0], 403)
+        self.assertEqual(self.ask()[0], 403)
+
     def test_refused_configs(self):
         conf = lambda *filters: config([listener(free_port(), [route_to("o")], filters)], [cluster("o", 1)])
         no_ca = gate()

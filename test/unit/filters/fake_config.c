@@ -56,6 +56,7 @@ static struct fake_config *make(const struct sp_filter_ops *ops, const ProtobufC
         .tls = fake_tls,
         .config = fake_filter_config,
         .tls_verifies = fake_tls_verifies,
+        .client_certs = fake_tls_verifies,
         .client_derived = fake_client_derived,
         .proof_before = fake_proof_before,
     };

@@ -140,13 +140,16 @@ static bool proofs_init(const struct builder *b, const Proofs *msg)
     return good;
 }
 
-static bool claims_init(const struct builder *b, const Message *msg)
+static bool bindings_init(const struct builder *b, const Message *msg)
 {
     struct sp_sender_config *c = b->c;
-    c->claims = sp_arena_zalloc(&c->arena, msg->n_claims * sizeof(*c->claims));
-    for (size_t i = 0; i < msg->n_claims; i++)
-        c->claims[c->n_claims++] = (struct sp_sender_claims){sp_arena_str(&c->arena, sp_str_c(msg->claims[i]->metadata_namespace)),
-                                                             sp_arena_str(&c->arena, sp_str_c(msg->claims[i]->key))};
+    c->sources = sp_arena_zalloc(&c->arena, msg->n_sources * sizeof(*c->sources));
+    for (size_t i = 0; i < msg->n_sources; i++) {
+        struct sp_sender_source *to = &c->sources[c->n_sources++];
+        const char *ns = msg->sources[i]->metadata_namespace;
+        to->ns = ns[0] ? sp_arena_str(&c->arena, sp_str_c(ns)) : SP_STR("envoy.filters.http.jwt_authn");
+        to->key = sp_arena_str(&c->arena, sp_str_c(msg->sources[i]->key));
+    }
     c->mtls = msg->mtls;
     c->dpop = msg->dpop;
     c->required = msg->required;
@@ -165,7 +168,7 @@ struct sp_sender_config *sp_sender_config_new(const struct sp_filter_build *buil
     struct sp_sender_config *c = sp_xcalloc(1, sizeof(*c));
     const struct builder b = {build, c};
     sp_arena_init(&c->arena);
-    bool good = claims_init(&b, msg);
+    bool good = bindings_init(&b, msg);
     good &= proofs_init(&b, msg->proofs);
     if (!good) {
         sp_sender_config_free(c);

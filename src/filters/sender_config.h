@@ -11,14 +11,14 @@
 #include "stats/stats.h"
 #include "stream/filter.h"
 
-struct sp_sender_claims {
+struct sp_sender_source {
     struct sp_str ns, key;
 };
 
 struct sp_sender_config {
     struct sp_arena arena;
-    struct sp_sender_claims *claims;
-    unsigned n_claims;
+    struct sp_sender_source *sources;
+    unsigned n_sources;
     Sallyport__Filters__Http__SenderConstraint__V1__Binding mtls, dpop;
     bool required;
     const struct sp_str *algs;

@@ -216,8 +216,8 @@ static enum sp_sender_status check_claims(struct sender *s, struct sp_str json, 
 
 static bool is_source(const struct sp_sender_config *c, const struct sp_metadata *m)
 {
-    for (unsigned i = 0; i < c->n_claims; i++)
-        if (sp_str_eq(m->ns, c->claims[i].ns) && sp_str_eq(m->key, c->claims[i].key))
+    for (unsigned i = 0; i < c->n_sources; i++)
+        if (sp_str_eq(m->ns, c->sources[i].ns) && sp_str_eq(m->key, c->sources[i].key))
             return true;
     return false;
 }

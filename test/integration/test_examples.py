@@ -7,7 +7,7 @@ import unittest
 import urllib.parse
 
 import proxied
-from idp import Idp
+from idp import INTROSPECTION, SECRET as CLIENT_SECRET, EcKey, Idp
 from harness import (BIN, ROOT, SLOW, Nginx, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 from mtls import Revoker
@@ -248,6 +248,56 @@ class Examples(unittest.TestCase):
 
     def test_oidc(self):
         self.run_with_issuer("oidc")
+
+    def run_with_idp(self, name, check):
+        idp = Idp()
+        self.addCleanup(idp.kill)
+        copy(ca(), "login-ca.pem")
+        text = read(f"examples/{name}/sallyport.yaml").replace("localhost:8081", f"localhost:{idp.tls_port}")
+        self.run_example(text.replace("port_value: 8081", f"port_value: {idp.tls_port}"), lambda e: check(e, idp))
+
+    def test_opaque_token(self):
+        etc("introspection-secret", CLIENT_SECRET + "\n")
+
+        def check(e, idp):
+            ask = lambda token, path="/echo": e.get(path, *self.secret, "-H", f"authorization: Bearer {token}", "-H", "x-user: mallory")
+            for resource in ("urn:api:jwt", "urn:api:opaque"):
+                a = ask(idp.token(resource=resource))
+                self.assertEqual(a.status, 200, a)
+                self.assertIn(b"user=caller auth= ", a.body)
+                self.assertEqual(ask(idp.token(resource=resource, scope="write")).status, 403)
+                self.assertEqual(ask(idp.token(resource=resource), "/reports").status, 403)
+                self.assertEqual(ask(idp.token(resource=resource, scope="read admin"), "/reports").status, 404)
+            for bad in ("made-up", idp.token(resource="urn:api:jwt")[:-6] + "AAAAAA", idp.token(resource="urn:api:opaque:9")):
+                self.assertEqual(ask(bad).status, 401, bad)
+            self.assertEqual(e.get("/echo", *self.secret).status, 401)
+            idp.faults({INTROSPECTION: {"status": 500}})
+            self.assertEqual(ask(idp.token()).status, 503)
+        self.run_with_idp("opaque-token", check)
+
+    def test_dpop(self):
+        etc("nonce-secret", "0123456789abcdef\n")
+        key, thief = EcKey("example"), EcKey("example-thief")
+
+        def check(e, idp):
+            token = idp.token("dpop", resource="urn:api:jwt", key=key)
+
+            def ask(proof, scheme="DPoP"):
+                return e.get("/echo", *self.secret, "-H", f"authorization: {scheme} {token}", *(["-H", "dpop: " + proof] if proof else []))
+            url = "https://api.example.com/echo"
+            a = ask(key.proof("GET", url, token))
+            self.assertEqual(a.status, 401)
+            self.assertIn("use_dpop_nonce", a.headers["www-authenticate"])
+            nonce = a.headers["dpop-nonce"]
+            good = key.proof("GET", url, token, nonce=nonce)
+            a = ask(good)
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"user=dpop auth= ", a.body)
+            # Seen on its way; of another key; for another place; without any; the token as a bearer's.
+            for bad in (good, thief.proof("GET", url, token, nonce=nonce), key.proof("GET", url + "/x", token, nonce=nonce), None):
+                self.assertEqual(ask(bad).status, 401)
+            self.assertEqual(ask(key.proof("GET", url, token, nonce=nonce), "Bearer").status, 401)
+        self.run_with_idp("dpop", check)
 
     def test_proxy_protocol(self):
         def check(e):

@@ -9,12 +9,12 @@ from idp import JWKS, EcKey, Idp
 from tokens import Door, introspection
 
 SENDER = T + "sallyport.filters.http.sender_constraint.v1."
-OURS, JWTS = "sallyport.filters.http.token_introspection", "envoy.filters.http.jwt_authn"
+OURS = "sallyport.filters.http.token_introspection"
 
 
 def sender(**more):
-    return {"name": "sender", "typed_config": {"@type": SENDER + "SenderConstraint", "claims": [
-        {"metadata_namespace": OURS, "key": "token"}, {"metadata_namespace": JWTS, "key": "jwt"}], **more}}
+    return {"name": "sender", "typed_config": {"@type": SENDER + "SenderConstraint", "sources": [
+        {"metadata_namespace": OURS, "key": "token"}, {"key": "jwt"}], **more}}
 
 
 def opaque(idp, **more):

@@ -14,7 +14,7 @@
 #define DESC &sallyport__filters__http__sender_constraint__v1__sender_constraint__descriptor
 #define ROUTE_DESC &sallyport__filters__http__sender_constraint__v1__sender_constraint_per_route__descriptor
 #define JWT_NS "envoy.filters.http.jwt_authn"
-#define CLAIMS "claims: [{metadata_namespace: " JWT_NS ", key: jwt}, {metadata_namespace: ours, key: token}]"
+#define SOURCES "sources: [{key: jwt}, {metadata_namespace: ours, key: token}]"
 
 /* RFC 8705 appendix A: the thumbprint of its certificate, and the same in hex. */
 #define X5T "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"
@@ -27,7 +27,7 @@ static struct sp_arena arena;
 static void begin(const char *more)
 {
     char yaml[1024];
-    snprintf(yaml, sizeof(yaml), "{" CLAIMS "%s%s}", more[0] ? ", " : "", more);
+    snprintf(yaml, sizeof(yaml), "{" SOURCES "%s%s}", more[0] ? ", " : "", more);
     c = fake_config_new(&sp_sender_constraint_ops, DESC, yaml);
     fake_stream_init(&s, "/");
 }
@@ -378,17 +378,17 @@ static void test_routes(void **state)
 static void test_config(void **state)
 {
 #define NO(yaml, words) fake_config_refused(&sp_sender_constraint_ops, DESC, "{" yaml "}", words)
-    NO("", "claims");
-    NO("claims: [{key: x}]", "metadata_namespace");
-    NO(CLAIMS ", mtls: OFF, dpop: OFF", "both mtls and dpop are OFF");
-    NO(CLAIMS ", dpop: OFF, proofs: {}", "dpop is OFF");
-    NO(CLAIMS ", proofs: {algs: [HS256, none]}", "'HS256' is none of|'none' is none of");
-    NO(CLAIMS ", proofs: {algs: []}", "algs");
-    NO(CLAIMS ", proofs: {window: 601s}", "window");
-    NO(CLAIMS ", proofs: {public_origins: ['https://a/b', 'a.example', 'http://a/?']}", "'https://a/b' is no|'a.example' is no|'http://a/?'");
-    NO(CLAIMS ", proofs: {nonces: {lifetime: 0.5s}}", "lifetime");
-    NO(CLAIMS ", proofs: {nonces: {secret: {inline_string: short}}}", "under 16 bytes");
-    NO(CLAIMS ", proofs: {replay_capacity: 10}", "replay_capacity");
+    NO("", "sources");
+    NO("sources: [{metadata_namespace: x}]", "key");
+    NO(SOURCES ", mtls: OFF, dpop: OFF", "both mtls and dpop are OFF");
+    NO(SOURCES ", dpop: OFF, proofs: {}", "dpop is OFF");
+    NO(SOURCES ", proofs: {algs: [HS256, none]}", "'HS256' is none of|'none' is none of");
+    NO(SOURCES ", proofs: {algs: []}", "algs");
+    NO(SOURCES ", proofs: {window: 601s}", "window");
+    NO(SOURCES ", proofs: {public_origins: ['https://a/b', 'a.example', 'http://a/?']}", "'https://a/b' is no|'a.example' is no|'http://a/?'");
+    NO(SOURCES ", proofs: {nonces: {lifetime: 0.5s}}", "lifetime");
+    NO(SOURCES ", proofs: {nonces: {secret: {inline_string: short}}}", "under 16 bytes");
+    NO(SOURCES ", proofs: {replay_capacity: 10}", "replay_capacity");
 }
 
 static int setup(void **state)

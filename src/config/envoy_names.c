@@ -385,7 +385,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2", NULL},
     {"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials", NULL},
     {"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter", NULL},
-    {"envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig", NULL},
+    {"envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig", "header_name=1 allow_extension_to_set_address_as_trusted=2 reject_with_status=3 "},
     {"envoy.extensions.http.original_ip_detection.xff.v3.XffConfig", "xff_num_trusted_hops=1 xff_trusted_cidrs=2 skip_xff_append=3 "},
     {"envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs", "cidrs=1 "},
     {"envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig", NULL},

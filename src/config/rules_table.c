@@ -19,6 +19,7 @@
 #define CLAIMS "sallyport.filters.http.claims_authz.v1."
 #define CLUSTER "envoy.config.cluster.v3."
 #define CORE "envoy.config.core.v3."
+#define CUSTOM_HEADER "envoy.extensions.http.original_ip_detection.custom_header.v3."
 #define ENDPOINT "envoy.config.endpoint.v3."
 #define HCM "envoy.extensions.filters.network.http_connection_manager.v3."
 #define INJECTED "envoy.extensions.http.injected_credentials.generic.v3."
@@ -275,6 +276,8 @@ static const struct sp_rule rules[] = {
     {INJECTED "Generic", "credential", SP_RULE_REQUIRED, 0, 0},
     {INJECTED "Generic", "header", SP_RULE_HEADER_NAME, 0, 0},
     {INJECTED "Generic", "header_value_prefix", SP_RULE_HEADER_VALUE, 0, 0},
+    {CUSTOM_HEADER "CustomHeaderConfig", "header_name", SP_RULE_MIN_LEN, 1, 0},
+    {CUSTOM_HEADER "CustomHeaderConfig", "header_name", SP_RULE_HEADER_NAME, 0, 0},
     {XFF "XffTrustedCidrs", "cidrs", SP_RULE_MIN_ITEMS, 1, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MIN_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MAX_LEN, 44, 0},
@@ -426,6 +429,8 @@ static const struct sp_rule rules[] = {
     {SHIELD "SignedToken", "cache_size", SP_RULE_RANGE, 0, 65536},
     {SHIELD "SignedTokenKey", "kid", SP_RULE_MIN_LEN, 1, 0},
     {SHIELD "SignedTokenKey", "key", SP_RULE_REQUIRED, 0, 0},
+    {SHIELD "TrustedProxies", "cidrs", SP_RULE_MIN_ITEMS, 1, 0},
+    {SHIELD "TrustedProxies", "cidrs", SP_RULE_MIN_LEN, 1, 0},
     {SHIELD "Via", "trusted", SP_RULE_MIN_ITEMS, 1, 0},
     {SHIELD "Via", "trusted", SP_RULE_MIN_LEN, 1, 0},
     {SHIELD "Via", "xff_hops", SP_RULE_RANGE, 1, 100},

@@ -48,6 +48,7 @@ static void config_free(void *config)
 {
     struct config *c = config;
     sp_proof_done(&c->proof);
+    sp_shield_client_done(&c->client);
     for (unsigned i = 0; i < c->n_exemptions; i++)
         sp_shield_exemption_done(&c->exemptions[i]);
     sp_arena_done_wipe(&c->arena);

@@ -3,9 +3,34 @@
 
 #include <assert.h>
 
+#include "config/doc.h"
 #include "filters/gate.h"
+#include "http/xff.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__ClientAddress ClientAddress;
+typedef Sallyport__Filters__Http__OriginShield__V1__TrustedProxies TrustedProxies;
+
+static bool trusted_init(struct sp_shield_client *c, const struct sp_filter_build *build, const TrustedProxies *msg)
+{
+    bool good = true;
+    c->trusted = sp_cidr_table_new();
+    for (size_t i = 0; i < msg->n_cidrs; i++) {
+        struct sp_cidr range;
+        const char *why = "";
+        bool parsed = sp_cidr_parse(sp_str_c(msg->cidrs[i]), &range, &why) == 0;
+        if (parsed && sp_cidr_is_wide(&range))
+            why = "too wide to be proxies only (IPv4 ranges are /8 at most here, IPv6 ranges /16)";
+        if (why[0])
+            sp_doc_err(build->doc, build->diag, msg, "cidrs", (int)i, "%s", why);
+        else
+            sp_cidr_table_add(c->trusted, &range, 0);
+        good &= !why[0];
+    }
+    sp_cidr_table_build(c->trusted);
+    if (!good)
+        sp_shield_client_done(c);
+    return good;
+}
 
 bool sp_shield_client_init(struct sp_shield_client *c, const struct sp_filter_build *build, struct sp_arena *arena,
                            const ClientAddress *msg)
@@ -31,9 +56,20 @@ bool sp_shield_client_init(struct sp_shield_client *c, const struct sp_filter_bu
     case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__CLIENT_ADDRESS__SOURCE_PEER:
         c->kind = SP_SHIELD_CLIENT_PEER;
         return true;
+    case SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__CLIENT_ADDRESS__SOURCE_XFF_TRUSTED_CIDRS:
+        c->kind = SP_SHIELD_CLIENT_CIDRS;
+        c->header = (struct sp_proof_header){SP_STR("x-forwarded-for"), SP_H_X_FORWARDED_FOR};
+        return trusted_init(c, build, msg->xff_trusted_cidrs);
     default:
         return false; /* the field rules demand one */
     }
+}
+
+void sp_shield_client_done(struct sp_shield_client *c)
+{
+    assert(c);
+    sp_cidr_table_free(c->trusted);
+    c->trusted = NULL;
 }
 
 /* CloudFront writes "2001:db8::1:443": the last colon is never part of the address. */
@@ -66,5 +102,7 @@ bool sp_shield_client_find(const struct sp_shield_client *c, const struct sp_hea
         value = sp_proof_from_right(value, c->hops);
         return value.len && sp_addr_parse(value, ret) == 0;
     }
+    if (c->kind == SP_SHIELD_CLIENT_CIDRS)
+        return sp_xff_first_untrusted(value, c->trusted, ret);
     return c->always_port ? parse_with_port(value, ret) : sp_addr_parse(value, ret) == 0;
 }

@@ -13,6 +13,7 @@ enum sp_shield_client_kind {
     SP_SHIELD_CLIENT_HEADER,
     SP_SHIELD_CLIENT_XFF,
     SP_SHIELD_CLIENT_PEER,
+    SP_SHIELD_CLIENT_CIDRS,
 };
 
 struct sp_shield_client {
@@ -20,11 +21,13 @@ struct sp_shield_client {
     struct sp_proof_header header; /* HEADER */
     bool always_port;              /* HEADER: the value ends in ":port", also behind an IPv6 address without brackets */
     unsigned hops;                 /* XFF */
+    struct sp_cidr_table *trusted; /* CIDRS */
 };
 
 /* `msg` may be NULL: NONE. False after an error. */
 bool sp_shield_client_init(struct sp_shield_client *c, const struct sp_filter_build *build, struct sp_arena *arena,
                            const Sallyport__Filters__Http__OriginShield__V1__ClientAddress *msg);
+void sp_shield_client_done(struct sp_shield_client *c);
 /* Not for NONE. False when it is absent, there twice, or no address. */
 bool sp_shield_client_find(const struct sp_shield_client *c, const struct sp_headers *h,
                            const struct sp_conn_info *conn, struct sp_addr *ret);

@@ -108,6 +108,7 @@ static bool compile(const struct ctx *x)
     struct sp_hcm *h = x->h;
     bool good = true;
     /* Where a gate proves, nobody is believed before it: then only a gate can derive CLIENT for the gates behind it. */
+    h->client.proof = h->proof_gate;
     bool derived = !h->proof_gate && sp_client_rules_derive(&h->client), proof = false;
     bool certs = x->build->tls_verifies;
     struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix",

@@ -32,7 +32,7 @@ struct sp_hcm {
     struct sp_addr local; /* of this host, for x-forwarded-for of requests over the loopback */
     uint8_t server_header; /* enum sp_server_header */
     bool generate_request_id, preserve_request_id, request_id_in_response;
-    bool append_xff, append_xfp; /* x-forwarded-for, x-forwarded-port */
+    bool append_xfp; /* x-forwarded-port */
     bool strip_any_port, strip_matching_port, strip_dot;
     bool close_on_bad;  /* a request that is refused as malformed ends an HTTP/1 connection */
     bool cert_gate;     /* a gate finds client certificates elsewhere than in the connection */

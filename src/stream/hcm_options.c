@@ -5,12 +5,18 @@
 #include <assert.h>
 #include <ifaddrs.h>
 
+#include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
 #include "route/duration.h"
 #include "stream/hcm_impl.h"
 
 typedef Envoy__Config__Core__V3__CidrRange cidr_msg;
 typedef Envoy__Extensions__Http__OriginalIpDetection__Xff__V3__XffConfig xff_msg;
+typedef Envoy__Extensions__Http__OriginalIpDetection__CustomHeader__V3__CustomHeaderConfig header_msg;
+
+#define XFF_DESC &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor
+#define HEADER_DESC &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor
+
 struct ctx {
     struct sp_hcm *h;
     const struct sp_hcm_build *build;
@@ -120,44 +126,70 @@ static struct sp_cidr_table *cidrs(struct ctx *x, const void *owner, const char 
     return t;
 }
 
-static void xff_config(struct ctx *x, const xff_msg *m)
+static void clash(struct ctx *x, const void *owner, const char *field, const char *why)
 {
-    struct sp_hcm *h = x->h;
-    if (m->xff_trusted_cidrs && m->xff_num_trusted_hops) {
-        sp_doc_err(x->build->doc, x->build->diag, m, "xff_num_trusted_hops", -1,
-                   "cannot stand beside xff_trusted_cidrs (trusted proxies are counted, or known by address)");
-        x->good = false;
-    }
-    h->client.hops = m->xff_num_trusted_hops;
-    h->append_xff = !bool_or(m->skip_xff_append, true);
+    sp_doc_err(x->build->doc, x->build->diag, owner, field, -1, "%s", why);
+    x->good = false;
+}
+
+static void xff_config(struct ctx *x, const xff_msg *m, struct sp_client_ext *e)
+{
+    if (m->xff_trusted_cidrs && m->xff_num_trusted_hops)
+        clash(x, m, "xff_num_trusted_hops",
+              "cannot stand beside xff_trusted_cidrs (trusted proxies are counted, or known by address)");
+    e->kind = m->xff_trusted_cidrs ? SP_CLIENT_XFF_CIDRS : SP_CLIENT_XFF_HOPS;
+    e->hops = m->xff_num_trusted_hops;
+    e->append = !bool_or(m->skip_xff_append, true);
     if (m->xff_trusted_cidrs)
-        h->client.trusted = cidrs(x, m->xff_trusted_cidrs, "cidrs", m->xff_trusted_cidrs->cidrs,
-                                  m->xff_trusted_cidrs->n_cidrs);
+        e->trusted = cidrs(x, m->xff_trusted_cidrs, "cidrs", m->xff_trusted_cidrs->cidrs, m->xff_trusted_cidrs->n_cidrs);
+}
+
+/* Envoy's rule for statuses that refuse. */
+static unsigned reject_status(const header_msg *m)
+{
+    unsigned code = m->reject_with_status ? (unsigned)m->reject_with_status->code : 0;
+    return code && (code < 400 || code > 599) ? 403 : code;
+}
+
+static void header_config(struct ctx *x, const header_msg *m, struct sp_client_ext *e)
+{
+    struct sp_str name = sp_arena_str(&x->h->arena, sp_str_c(m->header_name));
+    char *p = (char *)(uintptr_t)name.ptr;
+    for (size_t i = 0; i < name.len; i++)
+        p[i] = sp_ascii_lower(p[i]);
+    if (!sp_header_name_valid(name) || sp_str_eq(name, SP_STR("host")) || sp_str_eq(name, SP_STR("x-forwarded-for")))
+        clash(x, m, "header_name", "not the name of an ordinary header (XffConfig reads x-forwarded-for)");
+    *e = (struct sp_client_ext){.kind = SP_CLIENT_HEADER, .header = name, .reject = reject_status(m),
+                                .may_be_internal = m->allow_extension_to_set_address_as_trusted};
 }
 
 static void ip_detection(struct ctx *x)
 {
     static const char field[] = "original_ip_detection_extensions";
-    const struct sp_hcm_build *b = x->build;
+    struct sp_client_rules *r = &x->h->client;
     const sp_hcm_msg *msg = x->msg;
     if (!msg->n_original_ip_detection_extensions)
         return;
-    const char *clash = x->h->client.use_remote_address ? "use_remote_address"
-                        : x->h->client.hops             ? "xff_num_trusted_hops"
-                                                        : NULL;
-    const ProtobufCMessageDescriptor *type =
-        &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor;
-    const xff_msg *xff = sp_doc_any_as(b->doc, msg->original_ip_detection_extensions[0]->typed_config, type);
-    if (clash)
-        sp_doc_err(b->doc, b->diag, msg, field, -1, "cannot stand beside %s (say in one place who the client is)",
-                   clash);
-    else if (!xff || msg->n_original_ip_detection_extensions > 1)
-        sp_doc_err(b->doc, b->diag, msg, field, xff ? 1 : 0,
-                   "only one extension is run, and that has to be an XffConfig");
-    if (clash || !xff || msg->n_original_ip_detection_extensions > 1)
-        x->good = false;
-    else
-        xff_config(x, xff);
+    if (r->use_remote_address || r->hops)
+        clash(x, msg, field, r->use_remote_address
+                                 ? "cannot stand beside use_remote_address (say in one place who the client is)"
+                                 : "cannot stand beside xff_num_trusted_hops (say in one place who the client is)");
+    if (msg->n_original_ip_detection_extensions > SP_CLIENT_MAX_EXTS) {
+        clash(x, msg, field, "more than 8 of them");
+        return;
+    }
+    r->ext = sp_arena_zalloc(&x->h->arena, msg->n_original_ip_detection_extensions * sizeof(*r->ext));
+    for (size_t i = 0; i < msg->n_original_ip_detection_extensions; i++) {
+        const Google__Protobuf__Any *any = msg->original_ip_detection_extensions[i]->typed_config;
+        const xff_msg *xff = sp_doc_any_as(x->build->doc, any, XFF_DESC);
+        const header_msg *header = sp_doc_any_as(x->build->doc, any, HEADER_DESC);
+        if (xff)
+            xff_config(x, xff, &r->ext[r->n_ext++]);
+        else if (header)
+            header_config(x, header, &r->ext[r->n_ext++]);
+        else
+            clash(x, msg->original_ip_detection_extensions[i], "typed_config", "no such extension (XffConfig, CustomHeaderConfig)");
+    }
 }
 
 /* This host's first IPv4 address that is not a loopback one, as Envoy finds it. */
@@ -184,7 +216,7 @@ static void addresses(struct ctx *x)
     const sp_hcm_msg *m = x->msg;
     h->client.use_remote_address = bool_or(m->use_remote_address, false);
     h->client.hops = m->xff_num_trusted_hops;
-    h->append_xff = h->client.use_remote_address && !m->skip_xff_append;
+    h->client.append = h->client.use_remote_address && !m->skip_xff_append;
     h->append_xfp = m->append_x_forwarded_port;
     h->local = local_address();
     if (m->internal_address_config) {
@@ -267,6 +299,7 @@ bool sp_hcm_options(struct sp_hcm *h, const struct sp_hcm_build *build, const sp
 void sp_hcm_options_free(struct sp_hcm *h)
 {
     assert(h);
-    sp_cidr_table_free(h->client.trusted);
+    for (unsigned i = 0; i < h->client.n_ext; i++)
+        sp_cidr_table_free(h->client.ext[i].trusted);
     sp_cidr_table_free(h->client.internal);
 }

@@ -55,11 +55,14 @@ static const uint8_t actions[SP_H_COUNT] = {
     [SP_H_X_FORWARDED_CLIENT_CERT] = XFCC,
 };
 
-/* What a walk over the lines found: those that are needed again, NULL where there is none. */
+/* The lines that are needed again, joined if there are several. */
+enum place { XFF, XFP, XFPORT, REQUEST_ID, EXTERNAL, VIA, N_PLACES };
+
 struct found {
     unsigned referers;
     bool drop_xfcc;
-    struct sp_header *xff, *xfp, *xfport, *request_id, *external, *via;
+    struct sp_header *line[N_PLACES]; /* NULL where there is none */
+    size_t room[N_PLACES];            /* at the value's own bytes, once several were joined; else 0 */
 };
 
 static bool valid_absolute(struct sp_str rest)
@@ -83,23 +86,23 @@ bool sp_referer_valid(struct sp_str value)
     return value.len && sp_str_chr(value, '#') < 0 && (colon < 0 || (slash >= 0 && slash < colon));
 }
 
-static struct sp_header **place_of(struct found *f, uint8_t id)
+static enum place place_of(uint8_t id)
 {
     switch (id) {
     case SP_H_X_FORWARDED_FOR:
-        return &f->xff;
+        return XFF;
     case SP_H_X_FORWARDED_PROTO:
-        return &f->xfp;
+        return XFP;
     case SP_H_X_FORWARDED_PORT:
-        return &f->xfport;
+        return XFPORT;
     case SP_H_X_REQUEST_ID:
-        return &f->request_id;
+        return REQUEST_ID;
     case SP_H_X_ENVOY_EXTERNAL_ADDRESS:
-        return &f->external;
+        return EXTERNAL;
     case SP_H_VIA:
-        return &f->via;
+        return VIA;
     default:
-        return NULL;
+        return N_PLACES;
     }
 }
 
@@ -109,15 +112,14 @@ static struct sp_header **place_of(struct found *f, uint8_t id)
  */
 static bool forges(struct sp_str name)
 {
-    struct found none;
     enum sp_header_id id = sp_header_id_alike(name);
     enum action action = (enum action)actions[id];
-    return id != SP_H_OTHER && (id == SP_H_CONTENT_LENGTH || id == SP_H_X_ORIGIN_VERIFY || place_of(&none, id) ||
+    return id != SP_H_OTHER && (id == SP_H_CONTENT_LENGTH || id == SP_H_X_ORIGIN_VERIFY || place_of(id) != N_PLACES ||
                                 (action != KEEP && action != REFERER && action != EXPECT));
 }
 
 /* True: the line goes. */
-static bool drops(const struct sp_header *line, const struct sp_client *client, bool stranger, struct found *f)
+static bool drops(const struct sp_header *line, const struct sp_client *client, struct found *f)
 {
     switch ((enum action)actions[line->id]) {
     case KEEP:
@@ -129,7 +131,7 @@ static bool drops(const struct sp_header *line, const struct sp_client *client, 
     case EDGE:
         return client->edge;
     case STRANGER:
-        return stranger;
+        return client->stranger;
     case REFERER:
         return f->referers++ || !sp_referer_valid(line->value);
     case EXPECT:
@@ -152,26 +154,48 @@ static struct sp_str joined(struct sp_arena *arena, struct sp_str a, struct sp_s
     return sp_str_n(out, (size_t)(p - out));
 }
 
+/* Joins in place, in room that doubles: a head of very many such lines costs what its bytes cost, no more. */
+static void join(struct sp_arena *arena, struct sp_str *to, size_t *room, struct sp_str more)
+{
+    if (!to->len) {
+        *to = more;
+        return;
+    }
+    size_t need = to->len + 1 + more.len;
+    if (need > *room) {
+        char *copy = sp_arena_alloc(arena, 2 * need);
+        memcpy(copy, to->ptr, to->len);
+        to->ptr = copy;
+        *room = 2 * need;
+    }
+    char *p = (char *)(uintptr_t)to->ptr + to->len;
+    *p++ = ',';
+    if (more.len)
+        memcpy(p, more.ptr, more.len);
+    to->len = need;
+}
+
 /* Several lines of such a name become one, as Envoy has it. True: the line was taken into the first one. */
 static bool note(struct sp_headers *h, struct sp_header *line, struct found *f)
 {
-    struct sp_header **place = place_of(f, line->id);
-    if (!place)
+    enum place place = place_of(line->id);
+    if (place == N_PLACES)
         return false;
-    if (*place)
-        (*place)->value = joined(h->arena, (*place)->value, SP_STR(","), line->value);
-    else
-        *place = line;
-    return *place != line;
+    if (!f->line[place]) {
+        f->line[place] = line;
+        return false;
+    }
+    join(h->arena, &f->line[place]->value, &f->room[place], line->value);
+    return true;
 }
 
 /* The lines that were found stay where they are until all is done: room is made for what will be added. */
-static void walk(struct sp_headers *h, const struct sp_client *client, bool stranger, struct found *f)
+static void walk(struct sp_headers *h, const struct sp_client *client, struct found *f)
 {
     sp_headers_reserve(h, SP_SANITIZE_ADDS);
     unsigned to = 0;
     for (unsigned i = 0; i < h->n; i++) {
-        if (actions[h->v[i].id] ? drops(&h->v[i], client, stranger, f) : !h->v[i].id && forges(h->v[i].name))
+        if (actions[h->v[i].id] ? drops(&h->v[i], client, f) : !h->v[i].id && forges(h->v[i].name))
             continue;
         if (to != i)
             h->v[to] = h->v[i];
@@ -280,23 +304,23 @@ static void via(const struct sp_hcm *hcm, struct sp_header *line, struct sp_head
 }
 
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
-                         bool stranger, struct sp_headers *h)
+                         struct sp_headers *h)
 {
     assert(hcm && info && client && h);
     struct found f = {.drop_xfcc = sp_xfcc_drops(&hcm->xfcc, info)};
-    walk(h, client, stranger, &f);
-    if (hcm->append_xff || stranger)
-        append_xff(hcm, &info->conn->peer, f.xff, h);
-    forwarded_proto(info->conn, client, f.xfp, h);
+    walk(h, client, &f);
+    if (client->append || client->stranger)
+        append_xff(hcm, &info->conn->peer, f.line[XFF], h);
+    forwarded_proto(info->conn, client, f.line[XFP], h);
     if (hcm->append_xfp)
-        forwarded_port(info->conn, client, f.xfport, h);
+        forwarded_port(info->conn, client, f.line[XFPORT], h);
     if (client->internal)
         sp_headers_add_id(h, SP_H_X_ENVOY_INTERNAL, SP_STR("true"));
     if (client->edge && is_ip(&client->addr))
-        put(h, SP_H_X_ENVOY_EXTERNAL_ADDRESS, f.external, address_text(&client->addr, h->arena));
-    request_id(hcm, info, client, f.request_id, h);
+        put(h, SP_H_X_ENVOY_EXTERNAL_ADDRESS, f.line[EXTERNAL], address_text(&client->addr, h->arena));
+    request_id(hcm, info, client, f.line[REQUEST_ID], h);
     if (hcm->via.len)
-        via(hcm, f.via, h);
+        via(hcm, f.line[VIA], h);
     if (f.referers > 1) /* which of them is meant, nobody knows */
         sp_headers_remove_id(h, SP_H_REFERER);
     if (!client->internal)

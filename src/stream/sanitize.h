@@ -12,9 +12,9 @@
 
 enum { SP_SANITIZE_ADDS = 8 }; /* lines that may be added */
 
-/* `stranger`: `client` is from sp_client_stranger. Sets info->request_id. */
+/* Sets info->request_id. */
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
-                         bool stranger, struct sp_headers *h);
+                         struct sp_headers *h);
 /* A version 4 UUID as text, 36 bytes, in the arena. */
 struct sp_str sp_request_id_new(struct sp_arena *arena);
 /* May be passed on as a Referer: a URL without fragment and user, or a relative one (RFC 9110 section 10.1.3). */

@@ -74,7 +74,7 @@ static void derive_client(struct sp_stream *s, const struct sp_headers *h)
 {
     if (s->hcm->proof_gate)
         return;
-    sp_client_find(&s->hcm->client, &s->info.conn->peer, sp_client_xff(h), &s->client);
+    sp_client_find(&s->hcm->client, &s->info.conn->peer, h, &s->client);
     s->info.client = s->client.addr;
     s->info.client_derived = s->client.derived;
     s->info.client_failed = s->client.failed;

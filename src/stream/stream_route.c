@@ -54,13 +54,13 @@ static void settle_client(struct sp_stream *s, struct sp_headers *h)
     else if (hcm->proof_gate && by_gate)
         sp_client_proven(&hcm->client, &info->client, &s->client);
     else if (hcm->proof_gate)
-        sp_client_find(&hcm->client, &info->conn->peer, sp_client_xff(h), &s->client);
+        sp_client_find(&hcm->client, &info->conn->peer, h, &s->client);
     if (stranger || (hcm->proof_gate && !by_gate)) {
         info->client = s->client.addr;
         info->client_derived = s->client.derived;
         info->client_failed = s->client.failed;
     }
-    sp_sanitize_request(hcm, info, &s->client, stranger, h);
+    sp_sanitize_request(hcm, info, &s->client, h);
 }
 
 /* VirtualHost.require_tls. True: it was answered. */
@@ -134,6 +134,8 @@ bool sp_stream_on_route(struct sp_chain *c)
     if (!s->gates_passed) {
         s->gates_passed = true;
         settle_client(s, h);
+        if (s->client.reject)
+            return answer(s, s->client.reject, SP_STR("rejecting_because_detection_failed"), 0);
         if (sp_str_eq(h->method, SP_STR("CONNECT")))
             return refuse_upgrade(s);
         if (s->path_redirect)

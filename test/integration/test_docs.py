@@ -40,7 +40,7 @@ ISSUER = '''transport_socket:
 '''
 # What the connection manager, a filter chain, a listener and a cluster are made of, for a block that begins with it.
 MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
-           "http2_protocol_options", "local_reply_config", "normalize_path")
+           "http2_protocol_options", "local_reply_config", "normalize_path", "original_ip_detection_extensions")
 CHAIN = ("transport_socket", "filter_chain_match")
 TABLE = ("request_headers_to_add",)
 LISTENER = ("filter_chains", "listener_filters")
@@ -70,8 +70,9 @@ def config(manager="", chain="", listener="", of_cluster=""):
         manager = f"{before}http_filters:\n{rest[:at]}{ROUTER}{rest[at:]}"
     if "route_config:" not in manager:
         manager += ROUTES
+    hcm = HCM.replace("    use_remote_address: true\n", "") if "original_ip_detection" in manager else HCM
     if "filter_chains:" not in listener:
-        listener += "filter_chains:\n- " + indent(chain + "filters:\n" + HCM + indent(manager, 4), 2)[2:]
+        listener += "filter_chains:\n- " + indent(chain + "filters:\n" + hcm + indent(manager, 4), 2)[2:]
     return ("static_resources:\n  listeners:\n  - name: door\n"
             "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) +
             "  secrets: [{name: origin, generic_secret: {secret: {filename: /etc/sallyport/origin-credential}}}]\n  clusters:\n" +

@@ -9,7 +9,7 @@ import urllib.request
 import proxied
 import test_envoy
 from echo import Echo
-from harness import Sallyport, cluster, config, free_port, listener, route_to
+from harness import Sallyport, cluster, config, free_port, listener, log_lines, route_to
 from test_accept import proxy_protocol
 
 

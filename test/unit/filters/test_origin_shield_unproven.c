@@ -330,6 +330,56 @@ static void test_cloudfront_viewer_address(void **state)
     finish();
 }
 
+/* What the CDNs call it, and how they write it. */
+static void test_client_of_each_cdn(void **state)
+{
+    static const struct { const char *header, *value, *client; } cdns[] = {
+        {"True-Client-IP", "203.0.113.1", "203.0.113.1"},       {"True-Client-IP", "2001:db8::5", "2001:db8::5"},
+        {"X-Azure-SocketIP", "203.0.113.1", "203.0.113.1"},     {"X-Azure-SocketIP", "2001:db8::5", "2001:db8::5"},
+        {"CF-Connecting-IP", "2001:DB8::5", "2001:db8::5"},     {"Fastly-Client-IP", "203.0.113.1", "203.0.113.1"},
+        {"CloudFront-Viewer-Address", "2001:db8::5:1", "2001:db8::5"},
+    };
+    for (unsigned i = 0; i < SP_ARRAY_LEN(cdns); i++) {
+        char yaml[400], lower[64];
+        snprintf(yaml, sizeof(yaml), PROOF "client_address: {header: %s}", cdns[i].header);
+        for (unsigned k = 0; k <= strlen(cdns[i].header); k++)
+            lower[k] = sp_ascii_lower(cdns[i].header[k]);
+        begin(yaml);
+        next(true);
+        fake_header(&s, lower, cdns[i].value);
+        derived(true, cdns[i].client);
+        next(false); /* nobody vouched: it is not believed, and does not get on */
+        fake_header(&s, lower, cdns[i].value);
+        assert_int_equal(fake_decode(&s, c), SP_STOP);
+        assert_false(s.info.client_derived);
+        assert_null(fake_request_header(&s, lower));
+        finish();
+    }
+}
+
+static void test_client_xff_cidrs(void **state)
+{
+    begin(PROOF "client_address: {xff_trusted_cidrs: {cidrs: [198.51.100.0/24, 10.0.0.0/8]}}");
+    assert_true((OPS)->derives_client(c->config));
+    static const char *const good[][2] = {{"6.6.6.6, 203.0.113.1, 198.51.100.1", "203.0.113.1"},
+        {"6.6.6.6, 203.0.113.1, 10.1.1.1 , 198.51.100.1", "203.0.113.1"}, {"203.0.113.1", "203.0.113.1"},
+        {"2001:db8::5,198.51.100.1", "2001:db8::5"}, {"198.51.100.2, 198.51.100.1", "198.51.100.2"}};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(good); i++) {
+        next(true);
+        fake_header(&s, "x-forwarded-for", good[i][0]);
+        derived(true, good[i][1]);
+    }
+    static const char *const bad[] = {"", "6.6.6.6, x, 198.51.100.1", "6.6.6.6,,198.51.100.1", "203.0.113.1:80"};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(bad); i++) {
+        next(true);
+        fake_header(&s, "x-forwarded-for", bad[i]);
+        derived(false, "192.0.2.1");
+    }
+    next(true);
+    derived(false, "192.0.2.1");
+    finish();
+}
+
 static void test_client_xff(void **state)
 {
     begin(PROOF "client_address: {xff_trusted_hops: 2}");
@@ -438,6 +488,8 @@ int main(void)
         cmocka_unit_test(test_client_header),
         cmocka_unit_test(test_cloudfront_viewer_address),
         cmocka_unit_test(test_client_xff),
+        cmocka_unit_test(test_client_of_each_cdn),
+        cmocka_unit_test(test_client_xff_cidrs),
         cmocka_unit_test(test_client_peer),
         cmocka_unit_test(test_no_client_address),
         cmocka_unit_test(test_client_needs_a_customer),

@@ -135,7 +135,7 @@ static void test_chain_by_destination(void **state)
 static void test_silence(void **state)
 {
     struct world *w = *state;
-    serve(w, FILTERS(PROXY_FILTER) "\nlistener_filters_timeout: 0.05s" CHAIN);
+    serve(w, FILTERS(PROXY_FILTER) "\nlistener_filters_timeout: 0.3s" CHAIN);
     int mute = dial(w, NULL), slow = dial(w, NULL);
     for (unsigned i = 0; i < 4; i++) {
         loop_wait(w->l, 10);

@@ -197,6 +197,12 @@ static void test_other_refusals(void **state)
     snprintf(yaml, sizeof(yaml), "%s    xff_trusted_cidrs: {cidrs: [{address_prefix: 10.0.0.1, prefix_len: 8}]}\n",
              xff);
     refused(yaml, NULL, NULL, "cidrs[0]: 10.0.0.1/8: ");
+    static const char header[] = "original_ip_detection_extensions:\n- name: x\n  typed_config:\n    \"@type\": type.googleapis.com/"
+                                 "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig\n";
+    snprintf(yaml, sizeof(yaml), "%s    header_name: X-Forwarded-For\n", header);
+    refused(yaml, NULL, NULL, "header_name: not the name of an ordinary header");
+    snprintf(yaml, sizeof(yaml), "use_remote_address: true\n%s    header_name: x-client\n", header);
+    refused(yaml, NULL, NULL, "original_ip_detection_extensions: cannot stand beside use_remote_address");
     refused("internal_address_config: {cidr_ranges: [{address_prefix: x, prefix_len: 8}]}\n", NULL, NULL,
             "cidr_ranges[0]: x/8: ");
     refused("strip_any_host_port: true\nstrip_matching_host_port: true\n", NULL, NULL,
@@ -220,9 +226,10 @@ static void test_trusted_cidrs_compile(void **state)
                                 "internal_address_config: {unix_sockets: true, cidr_ranges: [{address_prefix: \"::1\", "
                                 "prefix_len: 128}]}\n",
                                 NULL, NULL);
-    assert_non_null(w->hcm->client.trusted);
+    assert_int_equal(w->hcm->client.n_ext, 1);
+    assert_non_null(w->hcm->client.ext[0].trusted);
     assert_non_null(w->hcm->client.internal);
-    assert_true(w->hcm->client.internal_unix && w->hcm->append_xff);
+    assert_true(w->hcm->client.internal_unix && w->hcm->client.ext[0].append);
     world_free(w);
 }
 

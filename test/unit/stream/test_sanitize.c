@@ -385,11 +385,81 @@ static void test_trusted_cidrs(void **state)
     EXPECT("x-envoy-external-address", "1.1.1.1");
     EXPECT("x-envoy-original-path", "-");
     sp_addr_parse(SP_STR("198.51.100.9:5"), &w->conn.peer);
-    request("x-forwarded-for: 1.1.1.1\nx-forwarded-proto: https\n");
+    request(FORWARDED "x-envoy-retry-on: 5xx\n");
     assert_string_equal(client(), "198.51.100.9");
+    EXPECT("x-forwarded-for", "198.51.100.9");
     EXPECT("x-forwarded-proto", "http");
+    EXPECT("x-forwarded-host", "-");
+    EXPECT("x-forwarded-port", "-");
+    EXPECT("forwarded", "-");
+    EXPECT("x-envoy-original-path", "-");
+    EXPECT("x-envoy-retry-on", "-");
     EXPECT("x-envoy-external-address", "198.51.100.9");
+    assert_int_equal(strlen(routed(e, "x-request-id")), 36);
     stop();
+}
+
+#define CUSTOM_HEADER(more) \
+    "original_ip_detection_extensions:\n- name: x\n  typed_config:\n    \"@type\": " \
+    "type.googleapis.com/envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig\n" \
+    "    header_name: X-Client\n" more
+
+static void test_custom_header(void **state)
+{
+    start(CUSTOM_HEADER(""), NULL);
+    request(FORWARDED "x-client: 203.0.113.9\n");
+    assert_string_equal(client(), "203.0.113.9");
+    EXPECT("x-envoy-external-address", "203.0.113.9");
+    EXPECT("x-envoy-original-path", "-"); /* it is an edge */
+    EXPECT("x-forwarded-proto", "http");  /* and nobody is proven */
+    EXPECT("x-forwarded-for", "1.1.1.1"); /* as Envoy: neither read nor written */
+    request("x-client: nobody\n");
+    assert_string_equal(client(), "192.0.2.5");
+    assert_true(info_of(e)->client_failed);
+    stop();
+    start(CUSTOM_HEADER("    reject_with_status: {code: Unauthorized}\n"), NULL);
+    request("x-client: nobody\n");
+    assert_int_equal(e->head->status, 401);
+    assert_string_equal(details(e), "rejecting_because_detection_failed");
+    over(e, SP_ABORT_NONE);
+    e = NULL;
+    request("x-client: 203.0.113.9\n");
+    EXPECT("x-envoy-external-address", "203.0.113.9");
+    stop();
+    start(CUSTOM_HEADER("    reject_with_status: {code: Forbidden}\n"), SHIELD_FILTER ROUTER_FILTER);
+    request("x-client: 203.0.113.9\n"); /* a stranger is not believed, and not told what is missing either */
+    assert_string_equal(client(), "192.0.2.5");
+    EXPECT("x-envoy-external-address", "192.0.2.5");
+    done();
+    fake_decode[SHIELD] = proves;
+    request("x-client: 203.0.113.9\nx-forwarded-proto: https\n");
+    assert_string_equal(client(), "203.0.113.9");
+    EXPECT("x-forwarded-proto", "https");
+    stop();
+}
+
+/* Very many lines cost what their bytes cost: joined one by one they would be copied gigabytes. */
+static void test_very_many_lines(void **state)
+{
+    enum { LINES = 60000 };
+    struct sp_arena arena;
+    struct sp_headers h;
+    start("use_remote_address: true\nvia: door\n", NULL);
+    sp_arena_init(&arena);
+    sp_headers_init(&h, &arena);
+    h.scheme = SP_STR("http");
+    for (unsigned i = 0; i < LINES; i++)
+        sp_headers_add_id(&h, i & 1 ? SP_H_VIA : SP_H_X_FORWARDED_FOR, SP_STR("203.0.113.10"));
+    struct sp_client edge = {.edge = true, .append = true, .addr = w->conn.peer};
+    struct sp_stream_info info = {.conn = &w->conn};
+    uint64_t begin = uv_hrtime();
+    sp_sanitize_request(w->hcm, &info, &edge, &h);
+    assert_true(uv_hrtime() - begin < 2 * SP_NS_PER_S);
+    assert_int_equal(sp_headers_get_id(&h, SP_H_X_FORWARDED_FOR).len, LINES / 2 * 13 + 9);
+    assert_int_equal(sp_headers_get_id(&h, SP_H_VIA).len, LINES / 2 * 13 - 1 + 6);
+    assert_int_equal(sp_headers_count(&h, SP_STR("via")), 1);
+    sp_arena_done(&arena);
+    world_free(w);
 }
 
 /* What an origin that makes variables of names would take for a header of ours. */
@@ -424,6 +494,8 @@ int main(void)
         cmocka_unit_test(test_proven),
         cmocka_unit_test(test_gates_see_client),
         cmocka_unit_test(test_trusted_cidrs),
+        cmocka_unit_test(test_custom_header),
+        cmocka_unit_test(test_very_many_lines),
         cmocka_unit_test(test_underscores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,17 @@ static void remove_header(const struct sp_proof_header *header, struct sp_header
     sp_headers_remove_alike(h, header->name);
 }
 
+/* What looks alike to CGI goes even where the good one stays. */
+static void hide_token(const struct token_header *t, struct sp_headers *h, uint32_t good_tokens)
+{
+    struct sp_str good = t->keep & good_tokens ? sp_headers_get(h, t->header.name) : SP_STR_NULL;
+    remove_header(&t->header, h);
+    if (!good.ptr)
+        return;
+    sp_headers_add(h, t->header.name, good);
+    sp_headers_find(h, t->header.name, NULL)->never_index = true;
+}
+
 static void hide_secrets(const struct config *c, struct sp_headers *h, uint32_t good_tokens)
 {
     for (unsigned i = 0; i < c->n_strip; i++)
@@ -202,8 +213,7 @@ static void hide_secrets(const struct config *c, struct sp_headers *h, uint32_t 
         for (struct sp_header *at = NULL; (at = sp_headers_find(h, c->keep[i].name, at));)
             at->never_index = true;
     for (unsigned i = 0; i < c->n_tokens; i++)
-        if (!(c->tokens[i].keep & good_tokens))
-            remove_header(&c->tokens[i].header, h);
+        hide_token(&c->tokens[i], h, good_tokens);
     for (unsigned i = 0; c->asks_g2o && i < SP_ARRAY_LEN(sp_proof_g2o_headers); i++)
         remove_header(&sp_proof_g2o_headers[i], h);
 }

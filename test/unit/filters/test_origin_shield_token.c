@@ -217,8 +217,11 @@ static void test_keep(void **state)
 {
     begin("cf-access-jwt-assertion", CF ", keep: true");
     carry(T_CF);
+    fake_header(&s, "cf_access_jwt_assertion", T_CF_FORGED); /* the same to CGI */
     passes();
     assert_string_equal(fake_request_header(&s, header), T_CF);
+    assert_null(fake_request_header(&s, "cf_access_jwt_assertion"));
+    assert_true(sp_headers_find(&s.request, sp_str_c(header), NULL)->never_index);
     carry(T_CF_FORGED);
     refused_for("signed_token");
     finish();

@@ -166,6 +166,9 @@ static unsigned check_token(const struct sp_proof *p, struct sp_proof_request *r
     return 1u << (result == SP_TOKEN_TIME ? (unsigned)SP_FAULT_TOKEN_TIME : (unsigned)SP_PROOF_SIGNED_TOKEN);
 }
 
+/* Of a leaf that was left out, since all depends on another one that failed. */
+#define NOT_ASKED (1u << 31)
+
 /* The faults, 0 when it holds. */
 static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
 {
@@ -184,9 +187,9 @@ static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
         holds = check_value(p, r);
         break;
     case SP_PROOF_AKAMAI_G2O:
-        return check_g2o(p, r);
+        return r->hopeless ? NOT_ASKED : check_g2o(p, r);
     case SP_PROOF_SIGNED_TOKEN:
-        return check_token(p, r);
+        return r->hopeless ? NOT_ASKED : check_token(p, r);
     default:
         break;
     }
@@ -195,18 +198,35 @@ static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
 
 static unsigned check(const struct sp_proof *p, struct sp_proof_request *r);
 
+/*
+ * What the connection itself is decides first: a stranger gets no signature verified, and uses up nobody's. He knows his own
+ * address and certificate, so that the time tells him nothing.
+ */
+static bool is_strangers(const struct sp_proof *p, struct sp_proof_request *r)
+{
+    for (unsigned i = 0; i < p->set.n; i++) {
+        enum sp_proof_kind kind = p->set.v[i].kind;
+        if ((kind == SP_PROOF_PEER_ADDRESS || kind == SP_PROOF_CLIENT_CERTIFICATE) && check_leaf(&p->set.v[i], r))
+            return true;
+    }
+    return false;
+}
+
 /* Blames the first that fails of all, and every one of any. */
 static unsigned check_set(const struct sp_proof *p, struct sp_proof_request *r)
 {
     unsigned first = 0, every = 0;
-    bool any = false;
+    bool any = false, hopeless = r->hopeless;
+    if (p->kind == SP_PROOF_ALL_OF && p->set.costly)
+        r->hopeless |= is_strangers(p, r);
     for (unsigned i = 0; i < p->set.n; i++) {
         unsigned faults = check(&p->set.v[i], r);
-        if (!first)
-            first = faults;
+        if (!first || first == NOT_ASKED)
+            first = faults ? faults : first;
         every |= faults;
         any |= !faults;
     }
+    r->hopeless = hopeless;
     assert(p->set.n > 0);
     return p->kind == SP_PROOF_ALL_OF ? first : any ? 0 : every;
 }
@@ -220,8 +240,10 @@ bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r)
 {
     assert(p && r && r->h && r->info && r->arena && r->turn);
     r->good_tokens = 0;
-    r->failed = check(p, r);
-    return r->failed == 0;
+    r->hopeless = false;
+    unsigned faults = check(p, r);
+    r->failed = faults & ~NOT_ASKED;
+    return faults == 0;
 }
 
 /* What a proof is bound to in every way in which it can hold; who names the customer names his profile as well. */

@@ -3,8 +3,8 @@
  * The proofs of origin_shield (sallyport.filters.http.origin_shield.v1.Proof) as a tree.  Compiled once into the arena
  * of the shield's config, which holds secrets and is wiped with it; immutable, any thread.
  *
- * A check visits the whole tree: nothing is cut short, so that its time tells neither which proof nor which secret it
- * was that failed.
+ * A check visits the whole tree and compares every secret, so that its time tells neither which proof nor which secret it
+ * was that failed.  Only signatures are left out where the peer's own address or certificate has failed already.
  */
 #ifndef SP_FILTERS_ORIGIN_SHIELD_PROOF_H
 #define SP_FILTERS_ORIGIN_SHIELD_PROOF_H
@@ -52,6 +52,7 @@ struct sp_proof {
             struct sp_proof *v;
             unsigned n;
             Sallyport__Filters__Http__OriginShield__V1__Cdn cdn; /* of a preset, or 0 */
+            bool costly; /* something below verifies signatures */
         } set;
         struct {
             struct sp_proof_header header;
@@ -94,6 +95,7 @@ struct sp_proof_request {
     int64_t now;            /* Unix seconds */
     unsigned worker;
     unsigned failed;        /* set by the check: a bit 1 << fault for each to blame; 0 when it holds */
+    bool hopeless;          /* the check's own: what is asked now does not decide any more */
     uint32_t good_tokens;   /* set by the check: a bit for each token that is good by itself, whatever the rest says */
 };
 

@@ -222,8 +222,12 @@ static bool set_init(const struct builder *b, const ProofSet *msg, struct sp_pro
     }
     bool good = true;
     p->set.v = sp_arena_zalloc(b->arena, msg->n_proofs * sizeof(*p->set.v));
-    for (size_t i = 0; i < msg->n_proofs; i++)
-        good &= proof_init(b, msg->proofs[i], &p->set.v[p->set.n++]);
+    for (size_t i = 0; i < msg->n_proofs; i++) {
+        struct sp_proof *child = &p->set.v[p->set.n++];
+        good &= proof_init(b, msg->proofs[i], child);
+        p->set.costly |= child->kind == SP_PROOF_AKAMAI_G2O || child->kind == SP_PROOF_SIGNED_TOKEN ||
+                         (child->kind >= SP_PROOF_N_LEAVES && child->set.costly);
+    }
     return good;
 }
 

@@ -237,6 +237,41 @@ static void test_replay(void **state)
     finish();
 }
 
+/* A signature that was caught is not used up by whoever has it: he does not come from the CDN. */
+static void test_strangers_use_nothing_up(void **state)
+{
+    static const char *const proofs[] = {
+        "proof: {all_of: {proofs: [{peer_address: {cidrs: [198.51.100.0/24]}}, {akamai_g2o: {" KEYS "}}]}}",
+        "proof: {all_of: {proofs: [{akamai_g2o: {" KEYS "}}, {peer_address: {cidrs: [198.51.100.0/24]}}]}}",
+        "proof: {all_of: {proofs: [{any_of: {proofs: [{all_of: {proofs: [{akamai_g2o: {" KEYS "}}]}}, {header_value: {name: x, values: [v]}}]}}, "
+        "{peer_address: {cidrs: [198.51.100.0/24]}}]}}",
+    };
+    for (unsigned i = 0; i < SP_ARRAY_LEN(proofs); i++) {
+        c = fake_config_new(OPS, DESC, proofs[i]);
+        fake_stream_init(&s, "/");
+        const char *data = data_at(5, NOW, "n1"), *good = sign(5, KEY, data, "/");
+        for (unsigned n = 0; n < 3; n++) {
+            carry("/", data, good);
+            refused(i < 2 ? "peer_address" : "header_value");
+        }
+        carry("/", data, good);
+        fake_address(&s, "198.51.100.7");
+        passes();
+        carry("/", data, good);
+        fake_address(&s, "198.51.100.7");
+        refused(i < 2 ? "akamai_g2o_replay" : "header_value,akamai_g2o_replay");
+        finish();
+    }
+    /* Another way in is asked all the same. */
+    c = fake_config_new(OPS, DESC, "proof: {any_of: {proofs: [{all_of: {proofs: [{peer_address: {cidrs: [198.51.100.0/24]}}, "
+                        "{header_value: {name: x, values: [v]}}]}}, {akamai_g2o: {" KEYS "}}]}}");
+    fake_stream_init(&s, "/");
+    const char *data = data_at(5, NOW, "n1");
+    carry("/", data, sign(5, KEY, data, "/"));
+    passes();
+    finish();
+}
+
 /* When no more can be remembered, nobody can tell a replay: refused. */
 static void test_replay_set_is_full(void **state)
 {
@@ -328,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_time_window),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_strangers_use_nothing_up),
         cmocka_unit_test(test_replay_set_is_full),
         cmocka_unit_test(test_path_alone),
         cmocka_unit_test(test_shadow),

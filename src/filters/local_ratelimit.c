@@ -125,6 +125,7 @@ static struct sp_format_input input(const struct sp_filter *f)
 static enum sp_status pass(struct filter *f, struct sp_headers *h)
 {
     sp_filter_set_metadata(&f->base, ns, SP_STR("not_enforced"), SP_STR("true"));
+    sp_filter_note_shadow(&f->base, SP_STR("local_rate_limited"));
     if (f->used->headers) {
         const struct sp_format_input in = input(&f->base);
         sp_header_ops_request(f->used->headers, h, &in);

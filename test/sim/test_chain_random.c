@@ -95,6 +95,36 @@ static void continue_one(struct fix *x)
         sp_filter_continue(fix_filter(x, i), dir);
 }
 
+static void refusal_hook(struct fix *x, struct sp_filter *f, enum event e)
+{
+    if (rnd(20) == 0 && x->slots[f->index].staging.staged)
+        sp_filter_reply_text(f, 401, SP_STR("in a callback"), SP_STR("denied"));
+}
+
+/* Some filters are on trial: whatever they answer, and whenever, all has to arrive. */
+static void stage_some(struct fix *x)
+{
+    for (unsigned i = x->plan.n_gates; i + 1 < x->plan.n; i++) {
+        x->slots[i].staging.staged = x->slots[i].staging.shadow = rnd(2);
+        x->s[i].hook = refusal_hook;
+    }
+}
+
+/* A filter on trial has nothing to say before it has seen the request. */
+static void reply_one(struct fix *x, const struct sp_reply *reply)
+{
+    unsigned i = rnd(x->plan.n);
+    if (!x->slots[i].staging.staged || x->s[i].phase[0])
+        sp_filter_reply(fix_filter(x, i), reply);
+}
+
+static void refuse_one(struct fix *x)
+{
+    unsigned i = rnd(x->plan.n);
+    if (x->slots[i].staging.staged && x->s[i].phase[0])
+        sp_filter_reply_text(fix_filter(x, i), 403, SP_STR("between callbacks"), SP_STR("denied"));
+}
+
 static void expect_body(struct sp_buf *b, unsigned n, char first)
 {
     assert_int_equal(b->len, n);
@@ -110,6 +140,8 @@ static void run_calm(unsigned round)
     struct fix *x = fix_new(n, rnd(n), 10000);
     x->quiet = true;
     random_scripts(x, round % 5);
+    if (round % 2)
+        stage_some(x);
     struct half req = {.trailers = rnd(2)}, resp = {.trailers = rnd(2)};
     fix_start(x);
     for (unsigned i = 0; i < 20000 && !x->client_end; i++) {
@@ -117,6 +149,8 @@ static void run_calm(unsigned round)
             request_step(x, &req);
         else if (req.end && x->upstream_end && rnd(2))
             response_step(x, &resp);
+        else if (rnd(8) == 0)
+            refuse_one(x);
         else
             continue_one(x);
     }
@@ -137,10 +171,10 @@ static void interfere(struct fix *x)
         }
         break;
     case 1:
-        sp_filter_reply_text(fix_filter(x, rnd(x->plan.n)), 403, SP_STR("no"), SP_STR("denied"));
+        reply_one(x, &(struct sp_reply){.status = 403, .details = SP_STR("denied")});
         break;
     case 2:
-        sp_filter_reply(fix_filter(x, rnd(x->plan.n)), &(struct sp_reply){.reset = true});
+        reply_one(x, &(struct sp_reply){.reset = true});
         break;
     case 3:
         fix_resp_abort(x, SP_ABORT_CLOSED);
@@ -173,6 +207,8 @@ static void run_rough(unsigned round)
     struct fix *x = fix_new(n, rnd(n), 1 + rnd(20));
     x->quiet = true;
     random_scripts(x, round % 7);
+    if (round % 2)
+        stage_some(x);
     for (unsigned i = 0; i < n; i++)
         x->s[i].hook = reply_hook;
     struct half req = {.trailers = rnd(2)}, resp = {.trailers = rnd(2)};
@@ -223,9 +259,12 @@ static void test_rough(void **state)
 
 int main(void)
 {
+    sp_stats_init(1); /* refusals that are let pass are counted */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calm),
         cmocka_unit_test(test_rough),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    sp_stats_done();
+    return failed;
 }

@@ -137,11 +137,10 @@ static void stats_init(const struct sp_filter_build *build, const struct config 
 {
     struct sp_str prefix = c->prefix[shadow], allowed = shadow ? SP_STR("shadow_allowed") : SP_STR("allowed"),
                   denied = shadow ? SP_STR("shadow_denied") : SP_STR("denied");
-    struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("rbac"), NULL, SP_STR_NULL);
     while (sp_str_ends(prefix, SP_STR(".")))
         prefix.len--;
-    if (prefix.len)
-        scope = sp_stats_scope(scope, prefix, NULL, SP_STR_NULL);
+    struct sp_stats_scope *scope =
+        sp_stats_scope(build->scope, SP_STR("rbac"), prefix.len ? "envoy_rbac_http_prefix" : NULL, prefix);
     e->allowed = sp_stats_counter(scope, allowed);
     e->denied = sp_stats_counter(scope, denied);
     for (size_t i = 0; c->track && i < e->n; i++) {

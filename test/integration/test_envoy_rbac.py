@@ -65,6 +65,13 @@ def logged(conf, path):
     return conf
 
 
+def prometheus(subject):
+    """Lines about the filter: name and labels -> value."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{subject.admin}/stats/prometheus").read().decode()
+    return {(name, tuple(sorted(labels.split(",")))): value for name, labels, value in
+            re.findall(r"^(envoy_http_rbac\w*)\{(.*)\} (\d+)$", text, re.M) if value != "0"}
+
+
 @unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
 class RbacDifferential(unittest.TestCase):
     maxDiff = None
@@ -91,6 +98,7 @@ class RbacDifferential(unittest.TestCase):
                 counts.append({k: v for k, v in re.findall(r"^(http\.\S*rbac\S*): (\d+)$", text, re.M) if v != "0"})
             self.assertEqual(counts[0], counts[1])
             self.assertTrue(counts[0])
+            self.assertEqual(*(prometheus(s) for s in subjects))
         finally:
             for s in subjects:
                 s.stop()

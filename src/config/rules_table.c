@@ -289,7 +289,7 @@ static const struct sp_rule rules[] = {
     {TLS "Secret", "name", SP_RULE_MIN_LEN, 1, 0},
     {TLS "Secret", "tls_certificate", SP_RULE_ONEOF, 0, 0},
     {TLS "SubjectAltNameMatcher", "san_type", SP_RULE_ENUM_SET, 0, 0},
-    {TLS "SubjectAltNameMatcher", "san_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4), 0},
+    {TLS "SubjectAltNameMatcher", "san_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5), 0},
     {TLS "SubjectAltNameMatcher", "matcher", SP_RULE_REQUIRED, 0, 0},
     {TLS "TlsCertificate", "certificate_chain", SP_RULE_REQUIRED, 0, 0},
     {TLS "TlsCertificate", "private_key", SP_RULE_REQUIRED, 0, 0},

@@ -19,7 +19,7 @@ enum extension {
     EXT_EXT_KEY_USAGE = 37,
 };
 
-enum general_name { NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };
+enum general_name { NAME_OTHER = 0, NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };
 
 struct reader {
     struct sp_arena *arena;
@@ -61,7 +61,13 @@ static void add(struct names *n, struct sp_str name)
     n->v[n->n++] = name;
 }
 
-static bool alt_name(struct reader *r, uint8_t tag, struct sp_der v, struct names lists[6])
+static bool other_name(struct sp_der d)
+{
+    struct sp_der oid, value;
+    return sp_der_take(&d, SP_DER_OID, &oid) && sp_der_take(&d, SP_DER_CONTEXT_CONS(0), &value) && d.n == 0;
+}
+
+static bool alt_name(struct reader *r, uint8_t tag, struct sp_der v, struct names lists[7])
 {
     if (tag == SP_DER_CONTEXT_CONS(NAME_DIRECTORY)) {
         struct sp_str whole;
@@ -74,8 +80,8 @@ static bool alt_name(struct reader *r, uint8_t tag, struct sp_der v, struct name
     case 0x80: /* primitive */
         break;
     case 0xa0:
-        r->out->n_other++;
-        return true;
+        add(&lists[6], sp_der_str(v));
+        return tag != SP_DER_CONTEXT_CONS(NAME_OTHER) || other_name(v);
     default:
         return false;
     }
@@ -95,8 +101,8 @@ static bool alt_name(struct reader *r, uint8_t tag, struct sp_der v, struct name
         add(&lists[3], ip_text(r->arena, v));
         add(&lists[5], sp_der_str(v));
         return true;
-    default:
-        r->out->n_other++;
+    default: /* of a kind that nobody asks for */
+        add(&lists[6], SP_STR_NULL);
         return true;
     }
 }
@@ -104,7 +110,7 @@ static bool alt_name(struct reader *r, uint8_t tag, struct sp_der v, struct name
 static bool alt_names(struct reader *r, struct sp_der d)
 {
     struct sp_der list, v;
-    struct names lists[6];
+    struct names lists[7];
     uint8_t tag;
     unsigned n = 0;
     if (!sp_der_take(&d, SP_DER_SEQUENCE, &list) || d.n || list.n == 0)
@@ -124,6 +130,7 @@ static bool alt_names(struct reader *r, struct sp_der d)
     x->ip = lists[3].v, x->n_ip = lists[3].n;
     x->ip_bytes = lists[5].v;
     x->directory = lists[4].v, x->n_directory = lists[4].n;
+    x->other = lists[6].v, x->n_other = lists[6].n;
     return true;
 }
 

@@ -39,11 +39,17 @@ struct sp_x509 {
     const struct sp_str *dns, *uri, *email, *ip; /* of subjectAltName; ip as text */
     const struct sp_str *ip_bytes;               /* n_ip of them, 4 or 16 bytes */
     const struct sp_str *directory;              /* Name, with its head */
+    const struct sp_str *other;                  /* otherName's content: type and value */
     unsigned n_dns, n_uri, n_email, n_ip, n_directory, n_other;
 };
 
 /* 0, or -EINVAL with a static *ret_why. `der` is one certificate and nothing behind it. */
 int sp_x509_parse(struct sp_str der, struct sp_arena *arena, struct sp_x509 *ret, const char **ret_why);
+
+/* The text of an otherName (x509.other) if it is of this type (the OID's content) and its value a string; else NULL. */
+struct sp_str sp_x509_other_text(struct sp_str other, struct sp_str oid);
+/* "1.3.6.1.4.1.311.20.2.3" to an OID's content, in `arena`; NULL when it is none. */
+struct sp_str sp_x509_oid(struct sp_arena *arena, struct sp_str dotted);
 
 /* RFC 2253 text of a Name: "CN=x,O=y", the last first; bytes outside printable ASCII as \xx. */
 struct sp_str sp_x509_name_text(struct sp_arena *arena, struct sp_str name);

@@ -174,3 +174,50 @@ struct sp_str sp_x509_name_text(struct sp_arena *arena, struct sp_str name)
     t.p[t.n] = 0;
     return sp_str_n(t.p, t.n);
 }
+
+struct sp_str sp_x509_other_text(struct sp_str other, struct sp_str oid)
+{
+    struct sp_der d = sp_der_over(other), type, wrapped, value;
+    uint8_t tag;
+    if (!sp_der_take(&d, SP_DER_OID, &type) || !sp_str_eq(sp_der_str(type), oid) ||
+        !sp_der_take(&d, SP_DER_CONTEXT_CONS(0), &wrapped) || !sp_der_any(&wrapped, &tag, &value, NULL) || wrapped.n)
+        return SP_STR_NULL;
+    return tag == TAG_UTF8 || tag == TAG_PRINTABLE || tag == TAG_IA5 ? sp_der_str(value) : SP_STR_NULL;
+}
+
+/* Base 128, the highest first; all but the last with the top bit set. */
+static size_t put_arc(char *out, uint64_t v)
+{
+    size_t n = 1;
+    for (uint64_t rest = v >> 7; rest; rest >>= 7)
+        n++;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)((v >> (7 * (n - 1 - i)) & 0x7f) | (i + 1 < n ? 0x80 : 0));
+    return n;
+}
+
+struct sp_str sp_x509_oid(struct sp_arena *arena, struct sp_str dotted)
+{
+    enum { MAX_ARCS = 32, ARC_BYTES = 5 };
+    uint64_t arcs[MAX_ARCS];
+    unsigned n = 0;
+    struct sp_str part;
+    while (sp_str_split(&dotted, '.', &part)) {
+        uint64_t v = 0;
+        if (n == MAX_ARCS || !part.len || part.len > 10 || (part.len > 1 && part.ptr[0] == '0'))
+            return SP_STR_NULL;
+        for (size_t i = 0; i < part.len; i++) {
+            if (part.ptr[i] < '0' || part.ptr[i] > '9')
+                return SP_STR_NULL;
+            v = v * 10 + (uint64_t)(part.ptr[i] - '0');
+        }
+        arcs[n++] = v;
+    }
+    if (n < 2 || arcs[0] > 2 || (arcs[0] < 2 && arcs[1] > 39))
+        return SP_STR_NULL;
+    char *out = sp_arena_alloc(arena, MAX_ARCS * ARC_BYTES);
+    size_t len = put_arc(out, arcs[0] * 40 + arcs[1]);
+    for (unsigned i = 2; i < n; i++)
+        len += put_arc(out + len, arcs[i]);
+    return sp_str_n(out, len);
+}

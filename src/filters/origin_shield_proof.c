@@ -109,7 +109,9 @@ static bool any_san(const struct sp_proof *p, const struct sp_tls_info *tls)
                                        .email = tls->peer_email,
                                        .n_email = tls->n_peer_email,
                                        .ip = tls->peer_ip,
-                                       .n_ip = tls->n_peer_ip};
+                                       .n_ip = tls->n_peer_ip,
+                                       .other = tls->peer_other,
+                                       .n_other = tls->n_peer_other};
     return !p->cert.sans || sp_tls_matchers_match(p->cert.sans, &names_only);
 }
 

@@ -15,7 +15,8 @@ struct sp_tls_info {
     struct sp_str peer_subject, peer_issuer; /* RFC 2253 text: "CN=x,O=y" */
     struct sp_str peer_serial, peer_sha256, peer_spki_sha256; /* hex, lower case */
     const struct sp_str *peer_dns, *peer_uri, *peer_email, *peer_ip;
-    unsigned n_peer_dns, n_peer_uri, n_peer_email, n_peer_ip;
+    const struct sp_str *peer_other; /* as struct sp_x509 has them */
+    unsigned n_peer_dns, n_peer_uri, n_peer_email, n_peer_ip, n_peer_other;
     int64_t peer_not_before, peer_not_after; /* Unix seconds */
     struct sp_str local_subject;
     const struct sp_str *local_uri, *local_dns;

@@ -14,7 +14,7 @@ typedef Envoy__Type__Matcher__V3__StringMatcher StringMatcher;
 #define SAN(name) ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SUBJECT_ALT_NAME_MATCHER__SAN_TYPE__##name
 #define STRING(name) ENVOY__TYPE__MATCHER__V3__STRING_MATCHER__MATCH_PATTERN_##name
 
-enum type { ANY, EMAIL, DNS, URI, IP };
+enum type { ANY, EMAIL, DNS, URI, IP, OTHER };
 enum kind { EXACT, PREFIX, SUFFIX, CONTAINS, REGEX };
 
 struct matcher {
@@ -24,9 +24,11 @@ struct matcher {
     char *text;
     struct sp_regex *regex;
     struct sp_addr ip; /* type IP, kind EXACT: so that all spellings are one */
+    struct sp_str oid; /* type OTHER */
 };
 
 struct sp_tls_matchers {
+    struct sp_arena arena;
     unsigned n;
     struct matcher v[];
 };
@@ -116,9 +118,22 @@ static enum type type_of(const Typed *t)
         return DNS;
     case SAN(URI):
         return URI;
+    case SAN(OTHER_NAME):
+        return OTHER;
     default:
         return IP;
     }
+}
+
+static void take_oid(const struct sp_doc *doc, struct sp_diag *diag, const Typed *t, struct sp_tls_matchers *all,
+                     struct matcher *m)
+{
+    if (m->type == OTHER)
+        m->oid = sp_x509_oid(&all->arena, sp_str_c(t->oid));
+    if (m->type == OTHER && !m->oid.ptr)
+        sp_doc_err(doc, diag, t, "oid", -1, "is not the type of an OTHER_NAME (such as 1.3.6.1.4.1.311.20.2.3)");
+    if (m->type != OTHER && t->oid[0])
+        sp_doc_err(doc, diag, t, "oid", -1, "is for OTHER_NAME only");
 }
 
 struct sp_tls_matchers *sp_tls_matchers_new(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg)
@@ -129,10 +144,12 @@ struct sp_tls_matchers *sp_tls_matchers_new(const struct sp_doc *doc, struct sp_
         return NULL;
     struct sp_tls_matchers *m = sp_xcalloc(1, sizeof(*m) + n * sizeof(m->v[0]));
     m->n = (unsigned)n;
+    sp_arena_init(&m->arena);
     for (size_t i = 0; i < typed; i++) {
         const Typed *t = msg->match_typed_subject_alt_names[i];
         if (t->matcher)
             compile(doc, diag, t->matcher, type_of(t), &m->v[i]);
+        take_oid(doc, diag, t, m, &m->v[i]);
     }
     for (size_t i = 0; i < msg->n_match_subject_alt_names; i++)
         compile(doc, diag, msg->match_subject_alt_names[i], ANY, &m->v[typed + i]);
@@ -145,6 +162,8 @@ void sp_tls_matchers_free(struct sp_tls_matchers *m)
         free(m->v[i].text);
         sp_regex_free(m->v[i].regex);
     }
+    if (m)
+        sp_arena_done(&m->arena);
     free(m);
 }
 
@@ -182,8 +201,20 @@ static bool match_list(const struct matcher *m, const struct sp_str *names, unsi
     return false;
 }
 
+static bool match_other(const struct matcher *m, const struct sp_x509 *c)
+{
+    for (unsigned i = 0; i < c->n_other; i++) {
+        struct sp_str text = c->other[i].len ? sp_x509_other_text(c->other[i], m->oid) : SP_STR_NULL;
+        if (text.ptr && match_name(m, text, false))
+            return true;
+    }
+    return false;
+}
+
 static bool match_cert(const struct matcher *m, const struct sp_x509 *c)
 {
+    if (m->type == OTHER)
+        return match_other(m, c);
     if ((m->type == DNS || m->type == ANY) && match_list(m, c->dns, c->n_dns, true))
         return true;
     if ((m->type == URI || m->type == ANY) && match_list(m, c->uri, c->n_uri, false))

@@ -31,6 +31,7 @@ void sp_tls_peer_names(const struct sp_x509 *cert, struct sp_tls_info *info)
     info->peer_uri = cert->uri, info->n_peer_uri = cert->n_uri;
     info->peer_email = cert->email, info->n_peer_email = cert->n_email;
     info->peer_ip = cert->ip, info->n_peer_ip = cert->n_ip;
+    info->peer_other = cert->other, info->n_peer_other = cert->n_other;
     info->peer_not_before = cert->not_before;
     info->peer_not_after = cert->not_after;
 }

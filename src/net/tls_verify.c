@@ -81,6 +81,10 @@ static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Va
         sp_doc_err(doc, diag, msg, msg->n_match_typed_subject_alt_names ? "match_typed_subject_alt_names"
                                                                           : "match_subject_alt_names",
                    -1, "says nothing without a trusted_ca: anyone can write any name into a certificate (set trusted_ca)");
+    if (!client && !msg->trusted_ca && msg->system_root_certs && !v->matchers && !v->spki.n && !v->hash.n)
+        sp_doc_err(doc, diag, msg, "system_root_certs", -1,
+                   "anybody can get a certificate of a public CA (say whose: set match_typed_subject_alt_names, or a trusted_ca of "
+                   "your own)");
     if (no_ca && msg->crl)
         sp_doc_err(doc, diag, msg, "crl", -1, "cannot be checked without the CA that signed it (set trusted_ca)");
     if (no_ca && msg->custom_validator_config)

@@ -40,7 +40,7 @@ class MutualTls(unittest.TestCase):
         ca("clients")
         cert("door", san="DNS:localhost,DNS:door.test,URI:spiffe://door.test/edge,URI:urn:two")
         cert("full", san="DNS:a.client.test,DNS:*.wild.test,URI:spiffe://client.test/a,URI:urn:b,email:a@client.test,"
-             "IP:192.0.2.7,IP:2001:db8::7", by="clients")
+             "IP:192.0.2.7,IP:2001:db8::7,otherName:1.3.6.1.4.1.311.20.2.3;UTF8:a@corp.test", by="clients")
         cert("bare", san="DNS:bare.client.test", by="clients")
         cert("upper", san="DNS:Upper.Client.Test", by="clients")
         cert("old", by="clients", days="-1")
@@ -121,6 +121,8 @@ class MutualTls(unittest.TestCase):
                 ("email", names(san("EMAIL", exact="a@client.test"))),
                 ("ip", names(san("IP_ADDRESS", exact="192.0.2.7"))),
                 ("ip6", names(san("IP_ADDRESS", exact="2001:db8::7"))),
+                ("other name", names({"oid": "1.3.6.1.4.1.311.20.2.3", **san("OTHER_NAME", suffix="@corp.test")})),
+                ("other name of another type", names({"oid": "1.3.6.1.4.1.311.20.2.4", **san("OTHER_NAME", suffix="@corp.test")})),
                 ("one of several", names(san("URI", exact="urn:none"), san("DNS", exact="bare.client.test"))),
                 ("regex", names(san("DNS", safe_regex={"regex": "[a-z]+\\.client\\.test"}))),
                 ("spki", {**trusted, "verify_certificate_spki": [spki]}),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "crypto/cert_gen.h"
+#include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "crypto/x509.h"
 
@@ -41,6 +42,25 @@ static struct sp_x509 made(struct sp_arena *arena, const char *options)
     if (sp_x509_parse(block.der, arena, &x, &why) < 0)
         fail_msg("%s: %s", options, why);
     return x;
+}
+
+static void object_ids(void **state)
+{
+    static const struct {
+        const char *dotted, *hex;
+    } cases[] = {
+        {"1.3.6.1.4.1.311.20.2.3", "2b060104018237140203"}, {"2.5.29.17", "551d11"}, {"2.999.1", "883701"}, {"0.0", "00"},
+        {"2.4294967295", "908080804f"}, {"1", NULL}, {"", NULL}, {"3.1", NULL}, {"1.40", NULL}, {"1.2.", NULL}, {"1..2", NULL},
+        {"1.02", NULL}, {"1.2.x", NULL}, {"1.2.99999999999", NULL},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct sp_arena arena;
+        sp_arena_init(&arena);
+        struct sp_str oid = sp_x509_oid(&arena, sp_str_c(cases[i].dotted));
+        if (!oid.ptr != !cases[i].hex || (oid.ptr && strcmp(sp_hex(&arena, oid.ptr, oid.len).ptr, cases[i].hex) != 0))
+            fail_msg("%s: %s", cases[i].dotted, oid.ptr ? sp_hex(&arena, oid.ptr, oid.len).ptr : "none");
+        sp_arena_done(&arena);
+    }
 }
 
 /* As Envoy shows them in XFCC and in logs, which is openssl's RFC 2253 form. */
@@ -99,6 +119,8 @@ static void fields(void **state)
     assert_int_equal(x.ip_bytes[1].len, 16);
     assert_int_equal(x.n_email, 1);
     assert_int_equal(x.n_other, 2);
+    assert_true(sp_str_eq(sp_x509_other_text(x.other[0], sp_x509_oid(&arena, SP_STR("1.2.3.4"))), SP_STR("x")));
+    assert_null(sp_x509_other_text(x.other[0], sp_x509_oid(&arena, SP_STR("1.2.3.5"))).ptr);
     assert_true(x.is_ca && x.path_len == -1 && !x.unknown_critical);
     assert_true(x.has_key_usage && x.key_usage == (SP_KU_DIGITAL_SIGNATURE | SP_KU_CERT_SIGN));
     assert_true(x.has_ext_usage && x.ext_usage == (SP_EKU_SERVER | SP_EKU_CLIENT));
@@ -275,6 +297,7 @@ static void pem_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(object_ids),
         cmocka_unit_test(names_read_as_openssl_writes_them), cmocka_unit_test(fields),
         cmocka_unit_test(dates), cmocka_unit_test(der_is_strict), cmocka_unit_test(one_byte_wrong),
         cmocka_unit_test(hostile_names), cmocka_unit_test(pem_blocks),

@@ -135,6 +135,20 @@ static void of_validation(void **state)
                            "safe_regex.regex: not a regular expression: "));
 }
 
+static void of_roots_and_other_names(void **state)
+{
+    assert_non_null(strstr(kit_server_said(SERVER_VALIDATING("system_root_certs: {}")), "anybody can get a certificate of a public CA"));
+    assert_string_equal(kit_server_said(SERVER_VALIDATING("system_root_certs: {}, match_typed_subject_alt_names: [{san_type: DNS, "
+                                                          "matcher: {exact: a.test}}]")), "");
+    assert_string_equal(kit_client_said("common_tls_context: {validation_context: {system_root_certs: {}, "
+                                        "match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a.test}}]}}"), "");
+    assert_string_equal(kit_server_said(SERVER_VALIDATING(KIT_CA ", allow_expired_certificate: true, only_verify_leaf_cert_crl: true")), "");
+    assert_non_null(strstr(kit_server_said(SERVER_VALIDATING(KIT_CA ", match_typed_subject_alt_names: [{san_type: OTHER_NAME, matcher: "
+                                                                   "{exact: a}}]")), "oid: is not the type of an OTHER_NAME"));
+    assert_non_null(strstr(kit_server_said(SERVER_VALIDATING(KIT_CA ", match_typed_subject_alt_names: [{san_type: DNS, oid: 1.2.3, "
+                                                                   "matcher: {exact: a}}]")), "oid: is for OTHER_NAME only"));
+}
+
 static void of_clients(void **state)
 {
     static const struct saying sayings[] = {
@@ -263,7 +277,7 @@ static void certificates_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(of_servers),  cmocka_unit_test(of_validation), cmocka_unit_test(of_clients),
+        cmocka_unit_test(of_servers),  cmocka_unit_test(of_validation), cmocka_unit_test(of_roots_and_other_names), cmocka_unit_test(of_clients),
         cmocka_unit_test(of_much_at_once), cmocka_unit_test(passwords), cmocka_unit_test(certificates_are_told),
     };
     sp_tls_global_init();

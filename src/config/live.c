@@ -136,8 +136,8 @@ static void take(struct sp_live *l, void *value)
 static void refuse(struct sp_live *l, const char *why)
 {
     note(l, false, why);
-    sp_log(SP_LOG_WARNING, "files", "%s \"%s\": the new version is refused, the old one serves on: %s", l->kind->name,
-           l->label, why);
+    sp_log(SP_LOG_WARNING, "files", "%s \"%s\": %s: %s", l->kind->name, l->label,
+           sp_live_get(l) ? "the new version is refused, the old one serves on" : "nothing could be had yet", why);
 }
 
 /* What another thread brings. */

@@ -43,6 +43,7 @@ struct sp_jwks_remote {
     uint64_t good_ns; /* when */
     uint8_t digest[32]; /* of what was published last */
     bool published, stale;
+    char why[160]; /* the last answer was not taken */
     struct slot slots[SP_JWKS_WORKERS];
 };
 
@@ -115,11 +116,13 @@ static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why
         return true;
     sp_arena_init(&arena);
     struct sp_jwks *keys = sp_jwks_new(body, &arena, &why);
-    sp_arena_done(&arena);
     if (!keys) {
-        *ret_why = "it is no JWKS with a key that can be used";
-        return false;
+        snprintf(r->why, sizeof(r->why), "no key to verify with: %s", why);
+        *ret_why = r->why;
     }
+    sp_arena_done(&arena);
+    if (!keys)
+        return false;
     if (r->algs)
         sp_jwks_limit(keys, r->algs);
     memcpy(r->digest, digest, sizeof(digest));

@@ -113,6 +113,27 @@ static bool headers_ok(const struct sp_filter_build *build, const Message *msg, 
     return true;
 }
 
+static bool shared(struct sp_str key, struct sp_str payload_key)
+{
+    return payload_key.len && sp_str_eq(key, payload_key);
+}
+
+/* Who reads a payload's key takes it for verified claims: no other provider may write something else there. */
+static bool metadata_ok(const struct sp_filter_build *build, const Message *msg, const struct config *c)
+{
+    for (unsigned i = 0; i < c->providers.n; i++)
+        for (unsigned j = 0; j < c->providers.n; j++) {
+            const struct sp_jwt_provider *p = &c->providers.v[i], *other = &c->providers.v[j];
+            if (!shared(p->failed_key, other->payload_key) && !shared(p->header_key, other->payload_key))
+                continue;
+            sp_doc_err(build->doc, build->diag, msg, "providers", (int)i,
+                       "it writes something else under the payload_in_metadata of '%.*s' (choose another key)",
+                       SP_STR_ARG(other->name));
+            return false;
+        }
+    return true;
+}
+
 static bool requirement_map_init(const struct sp_filter_build *build, const Message *msg, struct config *c)
 {
     bool good = true;
@@ -184,7 +205,7 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     c->bypass_cors_preflight = msg->bypass_cors_preflight;
     c->strip_failure_response = msg->strip_failure_response;
     bool good = providers_init(build, msg, c);
-    good = good && headers_ok(build, msg, c);
+    good = good && headers_ok(build, msg, c) && metadata_ok(build, msg, c);
     good &= requirement_map_init(build, msg, c);
     good &= rules_init(build, msg, c);
     if (!good) {

@@ -413,6 +413,16 @@ static void test_bad_providers(void **state)
                      "reads tokens");
 }
 
+/* What one provider found good must not be taken for what another refused. */
+static void test_metadata_of_another_provider(void **state)
+{
+    const char *keys = local_jwks("a");
+    static const char *const fields[] = {"failed_status_in_metadata", "header_in_metadata"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(fields); i++)
+        fake_config_refused(JWT_OPS, DESC, text("providers: {p: {%s, payload_in_metadata: k}, q: {%s, %s: k}}", keys, keys, fields[i]),
+                            "payload_in_metadata of 'p'");
+}
+
 static void test_bad_rules(void **state)
 {
     rules_refused("rules: [{requires: {provider_name: p}}]", "rules[0].match");
@@ -461,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_cache_judges_audiences_anew),
         cmocka_unit_test(test_long_tokens_are_not_cached),
         cmocka_unit_test(test_bad_providers),
+        cmocka_unit_test(test_metadata_of_another_provider),
         cmocka_unit_test(test_bad_rules),
         cmocka_unit_test(test_skipped_keys_are_a_warning),
     };

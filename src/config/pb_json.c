@@ -6,6 +6,7 @@
 
 #include "config/descriptor.h"
 #include "config/place.h"
+#include "envoy/config/core/v3/base.pb-c.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"
 
@@ -16,24 +17,27 @@ struct writer {
     bool redact; /* inside a field that holds secrets */
 };
 
-/* What is under these is secret, unless it is the name of a file or variable. */
+/* A DataSource's content is secret, unless the field stands here: what is forgotten is not shown. */
 static const struct {
     const char *message, *field;
-} secrets[] = {
-    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "private_key"},
-    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "password"},
-    {"envoy.extensions.transport_sockets.tls.v3.GenericSecret", "secret"},
-    {"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider", "local_jwks"},
-    {"sallyport.common.v1.Secret", "value"},
-    {"sallyport.filters.http.origin_shield.v1.AkamaiG2OKey", "secret"},
+} open_sources[] = {
+    {"envoy.config.core.v3.SubstitutionFormatString", "text_format_source"},
+    {"envoy.config.route.v3.DirectResponseAction", "body"},
+    {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", "crl"},
+    {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", "trusted_ca"},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "certificate_chain"},
+    {"sallyport.common.v1.Refusal", "body"},
+    {"sallyport.filters.http.origin_shield.v1.SignedTokenKey", "key"},
 };
 
 static bool is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f)
 {
-    for (size_t i = 0; i < SP_ARRAY_LEN(secrets); i++)
-        if (strcmp(desc->name, secrets[i].message) == 0 && strcmp(f->name, secrets[i].field) == 0)
-            return true;
-    return false;
+    if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->descriptor != &envoy__config__core__v3__data_source__descriptor)
+        return false;
+    for (size_t i = 0; i < SP_ARRAY_LEN(open_sources); i++)
+        if (strcmp(desc->name, open_sources[i].message) == 0 && strcmp(f->name, open_sources[i].field) == 0)
+            return false;
+    return true;
 }
 
 static void put(struct writer *w, const char *s)

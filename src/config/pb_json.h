@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Messages to JSON, for the admin page's config dump: snake_case names, fields at their default left out, Any with
- * its content beside "@type", durations "5s", enums by name, 64-bit numbers as strings.  Inline secrets (keys,
- * passwords, origin secrets, key sets) are always written as "[redacted]"; file names are not.  Any thread.
+ * its content beside "@type", durations "5s", enums by name, 64-bit numbers as strings.  What stands inline in a
+ * DataSource (keys, passwords, origin secrets, key sets) is written as "[redacted]", but for certificates and bodies; file
+ * names are not.  Any thread.
  */
 #ifndef SP_CONFIG_PB_JSON_H
 #define SP_CONFIG_PB_JSON_H

@@ -137,8 +137,10 @@ static void fill_request(struct sp_http_call *c, const struct sp_http_request *r
     h->scheme = sp_arena_str(&c->arena, r->scheme);
     h->authority = sp_arena_str(&c->arena, r->authority);
     h->path = sp_arena_str(&c->arena, r->path);
-    for (unsigned i = 0; i < r->n_headers; i++)
+    for (unsigned i = 0; i < r->n_headers; i++) {
         sp_headers_add(h, sp_arena_str(&c->arena, r->headers[i].name), sp_arena_str(&c->arena, r->headers[i].value));
+        h->v[h->n - 1].never_index = r->headers[i].never_index;
+    }
     if (r->body.len) {
         sp_headers_set_id(h, SP_H_CONTENT_LENGTH, sp_arena_printf(&c->arena, "%zu", r->body.len));
         sp_buf_append_str(&c->request_body, r->body);

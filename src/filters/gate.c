@@ -73,6 +73,13 @@ struct sp_str sp_gate_header_name(const struct sp_filter_build *build, struct sp
     return lower;
 }
 
+bool sp_gate_preflight(const struct sp_headers *h)
+{
+    assert(h);
+    return sp_str_eq(h->method, SP_STR("OPTIONS")) && sp_headers_get_id(h, SP_H_ORIGIN).len &&
+           sp_headers_get(h, SP_STR("access-control-request-method")).len;
+}
+
 struct sp_str sp_gate_log_path(const struct sp_headers *h)
 {
     ptrdiff_t query = sp_str_chr(h->path, '?');

@@ -25,6 +25,9 @@ enum sp_status sp_gate_refuse(struct sp_filter *f, const struct sp_gate_refusal 
 struct sp_str sp_gate_header_name(const struct sp_filter_build *build, struct sp_arena *arena, const void *msg,
                                   const char *field, const char *name);
 
+/* A browser asks whether it may ask (CORS): such requests carry no token. */
+bool sp_gate_preflight(const struct sp_headers *h);
+
 /* The path without its query (which may hold secrets), at most 100 bytes: for logs. */
 struct sp_str sp_gate_log_path(const struct sp_headers *h);
 

@@ -234,12 +234,6 @@ static void route_config_free(void *config)
     free(r);
 }
 
-static bool preflight(const struct sp_headers *h)
-{
-    return sp_str_eq(h->method, SP_STR("OPTIONS")) && sp_headers_get_id(h, SP_H_ORIGIN).len &&
-           sp_headers_get(h, SP_STR("access-control-request-method")).len;
-}
-
 static void log_denial(const struct sp_filter *f, const struct sp_headers *h, struct sp_str why)
 {
     char peer[SP_ADDR_TEXT_MAX];
@@ -363,7 +357,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     const struct config *c = f->config;
     const struct route_config *route = sp_filter_route_config(f);
     sanitize(c, h);
-    if (c->bypass_cors_preflight && preflight(h)) {
+    if (c->bypass_cors_preflight && sp_gate_preflight(h)) {
         sp_counter_inc(c->stats.cors_preflight_bypassed);
         return allow(c);
     }

@@ -153,6 +153,7 @@ static bool bindings_init(const struct builder *b, const Message *msg)
     c->mtls = msg->mtls;
     c->dpop = msg->dpop;
     c->required = msg->required;
+    c->bypass_preflight = msg->bypass_cors_preflight;
     bool mtls_off = c->mtls == BINDING(OFF), dpop_off = c->dpop == BINDING(OFF);
     if (mtls_off && dpop_off)
         ERR(b, msg, NULL, -1, "both mtls and dpop are OFF: it would check nothing (drop the filter)");

@@ -20,7 +20,7 @@ struct sp_sender_config {
     struct sp_sender_source *sources;
     unsigned n_sources;
     Sallyport__Filters__Http__SenderConstraint__V1__Binding mtls, dpop;
-    bool required;
+    bool required, bypass_preflight;
     const struct sp_str *algs;
     unsigned n_algs;
     struct sp_str algs_text; /* "ES256 EdDSA", for challenges */

@@ -300,12 +300,13 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     struct sender *s = of_filter(f);
     struct bound b = {false, false};
     (void)end;
-    enum sp_sender_status status = r && r->disabled ? SP_SENDER_OK : judge(s, &b);
+    bool off = (r && r->disabled) || (c->bypass_preflight && sp_gate_preflight(h));
+    enum sp_sender_status status = off ? SP_SENDER_OK : judge(s, &b);
     if (status != SP_SENDER_OK)
         return deny(s, status);
     if (!c->keep_proof)
         sp_headers_remove(h, proof_header);
-    if (r && r->disabled)
+    if (off)
         return SP_CONTINUE;
     sp_counter_inc(c->allowed);
     if (b.mtls)

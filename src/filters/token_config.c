@@ -146,6 +146,7 @@ static bool rest_init(const struct builder *b)
     const Message *msg = b->msg;
     c->required = !msg->required || msg->required->value;
     c->forward = msg->forward;
+    c->bypass_preflight = msg->bypass_cors_preflight;
     c->payload_key = sp_arena_str(&c->arena, sp_str_c(msg->payload_in_metadata));
     c->spaced = copies(&c->arena, msg->space_delimited_claims, msg->n_space_delimited_claims);
     c->n_spaced = (unsigned)msg->n_space_delimited_claims;

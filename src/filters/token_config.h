@@ -20,7 +20,7 @@ struct sp_token_config {
     struct sp_token_policy policy;
     struct sp_token_place *places;
     unsigned n_places;
-    bool required, skip_jwt, forward;
+    bool required, skip_jwt, forward, bypass_preflight;
     struct sp_str verified_ns, *verified_keys; /* with skip_jwt */
     unsigned n_verified_keys;
     struct sp_str *scopes; /* required_scopes */

@@ -281,7 +281,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     struct sp_str token;
     (void)end;
     sp_claim_headers_sanitize(&c->claim_headers, h);
-    if (r && r->disabled)
+    if ((r && r->disabled) || (c->bypass_preflight && sp_gate_preflight(h)))
         return SP_CONTINUE;
     switch (find_token(c, h, &token)) {
     case FOUND_NONE:

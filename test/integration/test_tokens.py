@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from harness import T, cert, cluster, config, curl, free_port, jwt_filter, listener, nginx_plain, refused, route_to, token, wait_for, work
+from harness import T, Nginx, cert, cluster, config, curl, free_port, jwt_filter, listener, nginx_plain, refused, route_to, token, wait_for, work
 from idp import DISCOVERY, INTROSPECTION, SECRET, Idp
 from tokens import TOKEN, Door, bearer, introspection
 
@@ -55,6 +55,9 @@ class Tokens(unittest.TestCase):
         self.assertEqual(d.details(6), [f"token_introspection_denied{{{w}}}" for w in
                                         ("missing", "malformed", "inactive", "audience", "scope", "multiple_tokens")])
         self.assertEqual((d.stat("allowed"), d.stat("denied"), d.stat("errors"), d.stat("cache_hit")), (2, 6, 0, 1))
+        self.assertNotIn(SECRET, d.proc.get("/config_dump")[1])
+        self.assertNotIn(SECRET, d.proc.log())
+        self.assertNotIn(good, d.proc.log())
 
     def test_times(self):
         d = self.door(introspection(self.idp.url, cache={"max_ttl": "1s", "negative_ttl": "1s"}, clock_skew="0s"))
@@ -147,6 +150,32 @@ class Tokens(unittest.TestCase):
                 d = self.door(introspection(self.idp.tls_url, auth), tls=True)
                 self.assertEqual(d.get(*bearer(self.idp.token())).status, 200)
                 self.assertEqual(d.get(*bearer("unknown")).status, 401)
+
+    def test_bearer_client(self):
+        """An endpoint that wants a token of ours: no identity server that we know, so a stub."""
+        stub = Nginx('listen 127.0.0.1:$PORT; location /token/introspection { default_type application/json; '
+                     'if ($http_authorization != "Bearer our-own") { return 401; } return 200 \'{"active":true}\'; }')
+        self.addCleanup(stub.kill)
+        for ours, status in (("our-own", 200), ("another", 503)):
+            d = Door(stub, self.origin, [introspection(f"http://127.0.0.1:{stub.port}", {"bearer": {"token": {"inline_string": ours}}})])
+            self.addCleanup(d.stop)
+            self.assertEqual(d.get(*bearer("x")).status, status)
+            dump = d.proc.get("/config_dump")[1]
+            self.assertIn("TokenIntrospection", dump)
+            self.assertNotIn(f'"{ours}"', dump)
+
+    def test_staged(self):
+        """On trial it decides, late too, and lets pass."""
+        inner = introspection(self.idp.url)
+        d = self.door({"name": "tokens", "typed_config": {"@type": T + "sallyport.filters.http.staged.v1.Staged",
+                                                          "enforcement": "SHADOW", "filter": inner["typed_config"]}})
+        a = d.get(*bearer("unknown"), "-d", "x" * 100000)
+        self.assertEqual(a.status, 200, a)
+        self.assertIn(b"auth=Bearer unknown", a.body)
+        self.assertEqual(d.get().status, 200)
+        a = d.get(*bearer(self.idp.token()))
+        self.assertIn(b"auth= ", a.body)
+        self.assertEqual((d.stat("shadow_refused"), d.stat("denied"), d.stat("allowed")), (2, 2, 1))
 
     def test_discovery(self):
         """The issuer's own description says where to ask."""

@@ -367,9 +367,16 @@ static void test_nonces(void **state)
 static void test_routes(void **state)
 {
     struct fake_config *off = fake_route_config_new(&sp_sender_constraint_ops, ROUTE_DESC, "disabled: true");
-    begin("required: true");
+    begin("required: true, bypass_cors_preflight: true");
     s.route_config = off->config;
     fake_header(&s, "dpop", "x");
+    passes();
+    request();
+    refused(401, "no_token");
+    request();
+    s.request.method = SP_STR("OPTIONS");
+    fake_header(&s, "access-control-request-method", "GET");
+    fake_header(&s, "origin", "https://app.example");
     passes();
     finish();
     fake_config_free(off);

@@ -173,7 +173,18 @@ static void nothing(struct fake_stream *s)
 
 static void test_no_good_token(void **state)
 {
-    begin(BASIC);
+    begin(BASIC ", bypass_cors_preflight: true");
+    struct request r;
+    for (int origin = 0; origin < 2; origin++) {
+        ready(&r, "");
+        r.s.request.method = SP_STR("OPTIONS");
+        fake_header(&r.s, "access-control-request-method", "GET");
+        if (origin)
+            fake_header(&r.s, "origin", "https://app.example");
+        go(&r);
+        assert_int_equal(r.status, origin ? SP_CONTINUE : SP_STOP);
+        over(&r);
+    }
     refuses(NULL, "", 401, "token_introspection_denied{missing}");
     refuses(basic_only, "", 401, "token_introspection_denied{missing}");
     refuses(tab, "", 401, "token_introspection_denied{malformed}");

@@ -12,7 +12,7 @@
 /*
  * A word is 40 bits of hash over 24 bits of expiry, counted in units of 8 s, modulo 2^24: four years, of which the
  * half ahead is the future.  0 is empty.  An id may stand in either of two buckets (a cache line each), the emptier one
- * being taken: so the table fills to nine tenths before a bucket overflows.
+ * being taken: so the table fills to seven or eight tenths before a bucket overflows.
  */
 enum { WAYS = SP_CACHELINE / 8, UNIT_S = 8, EXPIRY_BITS = 24, PLACES = 2 };
 #define EXPIRY_MASK ((1u << EXPIRY_BITS) - 1)

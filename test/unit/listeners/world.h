@@ -97,14 +97,20 @@ static inline int dial(struct world *w, const char *from)
     return fd;
 }
 
+/* False when the other side has closed. On a busy machine the connection may not be there yet. */
+static inline bool say(int fd, const void *text, size_t len)
+{
+    ssize_t n;
+    do
+        n = send(fd, text, len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EAGAIN);
+    return n == (ssize_t)len;
+}
+
 static inline void ask(int fd)
 {
     static const char request[] = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-    ssize_t n;
-    do
-        n = write(fd, request, sizeof(request) - 1);
-    while (n < 0 && errno == EAGAIN);
-    assert_int_equal(n, sizeof(request) - 1);
+    assert_true(say(fd, request, sizeof(request) - 1));
 }
 
 /* Reads until the end of a head, the end, or an error: bytes, 0 or -errno. */

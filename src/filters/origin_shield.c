@@ -236,6 +236,25 @@ static void set_client(const struct config *c, struct sp_stream_info *info, cons
                        SP_STR_ARG(c->client.header.name));
 }
 
+/* What the CDN says and others may read, as "x_azure_fdid": that one is the client's, and the same name to some origins. */
+static void remove_lookalikes(const struct config *c, struct sp_headers *h)
+{
+    if (c->client.kind == SP_SHIELD_CLIENT_HEADER)
+        sp_headers_remove_lookalikes(h, c->client.header.name);
+    for (unsigned i = 0; i < c->n_values; i++)
+        sp_headers_remove_lookalikes(h, c->values[i].name);
+    for (unsigned i = 0; i < c->n_tokens; i++)
+        sp_headers_remove_lookalikes(h, c->tokens[i].header.name);
+}
+
+static void remove_sayings(const struct config *c, struct sp_headers *h)
+{
+    if (c->client.kind == SP_SHIELD_CLIENT_HEADER)
+        remove_header(&c->client.header, h);
+    for (unsigned i = 0; i < c->n_values; i++)
+        remove_header(&c->values[i], h);
+}
+
 /* Nobody vouched for what this request says of its client. */
 static void forget_client(const struct config *c, struct sp_stream_info *info, struct sp_headers *h, bool holds)
 {
@@ -243,12 +262,8 @@ static void forget_client(const struct config *c, struct sp_stream_info *info, s
         return;
     info->client = info->conn->peer;
     info->client_derived = info->client_failed = false;
-    if (holds)
-        return;
-    if (c->client.kind == SP_SHIELD_CLIENT_HEADER)
-        remove_header(&c->client.header, h);
-    for (unsigned i = 0; i < c->n_values; i++)
-        remove_header(&c->values[i], h);
+    if (!holds)
+        remove_sayings(c, h);
 }
 
 static const struct sp_shield_exemption *find_exemption(const struct config *c, const struct sp_headers *h,
@@ -311,6 +326,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     bool holds = sp_proof_check(&c->proof, &r);
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &info->conn->peer);
     hide_secrets(c, h, r.good_tokens);
+    remove_lookalikes(c, h);
     if (holds && enforced) {
         info->proven = true;
         set_client(c, info, h);
@@ -328,6 +344,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
     hide_secrets(f->config, t, 0);
+    remove_sayings(f->config, t);
     return SP_CONTINUE;
 }
 

@@ -235,12 +235,11 @@ static bool alike(struct sp_str a, struct sp_str b)
     return true;
 }
 
-unsigned sp_headers_remove_alike(struct sp_headers *h, struct sp_str name)
+static unsigned remove_alike(struct sp_headers *h, struct sp_str name, bool itself)
 {
-    assert(h && name.len);
     unsigned kept = 0, n = h->n;
     for (unsigned i = 0; i < n; i++) {
-        if (alike(h->v[i].name, name))
+        if (alike(h->v[i].name, name) && (itself || !sp_str_eq(h->v[i].name, name)))
             continue;
         if (kept != i)
             h->v[kept] = h->v[i];
@@ -248,6 +247,18 @@ unsigned sp_headers_remove_alike(struct sp_headers *h, struct sp_str name)
     }
     h->n = kept;
     return n - kept;
+}
+
+unsigned sp_headers_remove_alike(struct sp_headers *h, struct sp_str name)
+{
+    assert(h && name.len);
+    return remove_alike(h, name, true);
+}
+
+unsigned sp_headers_remove_lookalikes(struct sp_headers *h, struct sp_str name)
+{
+    assert(h && name.len);
+    return remove_alike(h, name, false);
 }
 
 enum sp_header_id sp_header_id_alike(struct sp_str name)

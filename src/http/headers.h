@@ -111,6 +111,8 @@ unsigned sp_headers_remove(struct sp_headers *h, struct sp_str name);
 unsigned sp_headers_remove_id(struct sp_headers *h, enum sp_header_id id);
 /* The same, with the lines whose names differ in '_' for '-' only: to CGI, WSGI and their like x_user is x-user. */
 unsigned sp_headers_remove_alike(struct sp_headers *h, struct sp_str name);
+/* Those lines alone: the ones of that very name stay. */
+unsigned sp_headers_remove_lookalikes(struct sp_headers *h, struct sp_str name);
 /* The known name that `name` is with '-' for '_'; SP_H_OTHER also when it has no '_'. */
 enum sp_header_id sp_header_id_alike(struct sp_str name);
 

@@ -106,16 +106,21 @@ static enum place place_of(uint8_t id)
     }
 }
 
+/* Names that say what only we, or whom we believe, may say. */
+static bool is_guarded(enum sp_header_id id)
+{
+    enum action action = (enum action)actions[id];
+    return id != SP_H_OTHER && (id == SP_H_CONTENT_LENGTH || id == SP_H_X_ORIGIN_VERIFY || place_of((uint8_t)id) != N_PLACES ||
+                                (action != KEEP && action != REFERER && action != EXPECT));
+}
+
 /*
  * "x_forwarded_for": another name to us, but the same to an origin that makes variables of names (CGI, WSGI and others),
  * which would believe a client what we took from it, or wrote, under the right name.
  */
 static bool forges(struct sp_str name)
 {
-    enum sp_header_id id = sp_header_id_alike(name);
-    enum action action = (enum action)actions[id];
-    return id != SP_H_OTHER && (id == SP_H_CONTENT_LENGTH || id == SP_H_X_ORIGIN_VERIFY || place_of(id) != N_PLACES ||
-                                (action != KEEP && action != REFERER && action != EXPECT));
+    return is_guarded(sp_header_id_alike(name));
 }
 
 /* True: the line goes. */
@@ -327,4 +332,15 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
         internal_only(hcm, h);
     if (!f.drop_xfcc)
         sp_xfcc_write(&hcm->xfcc, info, h);
+}
+
+void sp_sanitize_trailers(const struct sp_hcm *hcm, struct sp_headers *t)
+{
+    assert(hcm && t);
+    unsigned to = 0;
+    for (unsigned i = 0; i < t->n; i++)
+        if (!(t->v[i].id ? is_guarded((enum sp_header_id)t->v[i].id) : forges(t->v[i].name)))
+            t->v[to++] = t->v[i];
+    t->n = to;
+    internal_only(hcm, t);
 }

@@ -15,6 +15,8 @@ enum { SP_SANITIZE_ADDS = 8 }; /* lines that may be added */
 /* Sets info->request_id. */
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
                          struct sp_headers *h);
+/* No trailer has a name that above means anything: an origin that takes trailers for headers would believe it. */
+void sp_sanitize_trailers(const struct sp_hcm *hcm, struct sp_headers *t);
 /* A version 4 UUID as text, 36 bytes, in the arena. */
 struct sp_str sp_request_id_new(struct sp_arena *arena);
 /* May be passed on as a Referer: a URL without fragment and user, or a relative one (RFC 9110 section 10.1.3). */

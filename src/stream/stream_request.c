@@ -6,6 +6,7 @@
 
 #include "stream/host.h"
 #include "stream/local_reply.h"
+#include "stream/sanitize.h"
 #include "stream/stream_impl.h"
 
 static struct sp_stream *of_rx(struct sp_sink *rx)
@@ -121,6 +122,7 @@ static void rx_trailers(struct sp_sink *rx, struct sp_headers *t)
     struct sp_stream *s = of_rx(rx);
     sp_stream_active(s);
     s->info.rx_end_ns = s->activity_ns;
+    sp_sanitize_trailers(s->hcm, t);
     sp_chain_request_trailers(&s->chain, t);
 }
 

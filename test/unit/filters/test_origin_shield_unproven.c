@@ -473,6 +473,29 @@ static void test_bad_client_address(void **state)
     fake_config_refused(OPS, DESC, PROOF "client_address: {peer: false}", "client_address.peer");
 }
 
+/* To CGI and its like these are the CDN's headers, but a client behind the CDN wrote them. */
+static void test_lookalikes(void **state)
+{
+    begin("proof: {all_of: {proofs: [{" SECRET "}, {header_value: {name: X-Azure-FDID, values: [me]}}]}}\n" CF);
+    next(true);
+    fake_header(&s, "cf_connecting_ip", "203.0.113.66");
+    fake_header(&s, "cf-connecting-ip", "203.0.113.1");
+    fake_header(&s, "cf-connecting_ip", "203.0.113.66");
+    fake_header(&s, "x-azure-fdid", "me");
+    fake_header(&s, "x_azure_fdid", "you");
+    derived(true, "203.0.113.1");
+    assert_string_equal(fake_request_header(&s, "cf-connecting-ip"), "203.0.113.1");
+    assert_string_equal(fake_request_header(&s, "x-azure-fdid"), "me");
+    assert_int_equal(s.request.n, 2);
+    /* Nor does the CDN write trailers. */
+    struct sp_filter *f = fake_filter(&s, c);
+    fake_header(&s, "cf_connecting_ip", "203.0.113.66");
+    fake_header(&s, "x-checksum", "1");
+    assert_int_equal((OPS)->decode_trailers(f, &s.request), SP_CONTINUE);
+    assert_int_equal(s.request.n, 1);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_no_client_address),
         cmocka_unit_test(test_client_needs_a_customer),
         cmocka_unit_test(test_bad_client_address),
+        cmocka_unit_test(test_lookalikes),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }

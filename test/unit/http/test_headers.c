@@ -265,6 +265,11 @@ static void underscores_make_no_other_name(void **state)
     assert_int_equal(h.n, 2);
     assert_str(h.v[0].value, "3");
     assert_int_equal(sp_headers_remove_alike(&h, SP_STR("x_user_id")), 1);
+    sp_headers_add(&h, SP_STR("x-user"), SP_STR("5"));
+    sp_headers_add(&h, SP_STR("x_user"), SP_STR("6"));
+    sp_headers_add(&h, SP_STR("x-user"), SP_STR("7"));
+    assert_int_equal(sp_headers_remove_lookalikes(&h, SP_STR("x-user")), 1);
+    assert_int_equal(sp_headers_count(&h, SP_STR("x-user")), 2);
     assert_int_equal(sp_header_id_alike(SP_STR("x_forwarded-for")), SP_H_X_FORWARDED_FOR);
     assert_int_equal(sp_header_id_alike(SP_STR("x-forwarded-for")), SP_H_OTHER);
     assert_int_equal(sp_header_id_alike(SP_STR("x_forwarded_four")), SP_H_OTHER);

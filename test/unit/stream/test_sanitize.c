@@ -214,6 +214,30 @@ static void test_hop_by_hop(void **state)
     stop();
 }
 
+static void test_trailers(void **state)
+{
+    static const char *const gone[] = {"x-forwarded-for", "x_forwarded_for", "x-envoy-internal", "x_envoy_external-address",
+                                       "x-envoy-external-address", "x-envoy-original-path", "x-envoy-upstream-rq-timeout-ms",
+                                       "x-request-id", "x-forwarded_client_cert", "via", "forwarded", "content_length",
+                                       "x_origin_verify"};
+    static const char *const stay[] = {"x-checksum", "grpc-status", "x_forwarded_four"};
+    struct sp_arena arena;
+    struct sp_headers t;
+    w = world_new("", NULL, NULL);
+    sp_arena_init(&arena);
+    sp_headers_init(&t, &arena);
+    for (size_t i = 0; i < SP_ARRAY_LEN(gone); i++)
+        sp_headers_add(&t, sp_str_c(gone[i]), SP_STR("1"));
+    for (size_t i = 0; i < SP_ARRAY_LEN(stay); i++)
+        sp_headers_add(&t, sp_str_c(stay[i]), SP_STR("1"));
+    sp_sanitize_trailers(w->hcm, &t);
+    assert_int_equal(t.n, SP_ARRAY_LEN(stay));
+    for (size_t i = 0; i < SP_ARRAY_LEN(stay); i++)
+        assert_int_equal(sp_headers_count(&t, sp_str_c(stay[i])), 1);
+    sp_arena_done(&arena);
+    world_free(w);
+}
+
 static void test_referer(void **state)
 {
     static const char *const good[] = {"http://x.y/z", "HTTP://X/", "https://a", "/path", "a/b:c", "x://y"};
@@ -487,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_internal_only_headers),
         cmocka_unit_test(test_request_id),
         cmocka_unit_test(test_hop_by_hop),
+        cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_referer),
         cmocka_unit_test(test_scheme),
         cmocka_unit_test(test_forwarded_port),

@@ -158,6 +158,28 @@ class Examples(unittest.TestCase):
         etc("clients.crl", lists.list())
         self.run_example(read("examples/client-crl/sallyport.yaml"), check)
 
+    def test_client_ocsp(self):
+        alice, bob = (cert(n + "-of-example", by="clients-ca", san=f"URI:spiffe://example.com/{n}") for n in ("alice", "bob"))
+        signer, key = cert("ocsp-responder", by="clients-ca", usage="OCSPSigning")
+        serial = lambda pair: subprocess.run(["openssl", "x509", "-in", pair[0], "-noout", "-serial"], check=True, text=True,
+                                             capture_output=True).stdout.strip().split("=")[1]
+        index = work("example-index")
+        with open(index, "w", encoding="ascii") as f:
+            f.write(f"V\t491231235959Z\t\t{serial(alice)}\tunknown\t/CN=alice\n"
+                    f"R\t491231235959Z\t250101000000Z\t{serial(bob)}\tunknown\t/CN=bob\n")
+        port = free_port()
+        responder = Proc("openssl-ocsp", ["openssl", "ocsp", "-port", str(port), "-index", index, "-CA", ca("clients-ca"), "-rsigner",
+                                          signer, "-rkey", key, "-nmin", "5"])
+        wait_for("openssl ocsp", lambda: "waiting for OCSP" in responder.log())
+
+        def check(e):
+            get = lambda pair: e.get("/echo", "--cert", pair[0], "--key", pair[1]).status
+            self.assertEqual((get(alice), get(bob), e.get("/echo").status), (200, 0, 0))
+            responder.kill()
+            self.assertEqual((get(alice), get(bob)), (200, 0))  # the answers are kept
+        copy(ca("clients-ca"), "clients-ca.pem")
+        self.run_example(read("examples/client-ocsp/sallyport.yaml").replace("2560", str(port)), check)
+
     def test_jwt(self):
         def check(e):
             t = good_token(iss="https://issuer.example.com", aud="api.example.com", org={"tenant": "t1"})

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Client certificates that come in a header, as CDNs and load balancers send them, and as attackers would."""
 import base64
+import hashlib
 import unittest
 import urllib.parse
 
 from echo import Echo
-from harness import (SECRET, Sallyport, T, _openssl, ca, cert, cluster, config, curl, downstream_tls, free_port, listener, log_lines,
-                     refused, route_to, shield, wait_for, work)
+from harness import (SECRET, Sallyport, T, _openssl, b64url, ca, cert, cluster, config, curl, downstream_tls, free_port, good_token,
+                     jwt_filter, listener, log_lines, refused, route_to, shield, wait_for, work)
 from mtls import Revoker, put
 
 URL = T + "sallyport.filters.http.header_certificate.v1.HeaderCertificate"
@@ -192,6 +193,19 @@ class HeaderCertificate(unittest.TestCase):
         self.door(gate(), rbac("cdn.test"))
         self.assertEqual(self.ask(header + cloudfront("viewer"))[0], 403)
         self.assertEqual(self.ask()[0], 403)
+
+    def test_bound_tokens(self):
+        """RFC 8705 behind a CDN: the token of one viewer is of no use to another, nor to the CDN's own certificate."""
+        sender = {"name": "sender", "typed_config": {
+            "@type": T + "sallyport.filters.http.sender_constraint.v1.SenderConstraint",
+            "sources": [{"key": "jwt"}], "required": True}}
+        self.door(gate(), jwt_filter(payload_in_metadata="jwt"), sender)
+        header = "cloudfront-viewer-cert-pem: "
+        bound = lambda name: f"authorization: Bearer {good_token(cnf={'x5t#S256': b64url(hashlib.sha256(der(name)).digest())})}"
+        self.assertEqual(self.ask(header + cloudfront("viewer"), bound("viewer"))[0], 200)
+        self.assertEqual(self.ask(header + cloudfront("other-viewer"), bound("viewer"))[0], 401)
+        self.assertEqual(self.ask(bound("viewer"))[0], 401)
+        self.assertEqual(self.ask(bound("cdn"))[0], 401)
 
     def test_refused_configs(self):
         conf = lambda *filters: config([listener(free_port(), [route_to("o")], filters)], [cluster("o", 1)])

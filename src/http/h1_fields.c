@@ -193,7 +193,7 @@ static inline enum sp_h1_err split_line(char *line, char *end, struct sp_header 
     ret->name = sp_str_n(line, (size_t)(colon - line));
     ret->value = sp_str_n(value, (size_t)(end - value));
     ret->id = (uint8_t)sp_header_id(ret->name);
-    ret->never_index = false;
+    ret->never_index = ret->secret = false;
     return SP_H1E_NONE;
 }
 

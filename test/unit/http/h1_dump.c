@@ -60,7 +60,8 @@ static void step(struct run *r)
 static void print_lines(FILE *f, const struct sp_headers *h)
 {
     for (unsigned i = 0; i < h->n; i++)
-        fprintf(f, " %.*s=%.*s", SP_STR_ARG(h->v[i].name), SP_STR_ARG(h->v[i].value));
+        fprintf(f, " %.*s=%.*s%s", SP_STR_ARG(h->v[i].name), SP_STR_ARG(h->v[i].value),
+                h->v[i].never_index || h->v[i].secret ? " (marked)" : "");
 }
 
 static void print(FILE *f, struct run *r)
@@ -124,7 +125,10 @@ char *h1_dump(enum sp_h1_kind kind, const struct sp_codec_config *config, const 
               size_t piece)
 {
     struct run r = {.kind = kind, .config = config};
+    /* Memory that was used before: what the parser leaves out shows. */
     sp_arena_init(&r.arena);
+    memset(sp_arena_alloc(&r.arena, 2048), 0xff, 2048);
+    sp_arena_done(&r.arena);
     sp_h1_head_init(&r.head, kind);
     sp_h1_head_init(&r.trailers, SP_H1_TRAILERS);
     for (size_t at = 0; at < n && !r.err;) {

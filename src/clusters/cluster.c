@@ -163,6 +163,26 @@ struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
     return c->options.tls;
 }
 
+bool sp_cluster_always_h2(const struct sp_cluster *c)
+{
+    assert(c);
+    return c->options.protocol == SP_UPSTREAM_H2;
+}
+
+void sp_cluster_count_ratelimit(struct sp_cluster *c, enum sp_ratelimit_stat what)
+{
+    static const struct sp_str names[SP_RATELIMIT_STATS] = {SP_STR_INIT("ok"), SP_STR_INIT("over_limit"), SP_STR_INIT("error"),
+                                                            SP_STR_INIT("failure_mode_allowed")};
+    assert(c && what < SP_RATELIMIT_STATS);
+    _Atomic uint32_t *cell = &c->stats.ratelimit[what];
+    struct sp_counter counter = {atomic_load_explicit(cell, memory_order_relaxed)};
+    if (SP_UNLIKELY(!counter.cell)) {
+        counter = sp_stats_counter(sp_stats_scope(c->stats.scope, SP_STR("ratelimit"), NULL, SP_STR_NULL), names[what]);
+        atomic_store_explicit(cell, counter.cell, memory_order_relaxed);
+    }
+    sp_counter_inc(counter);
+}
+
 void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober)
 {
     assert(c && prober && prober->index < c->n_slots);

@@ -31,6 +31,11 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const En
 struct sp_cluster *sp_cluster_ref(struct sp_cluster *c);
 void sp_cluster_unref(struct sp_cluster *c); /* NULL-safe */
 struct sp_str sp_cluster_name(const struct sp_cluster *c);
+/* It speaks HTTP/2 whatever happens, as gRPC needs. */
+bool sp_cluster_always_h2(const struct sp_cluster *c);
+/* cluster.<name>.ratelimit.*, of what the rate limit service said of requests that go to this cluster; made when first used. */
+enum sp_ratelimit_stat { SP_RATELIMIT_OK, SP_RATELIMIT_OVER_LIMIT, SP_RATELIMIT_ERROR, SP_RATELIMIT_FAILURE_MODE_ALLOWED, SP_RATELIMIT_STATS };
+void sp_cluster_count_ratelimit(struct sp_cluster *c, enum sp_ratelimit_stat what);
 struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain */
 
 /* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */

@@ -60,6 +60,7 @@ struct sp_cluster_stats {
 #define X(name) struct sp_histogram name;
     SP_CLUSTER_HISTOGRAMS(X)
 #undef X
+    _Atomic uint32_t ratelimit[4]; /* cells of ratelimit.*; 0: not made yet */
     struct sp_code_counters codes, retry_codes; /* upstream_rq_200, retry.upstream_rq_503 */
 };
 

@@ -13,7 +13,7 @@ struct sp_http_call {
     struct sp_turn *turn;
     struct sp_cluster *cluster;
     struct sp_sink sink;        /* of the response */
-    struct sp_headers *response;
+    struct sp_headers *response, *trailers;
     struct sp_buf body;
     size_t max_body;
     sp_http_call_cb *done;
@@ -97,8 +97,9 @@ static void on_data(struct sp_sink *s, struct sp_buf *b, bool end)
 
 static void on_trailers(struct sp_sink *s, struct sp_headers *t)
 {
-    (void)t;
-    finish(of_sink(s), SP_ABORT_NONE);
+    struct sp_http_call *c = of_sink(s);
+    c->trailers = t;
+    finish(c, SP_ABORT_NONE);
 }
 
 static void on_abort(struct sp_sink *s, enum sp_abort why)
@@ -172,6 +173,12 @@ struct sp_http_call *sp_http_call_start(struct sp_cluster *cluster, struct sp_wo
     c->end.run = run_end;
     sp_defer(c->turn, &c->begin);
     return c;
+}
+
+const struct sp_headers *sp_http_call_trailers(const struct sp_http_call *call)
+{
+    assert(call);
+    return call->trailers;
 }
 
 void sp_http_call_cancel(struct sp_http_call *call)

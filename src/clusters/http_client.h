@@ -26,6 +26,8 @@ typedef void sp_http_call_cb(void *ctx, unsigned status, const struct sp_headers
 
 struct sp_http_call *sp_http_call_start(struct sp_cluster *c, struct sp_worker *w, const struct sp_http_request *r,
                                         sp_http_call_cb *done, void *ctx);
+/* The answer's trailers, or NULL: while `done` runs. */
+const struct sp_headers *sp_http_call_trailers(const struct sp_http_call *call);
 /* Before `done` came: it will not come. */
 void sp_http_call_cancel(struct sp_http_call *call);
 

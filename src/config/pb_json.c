@@ -32,6 +32,9 @@ static const struct {
 
 static bool is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f)
 {
+    /* What goes along with every call of a service may be a token. */
+    if (strcmp(f->name, "initial_metadata") == 0 && strcmp(desc->name, "envoy.config.core.v3.GrpcService") == 0)
+        return true;
     if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->descriptor != &envoy__config__core__v3__data_source__descriptor)
         return false;
     for (size_t i = 0; i < SP_ARRAY_LEN(open_sources); i++)
@@ -156,7 +159,7 @@ static void put_value(struct writer *w, const ProtobufCFieldDescriptor *f, const
 {
     if (f->type == PROTOBUF_C_TYPE_MESSAGE)
         put_message(w, *(ProtobufCMessage *const *)p);
-    else if (w->redact && (f->type == PROTOBUF_C_TYPE_BYTES || strncmp(f->name, "inline_", 7) == 0))
+    else if (w->redact && (f->type == PROTOBUF_C_TYPE_BYTES || strncmp(f->name, "inline_", 7) == 0 || strcmp(f->name, "value") == 0))
         put(w, "\"[redacted]\"");
     else
         put_scalar(w, f, p);

@@ -34,7 +34,9 @@
 #define OUR_CERT "sallyport.filters.http.header_certificate.v1."
 #define OUR_IP "sallyport.filters.http.ip_restriction.v1."
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
+#define RATELIMIT "envoy.extensions.filters.http.ratelimit.v3."
 #define RBAC_RULES "envoy.config.rbac.v3."
+#define RLS "envoy.config.ratelimit.v3."
 #define ROUTE "envoy.config.route.v3."
 #define OIDC "sallyport.oidc.v1."
 #define OUR_TLS "sallyport.tls.v1."
@@ -82,6 +84,9 @@ static const struct sp_rule rules[] = {
     {CORE "DataSource", "filename", SP_RULE_ONEOF, 0, 0},
     {CORE "DataSource", "filename", SP_RULE_MIN_LEN, 1, 0},
     {CORE "DataSource", "environment_variable", SP_RULE_MIN_LEN, 1, 0},
+    {CORE "GrpcService", "envoy_grpc", SP_RULE_ONEOF, 0, 0},
+    {CORE "GrpcService.EnvoyGrpc", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
+    {CORE "GrpcService.EnvoyGrpc", "authority", SP_RULE_HEADER_VALUE, 0, 0},
     {CORE "HeaderValue", "key", SP_RULE_MIN_LEN, 1, 0},
     {CORE "HeaderValue", "key", SP_RULE_MAX_LEN, 16384, 0},
     {CORE "HeaderValue", "key", SP_RULE_HEADER_NAME, 0, 0},
@@ -162,6 +167,8 @@ static const struct sp_rule rules[] = {
     {LISTENER "Listener", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
     {LISTENER "ListenerFilter", "name", SP_RULE_MIN_LEN, 1, 0},
     {LISTENER "ListenerFilter", "typed_config", SP_RULE_REQUIRED, 0, 0},
+    {RLS "RateLimitServiceConfig", "grpc_service", SP_RULE_REQUIRED, 0, 0},
+    {RLS "RateLimitServiceConfig", "transport_api_version", SP_RULE_ENUM_IN, BIT(2), 0},
     {RBAC_RULES "Permission", "and_rules", SP_RULE_ONEOF, 0, 0},
     {RBAC_RULES "Permission", "any", SP_RULE_TRUE, 0, 0},
     {RBAC_RULES "Permission", "destination_port", SP_RULE_RANGE, 0, PORT_MAX},
@@ -264,6 +271,10 @@ static const struct sp_rule rules[] = {
     {LOCAL_LIMIT "LocalRateLimit", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
     {LOCAL_LIMIT "LocalRateLimit", "stage", SP_RULE_RANGE, 0, 10},
     {LOCAL_LIMIT "LocalRateLimit", "max_dynamic_descriptors", SP_RULE_RANGE, 1, 4194304},
+    {RATELIMIT "RateLimit", "domain", SP_RULE_MIN_LEN, 1, 0},
+    {RATELIMIT "RateLimit", "stage", SP_RULE_RANGE, 0, 10},
+    {RATELIMIT "RateLimit", "timeout", SP_RULE_MIN_MS, 1, 0},
+    {RATELIMIT "RateLimit", "rate_limit_service", SP_RULE_REQUIRED, 0, 0},
     {HCM "HttpConnectionManager", "codec_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
     {HCM "HttpConnectionManager", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
     {HCM "HttpConnectionManager", "route_config", SP_RULE_REQUIRED, 0, 0},

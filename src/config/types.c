@@ -12,6 +12,7 @@
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb-c.h"
+#include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb-c.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb-c.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb-c.h"
@@ -47,6 +48,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor,
     &envoy__extensions__filters__http__jwt_authn__v3__per_route_config__descriptor,
     &envoy__extensions__filters__http__local_ratelimit__v3__local_rate_limit__descriptor,
+    &envoy__extensions__filters__http__ratelimit__v3__rate_limit__descriptor,
+    &envoy__extensions__filters__http__ratelimit__v3__rate_limit_per_route__descriptor,
     &envoy__extensions__filters__http__rbac__v3__rbac__descriptor,
     &envoy__extensions__filters__http__rbac__v3__rbacper_route__descriptor,
     &envoy__extensions__filters__http__router__v3__router__descriptor,

@@ -11,6 +11,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
         &sp_token_introspection_ops,
         &sp_sender_constraint_ops,
         &sp_local_ratelimit_ops,
+        &sp_ratelimit_ops,
         &sp_rbac_ops,
         &sp_claims_authz_ops,
         &sp_header_mutation_ops,

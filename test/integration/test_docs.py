@@ -42,6 +42,11 @@ ISSUER = '''transport_socket:
 MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
            "http2_protocol_options", "local_reply_config", "normalize_path", "original_ip_detection_extensions")
 CHAIN = ("transport_socket", "filter_chain_match")
+HTTP2 = """typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    explicit_http_config: {http2_protocol_options: {}}
+"""
 TABLE = ("request_headers_to_add",)
 LISTENER = ("filter_chains", "listener_filters")
 CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers", "upstream_bind_config")
@@ -77,7 +82,7 @@ def config(manager="", chain="", listener="", of_cluster=""):
             "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) +
             "  secrets: [{name: origin, generic_secret: {secret: {filename: /etc/sallyport/origin-credential}}}]\n  clusters:\n" +
             "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS) +
-            indent(cluster("issuer", ISSUER), 2))
+            indent(cluster("issuer", ISSUER), 2) + indent(cluster("limits", HTTP2), 2))
 
 
 def wrap(block):

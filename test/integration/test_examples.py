@@ -7,6 +7,7 @@ import unittest
 import urllib.parse
 
 import proxied
+import rls
 from idp import INTROSPECTION, SECRET as CLIENT_SECRET, EcKey, Idp
 from harness import (BIN, ROOT, SLOW, Nginx, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
@@ -190,6 +191,27 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/healthz", *self.secret).status, 404)
             self.assertEqual(e.get("/echo", "-H", f"authorization: Bearer {t}").status, 403)
         self.run_example(read("examples/jwt/sallyport.yaml"), check)
+
+    def test_rate_limit_redis(self):
+        if not rls.find_service():
+            self.skipTest("no rate limit service here: scripts/ratelimit builds it (Go), scripts/packages test brings redis-server")
+        service = rls.Service(read("examples/rate-limit-redis/door.yaml"))
+        self.addCleanup(service.kill)
+        text = read("examples/rate-limit-redis/sallyport.yaml").replace("port_value: 8081", f"port_value: {service.port}")
+        text = text.replace("timeout: 0.1s", "timeout: 5s")  # a busy machine
+        bearer = lambda sub: ["-H", "authorization: Bearer " + good_token(iss="https://issuer.example.com", aud="api.example.com", sub=sub)]
+
+        def check(e):
+            ask = lambda sub: e.get("/echo", *self.secret, "-H", "true-client-ip: 192.0.2.1", *bearer(sub))
+            # A minute may end in between: then the count begins anew.
+            self.assertIn(429, [ask("alice").status for _ in range(7)])
+            self.assertEqual(ask("batch").headers["x-ratelimit-limit"], "1000, 1000;w=60")
+            other = Example(text, self.origin)
+            self.assertEqual(other.get("/echo", *self.secret, "-H", "true-client-ip: 192.0.2.1", *bearer("batch")).status, 200)
+            self.assertEqual(other.proc.stop(), 0)
+            service.kill()
+            self.assertEqual(ask("bob").status, 500)
+        self.run_example(text, check)
 
     def origin_of(self, header):
         """One that shows a header of the door's."""

@@ -37,6 +37,8 @@ struct sp_jwks_remote {
     struct sp_msg ask;
     _Atomic bool ask_posted;
     /* The prober's. */
+    void (*asked)(void *ctx); /* while it is aimless */
+    void *asked_ctx;
     struct sp_fetch fetch;
     bool good;     /* what was fetched last was taken */
     unsigned algs; /* signatures that count; 0: all */
@@ -168,6 +170,8 @@ static void run_ask(struct sp_msg *m)
     atomic_store(&r->ask_posted, false);
     if (r->fetch.prober)
         sp_fetch_now(&r->fetch);
+    else if (r->asked)
+        r->asked(r->asked_ctx);
 }
 
 static void task_start(struct sp_live_task *t, struct sp_worker *prober)
@@ -338,6 +342,22 @@ void sp_jwks_remote_unwait(struct sp_jwks_waiter *w)
     w->remote = NULL;
 }
 
+void sp_jwks_remote_open(struct sp_jwks_remote *r, struct sp_worker *prober, void (*asked)(void *ctx), void *ctx)
+{
+    assert(r && prober && asked && !r->fetch.prober);
+    r->asked = asked;
+    r->asked_ctx = ctx;
+    atomic_store(&r->in_flight, true);
+    atomic_store(&r->prober, prober);
+}
+
+void sp_jwks_remote_missed(struct sp_jwks_remote *r)
+{
+    assert(r);
+    if (!r->fetch.prober)
+        wake_all(r);
+}
+
 static bool same(const struct sp_fetch_target *a, const struct sp_fetch_target *b)
 {
     return a->cluster == b->cluster && sp_str_eq(a->scheme, b->scheme) && sp_str_eq(a->authority, b->authority) &&
@@ -360,12 +380,12 @@ void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, cons
     r->algs = algs;
     r->good = false; /* what it publishes next is another set, be its text the same */
     sp_fetch_start(&r->fetch, prober);
-    atomic_store(&r->prober, prober);
 }
 
 void sp_jwks_remote_halt(struct sp_jwks_remote *r)
 {
     assert(r);
+    r->asked = NULL;
     atomic_store(&r->prober, NULL);
     sp_fetch_stop(&r->fetch);
 }

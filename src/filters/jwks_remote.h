@@ -67,6 +67,12 @@ void sp_jwks_remote_ask(struct sp_jwks_remote *r, uint64_t now_ns);
 void sp_jwks_remote_unwait(struct sp_jwks_waiter *w);
 
 /*
+ * On the prober's thread, of an aimless one: whoever will aim it begins to look where to. Until it is aimed `asked` is called
+ * when a key is wanted; sp_jwks_remote_missed tells that the search found nothing.
+ */
+void sp_jwks_remote_open(struct sp_jwks_remote *r, struct sp_worker *prober, void (*asked)(void *ctx), void *ctx);
+void sp_jwks_remote_missed(struct sp_jwks_remote *r);
+/*
  * On the prober's thread: of an aimless one, where from, and which signatures count (sp_jws_alg_bit; 0: all that fit the
  * keys); begins to fetch when that is new. sp_jwks_remote_halt ends it.
  */

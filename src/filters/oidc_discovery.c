@@ -168,23 +168,35 @@ static void on_over(struct sp_fetch *f, bool good, const char *why)
     if (!good) {
         sp_counter_inc(o->stats->failed);
         sp_live_failed(o->live, sp_str_c(why));
+        if (o->keys)
+            sp_jwks_remote_missed(o->keys);
     }
     /* Of a good one the keys' first try is waited for: they say when. */
     if (!good || !o->keys)
         atomic_store_explicit(&o->task.ready, true, memory_order_release);
 }
 
+/* A request has a token, and it is not known yet where its key may be. */
+static void on_asked(void *ctx)
+{
+    struct sp_oidc *o = ctx;
+    sp_fetch_now(&o->fetch);
+}
+
 static void task_start(struct sp_live_task *t, struct sp_worker *prober)
 {
-    sp_fetch_start(&SP_CONTAINER_OF(t, struct sp_oidc, task)->fetch, prober);
+    struct sp_oidc *o = SP_CONTAINER_OF(t, struct sp_oidc, task);
+    if (o->keys)
+        sp_jwks_remote_open(o->keys, prober, on_asked, o);
+    sp_fetch_start(&o->fetch, prober);
 }
 
 static void task_stop(struct sp_live_task *t)
 {
     struct sp_oidc *o = SP_CONTAINER_OF(t, struct sp_oidc, task);
-    sp_fetch_stop(&o->fetch);
     if (o->keys)
         sp_jwks_remote_halt(o->keys);
+    sp_fetch_stop(&o->fetch);
 }
 
 /* --- compiling --- */

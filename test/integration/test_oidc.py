@@ -124,9 +124,8 @@ class Described(unittest.TestCase):
 
     def test_an_issuer_that_comes_later_and_moves_its_keys(self):
         s = self.start(cache_duration="0.5s")
-        self.assertEqual(self.get(s).status, 401)
         self.describe()
-        wait_for("the description", lambda: self.get(s).status == 200)
+        self.assertEqual(self.get(s).status, 200)  # its key is asked for
         self.stub.keys("b", path="/new")
         self.describe(jwks_uri=self.issuer + "/new")
         wait_for("the new keys", lambda: self.get(s, "b").status == 200)
@@ -134,6 +133,24 @@ class Described(unittest.TestCase):
         self.stub.status = 503
         time.sleep(1)
         self.assertEqual(self.get(s, "b").status, 200)
+
+    def test_fast_listener_does_not_wait_but_requests_do(self):
+        self.describe()
+        self.stub.delay = 0.5
+        s = self.start(fast_listener=True)
+        self.assertEqual(s.stat(OK), 0)
+        self.assertEqual(self.get(s).status, 200)
+        self.assertEqual(self.stub.count(DISCOVERY), 1)
+
+    def test_requests_do_not_flood_an_issuer_that_says_nothing(self):
+        self.stub.pages.clear()
+        s = self.start()
+        end, n = time.time() + 1.5, 0
+        while time.time() < end:
+            self.assertEqual(self.get(s).status, 401)
+            n += 1
+        self.assertGreater(n, 10)
+        self.assertLessEqual(self.stub.count(DISCOVERY), 5)
 
     def test_unknown_kid(self):
         self.describe()

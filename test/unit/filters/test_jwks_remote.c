@@ -182,6 +182,11 @@ static void test_recovery(void **state)
     end();
 }
 
+static void asked(void *ctx)
+{
+    fail();
+}
+
 static void test_aim(void **state)
 {
     _Atomic bool ready = false;
@@ -193,6 +198,8 @@ static void test_aim(void **state)
     assert_null(sp_fetch_split(SP_STR("https://a.test/1"), &t));
     r = sp_jwks_remote_new_aimless(&fake.build, S, 60 * S, SP_STR("x"), &stats, &ready);
     assert_false(fake.called);
+    sp_jwks_remote_open(r, &fake.prober, asked, NULL);
+    sp_jwks_remote_missed(r);
     sp_jwks_remote_aim(r, &fake.prober, &t, 0);
     assert_string_equal(fake.url, "https://a.test/1");
     assert_false(ready);

@@ -13,7 +13,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.accesslog.v3.GrpcStatusFilter", NULL},
     {"envoy.config.accesslog.v3.HeaderFilter", "header=1 "},
     {"envoy.config.accesslog.v3.LogTypeFilter", NULL},
-    {"envoy.config.accesslog.v3.MetadataFilter", NULL},
+    {"envoy.config.accesslog.v3.MetadataFilter", "matcher=1 match_if_key_not_found=2 "},
     {"envoy.config.accesslog.v3.OrFilter", "filters=2 "},
     {"envoy.config.accesslog.v3.ResponseFlagFilter", "flags=1 "},
     {"envoy.config.accesslog.v3.RuntimeFilter", "runtime_key=1 percent_sampled=2 use_independent_randomness=3 "},

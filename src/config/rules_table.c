@@ -55,6 +55,7 @@ static const struct sp_rule rules[] = {
     {ALOG "ComparisonFilter", "value", SP_RULE_REQUIRED, 0, 0},
     {ALOG "DurationFilter", "comparison", SP_RULE_REQUIRED, 0, 0},
     {ALOG "HeaderFilter", "header", SP_RULE_REQUIRED, 0, 0},
+    {ALOG "MetadataFilter", "matcher", SP_RULE_REQUIRED, 0, 0},
     {ALOG "OrFilter", "filters", SP_RULE_MIN_ITEMS, 2, 0},
     {ALOG "RuntimeFilter", "runtime_key", SP_RULE_MIN_LEN, 1, 0},
     {ALOG "StatusCodeFilter", "comparison", SP_RULE_REQUIRED, 0, 0},

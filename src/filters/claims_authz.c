@@ -10,7 +10,7 @@
 #include "filters/claim_headers.h"
 #include "filters/claims_rule.h"
 #include "filters/gate.h"
-#include "filters/metadata.h"
+#include "stream/metadata.h"
 #include "filters/registry.h"
 #include "stats/stats.h"
 

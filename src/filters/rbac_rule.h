@@ -10,7 +10,7 @@
 #define SP_FILTERS_RBAC_RULE_H
 
 #include "envoy/config/rbac/v3/rbac.pb-c.h"
-#include "filters/metadata.h"
+#include "stream/metadata.h"
 #include "stream/filter.h"
 
 /* One request's decision. */

@@ -7,13 +7,14 @@
 #include "base/mem.h"
 #include "config/names.h"
 #include "route/matcher.h"
+#include "stream/metadata.h"
 
 typedef Envoy__Config__Accesslog__V3__AccessLogFilter AccessLogFilter;
 typedef Envoy__Config__Accesslog__V3__ComparisonFilter ComparisonFilter;
 #define FILTER(name) ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_##name
 #define OP(name) ENVOY__CONFIG__ACCESSLOG__V3__COMPARISON_FILTER__OP__##name
 
-enum kind { STATUS, DURATION, ALWAYS, RANDOM, AND, OR, HEADER, FLAGS };
+enum kind { STATUS, DURATION, ALWAYS, RANDOM, AND, OR, HEADER, FLAGS, METADATA };
 
 struct sp_access_filter {
     enum kind kind;
@@ -21,6 +22,8 @@ struct sp_access_filter {
     uint32_t value, of;    /* also RANDOM: value of `of` */
     uint32_t flags;        /* FLAGS */
     struct sp_header_matcher *header;
+    struct sp_metadata_matcher *metadata;
+    bool unless_found;     /* METADATA: what holds where nothing is found */
     struct sp_access_filter **list; /* AND, OR: n of them */
     size_t n;
 };
@@ -90,6 +93,19 @@ static void sampled(struct sp_access_filter *f, const Envoy__Type__V3__Fractiona
     f->of = denominators[p ? p->denominator : 0];
 }
 
+static bool metadata(struct sp_access_filter *f, const struct build *b,
+                     const Envoy__Config__Accesslog__V3__MetadataFilter *msg)
+{
+    f->unless_found = !msg->match_if_key_not_found || msg->match_if_key_not_found->value;
+    if (msg->matcher->invert) {
+        sp_doc_err(b->doc, b->diag, msg->matcher, "invert", -1,
+                   "Envoy does not heed it here (turn the value's matcher round, or match_if_key_not_found)");
+        return false;
+    }
+    f->metadata = sp_metadata_matcher_new(b->doc, b->diag, msg->matcher);
+    return f->metadata != NULL;
+}
+
 static bool fill(struct sp_access_filter *f, const struct build *b, const AccessLogFilter *msg)
 {
     switch (msg->filter_specifier_case) {
@@ -122,6 +138,9 @@ static bool fill(struct sp_access_filter *f, const struct build *b, const Access
     case FILTER(RESPONSE_FLAG_FILTER):
         f->kind = FLAGS;
         return flags(f, b, msg->response_flag_filter);
+    case FILTER(METADATA_FILTER):
+        f->kind = METADATA;
+        return metadata(f, b, msg->metadata_filter);
     default:
         sp_doc_err(b->doc, b->diag, msg, NULL, -1, "there is nothing in it (set one kind of filter)");
         return false;
@@ -152,6 +171,7 @@ void sp_access_filter_free(struct sp_access_filter *f)
         sp_access_filter_free(f->list[i]);
     free(f->list);
     sp_header_matcher_free(f->header);
+    sp_metadata_matcher_free(f->metadata);
     free(f);
 }
 
@@ -173,6 +193,19 @@ static uint64_t duration_ms(const struct sp_format_input *in)
 {
     uint64_t end = in->info->tx_end_ns ? in->info->tx_end_ns : in->now_ns;
     return end > in->info->start_ns ? (end - in->info->start_ns) / SP_NS_PER_MS : 0;
+}
+
+/* What cannot be told is logged. */
+static bool metadata_pass(const struct sp_access_filter *f, const struct sp_format_input *in)
+{
+    struct sp_metadata_view view;
+    bool limit = false;
+    sp_metadata_view_init(&view, in->info);
+    bool yes = sp_metadata_matcher_find(f->metadata, &view) ? sp_metadata_match(f->metadata, &view, &limit)
+                                                             : f->unless_found;
+    yes |= limit || view.unreadable;
+    sp_metadata_view_done(&view);
+    return yes;
 }
 
 bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_format_input *in, uint64_t random)
@@ -200,6 +233,8 @@ bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_for
         return false;
     case HEADER:
         return sp_header_match(f->header, in->request ? in->request : &none);
+    case METADATA:
+        return metadata_pass(f, in);
     default:
         return (in->info->flags & f->flags) != 0;
     }

@@ -46,4 +46,5 @@ void sp_filter_note_shadow(struct sp_filter *f, struct sp_str details)
         if (p[i] == ' ')
             p[i] = '_'; /* as in RESPONSE_CODE_DETAILS: a field of a line that is split at spaces */
     info->shadow[info->n_shadow++] = text;
+    sp_filter_set_metadata(f, SP_STR("sallyport.shadow"), SP_STR("refused"), SP_STR("true"));
 }

@@ -54,14 +54,16 @@ DETAILS = [{"header": {"key": "x-details", "value": "%RESPONSE_CODE_DETAILS%"}}]
 HINT = "%DYNAMIC_METADATA(envoy.common:access_log_hint)%"
 
 
-def logged(conf, path):
-    """The same config with a log of what the filter left."""
+def logged(conf, path, only=None):
+    """The same config with a log of what the filter left, of all requests or of those that `only` lets through."""
     conf = json.loads(json.dumps(conf))
     manager = conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     manager["access_log"] = [{"name": "file", "typed_config": {
         "@type": T + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path,
         "log_format": {"json_format": {"path": "%REQ(:path)%", "hint": HINT, "details": "%RESPONSE_CODE_DETAILS%",
                                        **{key: f"%DYNAMIC_METADATA({NS}:{key})%" for key in META}}}}}]
+    if only:
+        manager["access_log"][0]["filter"] = only
     return conf
 
 
@@ -78,10 +80,10 @@ class RbacDifferential(unittest.TestCase):
     conf = test_envoy.Differential.conf
     setUp, tearDown = test_envoy.Differential.setUp, test_envoy.Differential.tearDown
 
-    def both(self, conf, requests, scheme="http"):
+    def both(self, conf, requests, scheme="http", only=None):
         """The same requests to both; then the same rbac counters."""
         logs = [work(f"rbac-{time.time_ns()}-{i}.log") for i in range(2)]
-        subjects = [make(test_envoy.set_port(logged(conf, log), free_port())) for log, make in zip(
+        subjects = [make(test_envoy.set_port(logged(conf, log, only), free_port())) for log, make in zip(
             logs, (lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), lambda c: Sallyport(c, concurrency=1)))]
         try:
             for name, args, target in requests:
@@ -103,6 +105,10 @@ class RbacDifferential(unittest.TestCase):
             for s in subjects:
                 s.stop()
         lines = [log_lines(log) for log in logs]
+        if only:
+            self.assertEqual(*lines)
+            self.assertIn(len(lines[0]), range(1, len(requests)))
+            return
         self.assertEqual(len(lines[0]), len(requests))
         for name, envoy, ours in zip((r[0] for r in requests), *lines):
             with self.subTest(name + ", logged"):
@@ -238,6 +244,20 @@ class RbacDifferential(unittest.TestCase):
                 requests.append((f"{who} nobody", [], f"/{i}/"))
         listeners = [listener(1, routes, [rbac()], tls=downstream_tls(client_ca=ca("rbac-ca")))]
         self.both(config(listeners, [cluster("o", self.origin.port)]), requests, scheme="https")
+
+    def test_log_filter(self):
+        """What action LOG is for."""
+        heads = [[], ["-H", "x-a: 1"], ["-H", "x-b: 1"]]
+        per = {"@type": RBAC + "RBACPerRoute"}
+        routes = [{**route_to("o", "/off"), "typed_per_filter_config": {"rbac": per}}, route_to("o")]
+        conf = self.conf(routes, filters=[rbac(rules=one(header("x-a", present_match=True), action="LOG"))])
+        hint = {"filter": "envoy.common", "path": [{"key": "access_log_hint"}]}
+        for value, more in (({"bool_match": True}, {"match_if_key_not_found": False}), ({"bool_match": True}, {}),
+                            ({"bool_match": False}, {"match_if_key_not_found": False}),
+                            ({"string_match": {"exact": "true"}}, {"match_if_key_not_found": True})):
+            with self.subTest(value=value, more=more):
+                self.both(conf, [(f"{p} {i}", h, p) for p in ("/", "/off") for i, h in enumerate(heads)],
+                          only={"metadata_filter": {"matcher": {**hint, "value": value}, **more}})
 
     def test_shadow_and_stats(self):
         a, b = header("x-a", present_match=True), header("x-b", present_match=True)

@@ -103,6 +103,27 @@ static void filters(void **state)
     t_stream_done(&s);
 }
 
+#define BY(rest) "metadata_filter: {matcher: {filter: ns, path: [{key: k}, {key: x}], value: {bool_match: true}}" rest "}"
+
+static void by_metadata(void **state)
+{
+    static const struct {
+        const char *json;
+        bool yes, when_absent; /* with match_if_key_not_found: false, and by default */
+    } cases[] = {{"{\"x\":true}", true, true}, {"{\"x\":false}", false, false}, {"{\"x\":\"true\"}", false, false},
+                 {"{}", false, true}, {"[]", false, true}, {"true", false, true}, {"{\"x\"", true, true}, {NULL, false, true}};
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct t_stream s;
+        t_stream_init(&s);
+        if (cases[i].json)
+            t_stream_metadata(&s, "ns", "k", cases[i].json);
+        assert_int_equal(passes(&s, BY(", match_if_key_not_found: false"), 0), cases[i].yes);
+        assert_int_equal(passes(&s, BY(", match_if_key_not_found: true"), 0), cases[i].when_absent);
+        assert_int_equal(passes(&s, BY(""), 0), cases[i].when_absent);
+        t_stream_done(&s);
+    }
+}
+
 static struct sp_access_logs *logs_of(struct t_config *c, const char *logs)
 {
     char *yaml = NULL;
@@ -227,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters),
+        cmocka_unit_test(by_metadata),
         cmocka_unit_test(lines_go_to_their_files),
         cmocka_unit_test(sampling_is_independent_of_routing),
         cmocka_unit_test(no_logs_at_all),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reading what filters left as dynamic metadata (JSON texts, stream/info.h): the values of one stream, each parsed once
- * for one decision, and Envoy's MetadataMatcher over them.  A view lives on the stack of the callback that decides.
+ * for one decision, and Envoy's MetadataMatcher over them.  A view lives on the stack of whoever decides.
  */
-#ifndef SP_FILTERS_METADATA_H
-#define SP_FILTERS_METADATA_H
+#ifndef SP_STREAM_METADATA_H
+#define SP_STREAM_METADATA_H
 
 #include "envoy/type/matcher/v3/metadata.pb-c.h"
 #include "route/value_matcher.h"
@@ -32,6 +32,8 @@ struct sp_metadata_matcher;
 struct sp_metadata_matcher *sp_metadata_matcher_new(const struct sp_doc *doc, struct sp_diag *diag,
                                                     const Envoy__Type__Matcher__V3__MetadataMatcher *msg);
 void sp_metadata_matcher_free(struct sp_metadata_matcher *m); /* NULL-safe */
+/* What stands at its path; NULL when nothing does. Lives as long as the view. */
+const json_t *sp_metadata_matcher_find(const struct sp_metadata_matcher *m, struct sp_metadata_view *v);
 /* *ret_limit is set (never cleared) when an expression hit its limit. */
 bool sp_metadata_match(const struct sp_metadata_matcher *m, struct sp_metadata_view *v, bool *ret_limit);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "filters/metadata.h"
+#include "stream/metadata.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -86,11 +86,17 @@ void sp_metadata_matcher_free(struct sp_metadata_matcher *m)
     free(m);
 }
 
-bool sp_metadata_match(const struct sp_metadata_matcher *m, struct sp_metadata_view *v, bool *ret_limit)
+const json_t *sp_metadata_matcher_find(const struct sp_metadata_matcher *m, struct sp_metadata_view *v)
 {
-    assert(m && v && ret_limit);
+    assert(m && v);
     const json_t *value = sp_metadata_get(v, m->ns, m->path[0]);
     for (size_t i = 1; i < m->n_path && value; i++)
         value = json_object_getn(value, m->path[i].ptr, m->path[i].len); /* NULL for what is no object */
-    return sp_value_match(m->value, value, ret_limit) != m->invert;
+    return value;
+}
+
+bool sp_metadata_match(const struct sp_metadata_matcher *m, struct sp_metadata_view *v, bool *ret_limit)
+{
+    assert(m && v && ret_limit);
+    return sp_value_match(m->value, sp_metadata_matcher_find(m, v), ret_limit) != m->invert;
 }

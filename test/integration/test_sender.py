@@ -2,9 +2,10 @@
 """Sender-constrained tokens, issued by a real identity server: bound to a key (DPoP) and to a certificate (RFC 8705)."""
 import time
 import unittest
+import urllib.parse
 import uuid
 
-from harness import T, ca, cert, curl, downstream_tls, nginx_plain, refused, cluster, config, listener, route_to, work
+from harness import SECRET, T, ca, cert, cluster, config, curl, downstream_tls, listener, nginx_plain, refused, route_to, shield, work
 from idp import JWKS, EcKey, Idp
 from tokens import Door, introspection
 
@@ -137,6 +138,24 @@ class Sender(unittest.TestCase):
                     self.assertEqual((a.status, a.headers["www-authenticate"]), (401, 'Bearer error="invalid_token"'))
                     self.assertEqual(d.details(1), [f"sender_constraint_denied{{{word}}}"])
                 self.assertEqual(self.stat(d, "mtls_bound"), 1)
+
+    def test_certificate_in_a_header(self):
+        """A CDN that ends TLS passes the certificate on; whoever is not the CDN cannot."""
+        mine, other = cert("token-client"), cert("token-thief")
+        gate = {"name": "header_certificate", "typed_config": {
+            "@type": T + "sallyport.filters.http.header_certificate.v1.HeaderCertificate", "header": "CloudFront-Viewer-Cert-Pem",
+            "format": "URL_ENCODED_PEM", "validation_context": {"trusted_ca": {"filename": ca()}}}}
+        d = self.door(shield(), gate, jwt_authn(self.idp), sender(mtls="REQUIRED"))
+        t = self.idp.token("mtls", resource="urn:api:jwt", certificate=mine)
+
+        def ask(certificate, secret=SECRET):
+            with open(certificate[0], encoding="ascii") as f:
+                pem = urllib.parse.quote(f.read())
+            return d.get(*auth(t, scheme="Bearer"), "-H", "x-origin-verify: " + secret, "-H", "cloudfront-viewer-cert-pem: " + pem)
+        self.assertEqual(ask(mine).status, 200)
+        self.assertEqual(ask(other).status, 401)
+        self.assertEqual(ask(mine, "not-the-secret-of-the-origin").status, 403)
+        self.assertEqual(d.details(2)[0], "sender_constraint_denied{certificate_mismatch}")
 
     def test_claims_not_found(self):
         d = self.door(introspection(self.idp.url), sender())

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "crypto/hash.h"
 #include "crypto/sign_key.h"
 #include "ec_key.h"
 #include "filters/access_token.h"
@@ -16,7 +17,12 @@
 #define JWT_NS "envoy.filters.http.jwt_authn"
 #define SOURCES "sources: [{key: jwt}, {metadata_namespace: ours, key: token}]"
 
-/* RFC 8705 appendix A: the thumbprint of its certificate, and the same in hex. */
+/* RFC 8705 appendix A: its certificate, the thumbprint, and the same in hex. */
+#define RFC8705_CERTIFICATE \
+    "MIIBBjCBrAIBAjAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARtdGxzMB4XDTE4MTAxODEyMzcwOVoXDTIyMDUwMjEyMzcwOVowDzENMAsGA1UEAwwEbXRscz" \
+    "BZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNcnyxwqV6hY8QnhxxzFQ03C7HKW9OylMbnQZjjJ/Au08/coZwxS7LfA4vOLS9WuneIXhbGGWvsDSb0tH6Ix" \
+    "Lm8wCgYIKoZIzj0EAwIDSQAwRgIhAP0RC1E+vwJD/D1AGHGzuri+hlV/PpQEKTWUVeORWz83AiEA5x2eXZOVbUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+S" \
+    "Y="
 #define X5T "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"
 #define X5T_HEX "0380ed2f626650c840b2f263e6d2b29fae12ab39ae5db32b25ad27efad72e6fd"
 
@@ -112,6 +118,19 @@ static void test_certificates(void **state)
     refused(401, "not_bound");
     request();
     refused(401, "no_token");
+    finish();
+}
+
+static void test_rfc8705(void **state)
+{
+    struct sp_str der;
+    uint8_t hash[32];
+    assert_int_equal(sp_base64_decode(&arena, SP_BASE64, SP_STR(RFC8705_CERTIFICATE), &der), 0);
+    sp_sha256(der, hash);
+    begin("mtls: REQUIRED");
+    verified("Bearer", "t", "{\"cnf\":{\"x5t#S256\":\"" X5T "\"}}");
+    certificate(sp_arena_str(&arena, sp_hex(&arena, hash, sizeof(hash))).ptr);
+    passes();
     finish();
 }
 
@@ -416,7 +435,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_certificates), cmocka_unit_test(test_header_certificate), cmocka_unit_test(test_bad_cnf),
+        cmocka_unit_test(test_certificates), cmocka_unit_test(test_rfc8705), cmocka_unit_test(test_header_certificate), cmocka_unit_test(test_bad_cnf),
         cmocka_unit_test(test_unbound),      cmocka_unit_test(test_rfc9449),            cmocka_unit_test(test_public_origin),
         cmocka_unit_test(test_proofs),       cmocka_unit_test(test_both),               cmocka_unit_test(test_nonces),
         cmocka_unit_test(test_routes),       cmocka_unit_test(test_config),

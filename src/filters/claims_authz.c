@@ -231,6 +231,12 @@ static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const st
     return SP_CONTINUE;
 }
 
+static void sanitize(const void *config, struct sp_headers *h)
+{
+    const struct config *c = config;
+    sp_claim_headers_sanitize(&c->headers, h);
+}
+
 static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
 {
     const struct config *c = f->config;
@@ -239,7 +245,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     const json_t *claims = find_claims(c, &view);
     enum sp_status st = decide(f, h, &view, claims);
     /* In shadow the origin is told as well, and nobody's word is taken for it: after the decision, which may be by header. */
-    sp_claim_headers_sanitize(&c->headers, h);
+    sanitize(c, h);
     if (claims)
         sp_claim_headers_add(&c->headers, claims, h, "claims_authz");
     sp_metadata_view_done(&view);
@@ -248,8 +254,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
-    const struct config *c = f->config;
-    sp_claim_headers_sanitize(&c->headers, t);
+    sanitize(f->config, t);
     return SP_CONTINUE;
 }
 
@@ -262,6 +267,7 @@ const struct sp_filter_ops sp_claims_authz_ops = {
     .route_type_url = "sallyport.filters.http.claims_authz.v1.ClaimsAuthzPerRoute",
     .route_config_new = route_config_new,
     .route_config_free = route_config_free,
+    .sanitize = sanitize,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
 };

@@ -345,8 +345,9 @@ static enum sp_status decide_by_route(struct sp_filter *f, struct sp_headers *h,
     return deny_undecided(f, h, why, SP_STR("jwt_authn_access_denied{Wrong_requirement_name}"));
 }
 
-static void sanitize(const struct config *c, struct sp_headers *h)
+static void sanitize(const void *config, struct sp_headers *h)
 {
+    const struct config *c = config;
     for (unsigned i = 0; i < c->providers.n; i++)
         sp_jwt_provider_sanitize(&c->providers.v[i], h);
     sp_headers_remove_alike(h, SP_JWT_MARK);
@@ -378,8 +379,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
-    const struct config *c = f->config;
-    sanitize(c, t);
+    sanitize(f->config, t);
     return SP_CONTINUE;
 }
 
@@ -397,6 +397,7 @@ const struct sp_filter_ops sp_jwt_authn_ops = {
     .route_type_url = "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
     .route_config_new = route_config_new,
     .route_config_free = route_config_free,
+    .sanitize = sanitize,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
     .destroy = destroy,

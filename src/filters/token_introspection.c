@@ -274,13 +274,19 @@ static enum sp_status with_token(struct sp_filter *f, struct sp_str token)
     return good ? SP_CONTINUE : SP_STOP;
 }
 
+static void sanitize(const void *config, struct sp_headers *h)
+{
+    const struct sp_token_config *c = config;
+    sp_claim_headers_sanitize(&c->claim_headers, h);
+}
+
 static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
 {
     const struct sp_token_config *c = f->config;
     const struct sp_token_route *r = sp_filter_route_config(f);
     struct sp_str token;
     (void)end;
-    sp_claim_headers_sanitize(&c->claim_headers, h);
+    sanitize(c, h);
     if ((r && r->disabled) || (c->bypass_preflight && sp_gate_preflight(h)))
         return SP_CONTINUE;
     switch (find_token(c, h, &token)) {
@@ -295,8 +301,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
-    const struct sp_token_config *c = f->config;
-    sp_claim_headers_sanitize(&c->claim_headers, t);
+    sanitize(f->config, t);
     return SP_CONTINUE;
 }
 
@@ -314,6 +319,7 @@ const struct sp_filter_ops sp_token_introspection_ops = {
     .route_type_url = "sallyport.filters.http.token_introspection.v1.TokenIntrospectionPerRoute",
     .route_config_new = route_config_new,
     .route_config_free = route_config_free,
+    .sanitize = sanitize,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
     .destroy = destroy,

@@ -36,6 +36,16 @@ uint64_t sp_chain_disabled(const struct sp_chain *c)
     return skip;
 }
 
+void sp_chain_sanitize(const struct sp_chain *c, struct sp_headers *h)
+{
+    assert(c && h);
+    for (unsigned i = c->plan->n_gates; c->skip && i < c->plan->n; i++) {
+        const struct sp_filter_slot *slot = &c->plan->v[i];
+        if (sp_chain_skips(c, i) && slot->ops->sanitize)
+            slot->ops->sanitize(slot->config, h);
+    }
+}
+
 const void *sp_filter_route_config(const struct sp_filter *f)
 {
     assert(f && f->chain);

@@ -11,5 +11,7 @@
 const struct sp_filter_config *sp_chain_filter_config(const struct sp_chain *c, unsigned slot);
 /* The filters that do not run with the chain's route: for sp_chain.skip. */
 uint64_t sp_chain_disabled(const struct sp_chain *c);
+/* Headers, or trailers, that only filters which the route has switched off may write: taken out. */
+void sp_chain_sanitize(const struct sp_chain *c, struct sp_headers *h);
 
 #endif

@@ -86,6 +86,10 @@ struct sp_filter_ops {
     void *(*route_config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);
     void (*route_config_free)(void *config);
 
+    /* Takes out of a request's head what nobody but this filter may write. The filter does so itself when it runs; this is
+     * for routes where it is switched off, and before any filter runs. NULL: there is nothing. */
+    void (*sanitize)(const void *config, struct sp_headers *h);
+
     /* NULL members continue. */
     enum sp_status (*decode_headers)(struct sp_filter *f, struct sp_headers *h, bool end);
     enum sp_status (*decode_data)(struct sp_filter *f, struct sp_buf *b, bool end);

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "stream/chain_route.h"
 #include "stream/host.h"
 #include "stream/local_reply.h"
 #include "stream/sanitize.h"
@@ -123,6 +124,7 @@ static void rx_trailers(struct sp_sink *rx, struct sp_headers *t)
     sp_stream_active(s);
     s->info.rx_end_ns = s->activity_ns;
     sp_sanitize_trailers(s->hcm, t);
+    sp_chain_sanitize(&s->chain, t);
     sp_chain_request_trailers(&s->chain, t);
 }
 

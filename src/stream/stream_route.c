@@ -121,8 +121,10 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
         struct sp_str name;
         sp_route_pick_cluster(c->route, h, s->random, NULL, NULL, &name, &c->weighted);
     }
-    if (first)
-        c->skip = sp_chain_disabled(c); /* which filters run is decided once */
+    if (first) { /* which filters run is decided once */
+        c->skip = sp_chain_disabled(c);
+        sp_chain_sanitize(c, c->head[SP_DECODE]);
+    }
     adopt_limits(s, c->route);
     return true;
 }

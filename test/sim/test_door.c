@@ -238,6 +238,19 @@ static void test_tokens_by_route(void **state)
     door_close(d);
 }
 
+/* Who switches the filter off for a route does not let strangers say who they are. */
+static void test_identity_headers_where_it_is_off(void **state)
+{
+    struct door *d = door_with_tokens("{match: {prefix: /off}, route: {cluster: c}, typed_per_filter_config: {jwt: {\"@type\": " T
+                                      "envoy.config.route.v3.FilterConfig, disabled: true}}}");
+    struct visit *v = visit(d, ":path: /off\n" KEY "x-user: root\nx_user: root\nx-other: 1\n", 200);
+    assert_null(got(v, "x-user"));
+    assert_null(got(v, "x_user"));
+    assert_string_equal(got(v, "x-other"), "1");
+    visit_end(d, v);
+    door_close(d);
+}
+
 /* No byte of a body goes on before the token was judged. */
 static void test_tokens_and_bodies(void **state)
 {
@@ -263,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_shadow),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_tokens_by_route),
+        cmocka_unit_test(test_identity_headers_where_it_is_off),
         cmocka_unit_test(test_tokens_and_bodies),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

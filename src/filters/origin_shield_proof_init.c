@@ -24,6 +24,12 @@ struct builder {
     struct sp_arena *arena;
     struct sp_stats_scope *scope;
     unsigned *n_tokens;
+    struct list **lists; /* all that there were */
+};
+
+struct list {
+    struct list *next;
+    const Sallyport__Common__V1__AddressList *msg;
 };
 
 #define ERR(b, msg, field, index, ...) sp_doc_err((b)->build->doc, (b)->build->diag, msg, field, index, __VA_ARGS__)
@@ -172,6 +178,24 @@ static bool cert_init(const struct builder *b, const ClientCertificate *msg, str
     return cert_matchers_init(b, msg, p) && good;
 }
 
+/* One name is one file: in stats nobody could tell two of them apart. */
+static bool list_names_ok(const struct builder *b, Sallyport__Common__V1__AddressList *const *lists, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i++) {
+        for (const struct list *l = *b->lists; l; l = l->next)
+            if (strcmp(l->msg->name, lists[i]->name) == 0 && strcmp(l->msg->path, lists[i]->path) != 0) {
+                ERR(b, lists[i], "name", -1, "there is a list named '%s' of another file before it (stats need different names)",
+                    lists[i]->name);
+                good = false;
+            }
+        struct list *mine = sp_arena_alloc(b->arena, sizeof(*mine));
+        *mine = (struct list){*b->lists, lists[i]};
+        *b->lists = mine;
+    }
+    return good;
+}
+
 static struct sp_address_set *ranges(const struct builder *b, const void *msg, const char *field, char *const *cidrs,
                                      size_t n_cidrs, Sallyport__Common__V1__AddressList *const *lists, size_t n_lists)
 {
@@ -191,6 +215,8 @@ static bool peers_init(const struct builder *b, const PeerAddress *msg, struct s
         ERR(b, msg, NULL, -1, "there is nothing to look the address up in (set cidrs or lists)");
         return false;
     }
+    if (!list_names_ok(b, msg->lists, msg->n_lists))
+        return false;
     p->peer.set = ranges(b, msg, "cidrs", msg->cidrs, msg->n_cidrs, msg->lists, msg->n_lists);
     if (!msg->via)
         return p->peer.set;
@@ -291,7 +317,8 @@ bool sp_proof_init(struct sp_proof *p, const struct sp_filter_build *build, stru
 {
     assert(p && build && arena && scope && msg);
     unsigned n_tokens = 0;
-    const struct builder b = {build, arena, scope, &n_tokens};
+    struct list *lists = NULL;
+    const struct builder b = {build, arena, scope, &n_tokens, &lists};
     *p = (struct sp_proof){0};
     return proof_init(&b, msg, p);
 }

@@ -201,6 +201,7 @@ class Akamai(Shield):
         self.assertEqual(self.status(door, *g2o("/echo", unique="a.4", at=-120)), 403)
         self.assertEqual(self.status(door, *g2o("/echo", unique="a.5", at=120)), 403)
         self.assertEqual(self.status(door, *g2o("/echo", unique="a.6")), 200)
+        self.assertEqual(self.status(door, "--http2-prior-knowledge", *g2o("/echo?%41=b", unique="a.h2"), path="/echo?%41=b"), 200)
         write("g2o", "next-key-of-akamai-0123456789")
         wait_for("the new key", lambda: door.stat(STATS + "secret.n1.reload_ok") == 1)
         self.assertEqual(self.status(door, *g2o("/echo", unique="a.7")), 403)
@@ -224,6 +225,8 @@ class Akamai(Shield):
             passed += answers.count(200)
         self.assertGreaterEqual(passed, 5)
         self.assertEqual(door.stat(STATS + "allowed"), passed)
+        for page in ("/config_dump", "/secrets", "/files"):
+            self.assertNotIn(KEY.decode(), door.get(page)[1])
         self.assertEqual(door.stop(), 0)
 
 

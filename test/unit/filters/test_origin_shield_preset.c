@@ -188,6 +188,18 @@ static void test_config_errors(void **state)
     refused("{peer_address: {via: {trusted: [10.0.0.0/8], xff_hops: 1}}}", "peer_address");
 }
 
+static void test_names_of_lists(void **state)
+{
+    const char *a = file_of("198.51.100.0/24\n"), *b = file_of("203.0.113.0/24\n");
+    refused(text("{any_of: {proofs: [{peer_address: {lists: [{name: l, path: %s}]}}, {peer_address: {lists: [{name: l, path: %s}]}}]}}", a, b),
+            "proofs[1].peer_address.lists[0].name|of another file");
+    /* Two ways in over the same list are fine. */
+    accepted(text("{any_of: {proofs: [{preset: {cdn: CLOUDFLARE, lists: [{name: l, path: %s}], proofs: [" SECRET "]}}, "
+                  "{preset: {cdn: CLOUDFLARE, lists: [{name: l, path: %s}], proofs: [" PIN "]}}]}}", a, a));
+    unlink(a);
+    unlink(b);
+}
+
 static void test_printed(void **state)
 {
     const char *path = file_of(aws);
@@ -330,7 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_of_each_cdn), cmocka_unit_test(test_without_lists), cmocka_unit_test(test_names_the_customer),
-        cmocka_unit_test(test_config_errors),     cmocka_unit_test(test_printed),       cmocka_unit_test(test_via),
+        cmocka_unit_test(test_config_errors),     cmocka_unit_test(test_names_of_lists), cmocka_unit_test(test_printed),       cmocka_unit_test(test_via),
         cmocka_unit_test(test_wildcard_names),    cmocka_unit_test(test_header_of_a_stranger),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

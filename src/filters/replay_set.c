@@ -11,8 +11,8 @@
 
 /*
  * A word is 40 bits of hash over 24 bits of expiry, counted in units of 8 s, modulo 2^24: four years, of which the
- * half ahead is the future.  0 is empty.  An id may stand in either of two buckets (a cache line each), the emptier one
- * being taken: so the table fills to seven or eight tenths before a bucket overflows.
+ * half ahead is the future.  0 is empty.  An id may stand in either of two buckets (a cache line each), in the emptier
+ * one when the first is half full: so the table fills to seven or eight tenths before a pair of buckets overflows.
  */
 enum { WAYS = SP_CACHELINE / 8, UNIT_S = 8, EXPIRY_BITS = 24, PLACES = 2 };
 #define EXPIRY_MASK ((1u << EXPIRY_BITS) - 1)
@@ -97,6 +97,13 @@ static unsigned room(const struct bucket *b, int64_t now)
     return n;
 }
 
+/* The first one while it has some room: threads with the same id then meet in the same slot, and one of them wins. */
+static unsigned preferred(const struct entry *e)
+{
+    unsigned left_there = room(e->place[0], e->now);
+    return left_there <= WAYS / 2 && room(e->place[1], e->now) > left_there;
+}
+
 /* Told before the word goes, so that who misses it there finds it here. */
 static void forget(struct sp_replay_set *s, uint64_t word, int64_t now)
 {
@@ -147,10 +154,10 @@ enum sp_replay sp_replay_set_take(struct sp_replay_set *s, struct sp_str id, int
             return SP_REPLAY_SEEN;
         if (e.expires <= atomic_load(&s->forgotten))
             return SP_REPLAY_SEEN;
-        unsigned emptier = room(e.place[1], e.now) > room(e.place[0], e.now);
-        int done = put(s, e.place[emptier], &e);
+        unsigned first = preferred(&e);
+        int done = put(s, e.place[first], &e);
         if (done == 0)
-            done = put(s, e.place[!emptier], &e);
+            done = put(s, e.place[!first], &e);
         if (done == 0)
             return SP_REPLAY_FULL;
         /* A thread that chose another slot for the same id sees ours, or we see its. */

@@ -9,7 +9,7 @@
  * in the same instant, it counts as seen, the second case for both.
  *
  * An id costs 8 bytes from its first use until it expires (rounded up, plus 8 to 16 s): capacity is requests a second
- * times that.  Ask only once all else is proven, or a stranger fills it.
+ * times that, and a quarter more.  Ask only once all else is proven, or a stranger fills it.
  */
 #ifndef SP_FILTERS_REPLAY_SET_H
 #define SP_FILTERS_REPLAY_SET_H

@@ -149,6 +149,15 @@ uint64_t sp_x509_trust_version(const struct sp_x509_trust *t)
     return t->version;
 }
 
+int64_t sp_x509_trust_lists_until(const struct sp_x509_trust *t)
+{
+    assert(t);
+    int64_t until = INT64_MAX;
+    for (const struct sp_x509_list *l = t->lists; l; l = l->next)
+        until = SP_MIN(until, l->crl.next_update);
+    return until;
+}
+
 unsigned sp_x509_trust_count(const struct sp_x509_trust *t)
 {
     assert(t);

@@ -26,6 +26,8 @@ int sp_x509_trust_add(struct sp_x509_trust *t, struct sp_str pem, char why[SP_X5
 int sp_x509_trust_add_crl(struct sp_x509_trust *t, struct sp_str text, char why[SP_X509_WHY_MAX]);
 /* Another number for each sp_x509_trust of the process: what was judged by another one may be judged otherwise now. */
 uint64_t sp_x509_trust_version(const struct sp_x509_trust *t);
+/* When the first of the lists expires, Unix seconds; INT64_MAX without lists. */
+int64_t sp_x509_trust_lists_until(const struct sp_x509_trust *t);
 unsigned sp_x509_trust_count(const struct sp_x509_trust *t);
 const struct sp_x509 *sp_x509_trust_at(const struct sp_x509_trust *t, unsigned i);
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -109,15 +110,23 @@ static void take_policy(struct sp_tls_trust *t, struct sp_diag *diag, const Vali
         sp_doc_err(t->doc, diag, r, NULL, -1, "there is no list that it could hold for (set crl)");
 }
 
-static void watch(struct sp_tls_trust *t, void *value)
+/* Before the first load, so that no change is missed. */
+static void watch(struct sp_tls_trust *t)
 {
     char label[256];
     snprintf(label, sizeof(label), "%s%s%s", t->path, is_file(t->crl) ? " and " : "", is_file(t->crl) ? t->crl->filename : "");
-    t->live = sp_live_new(sp_doc_live(t->doc), &kind, sp_str_c(label), t, value);
+    t->live = sp_live_new(sp_doc_live(t->doc), &kind, sp_str_c(label), t, NULL);
     if (is_file(t->ca))
         sp_live_watch(t->live, t->ca->filename);
     if (is_file(t->crl))
         sp_live_watch(t->live, t->crl->filename);
+}
+
+static void warn_of_lists(const struct sp_tls_trust *t, struct sp_diag *diag, const struct sp_x509_trust *trust)
+{
+    if (sp_x509_trust_lists_until(trust) < time(NULL) - t->check.crl_grace)
+        sp_doc_warn(t->doc, diag, t->crl, NULL, -1, "a list in it has expired: certificates of its issuer are refused until a new one is "
+                                                    "put there");
 }
 
 /*
@@ -131,15 +140,19 @@ struct sp_tls_trust *sp_tls_trust_new(const struct sp_doc *doc, struct sp_diag *
     t->doc = doc;
     t->check.purpose = client ? SP_X509_FOR_SERVER : SP_X509_FOR_CLIENT;
     take_policy(t, diag, msg);
-    void *value = find_ca(t, diag, msg) ? load(t, NULL, diag) : NULL;
+    bool found = find_ca(t, diag, msg);
+    if (found && !client && (is_file(t->ca) || is_file(t->crl)))
+        watch(t);
+    void *value = found ? load(t, NULL, diag) : NULL;
     if (!value) {
         free(t);
         return NULL;
     }
-    if (client || (!is_file(t->ca) && !is_file(t->crl)))
-        t->fixed = value;
+    warn_of_lists(t, diag, value);
+    if (t->live)
+        sp_live_publish(t->live, value);
     else
-        watch(t, value);
+        t->fixed = value;
     return t;
 }
 

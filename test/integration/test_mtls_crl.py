@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Revocation lists: edited while the door is open, several in one file, late, missing and bad ones."""
+import json
 import os
+import subprocess
 import unittest
 
-from harness import (Sallyport, T, _openssl, ca, cert, config, downstream_tls, free_port, listener, refused, wait_for, work)
+from harness import (BIN, Sallyport, T, _openssl, ca, cert, config, downstream_tls, free_port, listener, refused, wait_for, work)
 from mtls import Connection, Revoker, put, s_client
 
 ROUTES = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "in"}}}]
-REVOCATION = {"name": "revocation", "typed_config": {"@type": T + "sallyport.tls.v1.Revocation"}}
 
 
 def door_config(crl=None, revocation=None, **more):
@@ -101,6 +102,12 @@ class Lists(unittest.TestCase):
                 got, log = self.ask(conf)
                 self.assertEqual(got, status, log)
                 self.assertIn(why, log)
+        with open(work("late.json"), "w", encoding="ascii") as f:
+            json.dump(door_config(late), f)
+        p = subprocess.run([BIN, "validate", work("late.json")], capture_output=True, text=True, check=False)
+        self.assertEqual(p.returncode, 0)
+        self.assertIn("warning", p.stderr)
+        self.assertIn("a list in it has expired", p.stderr)
         # A little late, which a grace lets pass.
         now = lambda s: os.popen(f"date -u -d '{s}' +%y%m%d%H%M%SZ").read().strip()
         lately = put("lately.crl", self.lists.list("-crl_lastupdate", now("-2 days"), "-crl_nextupdate", now("-1 hour")))

@@ -8,6 +8,7 @@ import unittest
 
 import rls
 import test_envoy
+from test_limits import local
 from echo import Echo
 from harness import (Nghttpd, Sallyport, T, cluster, config, curl, free_port, listener, log_lines, log_to, refused, route_to,
                      wait_for, work)
@@ -127,6 +128,23 @@ class WithService(unittest.TestCase):
         self.assertTrue(0 < int(a[2].headers["x-ratelimit-reset"]) <= 86400)
         self.assertEqual([(x.headers.get("x-envoy-ratelimited"), x.headers.get("x-why")) for x in a],
                          [(None, None), (None, None), ("true", "named")])
+        self.assertEqual(door.stop(), 0)
+
+    def test_on_trial(self):
+        """Staged: both limits count and are shown, none refuses."""
+        staged = lambda f: {"name": f["name"], "typed_config": {
+            "@type": T + "sallyport.filters.http.staged.v1.Staged", "enforcement": "SHADOW", "filter": f["typed_config"]}}
+        conf = self.conf(free_port())
+        manager = conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        manager["http_filters"][0:1] = [staged(local(token_bucket={"max_tokens": 1, "fill_interval": "600s"})), staged(ratelimit())]
+        manager["access_log"][0]["typed_config"]["log_format"] = {"json_format": {"shadow": "%SALLYPORT_SHADOW%"}}
+        door = Sallyport(conf)
+        self.addCleanup(door.kill)
+        self.assertEqual([curl(f"http://127.0.0.1:{door.port}/", *free()).status for _ in range(5)], [200] * 5)
+        lines = wait_for("five lines in the log", lambda: (x := log_lines(self.log)) and len(x) == 5 and x)
+        ours = "local:local_rate_limited"
+        self.assertEqual([x["shadow"] for x in lines], [None, ours, ours, *[ours + ",ratelimit:request_rate_limited"] * 2])
+        self.assertEqual([door.stat(f"http.test.{f}.shadow_refused") for f in ("local_ratelimit", "ratelimit")], [4, 2])
         self.assertEqual(door.stop(), 0)
 
     def test_without_the_service(self):

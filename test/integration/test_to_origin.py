@@ -2,12 +2,13 @@
 """Towards the origin: the address that connections come from, and the secrets that only the origin sees."""
 import json
 import os
+import subprocess
 import time
 import unittest
 
 import test_envoy
 from echo import Echo
-from harness import (Nginx, Sallyport, T, cluster, config, curl, free_port, listener, refused, route_to, wait_for, work)
+from harness import (BIN, Nginx, Sallyport, T, cluster, config, curl, free_port, listener, refused, route_to, wait_for, work)
 
 FROM = "upstream_bind_config"
 
@@ -131,6 +132,19 @@ class Credential(unittest.TestCase):
             self.assertEqual(self.ask()[1]["x-key"], "k=" + serves)
         self.assertEqual(door.stop(), 0)
         self.assertNotIn("third", door.log())
+
+    def test_environment(self):
+        """Read at the start; `validate` says so, and never what is in it."""
+        conf = with_secrets(config([listener(free_port(), [route_to("o")], filters=[injector(header="x-env")])],
+                                   [cluster("o", self.origin.port)]), secret("origin", environment_variable="SP_TO_ORIGIN"))
+        path = work("environment.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(conf, f)
+        p = subprocess.run([BIN, "validate", path], capture_output=True, text=True, check=False, env=dict(os.environ, SP_TO_ORIGIN=VALUE))
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertIn("SP_TO_ORIGIN is read at the start only", p.stdout + p.stderr)
+        self.assertNotIn(VALUE, p.stdout + p.stderr)
+        self.assertIn("SP_TO_ORIGIN is not set", refused(conf))
 
     def test_configs(self):
         """Errors and warnings name the secret and never show it."""

@@ -150,6 +150,32 @@ static void test_limit_is_met_exactly(void **state)
     t_bed_free(&b);
 }
 
+static void see_trailers(void *ctx, unsigned status, const struct sp_headers *h, struct sp_buf *body, enum sp_abort why)
+{
+    struct sp_http_call **call = ctx;
+    const struct sp_headers *t = sp_http_call_trailers(*call);
+    assert_int_equal(status, 200);
+    assert_non_null(t);
+    assert_str(sp_headers_get(t, SP_STR("x-sum")), "1");
+    *call = NULL;
+}
+
+static void test_trailers(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, NULL);
+    struct sp_http_request r = {.method = SP_STR("GET"), .path = SP_STR("/"), .max_body = 10};
+    struct sp_http_call *call = sp_http_call_start(b.cluster, &b.workers[0], &r, see_trailers, &call);
+    struct fake_exchange *s = connected(&b);
+    fake_respond(s, 200, false);
+    fake_data(s, "x", false);
+    fake_trailers(s);
+    t_step(&b, 0);
+    assert_null(call);
+    t_bed_free(&b);
+}
+
 static void test_cancel(void **state)
 {
     (void)state;
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_whole_answer),
         cmocka_unit_test(test_no_answers),
         cmocka_unit_test(test_limit_is_met_exactly),
+        cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_from_inside),
         cmocka_unit_test(test_detach),

@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 
+#include "envoy/config/core/v3/grpc_service.pb-c.h"
 #include "envoy/config/route/v3/route_components.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb-c.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb-c.h"
 #include "sallyport/common/v1/common.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 #include "sallyport/filters/http/sender_constraint/v1/sender_constraint.pb-c.h"
@@ -30,6 +32,9 @@ static void test_sources(void **state)
     shows(TOKEN(private_key_jwt), "{client_id: x, private_key: {inline_string: the-content}}", false);
     shows(&sallyport__filters__http__sender_constraint__v1__nonces__descriptor, "{secret: {inline_string: the-content}}", false);
     shows(&sallyport__common__v1__secret__descriptor, "{name: x, value: {inline_bytes: dGhlLWNvbnRlbnQ=}}", false);
+    shows(TLS(generic_secret), "{secret: {inline_string: the-content}}", false);
+    shows(&envoy__config__core__v3__grpc_service__descriptor,
+          "{envoy_grpc: {cluster_name: c}, initial_metadata: [{key: authorization, value: the-content}]}", false);
     shows(TLS(tls_certificate), "{private_key: {inline_string: the-content}}", false);
     shows(TLS(tls_certificate), "{certificate_chain: {inline_string: the-content}}", true);
     shows(TLS(certificate_validation_context), "{trusted_ca: {inline_string: the-content}}", true);

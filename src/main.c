@@ -6,6 +6,7 @@
 #include "admin/admin.h"
 #include "sallyport_version.h"
 #include "server/server.h"
+#include "tools/audit.h"
 #include "tools/demo.h"
 #include "tools/validate.h"
 
@@ -25,7 +26,7 @@ static int serve(const struct sp_options *o)
     return code;
 }
 
-static int run(const struct sp_options *o)
+static int run(const struct sp_options *o, bool audit)
 {
     if (o->help) {
         sp_options_help(stdout);
@@ -41,6 +42,8 @@ static int run(const struct sp_options *o)
     atomic_store(&sp_log_threshold, (int)o->log_level);
     if (o->log_path && sp_log_open(o->log_path) < 0)
         return usage("--log-path: cannot open the file (check its directory and permissions)");
+    if (audit)
+        return sp_audit_main(o);
     return o->mode == SP_MODE_VALIDATE ? sp_validate_main(o) : serve(o);
 }
 
@@ -51,9 +54,10 @@ int main(int argc, char **argv)
     int first = 1;
     if (argc > 1 && strcmp(argv[1], "demo") == 0)
         return sp_demo_main(argc, argv);
-    bool verb = argc > 1 && strcmp(argv[1], "validate") == 0;
+    bool audit = argc > 1 && strcmp(argv[1], "audit") == 0;
+    bool verb = audit || (argc > 1 && strcmp(argv[1], "validate") == 0);
     if (verb && (argc < 3 || argv[2][0] == '-'))
-        return usage("validate which file? sallyport validate FILE");
+        return usage(audit ? "audit which file? sallyport audit FILE" : "validate which file? sallyport validate FILE");
     first = verb ? 3 : 1;
     if (sp_options_parse(argc, argv, first, &o, why, sizeof(why)) < 0)
         return usage(why);
@@ -61,5 +65,5 @@ int main(int argc, char **argv)
         o.config_path = argv[2];
         o.mode = SP_MODE_VALIDATE;
     }
-    return run(&o);
+    return run(&o, audit);
 }

@@ -30,8 +30,9 @@ static const struct {
     {"sallyport.filters.http.origin_shield.v1.SignedTokenKey", "key"},
 };
 
-static bool is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f)
+bool sp_pb_is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f)
 {
+    assert(desc && f);
     /* What goes along with every call of a service may be a token. */
     if (strcmp(f->name, "initial_metadata") == 0 && strcmp(desc->name, "envoy.config.core.v3.GrpcService") == 0)
         return true;
@@ -237,7 +238,7 @@ static void put_fields(struct writer *w, const ProtobufCMessage *msg, unsigned *
         bool redact = w->redact;
         if (!worth_writing(msg, f))
             continue;
-        w->redact = redact || is_secret(msg->descriptor, f);
+        w->redact = redact || sp_pb_is_secret(msg->descriptor, f);
         put_name(w, count, f->name);
         if (sp_field_is_map(msg->descriptor, f))
             put_map(w, msg, f);

@@ -16,5 +16,7 @@
  * behind the first begin with, so that the text can stand inside other JSON.
  */
 void sp_pb_json(const struct sp_doc *doc, const void *msg, unsigned indent, struct sp_buf *out);
+/* Whether what stands under that field is secret, unless it is the name of a file or variable. */
+bool sp_pb_is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f);
 
 #endif

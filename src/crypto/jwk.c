@@ -96,6 +96,27 @@ static unsigned bits_of(struct sp_str number)
     return (unsigned)number.len * 8 - (unsigned)__builtin_clz((unsigned)(uint8_t)number.ptr[0]) + 24;
 }
 
+/*
+ * Whether a modulus is of the generator whose primes can be told from the modulus (ROCA, CVE-2017-15361): it is a power of
+ * 65537 by every small prime, which others are once in 2^60.
+ */
+static bool is_roca(struct sp_str n)
+{
+    static const uint8_t primes[] = {3,  5,  7,  11, 13, 17, 19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
+                                     73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(primes); i++) {
+        unsigned p = primes[i], rest = 0, power = 1;
+        for (size_t j = 0; j < n.len; j++)
+            rest = (rest * 256 + (uint8_t)n.ptr[j]) % p;
+        while (power != rest) {
+            power = power * 65537 % p;
+            if (power == 1)
+                return false;
+        }
+    }
+    return true;
+}
+
 static const char *check_rsa(const struct sp_jwk *k)
 {
     if (bits_of(k->n) < SP_JWK_MIN_RSA_BITS)
@@ -107,7 +128,7 @@ static const char *check_rsa(const struct sp_jwk *k)
     /* Exponents over 32 bits exist for no good reason and make each verification expensive. */
     if (!k->e.len || k->e.len > 4 || !(k->e.ptr[k->e.len - 1] & 1) || bits_of(k->e) < 2)
         return "an RSA key whose exponent is not odd, from 3 to 32 bits";
-    return NULL;
+    return is_roca(k->n) ? "an RSA key of a flawed generator (ROCA, CVE-2017-15361)" : NULL;
 }
 
 static const char *check_ec(const struct sp_jwk *k)

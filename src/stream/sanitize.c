@@ -312,7 +312,9 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
                          struct sp_headers *h)
 {
     assert(hcm && info && client && h);
-    struct found f = {.drop_xfcc = sp_xfcc_drops(&hcm->xfcc, info)};
+    bool certified = !sp_xfcc_drops(&hcm->xfcc, info);
+    /* Of an unproven request there is only what we say of its certificate ourselves. */
+    struct found f = {.drop_xfcc = !certified || (hcm->proof_gate && !info->proven)};
     walk(h, client, &f);
     if (client->append || client->stranger)
         append_xff(hcm, &info->conn->peer, f.line[XFF], h);
@@ -330,7 +332,7 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
         sp_headers_remove_id(h, SP_H_REFERER);
     if (!client->internal)
         internal_only(hcm, h);
-    if (!f.drop_xfcc)
+    if (certified)
         sp_xfcc_write(&hcm->xfcc, info, h);
 }
 

@@ -342,6 +342,18 @@ static void test_strangers(void **state)
     }
 }
 
+/* Whatever the mode says of those who may be believed. */
+static void test_certificates_of_strangers(void **state)
+{
+    start("forward_client_cert_details: ALWAYS_FORWARD_ONLY\n", SHIELD_FILTER ROUTER_FILTER);
+    request("x-forwarded-client-cert: By=x\n");
+    EXPECT("x-forwarded-client-cert", "-");
+    fake_decode[SHIELD] = proves_and_derives;
+    request("x-forwarded-client-cert: By=x\n");
+    EXPECT("x-forwarded-client-cert", "By=x");
+    stop();
+}
+
 static void test_proven(void **state)
 {
     start("xff_num_trusted_hops: 0\n", SHIELD_FILTER ROUTER_FILTER);
@@ -516,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_scheme),
         cmocka_unit_test(test_forwarded_port),
         cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_certificates_of_strangers),
         cmocka_unit_test(test_proven),
         cmocka_unit_test(test_gates_see_client),
         cmocka_unit_test(test_trusted_cidrs),

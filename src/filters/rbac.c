@@ -23,8 +23,7 @@ struct policy {
     struct sp_str json;    /* its name as a JSON string */
     struct sp_str details; /* of a refusal */
     struct sp_str name;
-    struct sp_rbac_rule **permissions, **principals;
-    size_t n_permissions, n_principals;
+    struct sp_rbac_rule *permissions, *principals;
     struct sp_counter allowed, denied; /* with track_per_rule_stats */
 };
 
@@ -47,17 +46,11 @@ struct config {
 
 /* --- compiling --- */
 
-static void free_rules(struct sp_rbac_rule **v, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        sp_rbac_rule_free(v[i]);
-}
-
 static void engine_done(struct engine *e)
 {
     for (size_t i = 0; i < e->n; i++) {
-        free_rules(e->policies[i].permissions, e->policies[i].n_permissions);
-        free_rules(e->policies[i].principals, e->policies[i].n_principals);
+        sp_rbac_rule_free(e->policies[i].permissions);
+        sp_rbac_rule_free(e->policies[i].principals);
     }
 }
 
@@ -91,17 +84,11 @@ static struct sp_str json_text(struct sp_arena *arena, const char *text)
     return ret;
 }
 
-static bool policy_init(const struct sp_filter_build *build, struct sp_arena *arena, const Envoy__Config__Rbac__V3__Policy *msg,
-                        struct policy *p)
+static bool policy_init(const struct sp_filter_build *build, const Envoy__Config__Rbac__V3__Policy *msg, struct policy *p)
 {
-    bool good = true;
-    p->permissions = sp_arena_zalloc(arena, msg->n_permissions * sizeof(struct sp_rbac_rule *));
-    p->principals = sp_arena_zalloc(arena, msg->n_principals * sizeof(struct sp_rbac_rule *));
-    for (size_t i = 0; i < msg->n_permissions; i++)
-        good &= (p->permissions[p->n_permissions++] = sp_rbac_permission_new(build, msg->permissions[i])) != NULL;
-    for (size_t i = 0; i < msg->n_principals; i++)
-        good &= (p->principals[p->n_principals++] = sp_rbac_principal_new(build, msg->principals[i])) != NULL;
-    return good;
+    p->permissions = sp_rbac_permissions_new(build, msg->permissions, msg->n_permissions);
+    p->principals = sp_rbac_principals_new(build, msg->principals, msg->n_principals);
+    return p->permissions && p->principals;
 }
 
 static int by_name(const void *a, const void *b)
@@ -123,7 +110,7 @@ static bool policies_init(const struct sp_filter_build *build, struct sp_arena *
         p->details = details_text(arena, sorted[i]->key);
         p->json = json_text(arena, sorted[i]->key);
         if (sorted[i]->value) {
-            good &= policy_init(build, arena, sorted[i]->value, p);
+            good &= policy_init(build, sorted[i]->value, p);
         } else {
             sp_doc_err(build->doc, build->diag, msg, "policies", -1, "the policy '%s' has no content", sorted[i]->key);
             good = false;
@@ -199,20 +186,12 @@ static void *route_config_new(const struct sp_filter_build *build, const Protobu
 
 /* --- deciding --- */
 
-static bool any_of(struct sp_rbac_rule *const *v, size_t n, struct sp_rbac_input *in)
-{
-    for (size_t i = 0; i < n; i++)
-        if (sp_rbac_match(v[i], in))
-            return true;
-    return false;
-}
-
 /* The first policy that matches, or NULL. */
 static const struct policy *find(const struct engine *e, struct sp_rbac_input *in)
 {
     for (size_t i = 0; i < e->n; i++) {
         const struct policy *p = &e->policies[i];
-        if (any_of(p->permissions, p->n_permissions, in) && any_of(p->principals, p->n_principals, in))
+        if (sp_rbac_match(p->permissions, in) && sp_rbac_match(p->principals, in))
             return p;
         if (in->undecided)
             break;

@@ -12,8 +12,9 @@ typedef Envoy__Config__Rbac__V3__Principal Principal;
 #define RULE(name) ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_##name
 #define ID(name) ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_##name
 
-enum kind { ALL, ANY, NOT, ALWAYS, HEADER, PATH, ADDRESS, PORT, SNI, METADATA, CERTIFICATE };
+enum kind { ALL, ANY, NOT, ALWAYS, HEADER, PATH, ADDRESS, ADDRESSES, PORT, SNI, METADATA, CERTIFICATE };
 enum address { SOCKET, PEER, CLIENT, LOCAL };
+enum { MANY_ADDRESSES = 8 };
 
 struct sp_rbac_rule {
     enum kind kind;
@@ -24,6 +25,7 @@ struct sp_rbac_rule {
     struct sp_metadata_matcher *metadata;
     enum address address;
     struct sp_cidr cidr;
+    struct sp_cidr_table *table; /* ADDRESSES: of many leaves in an "or" */
     unsigned from, to; /* PORT: from <= x < to */
 };
 
@@ -44,6 +46,7 @@ void sp_rbac_rule_free(struct sp_rbac_rule *r)
     sp_header_matcher_free(r->header);
     sp_string_matcher_free(r->string);
     sp_metadata_matcher_free(r->metadata);
+    sp_cidr_table_free(r->table);
     free(r);
 }
 
@@ -146,16 +149,51 @@ static struct sp_rbac_rule *certificate_rule(const struct sp_filter_build *build
 
 /* --- trees --- */
 
+static struct sp_rbac_rule *permission_new(const struct sp_filter_build *build, const Permission *msg);
+static struct sp_rbac_rule *principal_new(const struct sp_filter_build *build, const Principal *msg);
+
 typedef struct sp_rbac_rule *make(const struct sp_filter_build *build, const void *msg);
 
 static struct sp_rbac_rule *make_permission(const struct sp_filter_build *build, const void *msg)
 {
-    return sp_rbac_permission_new(build, msg);
+    return permission_new(build, msg);
 }
 
 static struct sp_rbac_rule *make_principal(const struct sp_filter_build *build, const void *msg)
 {
-    return sp_rbac_principal_new(build, msg);
+    return principal_new(build, msg);
+}
+
+static bool asks_for(const struct sp_rbac_rule *r, enum address address)
+{
+    return r->kind == ADDRESS && r->address == address;
+}
+
+/* Many addresses of one kind become a table, whose look-up costs the same however long the list is; at the first one's place. */
+static void gather_addresses(struct sp_rbac_rule *r, enum address address)
+{
+    struct sp_rbac_rule *all = NULL;
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < r->n; i++)
+        n += asks_for(r->children[i], address);
+    if (n < MANY_ADDRESSES)
+        return;
+    for (size_t i = 0; i < r->n; i++) {
+        struct sp_rbac_rule *c = r->children[i];
+        if (!asks_for(c, address)) {
+            r->children[kept++] = c;
+            continue;
+        }
+        if (!all) {
+            all = r->children[kept++] = rule_new(ADDRESSES);
+            all->address = address;
+            all->table = sp_cidr_table_new();
+        }
+        sp_cidr_table_add(all->table, &c->cidr, 0);
+        sp_rbac_rule_free(c);
+    }
+    r->n = kept;
+    sp_cidr_table_build(all->table);
 }
 
 /* `list`: n pointers to messages. */
@@ -171,12 +209,25 @@ static struct sp_rbac_rule *tree(const struct sp_filter_build *build, enum kind 
             r->children[r->n++] = c;
         good &= c != NULL;
     }
+    for (enum address a = SOCKET; good && kind == ANY && a <= LOCAL; a++)
+        gather_addresses(r, a);
     return checked(r, good);
 }
 
-struct sp_rbac_rule *sp_rbac_permission_new(const struct sp_filter_build *build, const Permission *msg)
+struct sp_rbac_rule *sp_rbac_permissions_new(const struct sp_filter_build *build, Permission *const *list, size_t n)
 {
-    assert(build && msg);
+    assert(build && list && n);
+    return tree(build, ANY, make_permission, list, n);
+}
+
+struct sp_rbac_rule *sp_rbac_principals_new(const struct sp_filter_build *build, Principal *const *list, size_t n)
+{
+    assert(build && list && n);
+    return tree(build, ANY, make_principal, list, n);
+}
+
+static struct sp_rbac_rule *permission_new(const struct sp_filter_build *build, const Permission *msg)
+{
     switch (msg->rule_case) {
     case RULE(AND_RULES):
         return tree(build, ALL, make_permission, msg->and_rules->rules, msg->and_rules->n_rules);
@@ -206,9 +257,8 @@ struct sp_rbac_rule *sp_rbac_permission_new(const struct sp_filter_build *build,
     }
 }
 
-struct sp_rbac_rule *sp_rbac_principal_new(const struct sp_filter_build *build, const Principal *msg)
+static struct sp_rbac_rule *principal_new(const struct sp_filter_build *build, const Principal *msg)
 {
-    assert(build && msg);
     switch (msg->identifier_case) {
     case ID(AND_IDS):
         return tree(build, ALL, make_principal, msg->and_ids->ids, msg->and_ids->n_ids);
@@ -242,18 +292,14 @@ struct sp_rbac_rule *sp_rbac_principal_new(const struct sp_filter_build *build, 
 static bool address_match(const struct sp_rbac_rule *r, struct sp_rbac_input *in)
 {
     const struct sp_stream_info *info = in->info;
-    switch (r->address) {
-    case SOCKET:
-        return sp_cidr_contains(&r->cidr, &info->conn->socket);
-    case PEER:
-        return sp_cidr_contains(&r->cidr, &info->conn->peer);
-    case LOCAL:
-        return sp_cidr_contains(&r->cidr, &info->conn->local);
-    case CLIENT:
-        break;
+    const struct sp_addr *const of[] = {
+        [SOCKET] = &info->conn->socket, [PEER] = &info->conn->peer, [CLIENT] = &info->client, [LOCAL] = &info->conn->local};
+    if (r->address == CLIENT && info->client_failed) {
+        in->undecided = true;
+        return false;
     }
-    in->undecided |= info->client_failed;
-    return !info->client_failed && sp_cidr_contains(&r->cidr, &info->client);
+    return r->kind == ADDRESSES ? sp_cidr_table_find(r->table, of[r->address], NULL, NULL)
+                                : sp_cidr_contains(&r->cidr, of[r->address]);
 }
 
 static bool any_name(const struct sp_rbac_rule *r, const struct sp_str *names, unsigned n, bool *limit)
@@ -305,6 +351,7 @@ bool sp_rbac_match(const struct sp_rbac_rule *r, struct sp_rbac_input *in)
         yes = sp_string_match_limited(r->string, in->path, &limit);
         break;
     case ADDRESS:
+    case ADDRESSES:
         return address_match(r, in);
     case PORT:
         return port_match(r, &in->info->conn->local);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A compiled Permission or Principal (envoy.config.rbac.v3): a tree whose leaves look at a request.  Immutable, any
+ * Compiled Permissions or Principals (envoy.config.rbac.v3): a tree whose leaves look at a request.  Immutable, any
  * thread; owned by its policy.
  *
  * A leaf that cannot be decided (an expression at its limit, a CLIENT that could not be derived, metadata that cannot be
@@ -23,11 +23,11 @@ struct sp_rbac_input {
 };
 
 struct sp_rbac_rule;
-/* NULL after an error. */
-struct sp_rbac_rule *sp_rbac_permission_new(const struct sp_filter_build *build,
-                                            const Envoy__Config__Rbac__V3__Permission *msg);
-struct sp_rbac_rule *sp_rbac_principal_new(const struct sp_filter_build *build,
-                                           const Envoy__Config__Rbac__V3__Principal *msg);
+/* Any of them. NULL after an error. */
+struct sp_rbac_rule *sp_rbac_permissions_new(const struct sp_filter_build *build,
+                                             Envoy__Config__Rbac__V3__Permission *const *list, size_t n);
+struct sp_rbac_rule *sp_rbac_principals_new(const struct sp_filter_build *build,
+                                            Envoy__Config__Rbac__V3__Principal *const *list, size_t n);
 void sp_rbac_rule_free(struct sp_rbac_rule *r); /* NULL-safe */
 bool sp_rbac_match(const struct sp_rbac_rule *r, struct sp_rbac_input *in);
 

@@ -211,6 +211,45 @@ static void test_shadow_rules(void **state)
     finish();
 }
 
+/* A long list is a table: the same answers, for each kind of address, beside other principals. */
+static void test_many_addresses(void **state)
+{
+    char list[4000] = "";
+    for (unsigned i = 0; i < 40; i++)
+        snprintf(list + strlen(list), sizeof(list) - strlen(list), "{%s: {address_prefix: 10.%u.0.0, prefix_len: 16}}, ",
+                 i % 2 ? "remote_ip" : "direct_remote_ip", i);
+    for (unsigned nested = 0; nested < 2; nested++) {
+        char yaml[5000];
+        snprintf(yaml, sizeof(yaml), "rules: {policies: {p: {permissions: [{any: true}], principals: [%s%s"
+                 "{header: {name: x-ok, present_match: true}}, {remote_ip: {address_prefix: '2001:db8::', prefix_len: 32}}%s]}}}",
+                 nested ? "{or_ids: {ids: [" : "", list, nested ? "]}}" : "");
+        begin(yaml);
+        for (unsigned i = 0; i < 41; i++) {
+            fake_address(&s, "192.0.2.1");
+            struct sp_addr *meant = i % 2 ? &s.info.client : &s.conn.socket, *other = i % 2 ? &s.conn.socket : &s.info.client;
+            char ip[32];
+            snprintf(ip, sizeof(ip), "10.%u.3.4", i);
+            *meant = fake_ip(ip);
+            if (i < 40)
+                allowed();
+            else
+                denied(NONE);
+            *meant = fake_ip("192.0.2.1");
+            *other = fake_ip(ip);
+            denied(NONE);
+        }
+        fake_address(&s, "2001:db8::9");
+        allowed();
+        s.info.client_failed = true;
+        denied(UNDECIDED);
+        s.info.client_failed = false;
+        fake_address(&s, "192.0.2.1");
+        fake_header(&s, "x-ok", "1");
+        allowed();
+        finish();
+    }
+}
+
 static void test_route(void **state)
 {
     struct fake_config *off = fake_route_config_new(OPS, ROUTE_DESC, "{}");
@@ -274,7 +313,7 @@ int main(void)
         cmocka_unit_test(test_three_addresses),         cmocka_unit_test(test_client_unknown),
         cmocka_unit_test(test_expression_at_its_limit), cmocka_unit_test(test_unreadable_metadata),
         cmocka_unit_test(test_certificates),            cmocka_unit_test(test_path_is_without_query),
-        cmocka_unit_test(test_shadow_rules),            cmocka_unit_test(test_route),
+        cmocka_unit_test(test_many_addresses),          cmocka_unit_test(test_shadow_rules),            cmocka_unit_test(test_route),
         cmocka_unit_test(test_config_errors),           cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Opaque tokens: token_introspection against a real identity server, and against answers that no sane server gives."""
 import os
+import random
+import socket
 import threading
 import time
 import unittest
@@ -134,6 +136,29 @@ class Tokens(unittest.TestCase):
         for thread in threads:
             thread.join()
         self.assertEqual(sorted(answers), [401, 401, 503, 503, 503])
+
+    def test_clients_that_leave(self):
+        """They ask, and go before, while and after the endpoint answers; nothing of it stays."""
+        d = self.door(introspection(self.idp.url, max_waiting=40, timeout="0.2s", retries=1, cache={"negative_ttl": "0s"}))
+        self.idp.faults({INTROSPECTION: {"delay_ms": 40, "status": 200, "body": '{"active":false}'}})
+        dice = random.Random(7)
+        for _ in range(8):
+            sockets = [socket.create_connection(("127.0.0.1", d.port)) for _ in range(40)]
+            for s in sockets:
+                s.sendall(f"GET /echo HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t{dice.randrange(12)}\r\n\r\n".encode())
+            dice.shuffle(sockets)
+            for s in sockets:
+                time.sleep(dice.choice((0, 0, 0.001, 0.004)))
+                s.close()
+        self.idp.faults({INTROSPECTION: {"delay_ms": 100, "status": 200, "body": '{"active":true}'}})
+        # All places to wait are free again.
+        answers = []
+        threads = [threading.Thread(target=lambda i=i: answers.append(d.get(*bearer(f"last{i}")).status)) for i in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(answers, [200] * 20)
 
     def test_client_auth(self):
         key = self.idp.assertion.path

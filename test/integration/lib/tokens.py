@@ -45,4 +45,5 @@ class Door:
         return [line["details"] for line in log_lines(self.log)[-n:]]
 
     def stop(self):
-        return self.proc.stop()
+        code = self.proc.stop()
+        assert code == 0, f"exit code {code}: {self.proc.log()[-2000:]}"

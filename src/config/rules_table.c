@@ -19,6 +19,7 @@
 #define CLAIMS "sallyport.filters.http.claims_authz.v1."
 #define CLUSTER "envoy.config.cluster.v3."
 #define CORE "envoy.config.core.v3."
+#define CX_LIMIT "envoy.extensions.filters.network.connection_limit.v3."
 #define CUSTOM_HEADER "envoy.extensions.http.original_ip_detection.custom_header.v3."
 #define ENDPOINT "envoy.config.endpoint.v3."
 #define HCM "envoy.extensions.filters.network.http_connection_manager.v3."
@@ -276,6 +277,9 @@ static const struct sp_rule rules[] = {
     {RATELIMIT "RateLimit", "stage", SP_RULE_RANGE, 0, 10},
     {RATELIMIT "RateLimit", "timeout", SP_RULE_MIN_MS, 1, 0},
     {RATELIMIT "RateLimit", "rate_limit_service", SP_RULE_REQUIRED, 0, 0},
+    {CX_LIMIT "ConnectionLimit", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
+    {CX_LIMIT "ConnectionLimit", "max_connections", SP_RULE_REQUIRED, 0, 0},
+    {CX_LIMIT "ConnectionLimit", "max_connections", SP_RULE_RANGE, 1, U32_MAX},
     {HCM "HttpConnectionManager", "codec_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
     {HCM "HttpConnectionManager", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
     {HCM "HttpConnectionManager", "route_config", SP_RULE_REQUIRED, 0, 0},

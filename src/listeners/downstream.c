@@ -77,6 +77,21 @@ static int on_first(void *ctx, struct sp_buf *in)
     return sp_listener_admits_peer(d->home->listener, &d->conn.peer) ? 1 : -1;
 }
 
+/* connection_limit: one more on this chain; given back in bury(). */
+static bool within_limit(const struct sp_downstream *d, const struct sp_filter_chain *c)
+{
+    if (!c->limit.count)
+        return true;
+    if (sp_cx_limit_take(&c->limit)) {
+        sp_gauge_inc(c->limit_active);
+        return true;
+    }
+    sp_counter_inc(c->limited);
+    sp_log_limited(SP_LOG_WARNING, "listener", 1, "%.*s: %llu connections on a filter chain: new clients are refused",
+                   SP_STR_ARG(d->home->listener->name), (unsigned long long)c->limit.max);
+    return false;
+}
+
 static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_wire_setup *ret)
 {
     struct sp_downstream *d = ctx;
@@ -94,6 +109,10 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
     if (!d->chain) {
         sp_counter_inc(l->stats.no_filter_chain_match);
         log_peer(d, "no filter chain matches", in.sni);
+        return false;
+    }
+    if (!within_limit(d, d->chain)) {
+        d->chain = NULL; /* it never was one of the chain's */
         return false;
     }
     count_chosen(d);
@@ -251,6 +270,10 @@ static void bury(struct sp_grave *g)
     struct sp_downstream_home *h = d->home;
     sp_cx_limit_give(&h->listener->limit);
     sp_cx_limit_give(&h->listener->global_limit);
+    if (d->chain && d->chain->limit.count) {
+        sp_cx_limit_give(&d->chain->limit);
+        sp_gauge_dec(d->chain->limit_active);
+    }
     if (h->snapshot)
         sp_snapshot_unref(h->snapshot, h->worker->index);
     free(d);

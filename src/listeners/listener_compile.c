@@ -4,14 +4,17 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "listeners/listener_filters.h"
 
 typedef Envoy__Config__Listener__V3__Listener Message;
 typedef Envoy__Config__Listener__V3__FilterChain ChainMessage;
+typedef Envoy__Extensions__Filters__Network__ConnectionLimit__V3__ConnectionLimit LimitMessage;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext TlsMessage;
 typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager HcmMessage;
 
+#define LIMIT_DESC &envoy__extensions__filters__network__connection_limit__v3__connection_limit__descriptor
 #define TLS_DESC &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor
 #define RAW_DESC &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor
 #define HCM_DESC \
@@ -84,14 +87,30 @@ static bool read_transport(struct sp_filter_chain *c, const struct sp_listener_b
     return false;
 }
 
-static const HcmMessage *find_hcm(const struct sp_listener_build *b, const ChainMessage *msg)
+/* One limit at most, then the connection manager. */
+static const HcmMessage *find_hcm(const struct sp_listener_build *b, const ChainMessage *msg, const LimitMessage **ret_limit)
 {
     const HcmMessage *hcm = NULL;
-    if (msg->n_filters == 1)
-        hcm = sp_doc_any_as(b->doc, msg->filters[0]->typed_config, HCM_DESC);
+    size_t n = msg->n_filters;
+    if (n == 2)
+        *ret_limit = sp_doc_any_as(b->doc, msg->filters[0]->typed_config, LIMIT_DESC);
+    if (n == 1 || (n == 2 && *ret_limit))
+        hcm = sp_doc_any_as(b->doc, msg->filters[n - 1]->typed_config, HCM_DESC);
     if (!hcm)
-        sp_doc_err(b->doc, b->diag, msg, "filters", -1, "exactly one network filter, an HttpConnectionManager, is needed");
+        sp_doc_err(b->doc, b->diag, msg, "filters", -1,
+                   "exactly one network filter, an HttpConnectionManager, is needed (before it there may be one ConnectionLimit)");
     return hcm;
+}
+
+/* The count goes by the chain's place, so that it stays over a new config. */
+static void limit_chain(struct sp_listener *l, struct sp_filter_chain *c, const LimitMessage *msg)
+{
+    struct sp_stats_scope *scope =
+        sp_stats_scope(sp_stats_root(), SP_STR("connection_limit"), "envoy_connection_limit_prefix", sp_str_c(msg->stat_prefix));
+    struct sp_str name = sp_arena_printf(&l->arena, "%.*s\n%.*s\n%s", SP_STR_ARG(l->name), SP_STR_ARG(c->name), msg->stat_prefix);
+    sp_cx_limit_init(&c->limit, name, msg->max_connections->value);
+    c->limited = sp_stats_counter(scope, SP_STR("limited_connections"));
+    c->limit_active = sp_stats_gauge(scope, SP_STR("active_connections"));
 }
 
 /* Fills `c`; false after an error, when what is in it still has to be given back. */
@@ -105,9 +124,12 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         c->ocsp = sp_ocsp_new(b->doc, b->diag, sp_tls_ctx_ocsp(c->tls), b->find_cluster, b->ctx, l->stats.ssl_scope);
         good &= c->ocsp != NULL;
     }
-    const HcmMessage *hcm = find_hcm(b, msg);
+    const LimitMessage *limit = NULL;
+    const HcmMessage *hcm = find_hcm(b, msg, &limit);
     if (!hcm)
         return false;
+    if (limit)
+        limit_chain(l, c, limit);
     struct sp_hcm_build build = {
         .doc = b->doc,
         .diag = b->diag,
@@ -244,6 +266,7 @@ void sp_listener_free(struct sp_listener *l)
     if (!l)
         return;
     for (unsigned i = 0; i < l->n_chains; i++) {
+        sp_cx_limit_done(&l->chains[i].limit);
         sp_hcm_free(l->chains[i].hcm);
         sp_tls_ctx_unref(l->chains[i].tls);
         sp_ocsp_free(l->chains[i].ocsp);

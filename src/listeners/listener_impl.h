@@ -21,6 +21,9 @@ struct sp_filter_chain {
     struct sp_hcm *hcm;
     struct sp_ocsp *ocsp;   /* NULL: nobody is asked about clients' certificates */
     uint64_t handshake_ns;  /* transport_socket_connect_timeout */
+    struct sp_cx_limit limit;         /* connection_limit; NULL count: none */
+    struct sp_counter limited;
+    struct sp_gauge limit_active;
 };
 
 struct sp_listener {

@@ -154,6 +154,26 @@ class Limits(Accept):
         for s in held + more:
             s.close()
 
+    def test_of_a_filter_chain(self):
+        limit = {"name": "limit", "typed_config": {"@type": T + "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+                                                   "stat_prefix": "few", "max_connections": 2}}
+        one = self.listener(proxy_protocol())
+        rest = {"filters": list(one["filter_chains"][0]["filters"]), "filter_chain_match": {"destination_port": 81}}
+        one["filter_chains"] = [{"filters": [limit, *rest["filters"]], "filter_chain_match": {"destination_port": 80}}, rest]
+        d = self.door(one)
+        hold = lambda port: proxied.connect(d.port, proxied.v1("203.0.113.7", ports=(1, port)) + b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        held = [hold(80) for _ in range(2)]
+        for s in held:
+            self.assertTrue(s.recv(100).startswith(b"HTTP/1.1 200"))
+        ask = lambda port: proxied.ask(d.port, proxied.v1("203.0.113.7", ports=(1, port)))[0]
+        self.assertEqual((ask(80), ask(80), ask(81)), (0, 0, 200))
+        stats = d.stats()
+        self.assertEqual((stats["connection_limit.few.limited_connections"], stats["connection_limit.few.active_connections"]), (2, 2))
+        held.pop().close()
+        wait_for("the place", lambda: ask(80) == 200)
+        held.pop().close()
+        wait_for("all of them", lambda: d.stat("connection_limit.few.active_connections") == 0)
+
     def test_of_all(self):
         one, two = self.listener(name="one"), self.listener(name="two")
         d = self.door(one, two, **self.layers(overload={"global_downstream_max_connections": 2}))

@@ -425,6 +425,21 @@ class Examples(unittest.TestCase):
             self.assertEqual(lines[2]["details"], "origin_shield_refused{secret_header}")
         self.run_example(read("examples/staged/sallyport.yaml"), check, leaves_open=["gate-on-trial"])
 
+    def test_quiet_door(self):
+        def check(e):
+            self.assertEqual(e.get("/echo", *self.secret).status, 200)
+            for path, args in (("/echo", []), ("/other", self.secret), ("/other", [])):
+                for version in ("--http1.1", "--http2"):
+                    self.assertEqual(e.get(path, version, *args).status, 0)
+            self.assertEqual(proxied.ask(e.port, b"", f"x-origin-verify: {SECRET}", tls=True, path="/echo", source="127.0.1.1")[0], 0)
+            held = [proxied.connect(e.port, b"", tls=True) for _ in range(3)]
+            self.assertEqual(e.get("/echo", *self.secret).status, 0)
+            for s in held:
+                s.close()
+            wait_for("a place", lambda: e.get("/echo", *self.secret).status == 200)
+        text = read("examples/quiet-door/sallyport.yaml").replace("130.176.0.0/16", "127.0.0.0/24").replace("/api/", "/echo")
+        self.run_example(text.replace("connection_limit: 20000", "connection_limit: 3"), check)
+
     def test_routing(self):
         def check(e):
             a = e.get("/v1/x", *self.secret, host="api.example.com")

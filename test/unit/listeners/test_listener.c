@@ -12,6 +12,10 @@
 
 #include "world.h"
 
+#define CHAIN_LIMIT \
+    "{name: l, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit, " \
+    "stat_prefix: few, max_connections: 1}}"
+
 /* ---- configs ---- */
 
 static void test_refuses(void **state)
@@ -20,6 +24,9 @@ static void test_refuses(void **state)
     refused(state, ADDRESS "filter_chains: [{}]", "exactly one network filter");
     refused(state, ADDRESS "filter_chains: [{filters: [" HCM "," HCM "]}]", "exactly one network filter");
     refused(state, ADDRESS "filter_chains: [{filters: [{name: x, typed_config: {'@type': " INSPECTOR "}}]}]", "exactly one");
+    refused(state, ADDRESS "filter_chains: [{filters: [" HCM "," CHAIN_LIMIT "]}]", "exactly one network filter");
+    refused(state, ADDRESS "filter_chains: [{filters: [" CHAIN_LIMIT "]}]", "exactly one network filter");
+    refused(state, ADDRESS "filter_chains: [{filters: [" CHAIN_LIMIT "," CHAIN_LIMIT "," HCM "]}]", "exactly one network filter");
     refused(state, ADDRESS "filter_chains: [{filters: [" HCM "]}, {filters: [" HCM "]}]", "same criteria");
     refused(state, ADDRESS "filter_chains: [{name: a, filters: [" HCM "]}, {name: a, filters: [" HCM "], filter_chain_match: "
                            "{destination_port: 1}}]", "has that name");
@@ -147,6 +154,28 @@ static void test_gate_lists(void **state)
     }
     assert_int_equal(stat_of("listener.t.ip_restriction.list.l.entries"), 1);
     unlink(file);
+}
+
+static void test_limit_of_a_chain(void **state)
+{
+    struct world *w = *state;
+    serve(w, ADDRESS "filter_chains: [{filters: [" CHAIN_LIMIT "," HCM "]}]");
+    int first = dial(w, NULL), second;
+    ask(first);
+    assert_true(hear(w, first) > 0);
+    second = dial(w, NULL);
+    assert_int_equal(hear(w, second), -ECONNRESET);
+    close(second);
+    assert_int_equal(stat_of("connection_limit.few.limited_connections"), 1);
+    assert_int_equal(stat_of("connection_limit.few.active_connections"), 1);
+    assert_int_equal(stat_of("listener.t.downstream_cx_total"), 1);
+    close(first);
+    LOOP_UNTIL(w->l, sp_listener_connections(w->socket) == 0);
+    assert_int_equal(stat_of("connection_limit.few.active_connections"), 0);
+    first = dial(w, NULL);
+    ask(first);
+    assert_true(hear(w, first) > 0);
+    close(first);
 }
 
 static void test_gate_shadow(void **state)
@@ -359,6 +388,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_refuses), T(test_names), T(test_request), T(test_many_at_once), T(test_gate), T(test_gate_lists),
+        T(test_limit_of_a_chain),
         T(test_gate_shadow),
         T(test_no_chain), T(test_silent_client), T(test_garbage), T(test_drain), T(test_owner_drain), T(test_close_resets),
         T(test_reuse_port), T(test_unix), T(test_out_of_descriptors), T(test_descriptors_kept),

@@ -80,7 +80,7 @@ static bool splits_elsewhere(struct sp_str path)
     return false;
 }
 
-/* Dot segments behind it move it, empty ones in front of it are merged at some origins. */
+/* Dot segments behind it move it, empty ones in front of it are merged at some origins: ";x" is one, its parameter cut. */
 static struct sp_str path_segment(unsigned which, struct sp_str path)
 {
     struct sp_str segment, found = SP_STR_NULL;
@@ -91,7 +91,7 @@ static struct sp_str path_segment(unsigned which, struct sp_str path)
         return SP_STR_NULL;
     struct sp_str rest = sp_str_sub(path, 1, path.len);
     for (unsigned i = 0; sp_str_split(&rest, '/', &segment); i++) {
-        if (dot_segment(segment) || (i <= which && !segment.len))
+        if (dot_segment(segment) || (i <= which && (!segment.len || segment.ptr[0] == ';')))
             return SP_STR_NULL;
         if (i == which)
             found = segment;

@@ -134,12 +134,12 @@ static bool client_init(const struct sp_filter_build *build, const Message *msg,
 {
     if (!sp_shield_client_init(&c->client, build, &c->arena, msg->client_address))
         return false;
-    if (c->client.kind == SP_SHIELD_CLIENT_NONE || sp_proof_names_customer(&c->proof))
+    if (c->client.kind == SP_SHIELD_CLIENT_NONE || sp_proof_vouches(&c->proof))
         return true;
     sp_doc_err(build->doc, build->diag, msg, "client_address", -1,
-               "the proof can hold for any tenant of the CDN, who may forge the address (make a secret_header, a "
-               "client_certificate with names or pins, a signature or token, or x-azure-fdid with peer_address part of "
-               "every way to pass)");
+               "the proof can hold for any tenant of the CDN, or for a user with a token of his own, who may forge the address (make "
+               "a secret_header, a client_certificate with names or pins, a signature, a token of a load balancer or IAP, or "
+               "x-azure-fdid or an Access token with peer_address part of every way to pass)");
     return false;
 }
 

@@ -248,8 +248,11 @@ bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r)
     return faults == 0;
 }
 
-/* What a proof is bound to in every way in which it can hold; who names the customer names his profile as well. */
-enum { NAMES_PROFILE = 1, NAMES_CUSTOMER = 2 | NAMES_PROFILE, BOUND_TO_ADDRESS = 4 };
+/*
+ * What a proof is bound to in every way in which it can hold; who names the customer names his profile as well.  OF_CDN: only
+ * the customer's CDN can show it, so that what else it says is the CDN's word.
+ */
+enum { NAMES_PROFILE = 1, NAMES_CUSTOMER = 2 | NAMES_PROFILE, BOUND_TO_ADDRESS = 4, OF_CDN = 8 | NAMES_CUSTOMER };
 
 typedef Sallyport__Filters__Http__OriginShield__V1__Cdn Cdn;
 #define CDN(x) SALLYPORT__FILTERS__HTTP__ORIGIN_SHIELD__V1__CDN__##x
@@ -268,7 +271,7 @@ static unsigned set_strength(const struct sp_proof *p, Cdn cdn)
         return p->set.n ? common : 0;
     /* Front Door sets the id itself, but whoever is not Front Door may write what he likes. */
     if ((all & NAMES_PROFILE) && (all & BOUND_TO_ADDRESS))
-        all |= NAMES_CUSTOMER;
+        all |= OF_CDN;
     return all;
 }
 
@@ -278,15 +281,16 @@ static unsigned strength(const struct sp_proof *p, Cdn cdn)
     switch (p->kind) {
     case SP_PROOF_SECRET_HEADER:
     case SP_PROOF_AKAMAI_G2O:
-    case SP_PROOF_SIGNED_TOKEN:
-        return NAMES_CUSTOMER;
+        return OF_CDN;
+    case SP_PROOF_SIGNED_TOKEN: /* who has one in his browser can bring it here himself, and say what he likes beside it */
+        return p->token.token.kind->of_user ? NAMES_CUSTOMER : OF_CDN;
     case SP_PROOF_PEER_ADDRESS:
         return BOUND_TO_ADDRESS;
     case SP_PROOF_CLIENT_CERTIFICATE:
         /* Issuers alone: any certificate of a CA that may serve every tenant; and Cloudflare's global one does. */
         if (p->cert.n_spki || p->cert.n_sha256)
-            return NAMES_CUSTOMER;
-        return p->cert.sans && !p->cert.cloudflare_own ? NAMES_CUSTOMER : 0;
+            return OF_CDN;
+        return p->cert.sans && !p->cert.cloudflare_own ? OF_CDN : 0;
     case SP_PROOF_HEADER_VALUE:
         /* No other CDN takes out what a client, or another tenant, writes there. */
         return sp_str_eq(p->value.header.name, SP_STR("x-azure-fdid")) && (!cdn || cdn == CDN(AZURE_FRONT_DOOR))
@@ -303,6 +307,12 @@ bool sp_proof_names_customer(const struct sp_proof *p)
 {
     assert(p);
     return (strength(p, 0) & NAMES_CUSTOMER) == NAMES_CUSTOMER;
+}
+
+bool sp_proof_vouches(const struct sp_proof *p)
+{
+    assert(p);
+    return (strength(p, 0) & OF_CDN) == OF_CDN;
 }
 
 void sp_proof_done(struct sp_proof *p)

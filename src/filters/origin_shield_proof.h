@@ -110,6 +110,8 @@ void sp_proof_done(struct sp_proof *p);
  * the rest.
  */
 bool sp_proof_names_customer(const struct sp_proof *p);
+/* Whether it is then the customer's CDN that speaks, and not one of his users with a token that is in every user's browser. */
+bool sp_proof_vouches(const struct sp_proof *p);
 
 bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r);
 

@@ -19,7 +19,9 @@ typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks RemoteJwks;
 enum { DEFAULT_SKEW_S = 60, DEFAULT_CACHE = 256, MAX_CACHED_BYTES = 8192, KEEP_S = 300 };
 
 static const struct sp_shield_token_kind kinds[] = {
-    [KIND(CLOUDFLARE_ACCESS)] = {.header = SP_STR_INIT("cf-access-jwt-assertion"), .alg = SP_STR_INIT("RS256")},
+    [KIND(CLOUDFLARE_ACCESS)] = {.header = SP_STR_INIT("cf-access-jwt-assertion"),
+                                 .alg = SP_STR_INIT("RS256"),
+                                 .of_user = true},
     [KIND(GOOGLE_IAP)] = {.header = SP_STR_INIT("x-goog-iap-jwt-assertion"),
                           .alg = SP_STR_INIT("ES256"),
                           .issuer = SP_STR_INIT("https://cloud.google.com/iap")},

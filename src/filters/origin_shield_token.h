@@ -19,6 +19,7 @@ struct sp_shield_token_kind {
     struct sp_str issuer; /* empty: any */
     bool padded;          /* base64 with padding */
     bool alb;             /* who it is for stands in the token's header */
+    bool of_user;         /* the user has it, too: in a cookie */
 };
 
 struct sp_shield_token_key {

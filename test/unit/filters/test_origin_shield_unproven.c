@@ -6,6 +6,7 @@
 
 #include "filters/registry.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
+#include "token_vectors.h"
 
 #define OPS &sp_origin_shield_ops
 #define DESC &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor
@@ -425,7 +426,7 @@ static void test_no_client_address(void **state)
 
 static void client_refused(const char *proof)
 {
-    char yaml[700];
+    char yaml[2000];
     snprintf(yaml, sizeof(yaml), "proof: {%s}\n" CF, proof);
     fake_tls = fake_tls_verifies = true;
     fake_config_refused(OPS, DESC, yaml, "client_address: |any tenant of the CDN");
@@ -433,7 +434,7 @@ static void client_refused(const char *proof)
 
 static void client_accepted(const char *proof)
 {
-    char yaml[700];
+    char yaml[2000];
     snprintf(yaml, sizeof(yaml), "proof: {%s}\n" CF, proof);
     fake_tls = fake_tls_verifies = true;
     begin(yaml);
@@ -445,6 +446,8 @@ static void client_accepted(const char *proof)
 #define OTHER "header_value: {name: x-other, values: [abc]}"
 #define PIN "client_certificate: {spki_sha256: [47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=]}"
 #define ISSUER "client_certificate: {issuers: [{exact: x}]}"
+#define TOKEN(kind) "signed_token: {kind: " kind ", audiences: [a], jwks: {inline_string: '" T_RSA_JWKS "'}}"
+#define ACCESS TOKEN("CLOUDFLARE_ACCESS")
 
 static void test_client_needs_a_customer(void **state)
 {
@@ -456,6 +459,10 @@ static void test_client_needs_a_customer(void **state)
     client_refused("all_of: {proofs: [{" PEER "}, {" OTHER "}]}");
     client_refused("any_of: {proofs: [{" PEER "}, {" FDID "}]}");
     client_refused("all_of: {proofs: [{" PEER "}, {any_of: {proofs: [{" SECRET "}, {" ISSUER "}]}}]}");
+    client_refused(ACCESS); /* every user's browser has it */
+    client_refused("any_of: {proofs: [{" ACCESS "}, {" SECRET "}]}");
+    client_accepted(TOKEN("GOOGLE_IAP"));
+    client_accepted("all_of: {proofs: [{" ACCESS "}, {" PEER "}]}");
     client_accepted(SECRET);
     client_accepted(PIN);
     client_accepted("all_of: {proofs: [{" PEER "}, {" SECRET "}]}");

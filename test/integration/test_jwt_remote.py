@@ -6,8 +6,9 @@ import threading
 import time
 import unittest
 
-from harness import (Sallyport, T, cluster, config, connects, curl, free_port, jwks, listener, log_lines, log_to, nginx_plain,
-                     refused, route_to, token, wait_for, work)
+from harness import (Nghttpd, Sallyport, T, cluster, config, connects, curl, free_port, jwks, listener, log_lines, log_to, nginx_plain,
+                     refused, route_to, token, upstream_tls, wait_for,
+                     work)
 from jwks_server import JwksServer
 
 JWT = T + "envoy.extensions.filters.http.jwt_authn.v3."
@@ -148,6 +149,28 @@ class Remote(Case):
         wait_for("a failure", lambda: s.stat(FAILED) >= 1)
         self.assertEqual(self.get(s, *bearer()).status, 200)
         self.assertIn("timeout", s.log().lower())
+
+
+class Upstream(Case):
+    def test_http2_tls_and_health_checks(self):
+        """The fetch goes the way of every request to a cluster: by TLS, by HTTP/2, to hosts that are well."""
+        root = work(f"keys-{free_port()}")
+        os.makedirs(root)
+        for name, text in (("jwks", jwks("a")), ("healthy", "yes")):
+            with open(os.path.join(root, name), "w", encoding="ascii") as f:
+                f.write(text)
+        issuer, dead = Nghttpd(root, True), free_port()
+        self.addCleanup(issuer.kill)
+        p = provider()
+        p["remote_jwks"]["http_uri"]["uri"] = "https://localhost/jwks"
+        conf = self.conf(p)
+        conf["static_resources"]["clusters"][1] = cluster(
+            "issuer", dead, issuer.port, http2=True, tls=upstream_tls(client=None, alpn_protocols=["h2"]),
+            health_checks=[{"timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1, "http_health_check": {
+                "path": "/healthy", "codec_client_type": "HTTP2"}}])
+        s = Sallyport(conf)
+        self.addCleanup(s.kill)
+        wait_for("the keys", lambda: self.get(s, *bearer("a")).status == 200)
 
 
 class Rotation(Case):

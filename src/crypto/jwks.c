@@ -129,12 +129,44 @@ static const char *take_key(const json_t *jwk, struct sp_arena *arena, struct sp
     return why;
 }
 
+/* {"<kid>": "-----BEGIN CERTIFICATE-----..."}, as Google has it, or a public key in PEM. */
+static const char *take_pem_map(struct sp_jwks *set, const json_t *root)
+{
+    const char *kid, *first = NULL;
+    json_t *pem;
+    if (json_object_size(root) > SP_JWKS_MAX_KEYS)
+        return "more than 256 keys";
+    set->keys = sp_arena_zalloc(&set->arena, json_object_size(root) * sizeof(*set->keys));
+    json_object_foreach((json_t *)(uintptr_t)root, kid, pem) {
+        struct sp_jwk k = {0};
+        const char *why = "a member that is no PEM";
+        if (json_is_string(pem))
+            why = sp_jwk_from_pem(sp_str_n(json_string_value(pem), json_string_length(pem)), &set->arena, &k);
+        if (!why) {
+            k.kid = sp_arena_str(&set->arena, sp_str_c(kid));
+            set->keys[set->n++] = k;
+        } else if (!first) {
+            first = why;
+        }
+    }
+    return first;
+}
+
+static bool is_pem_map(const json_t *root)
+{
+    void *it = json_object_iter((json_t *)(uintptr_t)root);
+    const json_t *v = it ? json_object_iter_value(it) : NULL;
+    return json_is_string(v) && strncmp(json_string_value(v), "-----BEGIN ", 11) == 0;
+}
+
 static const char *take_keys(struct sp_jwks *set, const json_t *root)
 {
     const json_t *keys = json_object_get(root, "keys");
     const char *first = NULL;
     size_t i;
     json_t *jwk;
+    if (!keys && is_pem_map(root))
+        return take_pem_map(set, root);
     if (!json_is_array(keys))
         return "a JWKS without an array named keys";
     if (json_array_size(keys) > SP_JWKS_MAX_KEYS)

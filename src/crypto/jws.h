@@ -23,7 +23,8 @@ struct sp_jwks;
 /*
  * NULL after an error; *ret_why (static or in `arena`) says what is wrong.  Keys of kinds we do not know or may not use
  * (use, key_ops, too small) are skipped, and *ret_why says why the first of them was; NULL when all were taken.  A set
- * without any usable key is an error.  A single PEM public key or certificate is taken too.
+ * without any usable key is an error.  Taken too are a single PEM public key or certificate, and an object of them, each under its
+ * kid.
  */
 struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const char **ret_why);
 /* One without keys: what nobody signed for any more. */

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """jwt_authn beside a real Envoy: requirements, places, claims. Left out is what is stricter here on purpose
 (docs/filters/jwt_authn.md)."""
+import json
 import time
 import unittest
 
 import test_envoy
-from harness import T, cluster, free_port, jwks, route_to, token
+from harness import T, _openssl, cluster, free_port, jwks, route_to, token, work
 from jwks_server import JwksServer
 
 JWT = T + "envoy.extensions.filters.http.jwt_authn.v3."
@@ -114,6 +115,18 @@ class JwtDifferential(unittest.TestCase):
         ])
         self.both(self.conf(routes, filters=[jwt(providers, [rule("/", provider_name="p")], strip_failure_response=True,
                                                  requirement_map={"r": only("p")})]), [("stripped", [], "/"), ("good", t, "/")])
+
+    def test_certificates_by_kid(self):
+        now, certificates = int(time.time()), {}
+        for n in ("a", "b"):
+            jwks(n)
+            _openssl("req", "-x509", "-new", "-key", work(f"jwk-{n}.key"), "-out", work(n + ".crt"), "-days", "30", "-subj", "/CN=x")
+            with open(work(n + ".crt"), encoding="ascii") as f:
+                certificates[n] = f.read()
+        provider = {"issuer": "i", "local_jwks": {"inline_string": json.dumps(certificates)}}
+        bearer = lambda name, **h: ["-H", "authorization: Bearer " + token({"iss": "i", "exp": now + 600}, name=name, header=h)]
+        self.both(self.conf([route_to("o")], filters=[jwt({"p": provider}, [rule("/", provider_name="p")])]), [
+            ("a", bearer("a"), "/"), ("b", bearer("b"), "/"), ("b as a", bearer("b", kid="a"), "/"), ("c", bearer("a", kid="c"), "/")])
 
     def test_extract_only(self):
         now = int(time.time())

@@ -197,6 +197,33 @@ static void test_pem(void **state)
     }
 }
 
+/* Google's form. */
+static void test_pem_by_kid(void **state)
+{
+    json_t *map = json_pack("{s:s,s:s,s:s}", "one", V_CERT_RSA, "two", V_PEM_ES256, "bad", "-----BEGIN nothing");
+    char *text = json_dumps(map, 0);
+    const char *why;
+    struct sp_jws jws;
+    struct sp_jwks *set = sp_jwks_new(sp_str_c(text), &arena, &why);
+    assert_non_null(set);
+    assert_int_equal(sp_jwks_count(set), 2);
+    assert_non_null(why);
+    assert_int_equal(sp_jws_parse(SP_STR(V_RS256), &arena, &jws), SP_JWS_OK);
+    assert_int_equal(sp_jws_verify(&jws, set), SP_JWS_NO_KEY); /* its kid is "rsa" */
+    sp_jws_done(&jws);
+    assert_int_equal(sp_jws_parse(SP_STR(V_RS256_NO_KID), &arena, &jws), SP_JWS_OK);
+    assert_int_equal(sp_jws_verify(&jws, set), SP_JWS_OK);
+    sp_jws_done(&jws);
+    sp_jwks_free(set);
+    free(text);
+    json_object_del(map, "one");
+    json_object_del(map, "two");
+    text = json_dumps(map, 0);
+    assert_null(sp_jwks_new(sp_str_c(text), &arena, &why));
+    free(text);
+    json_decref(map);
+}
+
 static void test_bad_pem(void **state)
 {
     refuses(SP_STR(V_PEM_PRIVATE), "a private key (only the public one belongs here)");
@@ -220,7 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good), cmocka_unit_test(test_skipped), cmocka_unit_test(test_rsa),
         cmocka_unit_test(test_ec_and_okp), cmocka_unit_test(test_oct), cmocka_unit_test(test_bad_sets),
-        cmocka_unit_test(test_pem), cmocka_unit_test(test_bad_pem),
+        cmocka_unit_test(test_pem), cmocka_unit_test(test_pem_by_kid), cmocka_unit_test(test_bad_pem),
     };
     sp_arena_init(&arena);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

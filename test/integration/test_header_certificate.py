@@ -50,7 +50,7 @@ class HeaderCertificate(unittest.TestCase):
         cert("other-viewer", san="DNS:other.test", by="viewers")
         cert("old-viewer", by="viewers", days="-1")
         cert("forger", san="DNS:viewer.test", by="ca")
-        cert("cdn", san="DNS:cdn.test", by="cdn-ca")
+        cert("viewer-cdn", san="DNS:cdn.test", by="cdn-ca")
 
     @classmethod
     def tearDownClass(cls):
@@ -77,7 +77,7 @@ class HeaderCertificate(unittest.TestCase):
         if proven:
             args += ["-H", f"x-origin-verify: {SECRET}"]
         if cdn and self.scheme == "https":
-            args += ["--cert", cert("cdn")[0], "--key", cert("cdn")[1]]
+            args += ["--cert", cert("viewer-cdn")[0], "--key", cert("viewer-cdn")[1]]
         a = curl(f"{self.scheme}://localhost:{self.port}/", *args)
         if a.status != 200:
             return a.status, {}
@@ -205,7 +205,7 @@ class HeaderCertificate(unittest.TestCase):
         self.assertEqual(self.ask(header + cloudfront("viewer"), bound("viewer"))[0], 200)
         self.assertEqual(self.ask(header + cloudfront("other-viewer"), bound("viewer"))[0], 401)
         self.assertEqual(self.ask(bound("viewer"))[0], 401)
-        self.assertEqual(self.ask(bound("cdn"))[0], 401)
+        self.assertEqual(self.ask(bound("viewer-cdn"))[0], 401)
 
     def test_refused_configs(self):
         conf = lambda *filters: config([listener(free_port(), [route_to("o")], filters)], [cluster("o", 1)])

@@ -143,7 +143,7 @@ class WithService(unittest.TestCase):
         self.assertEqual([curl(f"http://127.0.0.1:{door.port}/", *free()).status for _ in range(5)], [200] * 5)
         lines = wait_for("five lines in the log", lambda: (x := log_lines(self.log)) and len(x) == 5 and x)
         ours = "local:local_rate_limited"
-        self.assertEqual([x["shadow"] for x in lines], [None, ours, ours, *[ours + ",ratelimit:request_rate_limited"] * 2])
+        self.assertEqual(sorted(x["shadow"] or "" for x in lines), ["", ours, ours, *[ours + ",ratelimit:request_rate_limited"] * 2])
         self.assertEqual([door.stat(f"http.test.{f}.shadow_refused") for f in ("local_ratelimit", "ratelimit")], [4, 2])
         self.assertEqual(door.stop(), 0)
 

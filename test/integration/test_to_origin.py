@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Towards the origin: the address that connections come from, and the secrets that only the origin sees."""
+import concurrent.futures
+import http.client
 import json
 import os
 import subprocess
@@ -132,6 +134,40 @@ class Credential(unittest.TestCase):
             self.assertEqual(self.ask()[1]["x-key"], "k=" + serves)
         self.assertEqual(door.stop(), 0)
         self.assertNotIn("third", door.log())
+
+    def test_rotation_under_load(self):
+        """5,000 requests while the secret changes again and again: each is answered, each carries one of the secrets."""
+        origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_key"; }')
+        self.addCleanup(origin.kill)
+        port = free_port()
+        door = Sallyport(with_secrets(config([listener(port, [route_to("o")], filters=[injector("file", header="x-key")])],
+                                             [cluster("o", origin.port)]), secret("file", filename=self.file)))
+        self.addCleanup(door.kill)
+        seen, wrong = set(), []
+
+        def ask(_):
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            for _ in range(500):
+                c.request("GET", "/")
+                r = c.getresponse()
+                body = r.read().decode()
+                seen.add(body)
+                if r.status != 200 or not (body == VALUE or body.startswith("rotated-")):
+                    wrong.append((r.status, body))
+            c.close()
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            asking = [pool.submit(ask, i) for i in range(10)]
+            n = 0
+            while not all(a.done() for a in asking):
+                n += 1
+                self.write(f"rotated-{n}")
+                time.sleep(0.05)
+            for a in asking:
+                a.result()
+        self.assertEqual(wrong, [])
+        self.assertGreater(len(seen), 2)
+        self.assertEqual(door.stat("http.test.downstream_rq_2xx"), 5000)
+        self.assertEqual(door.stop(), 0)
 
     def test_environment(self):
         """Read at the start; `validate` says so, and never what is in it."""

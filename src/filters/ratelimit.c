@@ -245,10 +245,13 @@ static void on_answer(void *ctx, int code, struct sp_str message, struct sp_str 
         return;
     }
     sp_cluster_count_ratelimit(f->target, f->answer.over_limit ? SP_RATELIMIT_OVER_LIMIT : SP_RATELIMIT_OK);
-    if (f->answer.over_limit && sp_fraction_draw(c->enforced))
+    if (f->answer.over_limit && sp_fraction_draw(c->enforced)) {
         refuse(f, c->status, f->answer.body, SP_STR("request_rate_limited"), SP_FLAG_RL);
-    else
-        pass(f);
+        return;
+    }
+    if (f->answer.over_limit)
+        sp_filter_note_shadow(&f->base, SP_STR("request_rate_limited"));
+    pass(f);
 }
 
 /* --- the request --- */

@@ -77,6 +77,7 @@ static void lets_pass(void **state)
     assert_int_equal(ask(c, "192.0.2.1", 1, 5 * SP_NS_PER_S, &s), SP_CONTINUE);
     assert_string_equal(fake_request_header(&s, "x-over"), "yes");
     assert_string_equal(fake_metadata(&s, "envoy.filters.http.local_ratelimit", "not_enforced"), "true");
+    assert_true(sp_str_eq(s.shadow, SP_STR("local_rate_limited")));
     fake_stream_done(&s);
     assert_int_equal(counter("p.http_local_rate_limit.rate_limited"), 1);
     assert_int_equal(counter("p.http_local_rate_limit.enforced"), 0);

@@ -236,6 +236,7 @@ static void no(void **state)
     answer(&m);
     assert_false(r.s.replied);
     assert_int_equal(r.s.continued[SP_DECODE], 1);
+    assert_true(sp_str_eq(r.s.shadow, SP_STR("request_rate_limited")));
     end(&r);
 }
 

@@ -60,7 +60,8 @@ struct sp_jwks *sp_jwk_embedded(const json_t *jwk, struct sp_arena *arena, uint8
         *ret_why = "a member that makes the key is absent or malformed";
         if (!plain(value))
             return NULL;
-        text = sp_arena_printf(arena, "%.*s%s\"%s\":\"%.*s\"", SP_STR_ARG(text), i ? "," : "", kind->members[i], SP_STR_ARG(value));
+        text = sp_arena_printf(arena, "%.*s%s\"%s\":\"%.*s\"", SP_STR_ARG(text), i ? "," : "", kind->members[i],
+                               SP_STR_ARG(value));
     }
     text = sp_arena_cat(arena, text, SP_STR("}"));
     sp_sha256(text, thumbprint);

@@ -203,8 +203,7 @@ struct sp_str sp_sign_key_jws(const struct sp_sign_key *k, struct sp_str kid, st
                               struct sp_arena *arena)
 {
     assert(k && arena);
-    struct sp_str head = kid.len ? sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}", k->alg->name.ptr,
-                                                   SP_STR_ARG(kid))
-                                 : sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\"}", k->alg->name.ptr);
+    struct sp_str head = sp_arena_printf(arena, "{\"alg\":\"%s\",\"typ\":\"JWT\"%s%.*s%s}", k->alg->name.ptr,
+                                         kid.len ? ",\"kid\":\"" : "", SP_STR_ARG(kid), kid.len ? "\"" : "");
     return sp_sign_key_compact(k, head, payload_json, arena);
 }

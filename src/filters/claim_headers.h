@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Claims sent upstream as headers.  Whatever clients send under their names is taken out of every request first: an origin
- * that reads such a header reads what was verified, or nothing.  Part of a filter's config: immutable, any thread.
+ * Claims sent upstream as headers.  Whatever clients send under their names is taken out of every request first: an
+ * origin that reads such a header reads what was verified, or nothing.  Part of a filter's config: immutable, any
+ * thread.
  */
 #ifndef SP_FILTERS_CLAIM_HEADERS_H
 #define SP_FILTERS_CLAIM_HEADERS_H
@@ -20,8 +21,8 @@ struct sp_claim_headers {
 };
 
 /*
- * A name in `arena`, lower-case, that a filter may write: a NULL slice, and an error, for those that frame a message, name its
- * target or belong to the connection.
+ * A name in `arena`, lower-case, that a filter may write: a NULL slice, and an error, for those that frame a message,
+ * name its target or belong to the connection.
  */
 struct sp_str sp_claim_header_name(const struct sp_filter_build *build, struct sp_arena *arena, const void *msg,
                                    const char *field, const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nonces that we give to clients for their next DPoP proof (RFC 9449 section 9): a keyed hash of the time slot, so that every
- * worker and every instance with the same key knows them without remembering any.  Pure, any thread.
+ * Nonces that we give to clients for their next DPoP proof (RFC 9449 section 9): a keyed hash of the time slot, so that
+ * every worker and every instance with the same key knows them without remembering any.  Pure, any thread.
  */
 #ifndef SP_FILTERS_DPOP_NONCE_H
 #define SP_FILTERS_DPOP_NONCE_H

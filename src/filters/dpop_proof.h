@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A DPoP proof (RFC 9449 section 4.3): its form, signature and claims.  Whether the key is the token's, whether the proof came
- * before and whether its nonce is ours is for the caller.  Pure.
+ * A DPoP proof (RFC 9449 section 4.3): its form, signature and claims.  Whether the key is the token's, whether the
+ * proof came before and whether its nonce is ours is for the caller.  Pure.
  */
 #ifndef SP_FILTERS_DPOP_PROOF_H
 #define SP_FILTERS_DPOP_PROOF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The htu of DPoP proofs (RFC 9449 section 4.3): http and https URIs in one form, so that two can be compared byte by byte
- * (RFC 3986 sections 6.2.2 and 6.2.3), without query and fragment.  Pure.
+ * The htu of DPoP proofs (RFC 9449 section 4.3): http and https URIs in one form, so that two can be compared byte by
+ * byte (RFC 3986 sections 6.2.2 and 6.2.3), without query and fragment.  Pure.
  */
 #ifndef SP_FILTERS_DPOP_URI_H
 #define SP_FILTERS_DPOP_URI_H

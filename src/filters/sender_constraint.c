@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sallyport.filters.http.sender_constraint.v1: access tokens that are bound to a certificate (RFC 8705) or a key (RFC 9449) pass
- * only from who has it.
+ * sallyport.filters.http.sender_constraint.v1: access tokens that are bound to a certificate (RFC 8705) or a key (RFC
+ * 9449) pass only from who has it.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -90,8 +90,8 @@ static struct sp_str *uris_of(const struct sp_filter *f, unsigned *ret_n)
     struct sp_str *v = sp_arena_zalloc(arena, n * sizeof(*v));
     *ret_n = 0;
     for (unsigned i = 0; i < n; i++) {
-        struct sp_str origin = c->n_origins ? c->origins[i]
-                                            : sp_arena_printf(arena, "%.*s://%.*s", SP_STR_ARG(h->scheme), SP_STR_ARG(h->authority));
+        struct sp_str origin = c->n_origins ? c->origins[i] : sp_arena_printf(arena, "%.*s://%.*s", SP_STR_ARG(h->scheme),
+                                                                              SP_STR_ARG(h->authority));
         if (sp_dpop_uri(sp_arena_cat(arena, origin, path), arena, &v[*ret_n]))
             (*ret_n)++;
     }
@@ -206,8 +206,9 @@ static enum sp_sender_status check_claims(struct sender *s, struct sp_str json, 
     const json_t *cnf = json_object_get(claims, "cnf");
     enum sp_sender_status status = cnf ? check_cnf(s, cnf, &here) : SP_SENDER_OK;
     json_decref(claims);
-    if (status == SP_SENDER_OK && ((c->mtls == BINDING(REQUIRED) && !here.mtls) || (c->dpop == BINDING(REQUIRED) && !here.dpop) ||
-                                   (c->required && !here.mtls && !here.dpop)))
+    bool missing = (c->mtls == BINDING(REQUIRED) && !here.mtls) || (c->dpop == BINDING(REQUIRED) && !here.dpop) ||
+                   (c->required && !here.mtls && !here.dpop);
+    if (status == SP_SENDER_OK && missing)
         status = SP_SENDER_NOT_BOUND;
     b->mtls |= here.mtls;
     b->dpop |= here.dpop;

@@ -50,7 +50,9 @@ struct sp_str sp_sender_status_body(enum sp_sender_status s)
     case SP_SENDER_NONCE:
         return SP_STR("DPoP proof needs the nonce of this answer");
     default:
-        return s >= SP_SENDER_PROOF_MISSING && s <= SP_SENDER_PROOF_REPLAYED ? SP_STR("DPoP proof is not valid")
-                                                                            : SP_STR("Access token is not bound to its sender");
+        break;
     }
+    if (s >= SP_SENDER_PROOF_MISSING && s <= SP_SENDER_PROOF_REPLAYED)
+        return SP_STR("DPoP proof is not valid");
+    return SP_STR("Access token is not bound to its sender");
 }

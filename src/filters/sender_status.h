@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What sender_constraint can say of a request: HTTP status, the error of RFC 6750 or RFC 9449 section 7.1, and the word that
- * the log has.  Static, any thread.
+ * What sender_constraint can say of a request: HTTP status, the error of RFC 6750 or RFC 9449 section 7.1, and the word
+ * that the log has.  Static, any thread.
  */
 #ifndef SP_FILTERS_SENDER_STATUS_H
 #define SP_FILTERS_SENDER_STATUS_H

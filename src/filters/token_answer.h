@@ -12,15 +12,16 @@
 enum { SP_TOKEN_ANSWER_MAX_BYTES = 64 << 10, SP_TOKEN_ANSWER_DEPTH = 16, SP_TOKEN_ANSWER_VALUES = 4096 };
 
 struct sp_token_policy {
-    const struct sp_str *issuers, *audiences, *types; /* NULL with none: not looked at; types: Bearer, DPoP, access_token, none */
+    /* With none of them: not looked at; types: Bearer, DPoP, access_token, or none told. */
+    const struct sp_str *issuers, *audiences, *types;
     unsigned n_issuers, n_audiences, n_types;
     bool require_expiration;
     int64_t skew; /* seconds */
 };
 
 /*
- * SP_TOKEN_OK with the claims (a new reference), SP_TOKEN_INACTIVE, or SP_TOKEN_BAD_ANSWER: no JSON object, `active` absent or
- * no boolean, a member that RFC 7662 names in a wrong type.
+ * SP_TOKEN_OK with the claims (a new reference), SP_TOKEN_INACTIVE, or SP_TOKEN_BAD_ANSWER: no JSON object, `active`
+ * absent or no boolean, a member that RFC 7662 names in a wrong type.
  */
 enum sp_token_status sp_token_answer_read(struct sp_str body, json_t **ret_claims);
 /* Unix seconds; INT64_MAX without exp. Of claims that sp_token_answer_read took. */

@@ -113,7 +113,8 @@ static bool claims_init(const struct builder *b)
         good &= h->header.ptr != NULL;
         for (unsigned j = 0; h->header.ptr && j < c->n_places; j++)
             if (sp_str_eq(c->places[j].name, h->header)) {
-                ERR(b, m, "header_name", "tokens are read from %s: it cannot be written, too (choose another header)", m->header_name);
+                ERR(b, m, "header_name", "tokens are read from %s: it cannot be written, too (choose another header)",
+                    m->header_name);
                 good = false;
             }
     }

@@ -156,15 +156,17 @@ static enum sp_token_status status_of(unsigned status, enum sp_abort why)
         return SP_TOKEN_CLIENT_REFUSED;
     if (status)
         return SP_TOKEN_ENDPOINT_STATUS;
-    return why == SP_ABORT_TIMEOUT ? SP_TOKEN_TIMEOUT : why == SP_ABORT_TOO_LARGE ? SP_TOKEN_BAD_ANSWER : SP_TOKEN_NO_ANSWER;
+    if (why == SP_ABORT_TIMEOUT)
+        return SP_TOKEN_TIMEOUT;
+    return why == SP_ABORT_TOO_LARGE ? SP_TOKEN_BAD_ANSWER : SP_TOKEN_NO_ANSWER;
 }
 
 static void log_failure(const struct sp_token_flight *f, enum sp_token_status s, unsigned status, enum sp_abort why)
 {
     const struct sp_token_endpoint *e = f->part->desk->endpoint;
     struct sp_str word = sp_token_status_word(s);
-    sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (status %u, %s, try %u)", SP_STR_ARG(e->name), SP_STR_ARG(word),
-                   status, sp_abort_name(why), f->tries);
+    sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (status %u, %s, try %u)",
+                   SP_STR_ARG(e->name), SP_STR_ARG(word), status, sp_abort_name(why), f->tries);
 }
 
 static bool may_retry(enum sp_token_status s, unsigned status)
@@ -241,8 +243,8 @@ static struct sp_token_flight *flight_new(struct part *p, struct sp_turn *turn, 
 }
 
 /* A flight for it, a new one or one that is under way; NULL with *ret_status. */
-static struct sp_token_flight *board(struct part *p, struct sp_turn *turn, const uint8_t key[SP_TOKEN_KEY], struct sp_str token,
-                                     enum sp_token_status *ret_status)
+static struct sp_token_flight *board(struct part *p, struct sp_turn *turn, const uint8_t key[SP_TOKEN_KEY],
+                                     struct sp_str token, enum sp_token_status *ret_status)
 {
     *ret_status = SP_TOKEN_OVERLOAD;
     if (p->n_waiting >= p->desk->o.max_waiting)

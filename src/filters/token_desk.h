@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking what a token is worth: a worker's cache first, else the endpoint, once for all requests that want to know the same
- * at the same time.  Belongs to a filter's config; each worker has a part of its own, made with its first token, which it
- * alone touches.  Questions under way never outlive the requests that wait for them: the last one that leaves cancels the
- * call.  Freed when no request has the config any more.
+ * Asking what a token is worth: a worker's cache first, else the endpoint, once for all requests that want to know the
+ * same at the same time.  Belongs to a filter's config; each worker has a part of its own, made with its first token,
+ * which it alone touches.  Questions under way never outlive the requests that wait for them: the last one that leaves
+ * cancels the call.  Freed when no request has the config any more.
  */
 #ifndef SP_FILTERS_TOKEN_DESK_H
 #define SP_FILTERS_TOKEN_DESK_H
@@ -37,8 +37,8 @@ struct sp_token_waiter {
 struct sp_token_desk *sp_token_desk_new(const struct sp_token_endpoint *e, const struct sp_token_desk_options *o);
 void sp_token_desk_free(struct sp_token_desk *d); /* NULL-safe */
 /*
- * True: known at once: *ret_status is SP_TOKEN_OK with a new reference in *ret_claims, SP_TOKEN_INACTIVE, or why nobody can
- * tell.  False: w->told will be called, unless it leaves before.
+ * True: known at once: *ret_status is SP_TOKEN_OK with a new reference in *ret_claims, SP_TOKEN_INACTIVE, or why nobody
+ * can tell.  False: w->told will be called, unless it leaves before.
  */
 bool sp_token_desk_ask(struct sp_token_desk *d, struct sp_turn *turn, unsigned worker, struct sp_str token,
                        struct sp_token_waiter *w, enum sp_token_status *ret_status, json_t **ret_claims);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The introspection endpoint as token_introspection's config names it: where it is, and how it knows us (RFC 6749 section
- * 2.3.1, RFC 7523 section 2.2, RFC 8705 section 2).  Part of the filter's config: immutable but for its secret, which is
- * read anew when its file changes; any thread.
+ * The introspection endpoint as token_introspection's config names it: where it is, and how it knows us (RFC 6749
+ * section 2.3.1, RFC 7523 section 2.2, RFC 8705 section 2).  Part of the filter's config: immutable but for its secret,
+ * which is read anew when its file changes; any thread.
  */
 #ifndef SP_FILTERS_TOKEN_ENDPOINT_H
 #define SP_FILTERS_TOKEN_ENDPOINT_H
@@ -31,8 +31,8 @@ bool sp_token_endpoint_init(struct sp_token_endpoint *e, const struct sp_filter_
                             const Sallyport__Filters__Http__TokenIntrospection__V1__TokenIntrospection *msg);
 void sp_token_endpoint_done(struct sp_token_endpoint *e);
 /*
- * A request about `token`, and the cluster to send it to; what it refers to lives in `arena`, which is wiped afterwards. SP_TOKEN_OK,
- * SP_TOKEN_NO_CREDENTIALS or SP_TOKEN_NO_ENDPOINT.  `now`: Unix seconds.
+ * A request about `token`, and the cluster to send it to; what it refers to lives in `arena`, which is wiped
+ * afterwards. SP_TOKEN_OK, SP_TOKEN_NO_CREDENTIALS or SP_TOKEN_NO_ENDPOINT.  `now`: Unix seconds.
  */
 enum sp_token_status sp_token_endpoint_request(const struct sp_token_endpoint *e, struct sp_str token, int64_t now,
                                                struct sp_arena *arena, struct sp_http_request *ret,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sallyport.filters.http.token_introspection.v1: opaque access tokens.  A request waits, body held, until its worker knows what
- * its token is worth; whoever cannot be judged does not pass.
+ * sallyport.filters.http.token_introspection.v1: opaque access tokens.  A request waits, body held, until its worker
+ * knows what its token is worth; whoever cannot be judged does not pass.
  */
 #include <assert.h>
 

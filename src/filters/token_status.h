@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What token_introspection can say of a request: HTTP status, the error of RFC 6750 section 3.1, and the word that the log
- * has.  Static, any thread.
+ * What token_introspection can say of a request: HTTP status, the error of RFC 6750 section 3.1, and the word that the
+ * log has.  Static, any thread.
  */
 #ifndef SP_FILTERS_TOKEN_STATUS_H
 #define SP_FILTERS_TOKEN_STATUS_H

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Opaque tokens: token_introspection against a real identity server, and against answers that no sane server gives."""
+import json
 import os
 import random
 import socket
@@ -7,7 +8,9 @@ import threading
 import time
 import unittest
 
-from harness import T, Nginx, cert, cluster, config, curl, free_port, jwt_filter, listener, nginx_plain, refused, route_to, token, wait_for, work
+from echo import Echo
+from harness import (BIN, T, Nginx, cert, cluster, config, curl, downstream_tls, free_port, jwt_filter, listener, nginx_plain, refused,
+                     route_to, token, wait_for, work)
 from idp import DISCOVERY, INTROSPECTION, SECRET, Idp
 from tokens import TOKEN, Door, bearer, introspection
 
@@ -95,6 +98,22 @@ class Tokens(unittest.TestCase):
         self.assertEqual(d.get(*bearer(t), "-m", "0.1").code, 28)
         self.idp.faults()
         self.assertEqual(d.get(*bearer(t)).status, 200)
+
+    def test_bodies_wait(self):
+        """An upload stops while the endpoint is asked, is not kept in memory, and arrives whole."""
+        echo, body = Echo(), work("upload")
+        self.addCleanup(echo.stop)
+        with open(body, "wb") as f:
+            f.write(os.urandom(8 << 20))
+        d = Door(self.idp, echo, [introspection(self.idp.url)], door_tls=downstream_tls())
+        self.addCleanup(d.stop)
+        self.idp.faults({INTROSPECTION: {"delay_ms": 300}})
+        before = d.proc.rss()
+        for version in ("--http1.1", "--http2"):
+            a = d.get(*bearer(self.idp.token()), version, "-H", "expect:", "--data-binary", f"@{body}")
+            self.assertEqual((a.status, json.loads(a.body)["body"]), (200, 8 << 20))
+        if "asan" not in BIN:
+            self.assertLess(d.proc.rss() - before, 4 << 20)
 
     def test_fails_closed(self):
         d = self.door(introspection(self.idp.url, retries=1, timeout="0.3s"))

@@ -91,13 +91,24 @@ static size_t utf8(struct sp_str s)
     return n;
 }
 
-static void put_hex(struct sp_writer *w, unsigned char c)
+static void put_hex(struct sp_writer *w, unsigned c)
 {
     static const char hex[] = "0123456789abcdef";
     char text[] = "\\u0000";
-    text[4] = hex[c >> 4];
-    text[5] = hex[c & 15];
+    for (unsigned i = 5; i > 1; i--, c >>= 4)
+        text[i] = hex[c & 15];
     sp_writer_put(w, text, 6);
+}
+
+/*
+ * What is no control character and yet would end a line (U+2028, U+2029) or turn the text behind it round (the embeddings and
+ * isolates of Unicode's bidirectional algorithm), so that a line reads as something else; 0 when it is none of these.
+ */
+static unsigned deceptive(struct sp_str s, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    unsigned c = n == 3 ? (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u) : 0;
+    return (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ? c : 0;
 }
 
 /* The character that stands at the start of s, which is special; how many bytes of s that was. */
@@ -116,6 +127,8 @@ static size_t put_special(struct sp_writer *w, struct sp_str s, bool json)
             put_hex(w, c);
     } else if (n == 2 && c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0) {
         put_hex(w, (unsigned char)s.ptr[1]);
+    } else if (n && deceptive(s, n)) {
+        put_hex(w, deceptive(s, n));
     } else if (n) {
         sp_writer_put(w, s.ptr, n);
     } else {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_writer: the end of a buffer as one flat piece of memory after the other, and bytes of peers written there so that
- * they cannot be taken for something else.  For log lines and JSON: control characters (C0, DEL, C1) come out as \u00XX,
- * '"' and '\' behind a backslash, what is no UTF-8 as U+FFFD.  Inside a pair of '"' this is always valid JSON.  A writer
- * lives on the stack of one call; nothing else touches the buffer until sp_writer_done.
+ * they cannot be taken for something else.  For log lines and JSON: control characters (C0, DEL, C1), and those that
+ * end a line or turn it round (U+2028 to U+202E, U+2066 to U+2069), come out as \uXXXX, '"' and '\' behind a backslash,
+ * what is no UTF-8 as U+FFFD.  Inside a pair of '"' this is always valid JSON.  A writer lives on the stack of one call;
+ * nothing else touches the buffer until sp_writer_done.
  */
 #ifndef SP_STREAM_ESCAPE_H
 #define SP_STREAM_ESCAPE_H

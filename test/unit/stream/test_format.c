@@ -287,6 +287,9 @@ static void nobody_forges_a_line(void **state)
     s->request.path = SP_STR("a\xff" "b\xc0\xaf" "c\xed\xa0\x80" "d\xf5\x80\x80\x80" "e\xe2\x82");
     is("%REQ(:path)%", "a\xef\xbf\xbd" "b\xef\xbf\xbd\xef\xbf\xbd" "c\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" "d\xef\xbf\xbd"
                        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" "e\xef\xbf\xbd\xef\xbf\xbd");
+    /* to some readers of logs these end a line, or turn round what follows; their neighbours do neither */
+    s->request.path = SP_STR("a\xe2\x80\xa8" "b\xe2\x80\xa9" "c\xe2\x80\xae" "d\xe2\x81\xa7" "e\xe2\x80\xa7" "f\xe2\x81\xaa");
+    is("%REQ(:path)%", "a\\u2028b\\u2029c\\u202ed\\u2067e\xe2\x80\xa7" "f\xe2\x81\xaa");
     /* cut in the middle of a character */
     s->request.path = SP_STR("a\xc3\xa9");
     is("%REQ(:path):2%", "a\xef\xbf\xbd");

@@ -5,13 +5,14 @@ import os
 import subprocess
 import unittest
 
-from harness import (BIN, Sallyport, T, _openssl, ca, cert, config, downstream_tls, free_port, listener, refused, wait_for, work)
+from harness import (BIN, Sallyport, T, _openssl, ca, cert, config, downstream_tls, free_port, listener, log_lines, refused,
+                     wait_for, work)
 from mtls import Connection, Revoker, put, s_client
 
 ROUTES = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "in"}}}]
 
 
-def door_config(crl=None, revocation=None, **more):
+def door_config(crl=None, revocation=None, log=None, **more):
     tls = downstream_tls("server", client_ca=ca("clients"), require=True)
     context = tls["typed_config"]["common_tls_context"]["validation_context"]
     if crl:
@@ -20,7 +21,10 @@ def door_config(crl=None, revocation=None, **more):
         context["custom_validator_config"] = {"name": "revocation", "typed_config": {
             "@type": T + "sallyport.tls.v1.Revocation", **revocation}}
     context.update(more)
-    return config([listener(free_port(), ROUTES, tls=tls)], [])
+    logs = [{"name": "file", "typed_config": {
+        "@type": T + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": log,
+        "log_format": {"json_format": {"why": "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%", "who": "%DOWNSTREAM_PEER_SUBJECT%"}}}}]
+    return config([listener(free_port(), ROUTES, tls=tls, **({"access_log": logs} if log else {}))], [])
 
 
 class Lists(unittest.TestCase):
@@ -35,7 +39,8 @@ class Lists(unittest.TestCase):
 
     def test_an_edited_list(self):
         crl = put("live.crl", self.lists.list())
-        door = Sallyport(door_config(crl), concurrency=1)
+        log = work("crl-connections.log")
+        door = Sallyport(door_config(crl, log=log), concurrency=1)
         try:
             kept, other = Connection(door.port, "alice"), Connection(door.port, "bob")
             self.assertEqual((kept.get(), other.get()), (200, 200))
@@ -55,6 +60,9 @@ class Lists(unittest.TestCase):
             wait_for("the log", lambda: "the client's certificate is good no longer: TLS error: certificate verification failed "
                      "at depth 0: certificate revoked" in door.log())
             self.assertTrue(any(v >= 2 for k, v in door.stats().items() if k.endswith("ssl.fail_verify_error")))
+            revoked = "TLS error: certificate verification failed at depth 0: certificate revoked"
+            lines = wait_for("the connections' log", lambda: [x for x in log_lines(log) if x["why"] == revoked and x["who"]])
+            self.assertEqual(lines[0]["who"], "CN=alice")
             # The edit may also be made in place, and takes her back.
             self.lists.reset()
             with open(crl, "w", encoding="ascii") as f:

@@ -129,6 +129,7 @@ static const struct sp_rule rules[] = {
     {CORE "HttpUri", "cluster", SP_RULE_ONEOF, 0, 0},
     {CORE "HttpUri", "cluster", SP_RULE_MIN_LEN, 1, 0},
     {CORE "HttpUri", "timeout", SP_RULE_REQUIRED, 0, 0},
+    {CORE "HttpUri", "timeout", SP_RULE_POSITIVE, 0, 0},
     {CORE "KeepaliveSettings", "interval", SP_RULE_MIN_MS, 1, 0},
     {CORE "KeepaliveSettings", "timeout", SP_RULE_REQUIRED, 0, 0},
     {CORE "KeepaliveSettings", "timeout", SP_RULE_MIN_MS, 1, 0},

@@ -5,6 +5,7 @@
 
 #include "config/doc.h"
 #include "http/headers.h"
+#include "route/duration.h"
 
 static bool authority_ok(struct sp_str a)
 {
@@ -63,14 +64,8 @@ bool sp_fetch_target_init(struct sp_fetch_target *t, const struct sp_filter_buil
         sp_doc_warn(build->doc, build->diag, msg, "cluster", -1,
                     "the URI is https, but the cluster \"%s\" has no TLS: whoever is on the way can put in keys of his own",
                     msg->cluster);
-    if (msg->timeout)
-        t->timeout_ns = (uint64_t)msg->timeout->seconds * SP_NS_PER_S + (uint64_t)msg->timeout->nanos;
+    t->timeout_ns = sp_duration_or(msg->timeout, 0);
     return !why && t->cluster;
-}
-
-static uint64_t duration_ns(const Google__Protobuf__Duration *d, uint64_t unset)
-{
-    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : unset;
 }
 
 void sp_fetch_plan_retries(struct sp_fetch_plan *plan, const Envoy__Config__Core__V3__RetryPolicy *msg)
@@ -81,8 +76,8 @@ void sp_fetch_plan_retries(struct sp_fetch_plan *plan, const Envoy__Config__Core
     plan->retries = !msg ? 0 : msg->num_retries ? SP_MIN(msg->num_retries->value, 10u) : 1;
     if (!msg || !msg->retry_back_off)
         return;
-    plan->base_ns = duration_ns(msg->retry_back_off->base_interval, SP_NS_PER_S);
-    plan->max_ns = SP_MAX(duration_ns(msg->retry_back_off->max_interval, 10 * plan->base_ns), plan->base_ns);
+    plan->base_ns = sp_duration_or(msg->retry_back_off->base_interval, SP_NS_PER_S);
+    plan->max_ns = SP_MAX(sp_duration_or(msg->retry_back_off->max_interval, 10 * plan->base_ns), plan->base_ns);
 }
 
 /* Between half of it and all. */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/doc.h"
 #include "crypto/hash.h"
+#include "route/duration.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks RemoteJwks;
 
@@ -217,16 +218,11 @@ static struct sp_jwks_remote *make(const struct sp_filter_build *build, uint64_t
     return r;
 }
 
-static uint64_t ns(const Google__Protobuf__Duration *d, uint64_t unset)
-{
-    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : unset;
-}
-
 struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build, const RemoteJwks *msg, struct sp_str label,
                                           const struct sp_jwks_stats *stats)
 {
     assert(build && msg && stats);
-    struct sp_jwks_remote *r = make(build, ns(msg->cache_duration, DEFAULT_CACHE_NS), label, stats);
+    struct sp_jwks_remote *r = make(build, sp_duration_or(msg->cache_duration, DEFAULT_CACHE_NS), label, stats);
     if (!sp_fetch_target_init(&r->fetch.target, build, &r->arena, msg->http_uri)) {
         sp_jwks_remote_free(r);
         return NULL;
@@ -234,7 +230,7 @@ struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build, c
     r->timeout_ns = r->fetch.target.timeout_ns;
     sp_fetch_plan_retries(&r->fetch.plan, msg->retry_policy);
     if (msg->async_fetch) {
-        r->fetch.plan.bad_ns = SP_MAX(ns(msg->async_fetch->failed_refetch_duration, DEFAULT_REFETCH_NS), SP_NS_PER_MS);
+        r->fetch.plan.bad_ns = SP_MAX(sp_duration_or(msg->async_fetch->failed_refetch_duration, DEFAULT_REFETCH_NS), SP_NS_PER_MS);
         atomic_store(&r->task.ready, msg->async_fetch->fast_listener);
     }
     r->task.start = task_start;

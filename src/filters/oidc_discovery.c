@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "config/doc.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "route/duration.h"
 
 typedef Sallyport__Oidc__V1__Issuer Issuer;
 
@@ -201,11 +202,6 @@ static void task_stop(struct sp_live_task *t)
 
 /* --- compiling --- */
 
-static uint64_t ns(const Google__Protobuf__Duration *d, uint64_t unset)
-{
-    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : unset;
-}
-
 static struct sp_cluster *find(const struct sp_filter_build *build, const void *msg, const char *name)
 {
     struct sp_cluster *c = build->find_cluster(build->ctx, sp_str_c(name));
@@ -270,7 +266,7 @@ static bool target_init(struct sp_oidc *o, const struct sp_filter_build *build, 
 
 static void keys_init(struct sp_oidc *o, const struct sp_filter_build *build, const Issuer *msg, struct sp_str label)
 {
-    o->keys = sp_jwks_remote_new_aimless(build, o->timeout_ns, ns(msg->jwks_cache_duration, DEFAULT_JWKS_CACHE_NS), label,
+    o->keys = sp_jwks_remote_new_aimless(build, o->timeout_ns, sp_duration_or(msg->jwks_cache_duration, DEFAULT_JWKS_CACHE_NS), label,
                                          o->stats, &o->task.ready);
 }
 
@@ -285,8 +281,8 @@ struct sp_oidc *sp_oidc_new(const struct sp_filter_build *build, const Issuer *m
     o->needs = needs;
     o->stats = stats;
     o->allow_http = msg->allow_http;
-    o->timeout_ns = ns(msg->timeout, DEFAULT_TIMEOUT_NS);
-    uint64_t cache = ns(msg->cache_duration, DEFAULT_CACHE_NS);
+    o->timeout_ns = sp_duration_or(msg->timeout, DEFAULT_TIMEOUT_NS);
+    uint64_t cache = sp_duration_or(msg->cache_duration, DEFAULT_CACHE_NS);
     o->fetch.plan = (struct sp_fetch_plan){.good_ns = cache - cache / 10, .bad_ns = SP_NS_PER_S, .max_body = MAX_BYTES};
     sp_fetch_plan_retries(&o->fetch.plan, NULL);
     o->fetch.take = on_body;

@@ -293,6 +293,7 @@ class Config(Case):
                 ({"http_uri": {"uri": "http://u@h/jwks", "cluster": "issuer", "timeout": "1s"}}, "no plain host"),
                 ({"http_uri": {"uri": "http://h/jwks#x", "cluster": "issuer", "timeout": "1s"}}, "fragment"),
                 ({"http_uri": {"uri": "http://h/jwks", "cluster": "nobody", "timeout": "1s"}}, 'no cluster "nobody"'),
+                ({"http_uri": {"uri": "http://h/jwks", "cluster": "issuer", "timeout": "0s"}}, "timeout"),
                 ({"cache_duration": "0s"}, "cache_duration")):
             self.assertIn(words, refused(self.conf(provider(**change))))
         self.assertIn("it has no keys (set local_jwks or remote_jwks", refused(self.conf({"issuer": "i"})))

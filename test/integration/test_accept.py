@@ -7,7 +7,7 @@ import unittest
 
 import proxied
 from echo import Echo
-from harness import (SECRET, T, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, raw, route_to, shield,
+from harness import (SECRET, T, Sallyport, cluster, config, curl, downstream_tls, free_port, ip_restriction, listener, log_lines, log_to, raw, route_to, shield,
                      wait_for, work)
 
 INSPECTOR = {"name": "tls_inspector", "typed_config": {
@@ -102,6 +102,28 @@ class ProxyProtocol(Accept):
         d.kill()
         d = self.door(self.listener(proxy_protocol(allow_requests_without_proxy_protocol=True)))
         self.assertIn("may name any PEER", d.log())
+
+    def test_http_gates_by_source(self):
+        """The same list by SOCKET, by PEER and by CLIENT: three addresses, never mixed."""
+        for source, admitted in (("SOCKET", ["127.0.0.1"]), ("PEER", ["203.0.113.7"]), ("CLIENT", ["198.51.100.9"])):
+            d = self.door(self.listener(proxy_protocol(), filters=[ip_restriction(source=source, allow=admitted)],
+                                        hcm={"use_remote_address": True, "xff_num_trusted_hops": 1}))
+            ask = lambda peer, client: proxied.ask(d.port, proxied.v2(peer), f"x-forwarded-for: {client}")[0]
+            self.assertEqual(ask("203.0.113.7", "198.51.100.9"), 200)
+            self.assertEqual(ask("203.0.113.8", "198.51.100.9"), 403 if source == "PEER" else 200)
+            self.assertEqual(ask("203.0.113.7", "198.51.100.8"), 403 if source == "CLIENT" else 200)
+            self.assertEqual(ask("127.0.0.1", "127.0.0.1"), 200 if source == "SOCKET" else 403)
+
+    def test_no_flood_of_log_lines(self):
+        d = self.door(self.listener(gate(deny=["127.0.0.9"]), proxy_protocol()))
+        for _ in range(100):
+            self.assertEqual(proxied.ask(d.port, b"", source="127.0.0.9")[0], 0)
+            self.assertEqual(proxied.ask(d.port, b"x")[0], 0)
+        stats = d.stats()
+        self.assertEqual((stats["listener.127.0.0.1_%d.ip_restriction.denied" % d.port], stats["proxy_proto.not_found_disallowed"]), (100, 100))
+        # Five a second and site; the loop takes no ten seconds.
+        self.assertLess(d.log().count("ip_restriction denied"), 60)
+        self.assertLess(d.log().count("PROXY protocol: no header"), 60)
 
     def test_refused_where_it_is_not_spoken(self):
         d = self.door(self.listener())

@@ -66,19 +66,24 @@ static int on_first(void *ctx, struct sp_buf *in)
     struct sp_proxy_header h;
     const char *why = "";
     int r = sp_proxy_gate_read(&d->home->listener->proxy, in, &h, &why);
-    if (r < 0)
-        log_peer(d, "refused", sp_str_c(why));
+    if (r < 0) {
+        d->conn.failure_reason = sp_str_c(why);
+        log_peer(d, "refused", d->conn.failure_reason);
+    }
     if (r <= 0)
         return r;
     if (h.named) {
         d->conn.peer = h.source;
         d->conn.local = h.destination;
     }
-    return sp_listener_admits_peer(d->home->listener, &d->conn.peer) ? 1 : -1;
+    if (sp_listener_admits_peer(d->home->listener, &d->conn.peer))
+        return 1;
+    d->conn.failure_reason = SP_STR("ip_restriction_denied");
+    return -1;
 }
 
 /* connection_limit: one more on this chain; given back in bury(). */
-static bool within_limit(const struct sp_downstream *d, const struct sp_filter_chain *c)
+static bool within_limit(struct sp_downstream *d, const struct sp_filter_chain *c)
 {
     if (!c->limit.count)
         return true;
@@ -87,6 +92,7 @@ static bool within_limit(const struct sp_downstream *d, const struct sp_filter_c
         return true;
     }
     sp_counter_inc(c->limited);
+    d->conn.failure_reason = SP_STR("connection_limit");
     sp_log_limited(SP_LOG_WARNING, "listener", 1, "%.*s: %llu connections on a filter chain: new clients are refused",
                    SP_STR_ARG(d->home->listener->name), (unsigned long long)c->limit.max);
     return false;

@@ -172,6 +172,39 @@ static void test_in_pieces(void **state)
     close(fd);
 }
 
+/* The listener's own log has a line for each, with the reason. */
+static void test_log(void **state)
+{
+    struct world *w = *state;
+    serve(w, FILTERS(PROXY_FILTER "," GATE_FILTER("deny: [203.0.113.7]")) CHAIN "\naccess_log: [{name: x}]");
+    assert_int_equal(TRY(w, NULL, LINE), -ECONNRESET);
+    LOOP_UNTIL(w->l, log_lines == 1);
+    assert_string_equal(last_failure, "ip_restriction_denied");
+    assert_int_equal(TRY(w, NULL, ""), -ECONNRESET);
+    LOOP_UNTIL(w->l, log_lines == 2);
+    assert_string_equal(last_failure, "PROXY protocol: no header");
+    assert_true(TRY(w, NULL, BINARY) > 0);
+    LOOP_UNTIL(w->l, log_lines == 3);
+    assert_string_equal(last_failure, "");
+}
+
+/* A drain meets a connection in the middle of its header: it is closed once it is known what it is, as one without a request. */
+static void test_drain(void **state)
+{
+    struct world *w = *state;
+    serve(w, FILTERS(PROXY_FILTER) CHAIN);
+    int fd = dial(w, NULL);
+    loop_wait(w->l, 5);
+    assert_int_equal(write(fd, LINE, 10), 10);
+    LOOP_UNTIL(w->l, sp_listener_connections(w->socket) == 1);
+    sp_listener_drain(w->socket);
+    loop_wait(w->l, 5);
+    assert_int_equal(write(fd, &LINE[10], sizeof(LINE) - 11), sizeof(LINE) - 11);
+    assert_int_equal(hear(w, fd), 0);
+    close(fd);
+    LOOP_UNTIL(w->l, sp_listener_connections(w->socket) == 0);
+}
+
 static void test_refuses(void **state)
 {
     refused(state, FILTERS(PROXY_FILTER "," PROXY_FILTER) CHAIN, "stands above already");
@@ -199,6 +232,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_chain_by_destination, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_warns, setup, teardown),
     };

@@ -12,10 +12,21 @@ static bool string_or_absent(const json_t *claims, const char *name)
     return !v || json_is_string(v);
 }
 
+/* One string with spaces (RFC 7662 section 2.2), or, as some servers have it, a list of strings. */
+static bool scope_ok(const json_t *scope)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(scope, i, item)
+        if (!json_is_string(item))
+            return false;
+    return !scope || json_is_string(scope) || json_is_array(scope);
+}
+
 static bool well_typed(const json_t *claims)
 {
     struct sp_jwt_claims c;
-    return sp_jwt_claims_read(claims, &c) == SP_JWT_OK && string_or_absent(claims, "scope") &&
+    return sp_jwt_claims_read(claims, &c) == SP_JWT_OK && scope_ok(json_object_get(claims, "scope")) &&
            string_or_absent(claims, "token_type") && string_or_absent(claims, "client_id") &&
            string_or_absent(claims, "username");
 }
@@ -107,11 +118,14 @@ enum sp_token_status sp_token_answer_check(const json_t *claims, const struct sp
     return type_ok(claims, p) ? SP_TOKEN_OK : SP_TOKEN_TYPE;
 }
 
-static bool has_word(struct sp_str list, struct sp_str word)
+static bool has_scope(const json_t *scope, struct sp_str wanted)
 {
-    struct sp_str item;
-    while (sp_str_split(&list, ' ', &item))
-        if (sp_str_eq(item, word))
+    struct sp_str rest, item;
+    if (json_is_array(scope))
+        return any_among(scope, &wanted, 1);
+    rest = sp_str_n(json_string_value(scope), json_string_length(scope));
+    while (sp_str_split(&rest, ' ', &item))
+        if (sp_str_eq(item, wanted))
             return true;
     return false;
 }
@@ -119,9 +133,9 @@ static bool has_word(struct sp_str list, struct sp_str word)
 bool sp_token_answer_has_scopes(const json_t *claims, const struct sp_str *scopes, unsigned n)
 {
     assert(claims && (scopes || n == 0));
-    struct sp_str scope = sp_json_str(claims, "scope");
+    const json_t *scope = json_object_get(claims, "scope");
     for (unsigned i = 0; i < n; i++)
-        if (!has_word(scope, scopes[i]))
+        if (!has_scope(scope, scopes[i]))
             return false;
     return true;
 }

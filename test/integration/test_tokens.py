@@ -271,6 +271,16 @@ class Tokens(unittest.TestCase):
                          (403, 'Bearer realm="api", error="insufficient_scope", scope="admin read"'))
         self.assertEqual(d.get(*bearer(admin), path="/echo/admin").status, 200)
 
+    def test_rbac_reads_the_answer(self):
+        path = lambda *keys: {"filter": "sallyport.filters.http.token_introspection", "path": [{"key": k} for k in keys]}
+        rules = {"action": "ALLOW", "policies": {"readers": {"permissions": [{"any": True}], "principals": [{"and_ids": {"ids": [
+            {"metadata": {**path("token", "scope"), "value": {"list_match": {"one_of": {"string_match": {"exact": "admin"}}}}}},
+            {"metadata": {**path("token", "tenant"), "value": {"string_match": {"exact": "acme"}}}}]}}]}}}
+        rbac = {"name": "rbac", "typed_config": {"@type": T + "envoy.extensions.filters.http.rbac.v3.RBAC", "rules": rules}}
+        d = self.door(introspection(self.idp.url, payload_in_metadata="token", space_delimited_claims=["scope"]), rbac)
+        self.assertEqual(d.get(*bearer(self.idp.token(scope="read admin"))).status, 200)
+        self.assertEqual(d.get(*bearer(self.idp.token(scope="read"))).status, 403)
+
     def test_beside_jwt_authn(self):
         """A JWT is jwt_authn's, an opaque token is ours; neither lets a forged one of the other pass."""
         jwt = jwt_filter(payload_in_metadata="jwt", forward=True)

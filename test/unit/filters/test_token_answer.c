@@ -36,7 +36,7 @@ static void test_read(void **state)
         "", "{}", "[]", "true", "active", "{\"active\":1}", "{\"active\":\"true\"}", "{\"active\":null}",
         "{\"active\":true} x", "{\"active\":true,\"active\":true}", "{\"active\":true,\"exp\":\"1\"}",
         "{\"active\":true,\"exp\":-1}", "{\"active\":true,\"aud\":1}", "{\"active\":true,\"iss\":[]}",
-        "{\"active\":true,\"scope\":[\"read\"]}", "{\"active\":true,\"token_type\":1}", "{\"active\":true,\"sub\":{}}",
+        "{\"active\":true,\"scope\":[\"read\",1]}", "{\"active\":true,\"scope\":{}}", "{\"active\":true,\"scope\":null}", "{\"active\":true,\"token_type\":1}", "{\"active\":true,\"sub\":{}}",
         "{\"active\":true,\"a\":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}",
     };
     for (size_t i = 0; i < SP_ARRAY_LEN(bad); i++)
@@ -106,6 +106,13 @@ static void test_scopes(void **state)
     assert_true(sp_token_answer_exp(none) == INT64_MAX);
     assert_true(sp_token_answer_has_scopes(claims, want, 2));
     assert_true(sp_token_answer_has_scopes(none, want, 0));
+    assert_false(sp_token_answer_has_scopes(none, want, 1));
+    json_decref(claims);
+    json_decref(none);
+    /* Some servers give a list. */
+    assert_int_equal(sp_token_answer_read(SP_STR("{\"active\":true,\"scope\":[\"dolphin\",\"read\"]}"), &claims), SP_TOKEN_OK);
+    assert_int_equal(sp_token_answer_read(SP_STR("{\"active\":true,\"scope\":[\"read dolphin\"]}"), &none), SP_TOKEN_OK);
+    assert_true(sp_token_answer_has_scopes(claims, want, 2));
     assert_false(sp_token_answer_has_scopes(none, want, 1));
     json_decref(claims);
     json_decref(none);

@@ -22,6 +22,7 @@ struct bucket {
     struct cell *cell;              /* the one bucket; NULL: there is a table */
     struct sp_token_table *table;
     struct sp_descriptor entries;   /* what it is for; none: the default bucket */
+    bool shadow;                    /* on trial: it refuses nothing */
     bool wild;                      /* some of its values are empty: any value */
 };
 
@@ -73,6 +74,7 @@ static bool add(struct sp_local_buckets *b, const struct sp_filter_build *build,
     struct bucket *x = &b->v[b->n++];
     x->entries = entries;
     x->wild = wild;
+    x->shadow = msg->shadow_mode;
     struct sp_str text = sp_descriptor_text(&entries, &b->arena);
     if (!sp_map_add(seen, text, x)) {
         sp_doc_err(build->doc, build->diag, msg, "entries", -1, "a descriptor above has the same (one bucket for each)");
@@ -210,7 +212,8 @@ static bool take(struct sp_local_buckets *b, const struct match *m, uint64_t con
         v->left = left;
     }
     v->counted = true;
-    return good;
+    v->shadowed += !good && m->bucket->shadow;
+    return good || m->bucket->shadow;
 }
 
 struct sp_local_verdict sp_local_buckets_take(struct sp_local_buckets *b, const struct sp_descriptors *d, uint64_t conn,

@@ -23,6 +23,7 @@ struct sp_local_verdict {
     bool counted;        /* some bucket was asked: `max` and `left` are that one's */
     uint32_t max;
     struct sp_token_left left;
+    unsigned shadowed;   /* buckets on trial that would have refused */
     unsigned taken_over; /* keys that took over the bucket of another */
 };
 

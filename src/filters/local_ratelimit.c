@@ -29,7 +29,7 @@ struct config {
     enum sp_limit_vhost vhost;
     bool by_descriptors, tell, exhausted;
     struct {
-        struct sp_counter enabled, enforced, ok, rate_limited, taken_over;
+        struct sp_counter enabled, enforced, ok, rate_limited, shadow_mode, taken_over;
     } stats;
 };
 
@@ -57,6 +57,7 @@ static void count(struct config *c, struct sp_str prefix)
     c->stats.enforced = sp_stats_counter(scope, SP_STR("enforced"));
     c->stats.ok = sp_stats_counter(scope, SP_STR("ok"));
     c->stats.rate_limited = sp_stats_counter(scope, SP_STR("rate_limited"));
+    c->stats.shadow_mode = sp_stats_counter(scope, SP_STR("shadow_mode"));
     c->stats.taken_over = sp_stats_counter(scope, SP_STR("buckets_taken_over"));
 }
 
@@ -121,6 +122,13 @@ static struct sp_format_input input(const struct sp_filter *f)
                                     .response = sp_filter_response(f), .now_ns = sp_filter_turn(f)->now_ns};
 }
 
+/* Descriptors in shadow_mode would have refused it. */
+static void on_trial(struct filter *f)
+{
+    sp_counter_inc(f->used->stats.shadow_mode);
+    sp_filter_set_metadata(&f->base, ns, SP_STR("shadow_mode"), SP_STR("true"));
+}
+
 /* Over the limit, but not refused. */
 static enum sp_status pass(struct filter *f, struct sp_headers *h)
 {
@@ -158,8 +166,10 @@ static enum sp_status decode_headers(struct sp_filter *base, struct sp_headers *
     f->verdict = sp_local_buckets_take(c->buckets, &d, sp_filter_info(base)->conn->id, sp_filter_turn(base)->now_ns,
                                        sp_filter_arena(base));
     sp_counter_add(c->stats.taken_over, f->verdict.taken_over);
+    if (f->verdict.shadowed)
+        on_trial(f);
     if (f->verdict.allowed) {
-        sp_counter_inc(c->stats.ok);
+        sp_counter_inc(f->verdict.shadowed ? c->stats.rate_limited : c->stats.ok);
         return SP_CONTINUE;
     }
     sp_counter_inc(c->stats.rate_limited);

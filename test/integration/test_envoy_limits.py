@@ -142,6 +142,16 @@ class LimitsDifferential(unittest.TestCase):
         self.both(self.conf([{"match": {"prefix": "/"}, "route": {"cluster": "o", "rate_limits": [by_v]}}],
                             filters=[limit(9, descriptors=descriptors, rate_limits=[by_a])]), t(2, "the filter's own", h("1"), "/"))
 
+    def test_shadow(self):
+        """A descriptor on trial; alone, with another, and where the default bucket refuses."""
+        by_a, by_b = {"actions": [header("x-a")]}, {"actions": [header("x-b")]}
+        routes = [{"match": {"prefix": "/"}, "route": {"cluster": "o", "rate_limits": [by_a, by_b]}}]
+        a, b = ["-H", "x-a: 1"], ["-H", "x-b: 1"]
+        for more in ({}, {"always_consume_default_token_bucket": False}):
+            self.both(self.conf(routes, filters=[limit(9, descriptors=[descriptor(1, ("x-a", "1"), shadow_mode=True), descriptor(4, ("x-b", "1"))],
+                                                       enable_x_ratelimit_headers="DRAFT_VERSION_03", **more)]),
+                      [*self.times(3, "shadow", a, "/"), *self.times(5, "both", a + b, "/"), *self.times(4, "none", [], "/")])
+
     def test_claims(self):
         """A key from a token, through the metadata of jwt_authn."""
         jwt = {"name": "jwt", "typed_config": {

@@ -115,6 +115,23 @@ static void for_each_client(void **state)
     fake_config_free(c);
 }
 
+static void on_trial(void **state)
+{
+    struct fake_config *c = config("stat_prefix: s\n" ON "rate_limits: [{actions: [{remote_address: {}}]}]\n"
+                                   "descriptors: [{entries: [{key: remote_address}], shadow_mode: true, "
+                                   "token_bucket: {max_tokens: 1, fill_interval: 60s}}]\n");
+    struct fake_stream s;
+    assert_int_equal(pass(c, "192.0.2.1", 1, 3), 3);
+    assert_int_equal(ask(c, "192.0.2.1", 1, 5 * SP_NS_PER_S, &s), SP_CONTINUE);
+    assert_string_equal(fake_metadata(&s, "envoy.filters.http.local_ratelimit", "shadow_mode"), "true");
+    fake_stream_done(&s);
+    assert_int_equal(counter("s.http_local_rate_limit.ok"), 1);
+    assert_int_equal(counter("s.http_local_rate_limit.rate_limited"), 3);
+    assert_int_equal(counter("s.http_local_rate_limit.shadow_mode"), 3);
+    assert_int_equal(counter("s.http_local_rate_limit.enforced"), 0);
+    fake_config_free(c);
+}
+
 static void full_table(void **state)
 {
     struct fake_config *c = config("stat_prefix: t\n" ON "rate_limits: [{actions: [{remote_address: {}}]}]\n"
@@ -234,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses),     cmocka_unit_test(lets_pass),           cmocka_unit_test(parts), cmocka_unit_test(for_each_client),
         cmocka_unit_test(full_table),  cmocka_unit_test(for_each_connection), cmocka_unit_test(tells), cmocka_unit_test(of_a_route),
-        cmocka_unit_test(configs),
+        cmocka_unit_test(on_trial),    cmocka_unit_test(configs),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }

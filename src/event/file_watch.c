@@ -29,7 +29,8 @@ struct file {
 struct dir {
     struct dir *next;
     char *path;
-    int wd; /* -1: not watched now, tried again at the next look */
+    int wd;   /* -1: not watched now, tried again at the next look */
+    bool own; /* a file's path names it; else the file was found to lie there */
 };
 
 struct sp_file_watcher {
@@ -70,17 +71,20 @@ static void watch_dir(struct sp_file_watcher *fw, struct dir *d)
 }
 
 /* Takes the directory of `path`, which is cut. */
-static void add_dir_of(struct sp_file_watcher *fw, char *path)
+static void add_dir_of(struct sp_file_watcher *fw, char *path, bool own)
 {
     char *slash = strrchr(path, '/');
     if (slash)
         slash[slash == path] = 0;
     const char *dir = slash ? path : ".";
-    for (const struct dir *d = fw->dirs; d; d = d->next)
-        if (strcmp(d->path, dir) == 0)
+    for (struct dir *d = fw->dirs; d; d = d->next)
+        if (strcmp(d->path, dir) == 0) {
+            d->own |= own;
             return;
+        }
     struct dir *d = sp_xcalloc(1, sizeof(*d));
     d->path = sp_xstrdup(dir);
+    d->own = own;
     d->next = fw->dirs;
     fw->dirs = d;
     watch_dir(fw, d);
@@ -90,10 +94,24 @@ static void add_dir_of(struct sp_file_watcher *fw, char *path)
 static void add_dirs(struct sp_file_watcher *fw, const char *path)
 {
     char *own = sp_xstrdup(path), real[PATH_MAX];
-    add_dir_of(fw, own);
+    add_dir_of(fw, own, true);
     free(own);
     if (realpath(path, real))
-        add_dir_of(fw, real);
+        add_dir_of(fw, real, false);
+}
+
+/* A ConfigMap's files lie in a new directory at every change, and the one before is removed. */
+static void forget_gone(struct sp_file_watcher *fw)
+{
+    for (struct dir **at = &fw->dirs, *d; (d = *at) != NULL;) {
+        if (d->own || d->wd >= 0 || access(d->path, F_OK) == 0) {
+            at = &d->next;
+            continue;
+        }
+        *at = d->next;
+        free(d->path);
+        free(d);
+    }
 }
 
 static void arm(struct sp_file_watcher *fw)
@@ -136,6 +154,7 @@ static void on_settle(struct sp_timer *t)
         }
         f->told = facts;
         f->due_ns = 0;
+        forget_gone(fw);
         add_dirs(fw, f->path); /* it may lie elsewhere now */
         f->changed(f->ctx);
     }
@@ -220,6 +239,15 @@ void sp_file_watch(struct sp_file_watcher *fw, const char *path, const struct sp
     add_dirs(fw, path);
     check(fw, f, false);
     arm(fw);
+}
+
+unsigned sp_file_watcher_dirs(const struct sp_file_watcher *fw)
+{
+    assert(fw);
+    unsigned n = 0;
+    for (const struct dir *d = fw->dirs; d; d = d->next)
+        n++;
+    return n;
 }
 
 static void finish(struct sp_file_watcher *fw)

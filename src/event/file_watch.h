@@ -27,6 +27,8 @@ struct sp_file_facts sp_file_facts(const char *path);
 struct sp_file_watcher *sp_file_watcher_new(struct sp_worker *w);
 /* No callback comes any more; the handle closes with the loop's next turn. NULL-safe. */
 void sp_file_watcher_free(struct sp_file_watcher *fw);
+/* Directories that it knows. For tests. */
+unsigned sp_file_watcher_dirs(const struct sp_file_watcher *fw);
 /* `path` is copied. `known`: what the file was when it was read last. `changed` may be called again and again; it must not
  * free the watcher. */
 void sp_file_watch(struct sp_file_watcher *fw, const char *path, const struct sp_file_facts *known,

@@ -19,7 +19,7 @@ struct world {
     struct sp_file_watcher *fw;
     char dir[64], path[128];
     int fd;
-    unsigned n_changed;
+    unsigned n_changed, n_swaps, n_dirs;
     uint64_t changed_at, began;
     struct sp_timer step, end;
     void (*act)(struct world *o);
@@ -215,6 +215,47 @@ static void test_configmap_swap(void **state)
     assert_int_equal(o.n_changed, 1);
 }
 
+/* Swap after swap, as over months; each time the directory before is removed. */
+static void act_many_swaps(struct world *o)
+{
+    char a[160], b[160];
+    unsigned n = o->n_swaps++;
+    snprintf(a, sizeof(a), "%s/..%u", o->dir, n + 2);
+    assert_int_equal(mkdir(a, 0700), 0);
+    snprintf(a, sizeof(a), "%s/..%u/f", o->dir, n + 2);
+    write_file(a, "more");
+    snprintf(a, sizeof(a), "..%u", n + 2);
+    snprintf(b, sizeof(b), "%s/..data_tmp", o->dir);
+    assert_int_equal(symlink(a, b), 0);
+    snprintf(a, sizeof(a), "%s/..data", o->dir);
+    assert_int_equal(rename(b, a), 0);
+    snprintf(a, sizeof(a), "%s/..%u/f", o->dir, n + 1);
+    assert_int_equal(unlink(a), 0);
+    snprintf(a, sizeof(a), "%s/..%u", o->dir, n + 1);
+    assert_int_equal(rmdir(a), 0);
+    o->n_dirs = sp_file_watcher_dirs(o->fw);
+    if (o->n_swaps < 8)
+        sp_timer_start(&o->w.turn, &o->step, 150 * SP_NS_PER_MS);
+}
+
+static void test_swaps_are_forgotten(void **state)
+{
+    struct world o;
+    char a[160];
+    make(&o);
+    snprintf(a, sizeof(a), "%s/..1", o.dir);
+    assert_int_equal(mkdir(a, 0700), 0);
+    snprintf(a, sizeof(a), "%s/..1/f", o.dir);
+    write_file(a, "one");
+    snprintf(a, sizeof(a), "%s/..data", o.dir);
+    assert_int_equal(symlink("..1", a), 0);
+    assert_int_equal(symlink("..data/f", o.path), 0);
+    run(&o, act_many_swaps, 1500);
+    assert_int_equal(o.n_swaps, 8);
+    assert_in_range(o.n_dirs, 2, 4);
+    assert_true(o.n_changed > 1);
+}
+
 static void test_a_file_that_comes_later(void **state)
 {
     struct world o;
@@ -233,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_never_closed_but_quiet),
         cmocka_unit_test(test_a_neighbour_does_not_count),
         cmocka_unit_test(test_configmap_swap),
+        cmocka_unit_test(test_swaps_are_forgotten),
         cmocka_unit_test(test_a_file_that_comes_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

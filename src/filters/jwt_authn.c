@@ -171,9 +171,25 @@ static bool rule_init(const struct sp_filter_build *build, const RequirementRule
     }
 }
 
+/* Rules that tell paths apart. */
+static void warn_paths(const struct sp_filter_build *build, const Message *msg)
+{
+    for (size_t i = 0; i < msg->n_rules && !build->normalizes; i++) {
+        const Envoy__Config__Route__V3__RouteMatch *match = msg->rules[i]->match;
+        if (!match || (match->path_specifier_case == ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_PREFIX &&
+                       strcmp(match->prefix, "/") == 0))
+            continue;
+        sp_doc_warn(build->doc, build->diag, match, NULL, -1,
+                    "the path is matched as the client wrote it, and the origin may read /x/../y, //y or %%2e%%2e otherwise "
+                    "(turn normalize_path and merge_slashes of the connection manager on)");
+        return;
+    }
+}
+
 static bool rules_init(const struct sp_filter_build *build, const Message *msg, struct config *c)
 {
     bool good = true;
+    warn_paths(build, msg);
     c->rules = sp_arena_zalloc(&c->arena, msg->n_rules * sizeof(*c->rules));
     for (size_t i = 0; i < msg->n_rules; i++)
         good &= rule_init(build, msg->rules[i], c, &c->rules[c->n_rules++]);

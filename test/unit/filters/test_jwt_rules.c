@@ -452,6 +452,22 @@ static void test_skipped_keys_are_a_warning(void **state)
     finish();
 }
 
+/* Rules that tell paths apart, where paths are not normalised. */
+static void test_paths_are_a_warning(void **state)
+{
+    static const struct {
+        const char *match;
+        unsigned n;
+    } cases[] = {{"{prefix: /}", 0}, {"{prefix: /admin}", 1}, {"{path: /}", 1}, {"{prefix: /a}, requires: {provider_name: p}}, "
+                                                                                "{match: {prefix: /b}", 1}};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        begin(text("providers: {p: {%s}}\nrules: [{match: %s, requires: {provider_name: p}}]",
+                   local_jwks("a"), cases[i].match));
+        assert_int_equal(c->diag.n_warnings, cases[i].n);
+        finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_metadata_of_another_provider),
         cmocka_unit_test(test_bad_rules),
         cmocka_unit_test(test_skipped_keys_are_a_warning),
+        cmocka_unit_test(test_paths_are_a_warning),
     };
     return cmocka_run_group_tests(tests, jwt_setup, jwt_teardown);
 }

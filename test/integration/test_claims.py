@@ -45,7 +45,8 @@ def filters(idp):
     jwt = {"@type": T + "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
            "providers": {"p": {"issuer": "i", "local_jwks": {"inline_string": jwks()}, "payload_in_metadata": "claims",
                                "from_headers": [{"name": "x-jwt"}]}},
-           "rules": [{"match": {"prefix": "/"}, "requires": {"allow_missing_or_failed": {}}}]}
+           "rules": [{"match": {"prefix": "/extract"}, "requires": {"extract_only_without_validation": {}}},
+                     {"match": {"prefix": "/"}, "requires": {"allow_missing_or_failed": {}}}]}
     tokens = {"@type": T + "sallyport.filters.http.token_introspection.v1.TokenIntrospection",
               "client_auth": {"basic": {"client_id": "door", "client_secret": {"inline_string": "a-secret-of-the-door"}}},
               "endpoint": {"uri": f"http://127.0.0.1:{idp.port}/introspect", "cluster": "idp", "timeout": "2s"},
@@ -75,13 +76,13 @@ class Claims(unittest.TestCase):
         cls.origin.stop()
         cls.idp.shutdown()
 
-    def ask(self, path, opaque=None, jwt=None, extra=()):
+    def ask(self, path, opaque=None, jwt=None, extra=(), key="jwt"):
         """(status, challenge, what the origin was told) of both protocols, which have to agree."""
         args = ["-H", "x-user: mallory", "-H", "x_user: mallory", "-H", "x-tenant: evil", *extra]
         if opaque:
             args += ["-H", "authorization: Bearer " + opaque]
         if jwt is not None:
-            args += ["-H", "x-jwt: " + token({"iss": "i", "exp": int(time.time()) + 600, **jwt})]
+            args += ["-H", "x-jwt: " + token({"iss": "i", "exp": int(time.time()) + 600, **jwt}, name=key)]
         got = []
         for version in ("--http1.1", "--http2-prior-knowledge"):
             a = curl(f"http://127.0.0.1:{self.door.port}{path}", version, "--path-as-is", *args)
@@ -103,6 +104,10 @@ class Claims(unittest.TestCase):
         self.assertEqual(self.ask("/", jwt={"sub": "bob", "scope": "orders"})[:2], (403, challenge % "orders:read"))
         # A JWT that is no good is nobody's word, whatever it says.
         self.assertEqual(self.ask("/", jwt={**alice, "exp": 1})[0], 401)
+        # Claims that were only taken out, by a rule that asks for no more, are not verified ones.
+        self.assertEqual(self.ask("/extract", jwt=alice)[0], 200)
+        self.assertEqual(self.ask("/extract", jwt=alice, key="forger")[0], 401)
+        self.assertEqual(self.ask("/", jwt=alice, key="forger")[0], 401)
         # Two tokens, of two people: nobody guesses.
         self.assertEqual(self.ask("/t/acme/x", opaque="clerk", jwt=alice)[0], 400)
 

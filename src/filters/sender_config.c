@@ -16,7 +16,7 @@ typedef Sallyport__Filters__Http__SenderConstraint__V1__DpopProofs Proofs;
 
 #define BINDING(name) SALLYPORT__FILTERS__HTTP__SENDER_CONSTRAINT__V1__BINDING__##name
 
-enum { MIN_SECRET = 16, DEFAULT_CAPACITY = 65536 };
+enum { MIN_SECRET = 16, DEFAULT_CAPACITY = 1 << 20 };
 
 /* Symmetric ones and "none" cannot be meant: the key is in the proof itself. */
 static const struct sp_str known_algs[] = {

@@ -308,6 +308,19 @@ static void via(const struct sp_hcm *hcm, struct sp_header *line, struct sp_head
     put(h, SP_H_VIA, line, line ? joined(h->arena, line->value, SP_STR(", "), hcm->via) : hcm->via);
 }
 
+/* Where CDNs and proxies write who the client is: origins believe these, too. */
+static void forget_client(struct sp_headers *h)
+{
+    static const struct sp_str names[] = {
+        SP_STR_INIT("cf-connecting-ip"), SP_STR_INIT("cf-connecting-ipv6"), SP_STR_INIT("cloudfront-viewer-address"),
+        SP_STR_INIT("fastly-client-ip"), SP_STR_INIT("true-client-ip"),     SP_STR_INIT("x-azure-clientip"),
+        SP_STR_INIT("x-azure-socketip"), SP_STR_INIT("x-client-ip"),        SP_STR_INIT("x-cluster-client-ip"),
+        SP_STR_INIT("x-original-forwarded-for"), SP_STR_INIT("x-real-ip"),
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++)
+        sp_headers_remove_alike(h, names[i]);
+}
+
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,
                          struct sp_headers *h)
 {
@@ -315,6 +328,8 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
     bool certified = !sp_xfcc_drops(&hcm->xfcc, info);
     /* Of an unproven request there is only what we say of its certificate ourselves. */
     struct found f = {.drop_xfcc = !certified || (hcm->proof_gate && !info->proven)};
+    if (client->stranger)
+        forget_client(h);
     walk(h, client, &f);
     if (client->append || client->stranger)
         append_xff(hcm, &info->conn->peer, f.line[XFF], h);

@@ -2,8 +2,8 @@
 /*
  * What the connection manager changes in a request's head once the gates have let it pass: headers that only we may
  * write are taken away or set (x-envoy-*, x-forwarded-*, x-request-id, via, x-forwarded-client-cert), by who the client
- * is and how far it is believed.  As Envoy; beyond it, what a stranger says in x-forwarded-for, -host, -port and
- * forwarded is dropped.
+ * is and how far it is believed.  As Envoy; beyond it, what a stranger says in x-forwarded-for, -host, -port,
+ * forwarded, and in the headers that CDNs have for the client's address, is dropped.
  */
 #ifndef SP_STREAM_SANITIZE_H
 #define SP_STREAM_SANITIZE_H

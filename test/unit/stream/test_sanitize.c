@@ -326,7 +326,11 @@ static void test_strangers(void **state)
                                           "use_remote_address: true\nxff_num_trusted_hops: 1\nskip_xff_append: true\n"};
     for (size_t i = 0; i < SP_ARRAY_LEN(configs); i++) {
         start(configs[i], SHIELD_FILTER ROUTER_FILTER);
-        request(FORWARDED);
+        request(FORWARDED "cf-connecting-ip: 1.1.1.1\nx_real-ip: 1.1.1.1\nx-azure-socketip: 1.1.1.1\nx-real: 1\n");
+        EXPECT("cf-connecting-ip", "-");
+        EXPECT("x_real-ip", "-");
+        EXPECT("x-azure-socketip", "-");
+        EXPECT("x-real", "1");
         assert_string_equal(client(), "192.0.2.5");
         assert_false(info_of(e)->client_derived || info_of(e)->client_failed);
         EXPECT("x-forwarded-for", "192.0.2.5");

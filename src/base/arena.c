@@ -112,6 +112,17 @@ struct sp_str sp_arena_str(struct sp_arena *a, struct sp_str s)
     return sp_arena_cat(a, s, SP_STR_NULL);
 }
 
+struct sp_str sp_arena_u64(struct sp_arena *a, uint64_t v)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+    do {
+        digits[--n] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    return sp_arena_str(a, sp_str_n(digits + n, sizeof(digits) - n));
+}
+
 struct sp_str sp_arena_cat(struct sp_arena *a, struct sp_str x, struct sp_str y)
 {
     char *p = sp_arena_alloc(a, x.len + y.len + 1);

@@ -41,6 +41,8 @@ static inline void *sp_arena_alloc(struct sp_arena *a, size_t size)
 void *sp_arena_zalloc(struct sp_arena *a, size_t size);
 /* A copy, NUL-terminated behind its end for the C string users. */
 struct sp_str sp_arena_str(struct sp_arena *a, struct sp_str s);
+/* In decimal, NUL-terminated. */
+struct sp_str sp_arena_u64(struct sp_arena *a, uint64_t v);
 /* a followed by b, NUL-terminated. */
 struct sp_str sp_arena_cat(struct sp_arena *a, struct sp_str x, struct sp_str y);
 struct sp_str sp_arena_printf(struct sp_arena *a, const char *fmt, ...) SP_PRINTF(2, 3);

@@ -179,9 +179,9 @@ static enum sp_status decode_headers(struct sp_filter *base, struct sp_headers *
 static void tell(const struct filter *f, struct sp_headers *h)
 {
     struct sp_arena *a = sp_filter_arena(&f->base);
-    sp_headers_set(h, SP_STR("x-ratelimit-limit"), sp_arena_printf(a, "%u", f->verdict.max));
-    sp_headers_set(h, SP_STR("x-ratelimit-remaining"), sp_arena_printf(a, "%u", f->verdict.left.tokens));
-    sp_headers_set(h, SP_STR("x-ratelimit-reset"), sp_arena_printf(a, "%u", f->verdict.left.reset_s));
+    sp_headers_set(h, SP_STR("x-ratelimit-limit"), sp_arena_u64(a, f->verdict.max));
+    sp_headers_set(h, SP_STR("x-ratelimit-remaining"), sp_arena_u64(a, f->verdict.left.tokens));
+    sp_headers_set(h, SP_STR("x-ratelimit-reset"), sp_arena_u64(a, f->verdict.left.reset_s));
 }
 
 static enum sp_status encode_headers(struct sp_filter *base, struct sp_headers *h, bool end)

@@ -287,13 +287,19 @@ static enum sp_status exempt(struct sp_filter *f, const struct sp_shield_exempti
     return SP_STOP;
 }
 
+static const char *ip_text(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
+{
+    sp_addr_format_ip(a, out);
+    return out;
+}
+
 static void log_refusal(const struct sp_stream_info *info, const struct sp_headers *h, bool enforced, struct sp_str faults)
 {
     char peer[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&info->conn->socket, peer);
     struct sp_str path = sp_gate_log_path(h);
-    sp_log_limited(SP_LOG_INFO, "origin_shield", 10, "%s %.*s: %.*s (%.*s %.*s)", enforced ? "refused" : "would refuse",
-                   (int)n, peer, SP_STR_ARG(faults), SP_STR_ARG(h->method), SP_STR_ARG(path));
+    /* A flood is refused without its addresses being written out: nearly all of its lines are left out. */
+    sp_log_limited(SP_LOG_INFO, "origin_shield", 10, "%s %s: %.*s (%.*s %.*s)", enforced ? "refused" : "would refuse",
+                   ip_text(&info->conn->socket, peer), SP_STR_ARG(faults), SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 
 static enum sp_status refuse(struct sp_filter *f, const struct sp_headers *h, bool enforced, unsigned failed)
@@ -301,7 +307,7 @@ static enum sp_status refuse(struct sp_filter *f, const struct sp_headers *h, bo
     const struct config *c = f->config;
     struct sp_arena *arena = sp_filter_arena(f);
     struct sp_str faults = sp_proof_faults(failed, arena);
-    struct sp_str details = sp_arena_printf(arena, "origin_shield_refused{%.*s}", SP_STR_ARG(faults));
+    struct sp_str details = sp_arena_cat(arena, sp_arena_cat(arena, SP_STR("origin_shield_refused{"), faults), SP_STR("}"));
     log_refusal(sp_filter_info(f), h, enforced, faults);
     if (enforced) {
         sp_counter_inc(c->refused);

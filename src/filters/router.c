@@ -65,7 +65,7 @@ static void up_response(struct sp_upstream *u, struct sp_headers *h)
     if (config_of(r)->suppress || !u->request_end_ns)
         return; /* Envoy: an answer to half a request has no service time */
     uint64_t ms = (sp_filter_turn(&r->filter)->now_ns - u->request_end_ns) / SP_NS_PER_MS;
-    struct sp_str text = ms ? sp_arena_printf(h->arena, "%llu", (unsigned long long)ms) : SP_STR("0");
+    struct sp_str text = ms ? sp_arena_u64(h->arena, ms) : SP_STR("0");
     sp_headers_set_id(h, SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME, text);
 }
 
@@ -148,7 +148,7 @@ static void add_expected_time(struct sp_headers *h, const struct sp_upstream_set
     if (!ns)
         return;
     struct sp_str text = ns == 15 * SP_NS_PER_S ? SP_STR("15000") /* the default costs nothing */
-                                                : sp_arena_printf(h->arena, "%llu", (unsigned long long)(ns / SP_NS_PER_MS));
+                                                : sp_arena_u64(h->arena, ns / SP_NS_PER_MS);
     sp_headers_set_id(h, SP_H_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text);
 }
 

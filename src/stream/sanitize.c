@@ -268,7 +268,7 @@ static void forwarded_port(const struct sp_conn_info *conn, const struct sp_clie
                            struct sp_headers *h)
 {
     if (is_ip(&conn->local) && (!line || !client->believe_proto))
-        put(h, SP_H_X_FORWARDED_PORT, line, sp_arena_printf(h->arena, "%u", conn->local.port));
+        put(h, SP_H_X_FORWARDED_PORT, line, sp_arena_u64(h->arena, conn->local.port));
 }
 
 struct sp_str sp_request_id_new(struct sp_arena *arena)

@@ -209,6 +209,8 @@ static const struct sp_rule rules[] = {
     {ROUTE "RateLimit.Action.RequestHeaders", "header_name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "RateLimit.Action.RequestHeaders", "header_name", SP_RULE_HEADER_NAME, 0, 0},
     {ROUTE "RateLimit.Action.RequestHeaders", "descriptor_key", SP_RULE_MIN_LEN, 1, 0},
+    {ROUTE "RateLimit.Override", "dynamic_metadata", SP_RULE_ONEOF, 0, 0},
+    {ROUTE "RateLimit.Override.DynamicMetadata", "metadata_key", SP_RULE_REQUIRED, 0, 0},
     {ROUTE "RedirectAction", "host_redirect", SP_RULE_HEADER_VALUE, 0, 0},
     {ROUTE "RedirectAction", "port_redirect", SP_RULE_RANGE, 0, PORT_MAX},
     {ROUTE "RedirectAction", "path_redirect", SP_RULE_HEADER_VALUE, 0, 0},

@@ -61,7 +61,7 @@ static struct sp_descriptor entries_of(struct sp_arena *arena, const Descriptor 
         v[i].value = sp_arena_str(arena, sp_str_c(msg->entries[i]->value));
         *ret_wild |= !v[i].value.len;
     }
-    return (struct sp_descriptor){v, (unsigned)msg->n_entries};
+    return (struct sp_descriptor){.v = v, .n = (unsigned)msg->n_entries};
 }
 
 static bool add(struct sp_local_buckets *b, const struct sp_filter_build *build, const Descriptor *msg, bool wild,

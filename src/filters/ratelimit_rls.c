@@ -28,6 +28,12 @@ static Descriptor *descriptor(const struct sp_descriptor *d, struct sp_arena *ar
         e->value = text(arena, d->v[i].value);
         msg->entries[msg->n_entries++] = e;
     }
+    if (d->unit) {
+        msg->limit = sp_arena_alloc(arena, sizeof(*msg->limit));
+        envoy__extensions__common__ratelimit__v3__rate_limit_descriptor__rate_limit_override__init(msg->limit);
+        msg->limit->requests_per_unit = d->limit;
+        msg->limit->unit = (Envoy__Type__V3__RateLimitUnit)d->unit;
+    }
     return msg;
 }
 

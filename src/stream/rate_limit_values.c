@@ -101,17 +101,44 @@ struct sp_str sp_rate_limit_network(const struct sp_stream_info *info, unsigned 
     return sp_arena_printf(arena, "%.*s/%u", (int)n, text, bits);
 }
 
-struct sp_str sp_rate_limit_metadata(const struct sp_stream_info *info, struct sp_str ns, const struct sp_str *path,
-                                     unsigned n, struct sp_arena *arena)
+/* The JSON text at a path; a NULL slice when there is none. */
+static struct sp_str find(const struct sp_stream_info *info, struct sp_str ns, const struct sp_str *path, unsigned n)
 {
-    assert(info && arena);
-    struct sp_str json = SP_STR_NULL, inner;
+    struct sp_str json = SP_STR_NULL;
     /* What was set last holds. */
     for (const struct sp_metadata *m = info->metadata; m; m = m->next)
         if (n && sp_str_eq(m->ns, ns) && sp_str_eq(m->key, path[0]))
             json = m->json;
     for (unsigned i = 1; i < n && json.ptr; i++)
         json = sp_json_member(json, path[i]);
+    return json;
+}
+
+bool sp_rate_limit_override(const struct sp_stream_info *info, struct sp_str ns, const struct sp_str *path, unsigned n,
+                            uint32_t *ret_requests, uint8_t *ret_unit)
+{
+    static const struct sp_str units[] = {SP_STR_INIT("UNKNOWN"), SP_STR_INIT("SECOND"), SP_STR_INIT("MINUTE"), SP_STR_INIT("HOUR"),
+                                          SP_STR_INIT("DAY"), SP_STR_INIT("MONTH"), SP_STR_INIT("YEAR"), SP_STR_INIT("WEEK")};
+    assert(info && ret_requests && ret_unit);
+    struct sp_str json = find(info, ns, path, n), unit;
+    uint64_t requests;
+    if (sp_str_u64(sp_json_member(json, SP_STR("requests_per_unit")), UINT32_MAX, &requests) < 0 ||
+        !sp_json_is_string(sp_json_member(json, SP_STR("unit")), &unit))
+        return false;
+    for (uint8_t i = 1; i < SP_ARRAY_LEN(units); i++)
+        if (sp_str_eq(unit, units[i])) {
+            *ret_requests = (uint32_t)requests;
+            *ret_unit = i;
+            return true;
+        }
+    return false;
+}
+
+struct sp_str sp_rate_limit_metadata(const struct sp_stream_info *info, struct sp_str ns, const struct sp_str *path,
+                                     unsigned n, struct sp_arena *arena)
+{
+    assert(info && arena);
+    struct sp_str json = find(info, ns, path, n), inner;
     if (!json.len || json.ptr[0] == '{' || json.ptr[0] == '[' || sp_str_eq(json, SP_STR("null")))
         return SP_STR_NULL;
     if (!sp_json_is_string(json, &inner))

@@ -17,6 +17,9 @@ struct sp_str sp_rate_limit_address(const struct sp_stream_info *info, struct sp
 /* "192.0.2.0/24" */
 struct sp_str sp_rate_limit_network(const struct sp_stream_info *info, unsigned bits4, unsigned bits6,
                                     struct sp_arena *arena);
+/* An object {"requests_per_unit": 42, "unit": "HOUR"} of metadata; false when it is none. unit: envoy.type.v3.RateLimitUnit. */
+bool sp_rate_limit_override(const struct sp_stream_info *info, struct sp_str ns, const struct sp_str *path, unsigned n,
+                            uint32_t *ret_requests, uint8_t *ret_unit);
 /* Strings as they are, numbers and booleans as JSON has them. */
 struct sp_str sp_rate_limit_metadata(const struct sp_stream_info *info, struct sp_str ns, const struct sp_str *path,
                                      unsigned n, struct sp_arena *arena);

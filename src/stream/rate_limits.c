@@ -13,16 +13,22 @@ typedef Envoy__Config__Route__V3__RateLimit RateLimit;
 typedef Envoy__Config__Route__V3__RateLimit__Action Action;
 #define ACTION(name) ENVOY__CONFIG__ROUTE__V3__RATE_LIMIT__ACTION__ACTION_SPECIFIER_##name
 
+/* Where something stands in metadata. */
+struct place {
+    struct sp_str ns;
+    const struct sp_str *path; /* n of them */
+    unsigned n;
+};
+
 struct action {
     int kind; /* of Action */
     struct sp_str key;
-    struct sp_str name;     /* of a header or parameter; a metadata namespace; lower-case for headers */
+    struct sp_str name;     /* of a header or parameter; lower-case for headers */
     struct sp_str otherwise; /* default_value */
     struct sp_format *value;
     struct sp_str constant; /* value, when it has no operators */
     struct sp_route_match *match; /* headers and query parameters that have to match */
-    const struct sp_str *path;    /* of metadata; n_path of them */
-    unsigned n_path;
+    struct place place;           /* of metadata */
     unsigned bits4, bits6;
     bool expect, skip_if_absent;
 };
@@ -31,6 +37,7 @@ struct limit {
     unsigned stage;
     struct action *v; /* n of them */
     unsigned n;
+    struct place override; /* of the limit; empty ns: there is none */
 };
 
 struct sp_rate_limits {
@@ -81,15 +88,19 @@ static bool set_match(struct action *a, const struct build *b, Envoy__Config__Ro
     return a->match != NULL;
 }
 
+static struct place place_of(const struct build *b, const Envoy__Type__Metadata__V3__MetadataKey *key)
+{
+    struct sp_str *path = sp_arena_alloc(b->arena, (key->n_path + 1) * sizeof(*path));
+    for (size_t i = 0; i < key->n_path; i++)
+        path[i] = copy(b, key->path[i]->key, "");
+    return (struct place){copy(b, key->key, ""), path, (unsigned)key->n_path};
+}
+
 static bool set_metadata(struct action *a, const struct build *b, const Envoy__Config__Route__V3__RateLimit__Action__MetaData *m)
 {
-    struct sp_str *path = sp_arena_alloc(b->arena, (m->metadata_key->n_path + 1) * sizeof(*path));
-    a->name = copy(b, m->metadata_key->key, "");
+    a->place = place_of(b, m->metadata_key);
     a->otherwise = copy(b, m->default_value, "");
     a->skip_if_absent = m->skip_if_absent;
-    for (size_t i = 0; i < m->metadata_key->n_path; i++)
-        path[a->n_path++] = copy(b, m->metadata_key->path[i]->key, "");
-    a->path = path;
     return true;
 }
 
@@ -181,6 +192,8 @@ struct sp_rate_limits *sp_rate_limits_new(const struct sp_doc *doc, struct sp_di
         struct limit *x = &l->v[l->n++];
         x->stage = list[i]->stage ? list[i]->stage->value : 0;
         x->v = sp_arena_zalloc(&l->arena, (list[i]->n_actions + 1) * sizeof(*x->v));
+        if (list[i]->limit && list[i]->limit->dynamic_metadata)
+            x->override = place_of(&b, list[i]->limit->dynamic_metadata->metadata_key);
         for (size_t k = 0; k < list[i]->n_actions; k++)
             good = compile_action(&x->v[x->n++], &b, list[i]->actions[k]) && good;
     }
@@ -243,7 +256,7 @@ static struct sp_str value_of(const struct action *a, const struct sp_format_inp
     case ACTION(MASKED_REMOTE_ADDRESS):
         return sp_rate_limit_network(in->info, a->bits4, a->bits6, arena);
     case ACTION(METADATA): {
-        struct sp_str s = sp_rate_limit_metadata(in->info, a->name, a->path, a->n_path, arena);
+        struct sp_str s = sp_rate_limit_metadata(in->info, a->place.ns, a->place.path, a->place.n, arena);
         return s.len ? s : a->otherwise.len ? a->otherwise : SP_STR_NULL;
     }
     case ACTION(GENERIC_KEY):
@@ -265,7 +278,9 @@ static bool make(const struct limit *l, const struct sp_format_input *in, struct
         else if (!l->v[i].skip_if_absent)
             return false;
     }
-    *ret = (struct sp_descriptor){v, n};
+    *ret = (struct sp_descriptor){.v = v, .n = n};
+    if (l->override.ns.len)
+        sp_rate_limit_override(in->info, l->override.ns, l->override.path, l->override.n, &ret->limit, &ret->unit);
     return n > 0;
 }
 

@@ -17,6 +17,8 @@ struct sp_descriptor_entry {
 struct sp_descriptor {
     const struct sp_descriptor_entry *v; /* n of them, at least one */
     unsigned n;
+    uint32_t limit; /* with `unit`: in place of the rate limit service's own limit */
+    uint8_t unit;   /* envoy.type.v3.RateLimitUnit; 0: there is none */
 };
 
 /* Of one request; in its arena. */

@@ -10,8 +10,8 @@ import rls
 import test_envoy
 from test_limits import local
 from echo import Echo
-from harness import (Nghttpd, Sallyport, T, cluster, config, curl, free_port, listener, log_lines, log_to, refused, route_to,
-                     wait_for, work)
+from harness import (Nghttpd, Sallyport, T, cluster, config, curl, free_port, jwks, listener, log_lines, log_to, refused,
+                     route_to, token, wait_for, work)
 
 FILTER = T + "envoy.extensions.filters.http.ratelimit.v3."
 CONFIG = """
@@ -203,6 +203,29 @@ class WithService(unittest.TestCase):
             for envoy, ours in zip(*both):
                 with self.subTest(str(more) + " " + envoy[0]):
                     self.assertEqual(envoy, ours)
+
+
+    def test_limit_of_a_token(self):
+        """The limit stands in the token itself; the same in Envoy, whose answers are compared."""
+        jwt = {"name": "jwt", "typed_config": {
+            "@type": T + "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"p": {"issuer": "i", "payload_in_metadata": "claims", "local_jwks": {"inline_string": jwks()}}},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "p"}}]}}
+        at = lambda *path: {"key": "envoy.filters.http.jwt_authn", "path": [{"key": p} for p in ("claims", *path)]}
+        limits = [{"actions": [{"metadata": {"descriptor_key": "sub", "metadata_key": at("sub")}}],
+                   "limit": {"dynamic_metadata": {"metadata_key": at("limit")}}}]
+        bearer = lambda sub, **c: ["-H", "authorization: Bearer " + token({"iss": "i", "sub": sub, "exp": int(time.time()) + 600, **c})]
+        rich, poor = ({"requests_per_unit": n, "unit": "DAY"} for n in (3, 1))
+        cases = [bearer("a", limit=rich)] * 4 + [bearer("b", limit=poor)] * 2 + [bearer("c")] * 2 + [bearer("d", limit={"unit": "DAY"})] * 2
+        makes = [Sallyport] + ([lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c)] if test_envoy.find_envoy() else [])
+        for make in makes:
+            self.service.forget()
+            door = make(config([listener(free_port(), [route_to("o", rate_limits=limits)], filters=[jwt, ratelimit()])],
+                               [cluster("o", self.origin.port), cluster("limits", self.service.port, http2=True)]))
+            self.addCleanup(door.kill)
+            self.assertEqual([curl(f"http://127.0.0.1:{door.port}/", *c).status for c in cases],
+                             [200, 200, 200, 429, 200, 429, 200, 200, 200, 200])
+            door.stop()
 
 
 class OtherServers(unittest.TestCase):

@@ -25,6 +25,9 @@ static const char *made(struct t_stream *s, const char *actions, unsigned stage)
         for (unsigned k = 0; k < d.v[i].n; k++)
             snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s%.*s=%.*s", k ? "," : i ? "; " : "",
                      SP_STR_ARG(d.v[i].v[k].key), SP_STR_ARG(d.v[i].v[k].value));
+    for (unsigned i = 0; i < d.n; i++)
+        if (d.v[i].unit)
+            snprintf(out + strlen(out), sizeof(out) - strlen(out), " (%u in %u)", d.v[i].limit, d.v[i].unit);
     sp_rate_limits_free(l);
     t_config_done(&c);
     return out;
@@ -116,6 +119,24 @@ static void metadata(void **state)
     t_stream_done(&s);
 }
 
+static void limits_of_their_own(void **state)
+{
+    static const char *const good[][2] = {{"{\"requests_per_unit\":42,\"unit\":\"HOUR\"}", "generic_key=g (42 in 3)"},
+                                          {"{\"unit\":\"WEEK\",\"requests_per_unit\":0}", "generic_key=g (0 in 7)"}};
+    static const char *const bad[] = {"{\"requests_per_unit\":42}", "{\"requests_per_unit\":-1,\"unit\":\"HOUR\"}",
+                                      "{\"requests_per_unit\":1.5,\"unit\":\"HOUR\"}", "{\"requests_per_unit\":4294967296,\"unit\":\"HOUR\"}",
+                                      "{\"requests_per_unit\":1,\"unit\":\"UNKNOWN\"}", "{\"requests_per_unit\":\"1\",\"unit\":\"HOUR\"}", "7", "[]"};
+#define OVERRIDE "- {actions: [{generic_key: {descriptor_value: g}}], limit: {dynamic_metadata: {metadata_key: {key: jwt, path: [{key: limit}]}}}}\n"
+    for (size_t i = 0; i < SP_ARRAY_LEN(good) + SP_ARRAY_LEN(bad); i++) {
+        struct t_stream s;
+        bool fine = i < SP_ARRAY_LEN(good);
+        t_stream_init(&s);
+        t_stream_metadata(&s, "jwt", "limit", fine ? good[i][0] : bad[i - SP_ARRAY_LEN(good)]);
+        assert_string_equal(made(&s, OVERRIDE, 0), fine ? good[i][1] : "generic_key=g");
+        t_stream_done(&s);
+    }
+}
+
 static void several_and_stages(void **state)
 {
     struct t_stream s;
@@ -136,7 +157,7 @@ static void texts_are_unique(void **state)
     sp_arena_init(&a);
     const struct sp_descriptor_entry one[] = {{SP_STR("a"), SP_STR("bc")}}, other[] = {{SP_STR("ab"), SP_STR("c")}},
                                      two[] = {{SP_STR("a"), SP_STR("b")}, {SP_STR("c"), SP_STR("")}};
-    const struct sp_descriptor d[] = {{one, 1}, {other, 1}, {two, 2}};
+    const struct sp_descriptor d[] = {{.v = one, .n = 1}, {.v = other, .n = 1}, {.v = two, .n = 2}};
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 3; k++)
             assert_int_equal(sp_str_eq(sp_descriptor_text(&d[i], &a), sp_descriptor_text(&d[k], &a)), i == k);
@@ -147,7 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_and_query), cmocka_unit_test(addresses),          cmocka_unit_test(fixed_and_matched),
-        cmocka_unit_test(metadata),          cmocka_unit_test(several_and_stages), cmocka_unit_test(texts_are_unique),
+        cmocka_unit_test(limits_of_their_own), cmocka_unit_test(metadata),          cmocka_unit_test(several_and_stages), cmocka_unit_test(texts_are_unique),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

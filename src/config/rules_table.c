@@ -298,6 +298,8 @@ static const struct sp_rule rules[] = {
     {CUSTOM_HEADER "CustomHeaderConfig", "header_name", SP_RULE_MIN_LEN, 1, 0},
     {CUSTOM_HEADER "CustomHeaderConfig", "header_name", SP_RULE_HEADER_NAME, 0, 0},
     {XFF "XffTrustedCidrs", "cidrs", SP_RULE_MIN_ITEMS, 1, 0},
+    {"envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", "path_template", SP_RULE_MIN_LEN, 1, 0},
+    {"envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", "path_template", SP_RULE_MAX_LEN, 256, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MIN_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_spki", SP_RULE_MAX_LEN, 44, 0},
     {TLS "CertificateValidationContext", "verify_certificate_hash", SP_RULE_MIN_LEN, 64, 0},

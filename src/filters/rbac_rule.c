@@ -6,13 +6,14 @@
 
 #include "base/mem.h"
 #include "net/cidr.h"
+#include "route/uri_template.h"
 
 typedef Envoy__Config__Rbac__V3__Permission Permission;
 typedef Envoy__Config__Rbac__V3__Principal Principal;
 #define RULE(name) ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_##name
 #define ID(name) ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_##name
 
-enum kind { ALL, ANY, NOT, ALWAYS, HEADER, PATH, ADDRESS, ADDRESSES, PORT, SNI, METADATA, CERTIFICATE };
+enum kind { ALL, ANY, NOT, ALWAYS, HEADER, PATH, TEMPLATE, ADDRESS, ADDRESSES, PORT, SNI, METADATA, CERTIFICATE };
 enum address { SOCKET, PEER, CLIENT, LOCAL };
 enum { MANY_ADDRESSES = 8 };
 
@@ -22,6 +23,7 @@ struct sp_rbac_rule {
     size_t n;
     struct sp_header_matcher *header;
     struct sp_string_matcher *string; /* PATH, SNI, CERTIFICATE, where NULL is any */
+    struct sp_regex *path_template;
     struct sp_metadata_matcher *metadata;
     enum address address;
     struct sp_cidr cidr;
@@ -45,6 +47,7 @@ void sp_rbac_rule_free(struct sp_rbac_rule *r)
     free(r->children);
     sp_header_matcher_free(r->header);
     sp_string_matcher_free(r->string);
+    sp_regex_free(r->path_template);
     sp_metadata_matcher_free(r->metadata);
     sp_cidr_table_free(r->table);
     free(r);
@@ -84,6 +87,22 @@ static struct sp_rbac_rule *path_rule(const struct sp_filter_build *build, const
     warn_path(build, msg, "path");
     r->string = sp_string_matcher_new(build->doc, build->diag, msg->path);
     return checked(r, r->string != NULL);
+}
+
+static struct sp_rbac_rule *template_rule(const struct sp_filter_build *build,
+                                          const Envoy__Config__Core__V3__TypedExtensionConfig *msg)
+{
+    struct sp_rbac_rule *r = rule_new(TEMPLATE);
+    const Envoy__Extensions__Path__Match__UriTemplate__V3__UriTemplateMatchConfig *content =
+        sp_doc_any_as(build->doc, msg->typed_config,
+                      &envoy__extensions__path__match__uri_template__v3__uri_template_match_config__descriptor);
+    warn_path(build, msg, "typed_config");
+    if (content)
+        r->path_template = sp_uri_template_new(build->doc, build->diag, content);
+    else
+        sp_doc_err(build->doc, build->diag, msg, "typed_config", -1,
+                   "only envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig is known here");
+    return checked(r, r->path_template != NULL);
 }
 
 static struct sp_rbac_rule *sni_rule(const struct sp_filter_build *build, const Envoy__Type__Matcher__V3__StringMatcher *msg)
@@ -250,6 +269,8 @@ static struct sp_rbac_rule *permission_new(const struct sp_filter_build *build, 
         return sni_rule(build, msg->requested_server_name);
     case RULE(URL_PATH):
         return path_rule(build, msg->url_path);
+    case RULE(URI_TEMPLATE):
+        return template_rule(build, msg->uri_template);
     case RULE(SOURCED_METADATA):
         return metadata_rule(build, msg->sourced_metadata->metadata_matcher);
     default: /* any: the field rules demand true, and that one is set */
@@ -349,6 +370,9 @@ bool sp_rbac_match(const struct sp_rbac_rule *r, struct sp_rbac_input *in)
         break;
     case PATH:
         yes = sp_string_match_limited(r->string, in->path, &limit);
+        break;
+    case TEMPLATE:
+        yes = sp_regex_full_match(r->path_template, in->path, &limit);
         break;
     case ADDRESS:
     case ADDRESSES:

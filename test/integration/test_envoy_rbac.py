@@ -171,6 +171,18 @@ class RbacDifferential(unittest.TestCase):
             with self.subTest(hcm=hcm):
                 self.by_route(cases, hcm=hcm)
 
+    def test_templates(self):
+        templates = ("/{}/*", "/{}/**", "/{}/x/*/y", "/{}/*.mp4", "/{}/**.mp4", "/{}/{{file}}", "/{}/{{a}}/{{b}}.m3u8", "/{}/{{a=*}}/", "/{}/{{a=**}}",
+                     "/{}/{{a=x/*}}/y", "/{}/x+(y).$z", "/{}/{{a=x/**}}.mp4", "/{}/", "/{}/*/", "/{}/a=b")
+        paths = ("", "x", "x/", "x/y", "x/z/y", "a.mp4", "x/a.mp4", ".mp4", "x/y.m3u8", "x//y", "x%2fy", "x%20", "x=y", "x*", "a@b:c,d;e", "x+(y).$z",
+                 "x+(y)a$z", "xy.z", "x?y.mp4", "x/b/c.mp4", "x|y", "x~!$&'()+", "x/../y", "A.MP4")
+        cases = {}
+        for i, text in enumerate(templates):
+            template = {"uri_template": {"name": "t", "typed_config": {
+                "@type": T + "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", "path_template": text.format(i)}}}
+            cases[text] = (one(template), [([], p) for p in paths])
+        self.by_route(cases)
+
     def test_addresses(self):
         h = lambda xff: ["-H", "x-forwarded-for: " + xff]
         tries = [([], ""), (h("203.0.113.9"), ""), (h("203.0.113.9, 198.51.100.7"), ""), (h("2001:db8::1"), "")]

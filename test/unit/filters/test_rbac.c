@@ -281,6 +281,9 @@ static void test_config_errors(void **state)
     fake_config_refused(OPS, DESC, "matcher: {}", "matcher");
     fake_config_refused(OPS, DESC, "rules: {policies: {p: {principals: [{any: true}], permissions: [{uri_template: {}}]}}}",
                         "uri_template");
+    fake_config_refused(OPS, DESC, "rules: {policies: {p: {principals: [{any: true}], permissions: [{uri_template: {name: t, "
+                        "typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}]}}}",
+                        "only envoy.extensions.path.match.uri_template");
     fake_config_refused(OPS, DESC, "rules: {policies: {p: {principals: [{any: true}], permissions: "
                         "[{destination_port_range: {start: 5, end: 5}}]}}}", "no range of ports");
     fake_config_refused(OPS, DESC, "rules: {policies: {p: {principals: [{any: true}], permissions: "

@@ -197,8 +197,10 @@ void sp_worker_stop(struct sp_worker *w)
 void sp_worker_done(struct sp_worker *w)
 {
     assert(w);
-    if (w->threaded)
+    if (w->threaded) {
         pthread_join(w->thread, NULL);
+        on_async(&w->async); /* posted since the thread looked last: a second signal while others still drain */
+    }
     w->threaded = false;
     int r = uv_loop_close(&w->loop);
     assert(r == 0 && "a uv handle was left open on this worker");

@@ -16,7 +16,10 @@
 
 #include "event/turn.h"
 
-/* A message to another thread: owned by the sender until posted, then by `run`, which frees it. */
+/*
+ * A message to another thread: owned by the sender until posted, then by `run`, which frees it.  What comes when the
+ * thread has ended runs in sp_worker_done, where sp_worker_self is not the worker: it only frees.
+ */
 struct sp_msg {
     struct sp_msg *next;
     void (*run)(struct sp_msg *m);

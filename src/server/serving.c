@@ -145,9 +145,10 @@ static void drain(struct sp_serving *v, uint64_t drain_ns)
 static void run_order(struct sp_msg *m)
 {
     struct order_msg *o = SP_CONTAINER_OF(m, struct order_msg, msg);
-    if (o->order == LISTEN)
+    bool alive = sp_worker_self() == &o->v->worker; /* else it came when the thread had ended */
+    if (alive && o->order == LISTEN)
         open_sockets(o->v);
-    else if (sp_worker_self()) /* else it came when the loop had ended */
+    else if (alive)
         drain(o->v, o->drain_ns);
     free(o);
 }

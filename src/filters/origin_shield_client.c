@@ -99,7 +99,7 @@ bool sp_shield_client_find(const struct sp_shield_client *c, const struct sp_hea
     if (!value.len)
         return false;
     if (c->kind == SP_SHIELD_CLIENT_XFF) {
-        value = sp_proof_from_right(value, c->hops);
+        value = sp_xff_from_right(value, c->hops - 1);
         return value.len && sp_addr_parse(value, ret) == 0;
     }
     if (c->kind == SP_SHIELD_CLIENT_CIDRS)

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "crypto/ct.h"
+#include "http/xff.h"
 
 static const struct sp_str names[] = {
     [SP_PROOF_SECRET_HEADER] = SP_STR_INIT("secret_header"),
@@ -49,21 +50,6 @@ struct sp_str sp_proof_header_value(const struct sp_proof_header *header, const 
     return first->value.ptr ? first->value : SP_STR("");
 }
 
-struct sp_str sp_proof_from_right(struct sp_str list, unsigned n)
-{
-    assert(n > 0);
-    size_t end = list.len, at;
-    for (;;) {
-        for (at = end; at > 0 && list.ptr[at - 1] != ','; at--)
-            ;
-        if (--n == 0)
-            return sp_str_trim(sp_str_sub(list, at, end));
-        if (at == 0)
-            return SP_STR_NULL;
-        end = at - 1;
-    }
-}
-
 static bool check_secret(const struct sp_proof *p, const struct sp_proof_request *r)
 {
     struct sp_str value = sp_proof_header_value(&p->secret.header, r->h);
@@ -85,7 +71,7 @@ static bool check_peer(const struct sp_proof *p, const struct sp_proof_request *
     struct sp_addr seen;
     if (!p->peer.via)
         return sp_address_set_find(p->peer.set, socket, NULL, NULL);
-    struct sp_str entry = sp_proof_from_right(sp_proof_header_value(&xff, r->h), p->peer.hops);
+    struct sp_str entry = sp_xff_from_right(sp_proof_header_value(&xff, r->h), p->peer.hops - 1);
     return sp_address_set_find(p->peer.via, socket, NULL, NULL) && entry.len && sp_addr_parse(entry, &seen) == 0 &&
            sp_address_set_find(p->peer.set, &seen, NULL, NULL);
 }

@@ -117,8 +117,6 @@ bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r);
 
 /* The value of a header that has to be there exactly once; a NULL slice otherwise. */
 struct sp_str sp_proof_header_value(const struct sp_proof_header *header, const struct sp_headers *h);
-/* The n-th entry from the right of a list with commas, from 1, trimmed; a NULL slice when there are fewer. */
-struct sp_str sp_proof_from_right(struct sp_str list, unsigned n);
 
 /* The headers of G2O, for whoever takes them out. */
 extern const struct sp_proof_header sp_proof_g2o_headers[2];

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every config under examples/, and the README's, serves as it stands: only paths and ports are put in."""
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -266,9 +267,10 @@ class Examples(unittest.TestCase):
             self.assertEqual([ask("/reports", f"192.0.2.{i}", *alice) for i in range(3)], [404, 404, 429])
             self.assertEqual([ask("/reports", "192.0.2.1", *bob), ask("/echo", "192.0.2.1", *alice)], [404, 200])
             # One viewer, without any token: 401 until his bucket is empty.
-            flood = [ask("/echo", "2001:db8::" + hex(i)[2:]) for i in range(60)]
-            self.assertEqual(flood[:20], [401] * 20)
-            self.assertIn(429, flood)
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                flood = list(pool.map(lambda i: ask("/echo", "2001:db8::" + hex(i)[2:]), range(150)))
+            self.assertEqual(set(flood), {401, 429})
+            self.assertGreaterEqual(flood.count(401), 20)
             self.assertEqual(ask("/echo", "198.51.100.1", *bob), 200)
         self.run_example(read("examples/rate-limit/sallyport.yaml"), check)
 

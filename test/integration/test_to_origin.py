@@ -4,7 +4,9 @@ import concurrent.futures
 import http.client
 import json
 import os
+import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -41,6 +43,28 @@ class EgressAddress(unittest.TestCase):
         seen = {name: curl(f"{url}/{name}").body.decode() for name in "ab"}
         self.assertEqual(seen, {"a": "127.0.0.11", "b": "127.0.0.13"})
         self.assertEqual(door.stop(), 0)
+
+    def test_health_checks_too(self):
+        peers = set()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            def serve():
+                while True:
+                    try:
+                        peer, (ip, _) = server.accept()
+                    except OSError:
+                        return
+                    peers.add(ip)
+                    peer.close()
+            threading.Thread(target=serve, daemon=True).start()
+            check = {"timeout": "1s", "interval": "0.1s", "unhealthy_threshold": 1, "healthy_threshold": 1}
+            for kind in ({"tcp_health_check": {}}, {"http_health_check": {"path": "/"}}):
+                door = Sallyport(config([listener(free_port(), [route_to("a")])], [
+                    cluster("a", server.getsockname()[1], health_checks=[{**check, **kind}], **{FROM: source("127.0.0.14")})]))
+                self.addCleanup(door.kill)
+                wait_for("a check", lambda: door.stat("cluster.a.health_check.attempt") > 0)
+                self.assertEqual(door.stop(), 0)
+            server.shutdown(socket.SHUT_RDWR)
+        self.assertEqual(peers, {"127.0.0.14"})
 
     def test_an_address_that_is_not_here(self):
         """No other address is taken instead; the log and a counter say why."""

@@ -19,7 +19,9 @@ enum {
     RESET_BURST = 100, RESETS_PER_S = 33,
     /* Envoy's overload.premature_reset_total_stream_count. */
     PREMATURE_STREAMS = 500,
-    WINDOW_UPDATES_FREE = 5
+    WINDOW_UPDATES_FREE = 5,
+    /* What lingers is in the window too (h2_linger.c). */
+    STRAY_MORE = 256 * 1024
 };
 
 static const uint64_t TOKEN = 1000000000ull;
@@ -55,6 +57,7 @@ void sp_h2_meter_init(struct sp_h2_meter *m, const struct sp_codec_config *confi
         .max_empty = config->h2_max_empty_frames,
         .max_priority = config->h2_max_priority_per_stream,
         .max_window_update = config->h2_max_window_update_per_data,
+        .stray_window = config->h2_stream_window + STRAY_MORE,
         .pings = bucket(now_ns, PING_BURST, PINGS_PER_S),
         .settings = bucket(now_ns, SETTINGS_BURST, SETTINGS_PER_S),
         .others = bucket(now_ns, OTHER_BURST, OTHERS_PER_S),
@@ -72,8 +75,23 @@ static const char *count_empty(struct sp_h2_meter *m, bool empty)
     return ++m->empty_run > m->max_empty ? "http2.empty_frames_flood" : NULL;
 }
 
+/*
+ * Content of streams that are over is thrown away, and the connection's window opens again, so that it could go on for
+ * ever.  An honest peer has no more of it under way than its streams had windows. Padding is nobody's either: as much as content.
+ */
+static const char *count_stray(struct sp_h2_meter *m)
+{
+    m->data_in += m->left;
+    uint64_t stray = m->data_in - SP_MIN(m->data_in, m->data_taken);
+    bool many = m->server && stray > m->data_taken + (m->n_streams + 1) * m->stray_window;
+    return many ? "http2.stray_data_flood" : NULL;
+}
+
 static const char *on_data(struct sp_h2_meter *m, uint8_t flags)
 {
+    const char *flood = count_stray(m);
+    if (flood)
+        return flood;
     if (flags & FLAG_END_STREAM) {
         m->empty_run = 0;
         return NULL;

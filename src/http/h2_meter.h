@@ -2,7 +2,7 @@
 /*
  * sp_h2_meter: counts the frames of an HTTP/2 connection as they arrive, before nghttp2 sees them, and says when a peer
  * sends more of a kind than any honest one does (RFC 9113 section 10.5; Envoy's max_inbound_* options; the known
- * floods: ping, settings, empty frames, priority, window update, rapid reset, continuation).  It looks at frame headers
+ * floods: ping, settings, empty frames, priority, window update, rapid reset, continuation; and data for nobody).  It looks at frame headers
  * only. nghttp2 limits a part of these, and none of those that it answers and forgets at once.
  *
  * It also sees to it that a frame header that arrives in pieces is passed on as a whole: nghttp2 1.52 counts each piece
@@ -39,6 +39,8 @@ struct sp_h2_meter {
     unsigned continuations, empty_run;
     uint32_t n_metadata;
     uint64_t n_priority, n_window_update, n_streams, n_data_sent;
+    uint64_t data_in, data_taken; /* bytes of DATA: all that came, and, as the caller counts it, what streams took of it */
+    uint32_t stray_window;
     struct sp_h2_bucket pings, settings, others, resets;
     unsigned n_ended, n_premature; /* requests that ended, and those of them reset young and unanswered */
 };

@@ -37,6 +37,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     (void)flags;
     struct sp_h2 *c = user;
     c->unacked += (uint32_t)len;
+    c->meter.data_taken += len;
     struct sp_h2_stream *s = sp_h2_stream_of(session, id);
     if (!s || s->reset_due)
         return 0;

@@ -107,6 +107,59 @@ static void test_empty_data_flood(void **state)
     }
 }
 
+/* Behind an answer, a linger and a reset the content is nobody's. */
+static void test_stray_data_flood(void **state)
+{
+    (void)state;
+    static const char zeros[16 * 1024];
+    struct rig *r = rig_new(true, NULL);
+    r->side.hook = rig_answer;
+    h2f_post(&r->in, 1, 0);
+    rig_go(r);
+    unsigned n = 0;
+    while (r->s[1].reset == RIG_NO_CODE && n++ < 100) {
+        h2f_frame(&r->in, H2F_DATA, 0, 1, zeros, sizeof(zeros));
+        rig_go(r);
+    }
+    assert_int_equal(r->s[1].reset, NGHTTP2_NO_ERROR);
+    for (unsigned i = 0; i < 20; i++) { /* all that the stream's window had left, at the most */
+        h2f_frame(&r->in, H2F_DATA, 0, 1, zeros, sizeof(zeros));
+        rig_go(r);
+    }
+    rig_check_alive(r, 3);
+    for (n = 0; r->rc == 0 && n < 100; n++) {
+        h2f_frame(&r->in, H2F_DATA, 0, 1, zeros, sizeof(zeros));
+        rig_go(r);
+    }
+    assert_in_range(n, 10, 99);
+    check_flood(r, "http2.stray_data_flood");
+}
+
+/* As many bytes as are content may be padding. */
+static void test_padding_flood(void **state)
+{
+    (void)state;
+    static const uint8_t padded[257] = {255, 'x'};
+    for (unsigned honest = 0; honest < 2; honest++) {
+        struct rig *r = rig_new(true, NULL);
+        h2f_post(&r->in, 1, 0);
+        unsigned n = 0;
+        for (; r->rc == 0 && n < 4000; n++) {
+            h2f_frame(&r->in, H2F_DATA, H2F_PADDED, 1, padded, sizeof(padded));
+            if (honest)
+                h2f_frame(&r->in, H2F_DATA, 0, 1, padded, sizeof(padded));
+            rig_go(r);
+        }
+        if (honest) {
+            assert_int_equal(r->rc, 0);
+            rig_free(r);
+        } else {
+            assert_in_range(n, 2000, 3999);
+            check_flood(r, "http2.stray_data_flood");
+        }
+    }
+}
+
 static void test_empty_continuation_flood(void **state)
 {
     (void)state;
@@ -454,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_settings_flood),
         cmocka_unit_test(test_many_settings_in_one),
         cmocka_unit_test(test_empty_data_flood),
+        cmocka_unit_test(test_stray_data_flood),
+        cmocka_unit_test(test_padding_flood),
         cmocka_unit_test(test_empty_continuation_flood),
         cmocka_unit_test(test_continuation_flood),
         cmocka_unit_test(test_priority_flood),

@@ -105,9 +105,9 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     c->required = msg->required;
     c->strip = msg->strip;
     c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
-    sp_sample_init(&c->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, sp_str_c(build->stat_prefix),
-                   sp_str_c(build->filter_name));
-    bool good = names_init(build, msg, c);
+    bool good = sp_sample_read(&c->sample, build->doc, build->diag, msg, c->shadow, msg->enforced_percent,
+                               sp_str_c(build->stat_prefix), sp_str_c(build->filter_name));
+    good &= names_init(build, msg, c);
     good &= behind_proof(build, msg);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
     good &= check_init(build, msg, c, scope);

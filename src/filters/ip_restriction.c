@@ -84,9 +84,9 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     c->source = msg->source;
     c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
     struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
-    sp_sample_init(&c->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, sp_str_c(build->stat_prefix),
-                   sp_str_c(build->filter_name));
-    bool good = source_ok(build, msg);
+    bool good = sp_sample_read(&c->sample, build->doc, build->diag, msg, c->shadow, msg->enforced_percent,
+                               sp_str_c(build->stat_prefix), sp_str_c(build->filter_name));
+    good &= source_ok(build, msg);
     good &= sets_init(build, msg, scope, c);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
     if (!good) {

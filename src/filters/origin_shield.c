@@ -168,11 +168,11 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("origin_shield"), NULL, SP_STR_NULL);
     sp_arena_init(&c->arena);
     c->shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
-    sp_sample_init(&c->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, sp_str_c(build->stat_prefix),
-                   sp_str_c(build->filter_name));
-    bool good = sp_proof_init(&c->proof, build, &c->arena, scope, msg->proof);
+    bool good = sp_sample_read(&c->sample, build->doc, build->diag, msg, c->shadow, msg->enforced_percent,
+                               sp_str_c(build->stat_prefix), sp_str_c(build->filter_name));
     /* A proof with errors says nothing about the rest. */
-    good = good && headers_init(build, msg, c) && client_init(build, msg, c);
+    good &= sp_proof_init(&c->proof, build, &c->arena, scope, msg->proof) && headers_init(build, msg, c) &&
+            client_init(build, msg, c);
     good &= exemptions_init(build, msg, c);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
     if (!good) {

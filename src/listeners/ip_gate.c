@@ -45,12 +45,12 @@ bool sp_ip_gate_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_d
     assert(g && doc && diag && msg && listener_scope);
     struct sp_stats_scope *scope = sp_stats_scope(listener_scope, SP_STR("ip_restriction"), NULL, SP_STR_NULL);
     *g = (struct sp_ip_gate){.shadow = msg->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW};
-    sp_sample_init(&g->sample, msg->enforced_percent ? msg->enforced_percent->value : 100, SP_STR("listener"),
-                   SP_STR("ip_restriction"));
+    bool good = sp_sample_read(&g->sample, doc, diag, msg, g->shadow, msg->enforced_percent, SP_STR("listener"),
+                               SP_STR("ip_restriction"));
     g->allowed = sp_stats_counter(scope, SP_STR("allowed"));
     g->denied = sp_stats_counter(scope, SP_STR("denied"));
     g->shadow_denied = sp_stats_counter(scope, SP_STR("shadow_denied"));
-    return sets_init(g, doc, diag, msg, scope);
+    return sets_init(g, doc, diag, msg, scope) && good;
 }
 
 void sp_ip_gate_done(struct sp_ip_gate *g)

@@ -12,6 +12,17 @@ void sp_sample_init(struct sp_sample *s, unsigned percent, struct sp_str scope, 
     sp_hmac_sha256(scope, name, s->key);
 }
 
+bool sp_sample_read(struct sp_sample *s, const struct sp_doc *doc, struct sp_diag *diag, const void *msg, bool shadow,
+                    const Google__Protobuf__UInt32Value *percent, struct sp_str scope, struct sp_str name)
+{
+    assert(s && doc && diag && msg);
+    sp_sample_init(s, percent ? percent->value : 100, scope, name);
+    if (!shadow || !percent)
+        return true;
+    sp_doc_err(doc, diag, msg, "enforced_percent", -1, "SHADOW enforces for nobody (drop the one or the other)");
+    return false;
+}
+
 bool sp_sample_has(const struct sp_sample *s, const struct sp_addr *a)
 {
     assert(s);

@@ -8,6 +8,8 @@
 #ifndef SP_NET_SAMPLE_H
 #define SP_NET_SAMPLE_H
 
+#include "config/doc.h"
+#include "google/protobuf/wrappers.pb-c.h"
 #include "net/addr.h"
 
 struct sp_sample {
@@ -17,6 +19,9 @@ struct sp_sample {
 
 /* `scope` and `name` say which rule it is: the connection manager's stat_prefix, the filter's name. */
 void sp_sample_init(struct sp_sample *s, unsigned percent, struct sp_str scope, struct sp_str name);
+/* Of a message with `enforced_percent`: 100 when that is not set. False, with an error, when it is set beside SHADOW. */
+bool sp_sample_read(struct sp_sample *s, const struct sp_doc *doc, struct sp_diag *diag, const void *msg, bool shadow,
+                    const Google__Protobuf__UInt32Value *percent, struct sp_str scope, struct sp_str name);
 /* IPv6 counts by /64, which one host has for itself. NULL, and what is no IP address, is always in: nothing to draw by. */
 bool sp_sample_has(const struct sp_sample *s, const struct sp_addr *a);
 

@@ -43,13 +43,9 @@ bool sp_staging_init(struct sp_staging *s, const struct sp_filter_build *build, 
         return true;
     s->staged = true;
     s->shadow = staged->enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__SHADOW;
-    if (s->shadow && staged->enforced_percent) {
-        sp_doc_err(build->doc, build->diag, staged, "enforced_percent", -1,
-                   "SHADOW enforces for nobody (drop the one or the other)");
+    if (!sp_sample_read(&s->sample, build->doc, build->diag, staged, s->shadow, staged->enforced_percent,
+                        sp_str_c(build->stat_prefix), sp_str_c(build->filter_name)))
         return false;
-    }
-    sp_sample_init(&s->sample, staged->enforced_percent ? staged->enforced_percent->value : 100,
-                   sp_str_c(build->stat_prefix), sp_str_c(build->filter_name));
     struct sp_stats_scope *scope = sp_stats_scope(build->scope, sp_str_c(ops->name), NULL, SP_STR_NULL);
     s->shadow_refused = sp_stats_counter(scope, SP_STR("shadow_refused"));
     return true;

@@ -169,6 +169,8 @@ static void test_percentage(void **state)
         fake_config_free(c);
     }
     fake_config_refused(OPS, DESC, "{deny: [10.0.0.1], source: PEER, enforced_percent: 101}", "enforced_percent");
+    fake_config_refused(OPS, DESC, "{deny: [10.0.0.1], source: PEER, enforcement: SHADOW, enforced_percent: 10}",
+                        "enforced_percent: SHADOW enforces for nobody");
 }
 
 static void test_refusal(void **state)

@@ -390,6 +390,8 @@ static void test_config_errors(void **state)
     fake_config_refused(OPS, DESC, "proof: {header_value: {values: [x]}}", "proof.header_value.name");
     fake_config_refused(OPS, DESC, "proof: {" SECRETS "}\nrefusal: {status: 302}", "refusal.status");
     fake_config_refused(OPS, DESC, "proof: {" SECRETS "}\nenforced_percent: 101", "enforced_percent");
+    fake_config_refused(OPS, DESC, "proof: {" SECRETS "}\nenforcement: SHADOW\nenforced_percent: 10",
+                        "enforced_percent: SHADOW enforces for nobody");
     fake_config_refused(OPS, DESC,
                         "proof: {peer_address: {cidrs: [0.0.0.0/0, 0.0.0.0/1, 10.0.0.0/7, '::/0', '2000::/3']}}",
                         "cidrs[0]|cidrs[1]|cidrs[2]|cidrs[3]|cidrs[4]: ");

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "clusters/http_client.h"
+#include "config/no_cluster.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
 #include "crypto/ocsp.h"
@@ -67,7 +68,7 @@ struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, cons
     struct sp_cluster *cluster = find_cluster ? find_cluster(ctx, sp_str_c(msg->cluster)) : NULL;
     bool path = !msg->path[0] || msg->path[0] == '/';
     if (!cluster)
-        sp_doc_err(doc, diag, msg, "cluster", -1, "there is no cluster \"%s\"", msg->cluster);
+        sp_no_cluster_err(doc, diag, msg, "cluster", sp_str_c(msg->cluster));
     if (!path)
         sp_doc_err(doc, diag, msg, "path", -1, "begins with no slash");
     if (!cluster || !path)

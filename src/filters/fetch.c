@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "config/doc.h"
+#include "config/no_cluster.h"
 #include "http/headers.h"
 #include "route/duration.h"
 
@@ -58,8 +58,7 @@ bool sp_fetch_target_init(struct sp_fetch_target *t, const struct sp_filter_buil
         sp_doc_err(build->doc, build->diag, msg, "uri", -1, "cannot be fetched: %s", why);
     t->cluster = build->find_cluster(build->ctx, sp_str_c(msg->cluster));
     if (!t->cluster)
-        sp_doc_err(build->doc, build->diag, msg, "cluster", -1, "there is no cluster \"%s\" (name one of static_resources)",
-                   msg->cluster);
+        sp_no_cluster_err(build->doc, build->diag, msg, "cluster", sp_str_c(msg->cluster));
     else if (!why && sp_str_eq(t->scheme, SP_STR("https")) && !sp_cluster_tls(t->cluster))
         sp_doc_warn(build->doc, build->diag, msg, "cluster", -1,
                     "the URI is https, but the cluster \"%s\" has no TLS: whoever is on the way can put in keys of his own",

@@ -64,8 +64,8 @@ static bool discovered_init(struct sp_jwt_keys *k, const struct sp_filter_build 
     const Sallyport__Oidc__V1__Issuer *issuer = sp_oidc_find(build->doc, sp_str_c(msg->issuer));
     if (!issuer) {
         sp_doc_err(build->doc, build->diag, msg, NULL, -1,
-                   "it has no keys (set local_jwks or remote_jwks, or name its issuer in a bootstrap extension "
-                   "sallyport.oidc.v1.Issuers)");
+                   "it has no keys (set local_jwks or remote_jwks, or name its issuer, to the byte, in a bootstrap "
+                   "extension sallyport.oidc.v1.Issuers)");
         return false;
     }
     k->issuer = sp_oidc_new(build, issuer, SP_OIDC_KEYS, label, stats);

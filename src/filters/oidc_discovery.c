@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "config/doc.h"
+#include "config/no_cluster.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "route/duration.h"
 
@@ -94,7 +94,7 @@ static const char *take_url(const struct sp_oidc *o, struct sp_str url, struct s
         if (sp_str_ieq(t.authority, o->hosts[i].name))
             t.cluster = o->hosts[i].cluster;
     if (!t.cluster)
-        return "a URL in it is of a host that no cluster is named for (hosts)";
+        return "its jwks_uri or introspection_endpoint is of a host that no cluster is named for (add it to hosts)";
     *ret = t;
     return NULL;
 }
@@ -126,7 +126,7 @@ static const char *read_root(const struct sp_oidc *o, const json_t *root, struct
         return "it is no JSON object (or a member stands twice)";
     /* Else one issuer could speak for another (OpenID Connect Discovery section 4.3). */
     if (!sp_str_eq(sp_json_str(root, "issuer"), o->issuer))
-        return "it is of another issuer";
+        return "it is of another issuer (compared to the byte, a / at the end counts)";
     const char *why = take_endpoint(o, root, "jwks_uri", o->needs & SP_OIDC_KEYS, &f->arena, &f->jwks);
     if (!why)
         why = take_endpoint(o, root, "introspection_endpoint", o->needs & SP_OIDC_INTROSPECTION, &f->arena, &f->introspection);
@@ -206,8 +206,7 @@ static struct sp_cluster *find(const struct sp_filter_build *build, const void *
 {
     struct sp_cluster *c = build->find_cluster(build->ctx, sp_str_c(name));
     if (!c)
-        sp_doc_err(build->doc, build->diag, msg, "cluster", -1, "there is no cluster \"%s\" (name one of static_resources)",
-                   name);
+        sp_no_cluster_err(build->doc, build->diag, msg, "cluster", sp_str_c(name));
     return c;
 }
 

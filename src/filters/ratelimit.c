@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "clusters/grpc_client.h"
+#include "config/no_cluster.h"
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb-c.h"
 #include "filters/fraction.h"
 #include "filters/limit_request.h"
@@ -76,8 +77,7 @@ static bool find_service(struct config *c, const struct sp_filter_build *b, cons
     c->service = b->find_cluster(b->ctx, sp_str_c(e->cluster_name));
     c->authority = sp_arena_str(&c->arena, sp_str_c(e->authority));
     if (!c->service)
-        sp_doc_err(b->doc, b->diag, e, "cluster_name", -1, "there is no cluster \"%s\" (name one of static_resources.clusters)",
-                   e->cluster_name);
+        sp_no_cluster_err(b->doc, b->diag, e, "cluster_name", sp_str_c(e->cluster_name));
     else if (!sp_cluster_always_h2(c->service))
         sp_doc_err(b->doc, b->diag, e, "cluster_name", -1,
                    "cluster \"%s\" does not speak HTTP/2, which gRPC needs (set http2_protocol_options in its "

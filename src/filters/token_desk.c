@@ -165,8 +165,12 @@ static void log_failure(const struct sp_token_flight *f, enum sp_token_status s,
 {
     const struct sp_token_endpoint *e = f->part->desk->endpoint;
     struct sp_str word = sp_token_status_word(s);
-    sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (status %u, %s, try %u)",
-                   SP_STR_ARG(e->name), SP_STR_ARG(word), status, sp_abort_name(why), f->tries);
+    if (status)
+        sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (status %u, try %u)", SP_STR_ARG(e->name),
+                       SP_STR_ARG(word), status, f->tries);
+    else
+        sp_log_limited(SP_LOG_WARNING, "token_introspection", 5, "%.*s: %.*s (%s, try %u)", SP_STR_ARG(e->name),
+                       SP_STR_ARG(word), sp_abort_name(why), f->tries);
 }
 
 static bool may_retry(enum sp_token_status s, unsigned status)

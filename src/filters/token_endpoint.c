@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "config/live_secret.h"
+#include "config/no_cluster.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
 #include "crypto/sign_key.h"
@@ -53,7 +54,7 @@ static bool uri_init(const struct builder *b, const Envoy__Config__Core__V3__Htt
         ERR(b, msg, "uri", "no introspection endpoint: %s", why);
     e->target.cluster = b->build->find_cluster(b->build->ctx, sp_str_c(msg->cluster));
     if (!e->target.cluster)
-        ERR(b, msg, "cluster", "there is no cluster '%s' (name one of static_resources)", msg->cluster);
+        sp_no_cluster_err(b->build->doc, b->build->diag, msg, "cluster", sp_str_c(msg->cluster));
     if (why || !e->target.cluster)
         return false;
     if (!encrypted_as_said(&e->target)) {

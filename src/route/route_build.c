@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "config/no_cluster.h"
 #include "config/secret.h"
 #include "route/duration.h"
 #include "route/rewrite.h"
@@ -37,8 +38,7 @@ static bool find_cluster(const struct sp_route_ctx *c, const void *msg, const ch
     *ret = b->find_cluster ? b->find_cluster(b->ctx, name) : NULL;
     if (*ret || !c->validate_clusters)
         return true;
-    sp_doc_err(b->doc, b->diag, msg, field, -1, "there is no cluster \"%.*s\" (name one of static_resources.clusters)",
-               SP_STR_ARG(name));
+    sp_no_cluster_err(b->doc, b->diag, msg, field, name);
     return false;
 }
 

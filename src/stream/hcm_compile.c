@@ -78,7 +78,8 @@ static bool logs(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hc
 static void warn_of_xfcc(const struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
 {
     bool writes = h->xfcc.mode == SP_XFCC_APPEND || h->xfcc.mode == SP_XFCC_SET;
-    if (writes && !build->tls_verifies && !h->cert_gate)
+    /* A context with errors says nothing of what it verifies. */
+    if (writes && !build->tls_verifies && !h->cert_gate && build->diag->n_errors == 0)
         sp_doc_warn(build->doc, build->diag, msg, "forward_client_cert_details", -1,
                     "the filter chain verifies no client certificates: the header is always removed");
 }

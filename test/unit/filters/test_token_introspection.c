@@ -472,7 +472,7 @@ static void test_config(void **state)
     NO("endpoint: {uri: 'http://u@x/', cluster: c, timeout: 1s}, " BASIC, "no plain host");
     NO("discovered: {issuer: 'https://i'}, " BASIC, "there is no issuer 'https://i'");
     NO("discovered: {issuer: '', timeout: 31s}, " BASIC, "issuer");
-    NO("endpoint: {uri: 'http://x/', cluster: missing, timeout: 31s}, " BASIC, "no cluster 'missing'");
+    NO("endpoint: {uri: 'http://x/', cluster: missing, timeout: 31s}, " BASIC, "no cluster \"missing\"");
     NO("endpoint: {uri: 'http://x/', cluster: c, timeout: 31s}, " BASIC, "timeout");
     NO("endpoint: {uri: 'http://x/', cluster: c, timeout: 0s}, " BASIC, "timeout");
     NO(ENDPOINT ", " BASIC ", jwt: SKIP", "verified_jwt");

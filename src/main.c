@@ -56,6 +56,10 @@ int main(int argc, char **argv)
         return sp_demo_main(argc, argv);
     bool audit = argc > 1 && strcmp(argv[1], "audit") == 0;
     bool verb = audit || (argc > 1 && strcmp(argv[1], "validate") == 0);
+    if (verb && argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        sp_options_help(stdout);
+        return SP_EXIT_OK;
+    }
     if (verb && (argc < 3 || argv[2][0] == '-'))
         return usage(audit ? "audit which file? sallyport audit FILE" : "validate which file? sallyport validate FILE");
     first = verb ? 3 : 1;

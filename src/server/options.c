@@ -163,7 +163,7 @@ void sp_options_help(FILE *to)
           "      --version, --help\n"
           "\n"
           "Signals: SIGTERM and SIGINT drain and exit, a second exits at once; SIGUSR1 reopens the log files.\n"
-          "Exit codes: 0 served and drained, or valid; 1 config refused; 2 usage; 3 could not bind.\n",
+          "Exit codes: 0 served, or valid; 1 config refused, or audit findings; 2 usage; 3 could not bind.\n",
           to);
 }
 

@@ -55,6 +55,10 @@ class Audit(unittest.TestCase):
             self.assertEqual(p.returncode, 2, p.stderr)
             self.assertIn("audit which file?", p.stderr)
         self.assertEqual(audit(self.good(), "--nonsense")[0], 2)
+        for verb in ("audit", "validate"):
+            p = subprocess.run([BIN, verb, "--help"], capture_output=True, text=True, timeout=30 * SLOW, check=False)
+            self.assertEqual((p.returncode, p.stderr), (0, ""))
+            self.assertIn("sallyport audit FILE", p.stdout)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a client behind the CDN, or a fellow tenant of it, tries: raw bytes over real sockets, and an origin that shows all it got."""
+import base64
+import hashlib
+import hmac
 import json
+import re
 import socket
 import threading
+import time
 import unittest
 
-from harness import SECRET, T, Sallyport, cluster, config, free_port, good_token, jwt_filter, listener, raw, route_to, shield
+from harness import SECRET, SLOW, T, Sallyport, cluster, config, free_port, good_token, jwt_filter, listener, raw, route_to, shield
 
 CLIENT = "cf-connecting-ip: 203.0.113.1\r\n"
 PROOF = f"x-origin-verify: {SECRET}\r\n" + CLIENT
@@ -94,6 +99,41 @@ class Hostile(unittest.TestCase):
         status, got = self.ask(door, f"GET / HTTP/1.1\r\n{PROOF}cf_connecting_ip: 203.0.113.66\r\nCF-Connecting_IP: 203.0.113.66\r\n")
         self.assertEqual(status, 200)
         self.assertEqual([v for n, v in got["headers"] if n.replace("_", "-") == "cf-connecting-ip"], ["203.0.113.1"])
+
+    def test_one_signature_on_many_connections(self):
+        """The same signed request, complete on all of them in the same instant: at most one passes."""
+        key = "0123456789abcdef-of-the-edge"
+        door = self.door(shield(proof={"akamai_g2o": {"keys": [{"nonce": "n", "secret": {"inline_string": key}}]}}))
+        passed = []
+        for n in range(10):
+            data = f"5, 192.0.2.1, 203.0.113.1, {int(time.time())}, {n}.{time.time_ns()}, n"
+            sign = base64.b64encode(hmac.new(key.encode(), (data + "/").encode(), hashlib.sha256).digest()).decode()
+            request = (f"GET / HTTP/1.1\r\nhost: a\r\nx-akamai-g2o-auth-data: {data}\r\nx-akamai-g2o-auth-sign: {sign}\r\n\r\n").encode()
+            clients = [socket.create_connection(("127.0.0.1", door.port), 5 * SLOW) for _ in range(8)]
+            for c in clients:
+                c.sendall(request[:-1])
+            together = threading.Barrier(len(clients))
+            threads = [threading.Thread(target=lambda c=c: (together.wait(), c.sendall(request[-1:]))) for c in clients]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            passed.append(sum(c.recv(12) == b"HTTP/1.1 200" for c in clients))
+            for c in clients:
+                c.close()
+        self.assertLessEqual(max(passed), 1)
+        self.assertGreaterEqual(sum(passed), 5)  # who comes in the very same instant may be refused
+
+    def test_a_connection_proves_nothing(self):
+        """Each request for itself, also in one packet, behind an exempted one or one that was good."""
+        probe = {"path": {"exact": "/healthz"}, "cidrs": ["127.0.0.0/8"]}
+        door = self.door(shield(exemptions=[probe]))
+        good, bad, exempt = f"GET / HTTP/1.1\r\nhost: a\r\n{PROOF}\r\n", "GET / HTTP/1.1\r\nhost: a\r\n\r\n", \
+            "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
+        body = f"GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: {len(good)}\r\n\r\n{good}"
+        answer = raw(door.port, (exempt + bad + good + bad + body + bad + good).encode(), seconds=2)
+        self.assertEqual(re.findall(rb"HTTP/1.1 (\d+)", answer), [b"200", b"403", b"200", b"403", b"200", b"403", b"200"])
+        self.assertEqual(door.stat("http.test.origin_shield.exempted"), 2)
 
 
 if __name__ == "__main__":

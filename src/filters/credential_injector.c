@@ -89,6 +89,15 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     return SP_STOP;
 }
 
+/* Some origins take what stands in trailers for headers. */
+static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
+{
+    const struct config *c = f->config;
+    if (c->overwrite)
+        sp_headers_remove_alike(t, c->header);
+    return SP_CONTINUE;
+}
+
 const struct sp_filter_ops sp_credential_injector_ops = {
     .name = "credential_injector",
     .type_url = "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
@@ -96,4 +105,5 @@ const struct sp_filter_ops sp_credential_injector_ops = {
     .config_new = config_new,
     .config_free = config_free,
     .decode_headers = decode_headers,
+    .decode_trailers = decode_trailers,
 };

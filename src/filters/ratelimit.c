@@ -235,6 +235,8 @@ static void on_answer(void *ctx, int code, struct sp_str message, struct sp_str 
     struct filter *f = ctx;
     const struct config *c = f->base.config;
     f->call = NULL;
+    if (sp_filter_response(&f->base))
+        return; /* a timeout answered meanwhile */
     if (code != SP_GRPC_OK) {
         failed(f, code, why);
         return;

@@ -225,6 +225,8 @@ static bool settle(struct sp_filter *f, enum sp_token_status s, json_t *claims)
 static void told(struct sp_token_waiter *w, enum sp_token_status s, json_t *claims)
 {
     struct token_filter *t = SP_CONTAINER_OF(w, struct token_filter, waiter);
+    if (sp_filter_response(&t->filter))
+        return; /* a timeout answered meanwhile */
     if (settle(&t->filter, s, claims))
         sp_filter_continue(&t->filter, SP_DECODE);
 }

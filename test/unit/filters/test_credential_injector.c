@@ -88,6 +88,25 @@ static void own_header_and_alike(void **state)
     done(&r);
 }
 
+static void of_trailers(void **state)
+{
+    for (int own = 0; own < 2; own++) {
+        struct rig r;
+        struct fake_stream s;
+        struct sp_headers t;
+        assert_non_null(make(&r, own ? SECRETS INJECTOR("    overwrite: false\n" GENERIC("credential: {name: origin}, header: x-key"))
+                                     : SECRETS INJECTOR(GENERIC("credential: {name: origin}, header: x-key"))));
+        fake_stream_init(&s, "/p");
+        struct sp_filter *f = fake_filter(&s, &r.f);
+        assert_int_equal(r.f.ops->decode_headers(f, &s.request, false), SP_CONTINUE);
+        t_headers(&t, &s.arena, "x-key: client's\nx_key: client's\nx-sum: 1");
+        assert_int_equal(r.f.ops->decode_trailers(f, &t), SP_CONTINUE);
+        assert_int_equal(t.n, own ? 3 : 1);
+        fake_stream_done(&s);
+        done(&r);
+    }
+}
+
 static void keeps_when_told(void **state)
 {
     struct rig r;
@@ -195,7 +214,8 @@ static void from_file_and_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(injects),      cmocka_unit_test(own_header_and_alike), cmocka_unit_test(keeps_when_told),
+        cmocka_unit_test(injects),      cmocka_unit_test(own_header_and_alike), cmocka_unit_test(of_trailers),
+        cmocka_unit_test(keeps_when_told),
         cmocka_unit_test(is_not_shown), cmocka_unit_test(bad_configs),          cmocka_unit_test(from_file_and_environment),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);

@@ -196,6 +196,27 @@ static void yes(void **state)
     end(&r);
 }
 
+/* While the service was asked a timeout answered, and the client has not read all of that yet. */
+static void too_late(void **state)
+{
+    struct rig r;
+    Response m = RESPONSE;
+    uint64_t ok = counted("ok"), over = counted("over_limit"), errors = counted("error");
+    for (int i = 0; i < 3; i++) {
+        begin(&r, BASE "failure_mode_deny: true\n", "free");
+        r.s.has_response = true;
+        m.overall_code = i ? CODE(OVER_LIMIT) : CODE(OK);
+        if (i < 2)
+            answer(&m);
+        else
+            answer_raw(0, "", NULL, "", 0);
+        assert_int_equal(r.s.continued[SP_DECODE], 0);
+        assert_false(r.s.replied);
+        end(&r);
+    }
+    assert_int_equal(counted("ok") + counted("over_limit") + counted("error"), ok + over + errors);
+}
+
 static void no(void **state)
 {
     struct rig r;
@@ -354,7 +375,8 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asks),     cmocka_unit_test(does_not_ask), cmocka_unit_test(yes),     cmocka_unit_test(no),
+        cmocka_unit_test(asks),     cmocka_unit_test(does_not_ask), cmocka_unit_test(yes),
+        cmocka_unit_test(too_late),     cmocka_unit_test(no),
         cmocka_unit_test(failures), cmocka_unit_test(of_a_route),   cmocka_unit_test(configs),
     };
     return cmocka_run_group_tests(tests, setup, fake_teardown);

@@ -317,6 +317,25 @@ static void test_retries(void **state)
     finish();
 }
 
+/* A timeout answered while the endpoint was asked, and the client has not read all of that yet. */
+static void test_too_late(void **state)
+{
+    struct request r;
+    begin(BASIC);
+    uint64_t allowed = fake_stat("token_introspection.allowed"), denied = fake_stat("token_introspection.denied");
+    for (int good = 0; good < 2; good++) {
+        ask(&r, good ? "late-good" : "late-bad");
+        r.s.has_response = true;
+        fake_answer(&fake_calls[n_fake_calls - 1], 200, good ? GOOD : "{\"active\":false}", SP_ABORT_NONE);
+        assert_false(r.s.replied);
+        assert_int_equal(r.s.continued[SP_DECODE], 0);
+        over(&r);
+    }
+    assert_int_equal(fake_stat("token_introspection.allowed"), allowed);
+    assert_int_equal(fake_stat("token_introspection.denied"), denied);
+    finish();
+}
+
 static void test_overload(void **state)
 {
     struct request r[3];
@@ -513,7 +532,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_asks),    cmocka_unit_test(test_answers),   cmocka_unit_test(test_no_good_token),
         cmocka_unit_test(test_many_wait), cmocka_unit_test(test_kept),    cmocka_unit_test(test_not_kept_beyond_exp),
-        cmocka_unit_test(test_retries), cmocka_unit_test(test_overload),  cmocka_unit_test(test_places),
+        cmocka_unit_test(test_retries), cmocka_unit_test(test_too_late), cmocka_unit_test(test_overload),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_skips_jwts), cmocka_unit_test(test_routes), cmocka_unit_test(test_client_auth),
         cmocka_unit_test(test_config),
     };

@@ -123,14 +123,21 @@ static bool nonces_init(const struct builder *b, const Sallyport__Filters__Http_
     return c->nonce_secret != NULL;
 }
 
-static bool proofs_init(const struct builder *b, const Proofs *msg)
+/* `outer`: the filter's, where a warning about proofs that are not written stands. */
+static bool proofs_init(const struct builder *b, const Message *outer)
 {
     struct sp_sender_config *c = b->c;
+    const Proofs *msg = outer->proofs;
     uint64_t ns = sp_duration_or(msg ? msg->window : NULL, 60 * SP_NS_PER_S);
     bool good = algs_init(b, msg);
     good &= origins_init(b, msg);
     c->window = (int64_t)(ns / SP_NS_PER_S);
     c->keep_proof = msg && msg->keep_proof;
+    bool only_mtls = c->dpop == BINDING(OFF) || (c->mtls == BINDING(REQUIRED) && c->dpop != BINDING(REQUIRED) && !msg);
+    if (!c->n_origins && !only_mtls)
+        sp_doc_warn(b->build->doc, b->build->diag, msg ? (const void *)msg : outer, msg ? "public_origins" : "proofs", -1,
+                    "htu is compared with the host that the client names itself: a proof made for another server is taken when its "
+                    "host is named (set proofs.public_origins, or let virtual hosts name their domains)");
     if (ns < SP_NS_PER_S || ns > 600 * SP_NS_PER_S) {
         ERR(b, msg, "window", -1, "1s to 600s: so long proofs are remembered");
         good = false;
@@ -170,7 +177,7 @@ struct sp_sender_config *sp_sender_config_new(const struct sp_filter_build *buil
     const struct builder b = {build, c};
     sp_arena_init(&c->arena);
     bool good = bindings_init(&b, msg);
-    good &= proofs_init(&b, msg->proofs);
+    good &= proofs_init(&b, msg);
     if (!good) {
         sp_sender_config_free(c);
         return NULL;

@@ -432,9 +432,27 @@ static int teardown(void **state)
     return fake_teardown(state);
 }
 
+/* Without public_origins the client says itself what htu has to be. */
+static void test_host_of_the_client_is_warned_about(void **state)
+{
+    static const struct {
+        const char *more;
+        unsigned warnings;
+    } cases[] = {
+        {"", 1}, {"dpop: REQUIRED", 1}, {"proofs: {window: 30s}", 1}, {"mtls: REQUIRED, dpop: REQUIRED", 1},
+        {"proofs: {public_origins: ['https://a.example']}", 0}, {"dpop: OFF", 0}, {"mtls: REQUIRED", 0},
+    };
+    for (unsigned i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        begin(cases[i].more);
+        assert_int_equal(c->diag.n_warnings, cases[i].warnings);
+        finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_host_of_the_client_is_warned_about),
         cmocka_unit_test(test_certificates), cmocka_unit_test(test_rfc8705), cmocka_unit_test(test_header_certificate), cmocka_unit_test(test_bad_cnf),
         cmocka_unit_test(test_unbound),      cmocka_unit_test(test_rfc9449),            cmocka_unit_test(test_public_origin),
         cmocka_unit_test(test_proofs),       cmocka_unit_test(test_both),               cmocka_unit_test(test_nonces),

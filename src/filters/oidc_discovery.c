@@ -219,6 +219,10 @@ static bool hosts_init(struct sp_oidc *o, const struct sp_filter_build *build, c
         struct sp_cluster *c = find(build, msg->hosts[i], msg->hosts[i]->cluster);
         o->hosts[o->n_hosts++] = (struct host){sp_arena_str(&o->arena, sp_str_c(msg->hosts[i]->host)), c};
         good &= c != NULL;
+        if (c && !o->allow_http && !sp_cluster_tls(c))
+            sp_doc_warn(build->doc, build->diag, msg->hosts[i], "cluster", -1,
+                        "URLs of this host are https, but the cluster \"%s\" has no TLS: whoever is on the way can put in keys of his own",
+                        msg->hosts[i]->cluster);
     }
     return good;
 }

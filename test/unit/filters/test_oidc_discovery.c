@@ -12,6 +12,7 @@
 
 static struct sp_jwks_stats stats;
 static struct sp_oidc *o;
+static bool tls = true; /* of all clusters */
 
 static void stats_begin(void)
 {
@@ -157,10 +158,22 @@ static void test_bad_configs(void **state)
     }
 }
 
+/* Keys over an open line are an attacker's: of the issuer's own cluster and of each host's. */
+static void test_no_tls(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        tls = i == 1;
+        begin(SELF, SP_OIDC_KEYS);
+        assert_int_equal(fake.diag.n_warnings, tls ? 0 : 2);
+        end();
+    }
+}
+
 /* The https ones above ask whether their cluster has TLS. */
 struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
 {
-    return (struct sp_tls_ctx *)(void *)&fake;
+    (void)c;
+    return tls ? (struct sp_tls_ctx *)(void *)&fake : NULL;
 }
 
 int main(void)
@@ -172,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_http),
         cmocka_unit_test(test_fetches_both),
         cmocka_unit_test(test_bad_configs),
+        cmocka_unit_test(test_no_tls),
     };
     return cmocka_run_group_tests(tests, fetch_fake_setup, fetch_fake_teardown);
 }

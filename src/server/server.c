@@ -340,11 +340,22 @@ static void on_main_start(struct sp_worker *w)
     sp_timer_start(&w->turn, &s->warm, 0);
 }
 
+/* All has drained: one more of them must not kill a process that is about to say that it ended well. */
+static void ignore_signals(struct sp_server *s)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL); /* uv_close puts back what kills */
+    for (size_t i = 0; i < SP_ARRAY_LEN(signals); i++) {
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
+        signal(signals[i], SIG_IGN);
+    }
+}
+
 static void on_main_stop(struct sp_worker *w)
 {
     struct sp_server *s = w->user;
-    for (size_t i = 0; i < SP_ARRAY_LEN(signals); i++)
-        uv_close((uv_handle_t *)&s->signals[i], NULL);
+    ignore_signals(s);
     sp_timer_stop(&s->warm);
     sp_timer_stop(&s->last);
 }

@@ -208,6 +208,13 @@ class Drain(unittest.TestCase):
         self.assertEqual(self.door.wait(5), 0)
         s.close()
 
+    def test_signals_until_the_end(self):
+        """However often, and however late: it ends well."""
+        while self.door.p.poll() is None:
+            self.door.signal(signal.SIGTERM)
+            time.sleep(0.0005)
+        self.assertEqual(self.door.wait(), 0)
+
     def test_quitquitquit(self):
         self.assertEqual(self.door.get("/quitquitquit", "POST")[0], 200)
         self.assertEqual(self.door.wait(), 0)

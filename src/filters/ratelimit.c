@@ -16,6 +16,7 @@
 #include "filters/limit_request.h"
 #include "filters/ratelimit_rls.h"
 #include "filters/registry.h"
+#include "route/duration.h"
 #include "route/route.h"
 #include "stream/header_ops.h"
 #include "stream/local_reply.h"
@@ -137,11 +138,6 @@ static struct sp_fraction fraction_or_all(const Envoy__Config__Core__V3__Runtime
     return f.whole ? f : (struct sp_fraction){1, 1};
 }
 
-static uint64_t timeout_of(const Google__Protobuf__Duration *d)
-{
-    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : DEFAULT_TIMEOUT_MS * SP_NS_PER_MS;
-}
-
 static void *config_new(const struct sp_filter_build *b, const ProtobufCMessage *m)
 {
     const Message *msg = (const void *)m;
@@ -150,7 +146,7 @@ static void *config_new(const struct sp_filter_build *b, const ProtobufCMessage 
     unsigned before = b->diag->n_errors;
     sp_arena_init(&c->arena);
     c->domain = sp_arena_str(&c->arena, sp_str_c(msg->domain));
-    c->timeout_ns = timeout_of(msg->timeout);
+    c->timeout_ns = sp_duration_or(msg->timeout, DEFAULT_TIMEOUT_MS * SP_NS_PER_MS);
     c->stage = msg->stage;
     c->status = sp_limit_status(msg->rate_limited_status, 429);
     c->status_on_error = sp_limit_status(msg->status_on_error, 500);

@@ -7,6 +7,7 @@
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "listeners/listener_filters.h"
+#include "route/duration.h"
 
 typedef Envoy__Config__Listener__V3__Listener Message;
 typedef Envoy__Config__Listener__V3__FilterChain ChainMessage;
@@ -22,11 +23,6 @@ typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConn
 
 static const uint64_t default_first_ns = 15 * SP_NS_PER_S, default_handshake_ns = 10 * SP_NS_PER_S;
 enum { DEFAULT_BUFFER = 1024 * 1024 };
-
-static uint64_t duration_ns(const Google__Protobuf__Duration *d, uint64_t unset)
-{
-    return d ? (uint64_t)d->seconds * SP_NS_PER_S + (uint64_t)d->nanos : unset;
-}
 
 static bool read_ip(struct sp_listener *l, const struct sp_listener_build *b,
                     const Envoy__Config__Core__V3__SocketAddress *msg)
@@ -118,7 +114,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
                        struct sp_filter_chain *c)
 {
     c->name = sp_arena_str(&l->arena, sp_str_c(msg->name));
-    c->handshake_ns = duration_ns(msg->transport_socket_connect_timeout, default_handshake_ns);
+    c->handshake_ns = sp_duration_or(msg->transport_socket_connect_timeout, default_handshake_ns);
     bool good = read_transport(c, b, msg);
     if (c->tls && sp_tls_ctx_ocsp(c->tls)) {
         c->ocsp = sp_ocsp_new(b->doc, b->diag, sp_tls_ctx_ocsp(c->tls), b->find_cluster, b->ctx, l->stats.ssl_scope);
@@ -218,7 +214,7 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
         return false;
     name_by_address(l);
     sp_listener_stats_init(&l->stats, scope_of(l, msg->stat_prefix));
-    l->first_ns = duration_ns(msg->listener_filters_timeout, default_first_ns);
+    l->first_ns = sp_duration_or(msg->listener_filters_timeout, default_first_ns);
     if (msg->per_connection_buffer_limit_bytes)
         l->buffer_limit = msg->per_connection_buffer_limit_bytes->value;
     if (msg->tcp_backlog_size)

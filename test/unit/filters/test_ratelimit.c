@@ -196,6 +196,21 @@ static void yes(void **state)
     end(&r);
 }
 
+/* In nanoseconds these would wrap around to nothing, and to a third of a second. */
+static void long_timeouts(void **state)
+{
+    static const char *const timeouts[] = {"18446744073.709551616s", "18446744074s", "315576000000s"};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(timeouts); i++) {
+        struct rig r;
+        char yaml[1024];
+        snprintf(yaml, sizeof(yaml), BASE ALLOW "timeout: %s\n", timeouts[i]);
+        begin(&r, yaml, "free");
+        assert_int_equal(n_fake_calls, 1);
+        assert_true(fake_calls[0].r.timeout_ns > 365 * 86400 * SP_NS_PER_S);
+        end(&r);
+    }
+}
+
 /* While the service was asked a timeout answered, and the client has not read all of that yet. */
 static void too_late(void **state)
 {
@@ -376,7 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks),     cmocka_unit_test(does_not_ask), cmocka_unit_test(yes),
-        cmocka_unit_test(too_late),     cmocka_unit_test(no),
+        cmocka_unit_test(long_timeouts), cmocka_unit_test(too_late), cmocka_unit_test(no),
         cmocka_unit_test(failures), cmocka_unit_test(of_a_route),   cmocka_unit_test(configs),
     };
     return cmocka_run_group_tests(tests, setup, fake_teardown);

@@ -64,10 +64,15 @@ static bool names_init(const struct sp_filter_build *build, const Message *msg, 
 
 static bool behind_proof(const struct sp_filter_build *build, const Message *msg)
 {
-    if (build->proof_before)
+    if (build->proof_before && !build->proof_is_weak)
         return true;
-    sp_doc_err(build->doc, build->diag, msg, NULL, -1,
-               "nobody proves before this gate that the CDN sent the header (put an origin_shield before it)");
+    if (build->proof_before)
+        sp_doc_err(build->doc, build->diag, msg, NULL, -1,
+                   "the proof before this gate can hold for any tenant of the CDN, or for a user with a token of his own, who may "
+                   "show anybody's certificate (see client_address of origin_shield: the same proofs will do)");
+    else
+        sp_doc_err(build->doc, build->diag, msg, NULL, -1,
+                   "nobody proves before this gate that the CDN sent the header (put an origin_shield before it)");
     return false;
 }
 

@@ -189,6 +189,12 @@ static bool derives_client(const void *config)
     return c->client.kind != SP_SHIELD_CLIENT_NONE;
 }
 
+static bool vouches(const void *config)
+{
+    const struct config *c = config;
+    return sp_proof_vouches(&c->proof);
+}
+
 static void remove_header(const struct sp_proof_header *header, struct sp_headers *h)
 {
     sp_headers_remove_alike(h, header->name);
@@ -363,6 +369,7 @@ const struct sp_filter_ops sp_origin_shield_ops = {
     .config_new = config_new,
     .config_free = config_free,
     .derives_client = derives_client,
+    .vouches = vouches,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
 };

@@ -59,6 +59,7 @@ struct sp_filter_build {
     bool client_certs;      /* that, or a gate before this one finds them in a header: sp_info_cert may have one */
     bool client_derived;    /* the connection manager or a gate before this one derives CLIENT */
     bool proof_before;      /* a gate before this one proves */
+    bool proof_is_weak;     /* one that does may be satisfied by others than the customer's CDN */
     const void *config;     /* route_config_new: the filter's own config */
     bool normalizes;        /* the connection manager normalises paths and merges slashes */
 };
@@ -81,6 +82,8 @@ struct sp_filter_ops {
     void (*config_free)(void *config);
     /* Gates: whether this config derives CLIENT, for sp_filter_build.client_derived of the gates behind it. NULL: no. */
     bool (*derives_client)(const void *config);
+    /* Gates that prove: whether it is then the customer's CDN that speaks, whose headers may be believed. */
+    bool (*vouches)(const void *config);
     /* The same for typed_per_filter_config; type name of the message it takes, or NULL if it takes none. */
     const char *route_type_url;
     void *(*route_config_new)(const struct sp_filter_build *build, const ProtobufCMessage *msg);

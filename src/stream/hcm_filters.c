@@ -109,7 +109,7 @@ static bool compile(const struct ctx *x)
     bool good = true;
     /* Where a gate proves, nobody is believed before it: then only a gate can derive CLIENT for the gates behind it. */
     h->client.proof = h->proof_gate;
-    bool derived = !h->proof_gate && sp_client_rules_derive(&h->client), proof = false;
+    bool derived = !h->proof_gate && sp_client_rules_derive(&h->client), proof = false, weak = false;
     bool certs = x->build->tls_verifies;
     struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix",
                                                   h->stat_prefix);
@@ -121,7 +121,7 @@ static bool compile(const struct ctx *x)
             .doc = x->build->doc, .diag = x->build->diag, .stat_prefix = h->stat_prefix.ptr,
             .filter_name = slot->name.ptr, .scope = scope, .find_cluster = x->build->find_cluster, .ctx = x->build->ctx,
             .tls = x->build->tls, .tls_verifies = x->build->tls_verifies, .client_derived = derived,
-            .proof_before = proof, .client_certs = certs,
+            .proof_before = proof, .proof_is_weak = weak, .client_certs = certs,
             .normalizes = h->path.normalize && h->path.merge_slashes,
         };
         proof |= slot->ops->proves;
@@ -131,6 +131,8 @@ static bool compile(const struct ctx *x)
         good &= sp_staging_init(&slot->staging, &h->builds[i], any, slot->ops) && slot->config != NULL;
         if (slot->config && slot->ops->gate && slot->ops->derives_client)
             derived |= slot->ops->derives_client(slot->config);
+        if (slot->config && slot->ops->vouches)
+            weak |= !slot->ops->vouches(slot->config);
     }
     return good;
 }

@@ -10,7 +10,8 @@ import threading
 import time
 import unittest
 
-from harness import SECRET, SLOW, T, Sallyport, cluster, config, free_port, good_token, jwt_filter, listener, raw, route_to, shield
+from harness import (SECRET, SLOW, T, Sallyport, ca, cluster, config, free_port, good_token, jwt_filter, listener, raw, refused, route_to,
+                     shield)
 
 CLIENT = "cf-connecting-ip: 203.0.113.1\r\n"
 PROOF = f"x-origin-verify: {SECRET}\r\n" + CLIENT
@@ -123,6 +124,22 @@ class Hostile(unittest.TestCase):
                 c.close()
         self.assertLessEqual(max(passed), 1)
         self.assertGreaterEqual(sum(passed), 5)  # who comes in the very same instant may be refused
+
+    def test_whom_others_can_be_certificates_are_not_believed_of(self):
+        """A fellow tenant of the CDN has its addresses, a user his own Access token: neither shows others' certificates."""
+        gate = {"name": "header_certificate", "typed_config": {
+            "@type": T + "sallyport.filters.http.header_certificate.v1.HeaderCertificate", "header": "x-client-cert",
+            "format": "URL_ENCODED_PEM", "validation_context": {"trusted_ca": {"filename": ca()}}}}
+        peer = {"peer_address": {"cidrs": ["130.176.0.0/16"]}}
+        secret = shield()["typed_config"]["proof"]
+        second = dict(shield(proof=peer), name="second")
+
+        def conf(*gates):
+            return config([listener(free_port(), [route_to("o")], [*gates, gate])], [cluster("o", self.origin.port)])
+        for gates in ([shield(proof=peer)], [shield(proof={"any_of": {"proofs": [peer, secret]}})], [shield(), second]):
+            self.assertIn("can hold for any tenant of the CDN", refused(conf(*gates)))
+        door = Sallyport(conf(shield(proof={"all_of": {"proofs": [peer, secret]}})))
+        self.addCleanup(door.kill)
 
     def test_a_connection_proves_nothing(self):
         """Each request for itself, also in one packet, behind an exempted one or one that was good."""

@@ -30,7 +30,7 @@ struct fake_config {
 
 /* Build flags for what follows: reset by fake_config_free. */
 extern const void *fake_filter_config; /* the filter's own, for its routes */
-extern bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before;
+extern bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before, fake_proof_weak;
 /* What every name of a cluster but "missing" stands for; NULL: there are none. */
 extern struct sp_cluster *fake_cluster;
 

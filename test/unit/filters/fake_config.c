@@ -10,7 +10,7 @@
 #include "config/rules.h"
 
 const void *fake_filter_config;
-bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before;
+bool fake_tls, fake_tls_verifies, fake_client_derived, fake_proof_before, fake_proof_weak;
 struct sp_cluster *fake_cluster;
 
 static char *printed(struct sp_diag *d)
@@ -59,6 +59,7 @@ static struct fake_config *make(const struct sp_filter_ops *ops, const ProtobufC
         .client_certs = fake_tls_verifies,
         .client_derived = fake_client_derived,
         .proof_before = fake_proof_before,
+        .proof_is_weak = fake_proof_weak,
     };
     const ProtobufCMessage *msg = sp_doc_root(c->doc);
     c->config = for_route ? ops->route_config_new(&c->build, msg) : ops->config_new(&c->build, msg);
@@ -115,7 +116,7 @@ void fake_config_free(struct fake_config *c)
     sp_diag_done(&c->diag);
     free(c);
     fake_filter_config = NULL;
-    fake_tls = fake_tls_verifies = fake_client_derived = fake_proof_before = false;
+    fake_tls = fake_tls_verifies = fake_client_derived = fake_proof_before = fake_proof_weak = false;
 }
 
 uint64_t fake_stat(const char *name)

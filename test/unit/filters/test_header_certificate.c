@@ -192,6 +192,8 @@ static void test_configs(void **state)
     fake_config_refused(OPS, DESC, "{header: x, format: RFC_9440}", "validation_context");
     fake_config_refused(OPS, DESC, "{header: x, validation_context: {}}", "format");
     fake_config_refused(OPS, DESC, "{format: RFC_9440, validation_context: {}}", "header");
+    fake_proof_before = fake_proof_weak = true;
+    fake_config_refused(OPS, DESC, "{header: x, format: RFC_9440, validation_context: {}}", "any tenant of the CDN");
 }
 
 static unsigned decode(sp_header_cert_format format, const char *value, struct sp_str ret[SP_CERT_CHECK_MAX_CHAIN])

@@ -74,6 +74,22 @@ static void warn(const struct sp_filter_build *b, const Message *msg, const stru
                     "requests are counted, but none is refused (set filter_enforced: {default_value: {numerator: 100}})");
 }
 
+/* Where the filter's own rate_limits are all there is, a descriptor that none of them makes is one with a wrong key. */
+static void warn_of_descriptors(const struct sp_filter_build *b, const Message *msg, const struct config *c)
+{
+    for (size_t i = 0; c->own && i < msg->n_descriptors; i++) {
+        Envoy__Extensions__Common__Ratelimit__V3__RateLimitDescriptor__Entry **entries = msg->descriptors[i]->entries;
+        size_t n = msg->descriptors[i]->n_entries;
+        struct sp_descriptor_entry *keys = sp_xcalloc(n + 1, sizeof(*keys));
+        for (size_t k = 0; k < n; k++)
+            keys[k].key = sp_str_c(entries[k]->key);
+        if (!sp_rate_limits_make(c->own, c->stage, &(struct sp_descriptor){.v = keys, .n = (unsigned)n}))
+            sp_doc_warn(b->doc, b->diag, msg->descriptors[i], "entries", -1,
+                        "no entry of rate_limits makes these keys, so that it limits nothing (a key an action, in their order)");
+        free(keys);
+    }
+}
+
 static void *compile(const struct sp_filter_build *b, const Message *msg)
 {
     struct config *c = sp_xcalloc(1, sizeof(*c));
@@ -96,6 +112,7 @@ static void *compile(const struct sp_filter_build *b, const Message *msg)
         return NULL;
     }
     warn(b, msg, c);
+    warn_of_descriptors(b, msg, c);
     count(c, sp_str_c(msg->stat_prefix));
     return c;
 }

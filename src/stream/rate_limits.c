@@ -221,6 +221,24 @@ unsigned sp_rate_limits_count(const struct sp_rate_limits *l)
     return l ? l->n : 0;
 }
 
+static bool makes(const struct action *a, unsigned n, const struct sp_descriptor_entry *keys, unsigned n_keys)
+{
+    if (n == 0)
+        return n_keys == 0;
+    if (n_keys && sp_str_eq(a->key, keys->key) && makes(a + 1, n - 1, keys + 1, n_keys - 1))
+        return true;
+    return a->skip_if_absent && makes(a + 1, n - 1, keys, n_keys);
+}
+
+bool sp_rate_limits_make(const struct sp_rate_limits *l, unsigned stage, const struct sp_descriptor *keys)
+{
+    assert(keys);
+    for (unsigned i = 0; l && i < l->n; i++)
+        if (l->v[i].stage == stage && makes(l->v[i].v, l->v[i].n, keys->v, keys->n))
+            return true;
+    return false;
+}
+
 /* --- a request --- */
 
 static struct sp_str formatted(const struct action *a, const struct sp_format_input *in, struct sp_arena *arena)

@@ -35,6 +35,9 @@ struct sp_rate_limits *sp_rate_limits_new(const struct sp_doc *doc, struct sp_di
 void sp_rate_limits_free(struct sp_rate_limits *l); /* NULL-safe */
 unsigned sp_rate_limits_count(const struct sp_rate_limits *l); /* NULL-safe */
 
+/* Whether one of them, of this stage, can make these keys in this order; values do not count. NULL makes none. */
+bool sp_rate_limits_make(const struct sp_rate_limits *l, unsigned stage, const struct sp_descriptor *keys);
+
 /*
  * Adds the descriptors of a stage.  `in` has info and request; `cluster`: that the route chose, empty when there is none.
  * The address is CLIENT, or PEER where CLIENT could not be derived, so that nobody escapes a limit by a bad header.

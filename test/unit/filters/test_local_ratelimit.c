@@ -244,6 +244,20 @@ static void configs(void **state)
     warns("stat_prefix: w\nfilter_enabled: {default_value: {numerator: 1}}\n" BUCKET("1"), "none is refused (set filter_enforced");
     warns("stat_prefix: w\n" ON BUCKET("1"), NULL);
     warns("stat_prefix: w\n", NULL); /* for routes to fill in */
+#define KEYS(actions, keys)                                                                                                \
+    "stat_prefix: w\n" ON "rate_limits: [{actions: [" actions "]}]\ndescriptors: [{entries: [" keys "], " SMALL "}]\n"
+#define SMALL "token_bucket: {max_tokens: 1, fill_interval: 60s}"
+#define PLAN "{request_headers: {header_name: x-plan, descriptor_key: plan, skip_if_absent: true}}"
+    warns(KEYS("{remote_address: {}}", "{key: remote_address}"), NULL);
+    warns(KEYS("{remote_address: {}}", "{key: remote_adress}"), "descriptors[0].entries: no entry of rate_limits makes these keys");
+    warns(KEYS("{remote_address: {}}, {generic_key: {descriptor_value: x}}", "{key: generic_key}, {key: remote_address}"),
+          "no entry of rate_limits makes");
+    warns(KEYS("{remote_address: {}}, " PLAN, "{key: remote_address}"), NULL);
+    warns(KEYS("{remote_address: {}}, " PLAN, "{key: remote_address}, {key: plan}"), NULL);
+    warns(KEYS("{remote_address: {}}, " PLAN, "{key: plan}"), "no entry of rate_limits makes");
+    warns("stat_prefix: w\n" ON "stage: 1\n" "rate_limits: [{actions: [{remote_address: {}}]}]\n"
+          "descriptors: [{entries: [{key: remote_address}], " SMALL "}]\n", "no entry of rate_limits makes");
+    warns("stat_prefix: w\n" ON "descriptors: [{entries: [{key: of_routes}], " SMALL "}]\n", NULL);
 }
 
 int main(void)

@@ -200,7 +200,7 @@ static struct value *read_list(struct sp_address_list *l, const struct value *ol
         return NULL;
     }
     if (err < 0) {
-        snprintf(why, SP_CDN_WHY, "cannot be read: %s",
+        snprintf(why, SP_CDN_WHY, "cannot be read: %s (check the path and its permissions)",
                  err == -EINVAL ? "not a regular file" : strerror_r(-err, system, sizeof(system)));
         return NULL;
     }

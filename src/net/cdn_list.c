@@ -294,11 +294,11 @@ static bool all_hit(struct reader *r)
     const struct sp_cdn_select *s = r->select;
     for (unsigned i = 0; i < s->n_services; i++)
         if (!(r->services >> i & 1))
-            return FAIL(r, "services: '%s' matches no range%s", shown(s->services[i], show),
+            return FAIL(r, "services: '%s' matches no range%s (look for its name in the file)", shown(s->services[i], show),
                         s->n_regions ? " of these regions" : "");
     for (unsigned i = 0; i < s->n_regions; i++)
         if (!(r->regions >> i & 1))
-            return FAIL(r, "regions: '%s' matches no range%s", shown(s->regions[i], show),
+            return FAIL(r, "regions: '%s' matches no range%s (look for its name in the file)", shown(s->regions[i], show),
                         s->n_services ? " of these services" : "");
     return r->ranges.n || FAIL(r, "it has no ranges");
 }

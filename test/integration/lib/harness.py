@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Processes, certificates, ports and clients for the integration tests. Loopback only; everything is bounded in time."""
 import atexit
+import fcntl
 import http.client
 import json
 import os
@@ -43,19 +44,26 @@ def show_logs():
             print(f"--- {p.name} (last lines)\n" + "\n".join(text.splitlines()[-40:]), flush=True)
 
 
-_ports = random.Random()
+_ports, _locks = random.Random(), []
+PORTS = os.path.join(tempfile.gettempdir(), f"sp-ports-{os.getuid()}")
 
 
 def free_port():
-    """Below the ports that the system gives to clients, so that none of those takes it before it is bound."""
+    """Below the ports that the system gives to clients, so that none of those takes it before it is bound; and kept from other
+    suites that run beside this one, by a lock that lasts as long as this process."""
+    os.makedirs(PORTS, exist_ok=True)
     while True:
         port = _ports.randrange(12000, 32000)
-        with socket.socket() as s:
-            try:
+        lock = open(os.path.join(PORTS, str(port)), "wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as s:
                 s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        return port
 
 
 def wait_for(what, condition, seconds=10):

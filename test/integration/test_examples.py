@@ -449,6 +449,7 @@ class Examples(unittest.TestCase):
             a = e.get("/v1/x", *self.secret, host="api.example.com")
             self.assertEqual(a.status, 404, a)
             self.assertEqual(a.headers["strict-transport-security"], "max-age=31536000")
+            self.assertEqual(a.headers["x-content-type-options"], "nosniff")
             a = e.get("/x?y", *self.secret, host="www.example.com")
             self.assertEqual((a.status, a.headers["location"]), (301, "https://api.example.com/x?y"))
             a = e.get("/x", *self.secret, host="other.test")

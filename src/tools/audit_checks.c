@@ -15,6 +15,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "filters/registry.h"
 #include "net/addr.h"
+#include "sallyport/filters/http/staged/v1/staged.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "stream/staged.h"
 
@@ -32,6 +33,7 @@ typedef Sallyport__Filters__Listener__IpRestriction__V1__IpRestriction ListenerG
 #define GATE_DESC &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor
 #define PROXY_DESC &envoy__extensions__filters__listener__proxy_protocol__v3__proxy_protocol__descriptor
 #define TLS_DESC &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor
+#define STAGED_DESC &sallyport__filters__http__staged__v1__staged__descriptor
 #define XFF_DESC &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor
 
 /* ---- what is in a config ---- */
@@ -158,6 +160,17 @@ static void check_trials(struct sp_audit *a)
     sp_doc_each(a->doc, on_trial, a);
 }
 
+static void staged_trial(void *arg, const ProtobufCMessage *msg)
+{
+    if (msg->descriptor == STAGED_DESC && !enforces(msg))
+        sp_audit_found(arg, msg, NULL, -1, "this filter is on trial: it lets pass what it should refuse");
+}
+
+static void check_staged(struct sp_audit *a)
+{
+    sp_doc_each(a->doc, staged_trial, a);
+}
+
 /* Public keys are no secret; shared ones are. */
 static bool is_public(const char *field, const DataSource *source)
 {
@@ -243,6 +256,8 @@ static const struct sp_audit_check checks[] = {
      "certificates", check_gates},
     {"gate-on-trial", SP_AUDIT_LOW, "once its shadow counters are what you expect: enforcement ENFORCE, enforced_percent 100",
      check_trials},
+    {"filter-on-trial", SP_AUDIT_LOW, "once its shadow counter is what you expect: enforcement ENFORCE, enforced_percent 100",
+     check_staged},
     {"inline-secret", SP_AUDIT_MEDIUM, "name a file, which is read again when it changes, or an environment variable", check_secrets},
     {"client-trust", SP_AUDIT_MEDIUM,
      "prove the peer first with an origin_shield, or set use_remote_address: true, or trust proxies by xff_trusted_cidrs",

@@ -119,6 +119,19 @@ static void no_gate(void **state)
     FOUND(CONFIG("127.0.0.1", "", "", SHIELD(", enforced_percent: 100"), EDGE), "");
 }
 
+static void filters_on_trial(void **state)
+{
+    (void)state;
+#define STAGED(more) \
+    "{name: s, typed_config: {" TYPE "sallyport.filters.http.staged.v1.Staged, " more "filter: {" TYPE \
+    "envoy.extensions.filters.http.rbac.v3.RBAC}}}, "
+#define GATED(more) CONFIG("127.0.0.1", "", "", SHIELD("") STAGED(more), EDGE)
+    FOUND(GATED("enforcement: SHADOW, "), "filter-on-trial");
+    FOUND(GATED("enforced_percent: 10, "), "filter-on-trial");
+    FOUND(GATED("enforced_percent: 100, "), "");
+    FOUND(GATED(""), "");
+}
+
 static void secrets(void **state)
 {
     (void)state;
@@ -167,6 +180,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(clean),   cmocka_unit_test(place),        cmocka_unit_test(proxy_protocol),
                                        cmocka_unit_test(no_gate), cmocka_unit_test(secrets),      cmocka_unit_test(client_trust),
-                                       cmocka_unit_test(admin)};
+                                       cmocka_unit_test(admin),   cmocka_unit_test(filters_on_trial)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

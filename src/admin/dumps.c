@@ -9,23 +9,6 @@
 #include "config/pb_json.h"
 #include "sallyport_version.h"
 
-static void put_json(struct sp_admin_answer *a, json_t *v)
-{
-    char *text = json_dumps(v, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-    a->content_type = "application/json";
-    if (text)
-        sp_buf_append(&a->body, text, strlen(text));
-    sp_buf_append_static(&a->body, "\n", 1);
-    free(text);
-    json_decref(v);
-}
-
-static bool wants_json(const struct sp_admin_request *r)
-{
-    struct sp_str format;
-    return sp_admin_param(r, "format", &format) && sp_str_eq(format, SP_STR("json"));
-}
-
 /* A string of JSON out of bytes that need not be UTF-8. */
 static json_t *text_of(struct sp_str s)
 {
@@ -100,13 +83,13 @@ void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
     json_t *list = json_array();
     sp_config_certs(sp_server_config(r->server), add_cert, list);
-    put_json(a, json_pack("{s:o}", "certificates", list));
+    sp_admin_put_json(a, json_pack("{s:o}", "certificates", list));
 }
 
 void sp_admin_clusters(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
     const struct sp_clusters *c = &sp_server_config(r->server)->clusters;
-    bool json = wants_json(r);
+    bool json = sp_admin_wants_json(r);
     if (json) {
         a->content_type = "application/json";
         sp_admin_put(a, "{\"cluster_statuses\":[");
@@ -141,12 +124,12 @@ void sp_admin_listeners(const struct sp_admin_request *r, struct sp_admin_answer
         struct sp_str name = sp_listener_name(c->listeners[i]);
         char text[SP_ADDR_TEXT_MAX];
         sp_addr_format(at, text);
-        if (!wants_json(r))
+        if (!sp_admin_wants_json(r))
             sp_admin_put(a, "%.*s::%s\n", SP_STR_ARG(name), text);
         json_array_append_new(list, json_pack("{s:o,s:o}", "name", text_of(name), "local_address", address_of(at)));
     }
-    if (wants_json(r))
-        put_json(a, json_pack("{s:o}", "listener_statuses", list));
+    if (sp_admin_wants_json(r))
+        sp_admin_put_json(a, json_pack("{s:o}", "listener_statuses", list));
     else
         json_decref(list);
 }
@@ -163,7 +146,7 @@ void sp_admin_server_info(const struct sp_admin_request *r, struct sp_admin_answ
                   o->config_path ? o->config_path : "", "log_level",
                   sp_log_level_name((enum sp_log_level)atomic_load(&sp_log_threshold)), "log_path",
                   o->log_path ? o->log_path : "", "drain_time", drain, "mode", "Serve");
-    put_json(a, json_pack("{s:s,s:s,s:s,s:s,s:s,s:o}", "version", SP_GIT_COMMIT "/" SP_VERSION "/sallyport", "state",
+    sp_admin_put_json(a, json_pack("{s:s,s:s,s:s,s:s,s:s,s:o}", "version", SP_GIT_COMMIT "/" SP_VERSION "/sallyport", "state",
                           states[sp_server_state(r->server)], "hot_restart_version", "disabled", "uptime_current_epoch",
                           uptime, "uptime_all_epochs", uptime, "command_line_options", options));
 }

@@ -59,6 +59,23 @@ bool sp_admin_param(const struct sp_admin_request *r, const char *name, struct s
     return false;
 }
 
+bool sp_admin_wants_json(const struct sp_admin_request *r)
+{
+    struct sp_str format;
+    return sp_admin_param(r, "format", &format) && sp_str_eq(format, SP_STR("json"));
+}
+
+void sp_admin_put_json(struct sp_admin_answer *a, json_t *v)
+{
+    char *text = json_dumps(v, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    a->content_type = "application/json";
+    if (text)
+        sp_buf_append(&a->body, text, strlen(text));
+    sp_buf_append_static(&a->body, "\n", 1);
+    free(text);
+    json_decref(v);
+}
+
 static void on_ready(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
     static const char *const states[] = {"INITIALIZING", "LIVE", "DRAINING"};

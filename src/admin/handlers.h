@@ -5,6 +5,8 @@
 #ifndef SP_ADMIN_HANDLERS_H
 #define SP_ADMIN_HANDLERS_H
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "server/server.h"
 
@@ -34,6 +36,10 @@ const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n);
 
 /* A query parameter, percent-decoded, in the arena. False when it is not there. */
 bool sp_admin_param(const struct sp_admin_request *r, const char *name, struct sp_str *ret_value);
+/* Whether ?format=json asks for it. */
+bool sp_admin_wants_json(const struct sp_admin_request *r);
+/* Takes `v`. */
+void sp_admin_put_json(struct sp_admin_answer *a, json_t *v);
 void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
 
 /* In other files of this directory. */

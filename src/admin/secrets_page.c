@@ -105,17 +105,11 @@ static void put_json(void *arg, const struct sp_live_info *info)
 void sp_admin_secrets(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
     const struct sp_live_set *set = sp_doc_live(sp_server_config(r->server)->doc);
-    struct sp_str format;
-    if (!sp_admin_param(r, "format", &format) || !sp_str_eq(format, SP_STR("json"))) {
+    if (!sp_admin_wants_json(r)) {
         sp_live_set_each(set, put_text, a);
         return;
     }
     json_t *all = json_array();
     sp_live_set_each(set, put_json, all);
-    char *text = json_dumps(all, JSON_INDENT(1));
-    a->content_type = "application/json";
-    sp_buf_append(&a->body, text, strlen(text));
-    sp_buf_append_static(&a->body, "\n", 1);
-    free(text);
-    json_decref(all);
+    sp_admin_put_json(a, all);
 }

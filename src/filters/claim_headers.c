@@ -10,22 +10,8 @@
 
 static bool may_be_set(struct sp_str name)
 {
-    switch (sp_header_id(name)) {
-    case SP_H_CONNECTION:
-    case SP_H_CONTENT_LENGTH:
-    case SP_H_EXPECT:
-    case SP_H_HOST:
-    case SP_H_HTTP2_SETTINGS:
-    case SP_H_KEEP_ALIVE:
-    case SP_H_PROXY_CONNECTION:
-    case SP_H_TE:
-    case SP_H_TRAILER:
-    case SP_H_TRANSFER_ENCODING:
-    case SP_H_UPGRADE:
-        return false;
-    default:
-        return true;
-    }
+    enum sp_header_id id = sp_header_id(name);
+    return !sp_header_is_framing(id) && id != SP_H_EXPECT && id != SP_H_HOST;
 }
 
 struct sp_str sp_claim_header_name(const struct sp_filter_build *build, struct sp_arena *arena, const void *msg,

@@ -66,21 +66,8 @@ static void arena_free(void *arena, void *p)
 /* What frames a message is not the service's to say. */
 static bool settable(struct sp_str name)
 {
-    switch (sp_header_id(name)) {
-    case SP_H_CONNECTION:
-    case SP_H_CONTENT_LENGTH:
-    case SP_H_HOST:
-    case SP_H_HTTP2_SETTINGS:
-    case SP_H_KEEP_ALIVE:
-    case SP_H_PROXY_CONNECTION:
-    case SP_H_TE:
-    case SP_H_TRAILER:
-    case SP_H_TRANSFER_ENCODING:
-    case SP_H_UPGRADE:
-        return false;
-    default:
-        return sp_header_name_valid(name);
-    }
+    enum sp_header_id id = sp_header_id(name);
+    return !sp_header_is_framing(id) && id != SP_H_HOST && sp_header_name_valid(name);
 }
 
 static unsigned take_headers(Envoy__Config__Core__V3__HeaderValue *const *v, size_t n, struct sp_arena *arena,

@@ -116,6 +116,8 @@ unsigned sp_headers_remove_lookalikes(struct sp_headers *h, struct sp_str name);
 /* The known name that `name` is with '-' for '_'; SP_H_OTHER also when it has no '_'. */
 enum sp_header_id sp_header_id_alike(struct sp_str name);
 
+/* What frames messages or belongs to one connection (RFC 9110 section 7.6.1): the codecs' own, nobody else's to write. */
+bool sp_header_is_framing(enum sp_header_id id);
 /* RFC 9110 token characters, no upper case. */
 bool sp_header_name_valid(struct sp_str name);
 /* Field-value bytes: no CTL but HTAB, no leading or trailing space. */

@@ -6,6 +6,24 @@
 
 enum { METHOD_MAX = 32 };
 
+bool sp_header_is_framing(enum sp_header_id id)
+{
+    switch (id) {
+    case SP_H_CONNECTION:
+    case SP_H_CONTENT_LENGTH:
+    case SP_H_HTTP2_SETTINGS:
+    case SP_H_KEEP_ALIVE:
+    case SP_H_PROXY_CONNECTION:
+    case SP_H_TE:
+    case SP_H_TRAILER:
+    case SP_H_TRANSFER_ENCODING:
+    case SP_H_UPGRADE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool sp_header_name_valid(struct sp_str name)
 {
     return sp_is_lower_token(name.ptr, name.len);

@@ -16,31 +16,12 @@ static struct sp_header_name lower(struct sp_arena *arena, const char *text)
     return (struct sp_header_name){s, (uint8_t)sp_header_id(s)};
 }
 
-/* What frames messages and belongs to one connection: the codecs' own. */
-static bool is_framing(uint8_t id)
-{
-    switch ((enum sp_header_id)id) {
-    case SP_H_CONNECTION:
-    case SP_H_KEEP_ALIVE:
-    case SP_H_PROXY_CONNECTION:
-    case SP_H_TRANSFER_ENCODING:
-    case SP_H_CONTENT_LENGTH:
-    case SP_H_TE:
-    case SP_H_TRAILER:
-    case SP_H_UPGRADE:
-    case SP_H_HTTP2_SETTINGS:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool name(struct sp_header_action *a, const struct sp_header_where *w, const Envoy__Config__Core__V3__HeaderValue *msg)
 {
     a->name = lower(w->arena, msg->key);
     struct sp_str s = a->name.name;
     bool host = a->name.id == SP_H_HOST || sp_str_eq(s, SP_STR(":authority"));
-    if (is_framing(a->name.id)) {
+    if (sp_header_is_framing((enum sp_header_id)a->name.id)) {
         sp_doc_err(w->doc, w->diag, msg, "key", -1, "this header is the connection's own and cannot be set");
         return false;
     }

@@ -207,9 +207,12 @@ static enum sp_status refuse_nobody(struct sp_filter *f, const struct sp_headers
 static enum sp_status refuse_missing(struct sp_filter *f, const struct sp_headers *h, const struct sp_claims_missing *m)
 {
     const struct config *c = f->config;
+    const struct sp_stream_info *info = sp_filter_info(f);
+    /* RFC 9449 section 7.1: in the scheme that the token came with. */
+    const char *scheme = info->access_token_dpop && !info->access_token_bearer ? "DPoP" : "Bearer";
     struct sp_str scopes = joined(h->arena, m->scopes, m->n_scopes, ' ');
     struct sp_str challenge =
-        sp_arena_printf(h->arena, "Bearer realm=\"%.*s\", error=\"insufficient_scope\"%s%.*s%s", SP_STR_ARG(c->realm),
+        sp_arena_printf(h->arena, "%s realm=\"%.*s\", error=\"insufficient_scope\"%s%.*s%s", scheme, SP_STR_ARG(c->realm),
                         scopes.len ? ", scope=\"" : "", SP_STR_ARG(scopes), scopes.len ? "\"" : "");
     return refuse(f, h, 403, challenge, joined(h->arena, m->what, m->n_what, ','));
 }

@@ -106,7 +106,7 @@ struct sp_stream_info {
     /* The access token that a filter found good (filters/access_token.h), though it may be out of the request by now; a
      * secret. access_tokens_differ: several were, so that nobody can say which one the request is about. */
     struct sp_str access_token;
-    bool access_token_bearer, access_tokens_differ; /* bearer: it stood behind that scheme in Authorization */
+    bool access_token_bearer, access_token_dpop, access_tokens_differ; /* behind which scheme of Authorization it stood */
 };
 
 /* The client's certificate as this stream has it: what XFCC, logs, filters and bound tokens go by. Never NULL. */

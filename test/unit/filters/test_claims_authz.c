@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "filters/access_token.h"
 #include "filters/registry.h"
 #include "sallyport/filters/http/claims_authz/v1/claims_authz.pb-c.h"
 
@@ -286,6 +287,27 @@ static void test_sources(void **state)
     fake_config_free(c);
 }
 
+static void test_scheme_of_the_challenge(void **state)
+{
+    static const char *const schemes[] = {"Bearer", "DPoP", "bearer", "dpop", "Other"};
+    struct fake_config *c = config("scopes: {all_of: [read]}");
+    for (unsigned i = 0; i < SP_ARRAY_LEN(schemes); i++) {
+        char value[32];
+        fake_stream_init(&s, "/");
+        snprintf(value, sizeof(value), "%s tok", schemes[i]);
+        fake_header(&s, "authorization", value);
+        sp_access_token_note(&s.info, &s.request, SP_STR("tok"));
+        metadata(JWT, "claims", "{\"scope\":\"write\"}");
+        assert_int_equal(fake_decode(&s, c), SP_STOP);
+        assert_int_equal(s.reply.status, 403);
+        assert_string_equal(fake_reply_header(&s, "www-authenticate"),
+                            i % 2 ? "DPoP realm=\"api\", error=\"insufficient_scope\", scope=\"read\""
+                                  : "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"read\"");
+        fake_stream_done(&s);
+    }
+    fake_config_free(c);
+}
+
 #define HEADERS "claim_to_headers: [{header_name: X-User, claim_name: sub}, {header_name: x-org, claim_name: org.id}]\n"
 
 static void test_identity_headers(void **state)
@@ -395,6 +417,7 @@ static void test_config_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scheme_of_the_challenge),
         cmocka_unit_test(test_nobody),           cmocka_unit_test(test_scopes),
         cmocka_unit_test(test_roles_and_groups), cmocka_unit_test(test_types_are_not_taken_for_another),
         cmocka_unit_test(test_trees),            cmocka_unit_test(test_tenant_in_path),

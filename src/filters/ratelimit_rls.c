@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "envoy/service/ratelimit/v3/rls.pb-c.h"
+#include "stream/escape.h"
 
 typedef Envoy__Service__Ratelimit__V3__RateLimitRequest Request;
 typedef Envoy__Service__Ratelimit__V3__RateLimitResponse Response;
@@ -16,6 +17,24 @@ static char *text(struct sp_arena *arena, struct sp_str s)
     return (char *)(uintptr_t)sp_arena_str(arena, s).ptr;
 }
 
+/*
+ * A proto3 string is UTF-8: a service in Go answers a request with anything else with an error, and who sends one byte more
+ * would be counted no more.  So each byte that is none becomes U+FFFD: clients that send such bytes share a limit.
+ */
+static char *utf8_text(struct sp_arena *arena, struct sp_str s)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *out = sp_arena_alloc(arena, 3 * s.len + 1), *p = out;
+    while (s.len) {
+        size_t n = sp_utf8_char(s);
+        memcpy(p, n ? s.ptr : replacement, n ? n : 3);
+        p += n ? n : 3;
+        s = sp_str_sub(s, n ? n : 1, s.len);
+    }
+    *p = 0;
+    return out;
+}
+
 static Descriptor *descriptor(const struct sp_descriptor *d, struct sp_arena *arena)
 {
     Descriptor *msg = sp_arena_alloc(arena, sizeof(*msg));
@@ -24,8 +43,8 @@ static Descriptor *descriptor(const struct sp_descriptor *d, struct sp_arena *ar
     for (unsigned i = 0; i < d->n; i++) {
         Entry *e = sp_arena_alloc(arena, sizeof(*e));
         envoy__extensions__common__ratelimit__v3__rate_limit_descriptor__entry__init(e);
-        e->key = text(arena, d->v[i].key);
-        e->value = text(arena, d->v[i].value);
+        e->key = utf8_text(arena, d->v[i].key);
+        e->value = utf8_text(arena, d->v[i].value);
         msg->entries[msg->n_entries++] = e;
     }
     if (d->unit) {

@@ -75,10 +75,12 @@ size_t sp_clean_run(struct sp_str s)
     return i;
 }
 
-/* Bytes of the UTF-8 character at the start, 0 if there is none (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8(struct sp_str s)
+size_t sp_utf8_char(struct sp_str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
+    assert(s.len);
+    if (p[0] < 0x80)
+        return 1;
     size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
     if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < n)
         return 0;
@@ -115,7 +117,7 @@ static unsigned deceptive(struct sp_str s, size_t n)
 static size_t put_special(struct sp_writer *w, struct sp_str s, bool json)
 {
     unsigned char c = (unsigned char)s.ptr[0];
-    size_t n = c < 0x80 ? 1 : utf8(s);
+    size_t n = sp_utf8_char(s);
     if (c == '"' || c == '\\') {
         if (!json)
             sp_writer_put(w, "\\", 1);

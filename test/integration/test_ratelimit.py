@@ -118,6 +118,13 @@ class WithService(unittest.TestCase):
         self.assertEqual([ask("/", *free(), *sent).status for _ in range(3)], [200, 200, 429])
         self.assertEqual(door.stop(), 0)
 
+    def test_bytes_that_are_no_utf8(self):
+        """The service takes no such question at all: one bad byte would be a way around every limit."""
+        door, ask = self.start()
+        self.assertEqual([ask("/two", *free("\udcff")).status for _ in range(4)], [200, 200, 429, 429])
+        self.assertEqual(door.stat("cluster.o.ratelimit.error"), 0)
+        self.assertEqual(door.stop(), 0)
+
     def test_what_the_client_is_told(self):
         door, ask = self.start(enable_x_ratelimit_headers="DRAFT_VERSION_03", response_headers_to_add=[
             {"header": {"key": "x-why", "value": "%REQ(x-plan)%"}}])

@@ -144,6 +144,28 @@ static void asks(void **state)
     assert_true(fake_calls[0].cancelled); /* the client went away */
 }
 
+/* Else the service could not read the question, and would not count. */
+static void asks_in_utf8(void **state)
+{
+    static const char *const values[][2] = {
+        {"\xff\xfe", "\xef\xbf\xbd\xef\xbf\xbd"},       {"a\xc3\xa9z", "a\xc3\xa9z"},
+        {"a\xc3", "a\xef\xbf\xbd"},                       {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x9f\x9a\xaa", "\xf0\x9f\x9a\xaa"},         {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
+    };
+    for (unsigned i = 0; i < SP_ARRAY_LEN(values); i++) {
+        struct rig r;
+        begin(&r, BASE ALLOW, values[i][0]);
+        const struct sp_http_call *call = &fake_calls[0];
+        Envoy__Service__Ratelimit__V3__RateLimitRequest *m = (void *)protobuf_c_message_unpack(
+            &envoy__service__ratelimit__v3__rate_limit_request__descriptor, NULL, call->r.body.len - 5,
+            (const uint8_t *)call->r.body.ptr + 5);
+        assert_non_null(m);
+        assert_string_equal(m->descriptors[0]->entries[0]->value, values[i][1]);
+        protobuf_c_message_free_unpacked(&m->base, NULL);
+        end(&r);
+    }
+}
+
 static void does_not_ask(void **state)
 {
     struct rig r;
@@ -390,7 +412,7 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asks),     cmocka_unit_test(does_not_ask), cmocka_unit_test(yes),
+        cmocka_unit_test(asks), cmocka_unit_test(asks_in_utf8),     cmocka_unit_test(does_not_ask), cmocka_unit_test(yes),
         cmocka_unit_test(long_timeouts), cmocka_unit_test(too_late), cmocka_unit_test(no),
         cmocka_unit_test(failures), cmocka_unit_test(of_a_route),   cmocka_unit_test(configs),
     };

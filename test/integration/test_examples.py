@@ -227,6 +227,31 @@ class Examples(unittest.TestCase):
         self.addCleanup(origin.kill)
         return origin
 
+    def test_fixed_egress(self):
+        origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$remote_addr"; }')
+        self.addCleanup(origin.kill)
+
+        def check(e):
+            self.assertEqual(e.get("/", *self.secret).body, b"127.0.0.77")
+            self.assertEqual(e.get("/").status, 403)
+        self.run_example(read("examples/fixed-egress/sallyport.yaml").replace("192.0.2.7", "127.0.0.77"), check, origin)
+
+    def test_load_balancer(self):
+        def check(e):
+            def ask(xff, *args):
+                return e.get("/echo", *self.secret, "-H", f"x-forwarded-for: {xff}", *args)
+            # The client's own first entry, the client as the outer balancer saw it, the outer balancer as the inner one did.
+            a = ask("203.0.113.66, 198.51.100.7, 127.0.0.2")
+            self.assertEqual(a.status, 200)
+            self.assertIn(b"xff=203.0.113.66, 198.51.100.7, 127.0.0.2,", a.body)
+            self.assertEqual(ask("198.51.100.7, 203.0.113.66, 127.0.0.2").status, 403)
+            self.assertEqual(ask("203.0.113.66").status, 403)
+            self.assertEqual(e.get("/echo", "-H", "x-forwarded-for: 198.51.100.7").status, 403)
+            # Not a balancer: reset at accept.
+            self.assertEqual(proxied.ask(e.port, b"", f"x-origin-verify: {SECRET}", tls=True, path="/echo", source="127.0.1.1")[0], 0)
+        text = read("examples/load-balancer/sallyport.yaml").replace("10.0.0.0/8", "127.0.0.0/24")
+        self.run_example(text.replace("address_prefix: 10.0.0.0, prefix_len: 8", "address_prefix: 127.0.0.0, prefix_len: 24"), check)
+
     def test_origin_credential(self):
         os.makedirs(os.path.join(work("etc"), "run"), exist_ok=True)
         etc("run/origin-credential", "kept-by-systemd\n")

@@ -259,6 +259,15 @@ void sp_live_watch(struct sp_live *l, const char *path)
     l->info.n_paths = l->n_paths;
 }
 
+bool sp_live_load(struct sp_live *l, struct sp_diag *diag)
+{
+    assert(l && l->kind->load && diag && !sp_live_get(l));
+    void *value = l->kind->load(l->ctx, NULL, diag);
+    if (value)
+        sp_live_publish(l, value);
+    return value != NULL;
+}
+
 void sp_live_set_add_task(struct sp_live_set *set, struct sp_live_task *t)
 {
     assert(set && t && t->start && t->stop && !set->running);

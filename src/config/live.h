@@ -46,6 +46,9 @@ struct sp_live *sp_live_new(struct sp_live_set *set, const struct sp_live_kind *
 /* Load anew when this file changes. Copied. Several are fine. Best called before the first load, so that no change is missed. */
 void sp_live_watch(struct sp_live *l, const char *path);
 
+/* The first load, by kind->load, once all that it reads is watched. False: `diag` has why. */
+bool sp_live_load(struct sp_live *l, struct sp_diag *diag);
+
 /* The base of sp_live, for the inline reader only. */
 struct sp_live_slot {
     _Atomic(void *) value;

@@ -22,36 +22,22 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
         sp_secret_done(&s);
         return NULL;
     }
-    struct sp_secret *value = sp_xcalloc(1, sizeof(*value));
-    *value = s;
-    return value;
+    return sp_secret_new(s);
 }
 
-static void value_free(void *value)
-{
-    sp_secret_done(value);
-    free(value);
-}
-
-static const struct sp_live_kind kind = {.name = "secret", .load = load, .free = value_free};
+static const struct sp_live_kind kind = {.name = "secret", .load = load, .free = sp_secret_free};
 
 struct sp_live *sp_live_secret_new(const struct sp_doc *doc, struct sp_diag *diag, struct sp_arena *arena,
                                    const struct sp_live_secret_spec *spec)
 {
     assert(doc && diag && arena && spec && spec->source);
-    const Envoy__Config__Core__V3__DataSource *source = spec->source;
     struct owner *o = sp_arena_zalloc(arena, sizeof(*o));
     *o = (struct owner){doc, *spec};
     o->spec.label = sp_arena_str(arena, spec->label);
     /* Entered before the first read: a change in between is not missed. */
     struct sp_live *l = sp_live_new(sp_doc_live(doc), &kind, o->spec.label, o, NULL);
-    if (source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME && source->filename[0])
-        sp_live_watch(l, source->filename);
-    void *value = load(o, NULL, diag);
-    if (!value)
-        return NULL;
-    sp_live_publish(l, value);
-    return l;
+    sp_secret_watch(l, spec->source);
+    return sp_live_load(l, diag) ? l : NULL;
 }
 
 struct sp_str sp_live_secret_get(const struct sp_live *l)

@@ -84,15 +84,7 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
         sp_secret_done(&value);
         return NULL;
     }
-    struct sp_secret *v = sp_xmalloc(sizeof(*v));
-    *v = value;
-    return v;
-}
-
-static void free_value(void *value)
-{
-    sp_secret_done(value);
-    free(value);
+    return sp_secret_new(value);
 }
 
 /* The first two are the compile's and the start's, no reloads. */
@@ -115,7 +107,7 @@ static void gauges(void *ctx, const void *value)
 }
 
 const struct sp_live_kind sp_named_secret_kind = {
-    .name = "secret", .load = load, .free = free_value, .tried = tried, .gauges = gauges};
+    .name = "secret", .load = load, .free = sp_secret_free, .tried = tried, .gauges = gauges};
 
 static void source_init(struct sp_named_secret *s, struct sp_arena *arena, const DataSource *value)
 {
@@ -154,12 +146,8 @@ bool sp_named_secret_init(struct sp_named_secret *s, const struct sp_named_secre
     s->last_used = sp_stats_gauge(scope, SP_STR("last_used"));
     s->live = sp_live_new(sp_doc_live(build->doc), &sp_named_secret_kind,
                           sp_arena_printf(arena, "%.*s %s", SP_STR_ARG(build->owner), name), s, NULL);
-    if (s->source == SP_SECRET_FILE)
-        sp_live_watch(s->live, value->filename);
-    void *first = load(s, NULL, build->diag);
-    if (first)
-        sp_live_publish(s->live, first);
-    return first != NULL;
+    sp_secret_watch(s->live, value);
+    return sp_live_load(s->live, build->diag);
 }
 
 void sp_named_secret_hit(struct sp_named_secret *s, int64_t now)

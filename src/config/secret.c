@@ -154,6 +154,13 @@ int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Source 
     return 0;
 }
 
+void sp_secret_watch(struct sp_live *l, const Source *source)
+{
+    assert(l);
+    if (source && source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME && source->filename[0])
+        sp_live_watch(l, source->filename);
+}
+
 void sp_secret_done(struct sp_secret *secret)
 {
     assert(secret);
@@ -161,4 +168,17 @@ void sp_secret_done(struct sp_secret *secret)
         sp_wipe(secret->ptr, secret->len);
     free(secret->ptr);
     *secret = (struct sp_secret){0};
+}
+
+struct sp_secret *sp_secret_new(struct sp_secret secret)
+{
+    struct sp_secret *s = sp_xmalloc(sizeof(*s));
+    *s = secret;
+    return s;
+}
+
+void sp_secret_free(void *secret)
+{
+    sp_secret_done(secret);
+    free(secret);
 }

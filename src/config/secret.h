@@ -8,6 +8,7 @@
 #define SP_CONFIG_SECRET_H
 
 #include "config/doc.h"
+#include "config/live.h"
 #include "envoy/config/core/v3/base.pb-c.h"
 
 enum { SP_SECRET_MAX_BYTES = 1 << 20, SP_SECRET_MAX_LARGE = 64 << 20 };
@@ -29,9 +30,15 @@ struct sp_secret {
  */
 int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__DataSource *source,
                    unsigned flags, struct sp_secret *ret_secret);
+/* Reads it anew when its file changes; other sources never do. `source` may be NULL. */
+void sp_secret_watch(struct sp_live *l, const Envoy__Config__Core__V3__DataSource *source);
+
 /* Wipes and frees; a zeroed sp_secret is fine. */
 void sp_secret_done(struct sp_secret *secret);
 
+/* The same on the heap, as a value of sp_live: takes `secret`; _free wipes it. */
+struct sp_secret *sp_secret_new(struct sp_secret secret);
+void sp_secret_free(void *secret);
 static inline struct sp_str sp_secret_str(const struct sp_secret *secret)
 {
     return sp_str_n(secret->ptr, secret->len);

@@ -49,13 +49,8 @@ static bool local_init(struct sp_jwt_keys *k, const struct sp_filter_build *buil
     struct local *l = sp_arena_zalloc(arena, sizeof(*l));
     *l = (struct local){build->doc, msg};
     k->local = sp_live_new(sp_doc_live(build->doc), &kind, label, l, NULL);
-    const Envoy__Config__Core__V3__DataSource *source = msg->local_jwks;
-    if (source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME && source->filename[0])
-        sp_live_watch(k->local, source->filename);
-    struct sp_jwks *keys = load(l, NULL, build->diag);
-    if (keys)
-        sp_live_publish(k->local, keys);
-    return keys != NULL;
+    sp_secret_watch(k->local, msg->local_jwks);
+    return sp_live_load(k->local, build->diag);
 }
 
 static bool discovered_init(struct sp_jwt_keys *k, const struct sp_filter_build *build, const struct sp_jwks_stats *stats,

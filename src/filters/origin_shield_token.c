@@ -183,12 +183,8 @@ static bool key_init(struct sp_shield_token_key *k, const struct sp_filter_build
     k->kid = sp_arena_str(arena, sp_str_c(kid));
     struct sp_str label = sp_arena_printf(arena, "origin_shield signed_token%s%s", kid[0] ? " " : "", kid);
     k->keys = sp_live_new(sp_doc_live(build->doc), &live_kind, label, s, NULL);
-    if (source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME && source->filename[0])
-        sp_live_watch(k->keys, source->filename);
-    void *keys = load(s, NULL, build->diag);
-    if (keys)
-        sp_live_publish(k->keys, keys);
-    return keys != NULL;
+    sp_secret_watch(k->keys, source);
+    return sp_live_load(k->keys, build->diag);
 }
 
 /* The DataSource that a KeySet is when nothing is fetched. */

@@ -116,10 +116,8 @@ static void watch(struct sp_tls_trust *t)
     char label[256];
     snprintf(label, sizeof(label), "%s%s%s", t->path, is_file(t->crl) ? " and " : "", is_file(t->crl) ? t->crl->filename : "");
     t->live = sp_live_new(sp_doc_live(t->doc), &kind, sp_str_c(label), t, NULL);
-    if (is_file(t->ca))
-        sp_live_watch(t->live, t->ca->filename);
-    if (is_file(t->crl))
-        sp_live_watch(t->live, t->crl->filename);
+    sp_secret_watch(t->live, t->ca);
+    sp_secret_watch(t->live, t->crl);
 }
 
 static void warn_of_lists(const struct sp_tls_trust *t, struct sp_diag *diag, const struct sp_x509_trust *trust)

@@ -9,13 +9,6 @@
 #include "config/pb_json.h"
 #include "sallyport_version.h"
 
-/* A string of JSON out of bytes that need not be UTF-8. */
-static json_t *text_of(struct sp_str s)
-{
-    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
-    return v ? v : json_string("(not UTF-8)");
-}
-
 static void dump_each(const struct sp_doc *doc, struct sp_admin_answer *a, const char *type, const char *list,
                       const char *field, ProtobufCMessage *const *v, size_t n)
 {
@@ -48,18 +41,15 @@ void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answ
 
 static json_t *time_of(int64_t t)
 {
-    char text[40];
-    struct tm tm;
-    time_t when = (time_t)t;
-    gmtime_r(&when, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    char text[32];
+    sp_admin_time_text(t, text);
     return json_string(text);
 }
 
 static void add_names(json_t *to, const char *kind, const struct sp_str *v, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        json_array_append_new(to, json_pack("{s:o}", kind, text_of(v[i])));
+        json_array_append_new(to, json_pack("{s:o}", kind, sp_admin_json_text(v[i])));
 }
 
 static void add_cert(void *arg, const struct sp_tls_cert_info *info)
@@ -70,8 +60,8 @@ static void add_cert(void *arg, const struct sp_tls_cert_info *info)
     snprintf(days, sizeof(days), "%lld", left > 0 ? (long long)left / 86400 : 0);
     add_names(names, "dns", info->dns, info->n_dns);
     add_names(names, "uri", info->uri, info->n_uri);
-    json_t *cert = json_pack("{s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o}", "path", text_of(info->path), "subject",
-                             text_of(info->subject), "issuer", text_of(info->issuer), "serial_number", text_of(info->serial),
+    json_t *cert = json_pack("{s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o}", "path", sp_admin_json_text(info->path), "subject",
+                             sp_admin_json_text(info->subject), "issuer", sp_admin_json_text(info->issuer), "serial_number", sp_admin_json_text(info->serial),
                              "subject_alt_names", names, "days_until_expiration", days, "valid_from",
                              time_of(info->not_before), "expiration_time", time_of(info->not_after));
     json_array_append_new(list, json_pack("{s:[],s:[]}", "ca_cert", "cert_chain"));
@@ -111,8 +101,8 @@ static json_t *address_of(const struct sp_addr *addr)
     char text[SP_ADDR_TEXT_MAX];
     size_t n = sp_addr_format_ip(addr, text);
     if (addr->family == AF_UNIX)
-        return json_pack("{s:{s:o}}", "pipe", "path", text_of(sp_str_n(text, n)));
-    return json_pack("{s:{s:o,s:i}}", "socket_address", "address", text_of(sp_str_n(text, n)), "port_value", (int)addr->port);
+        return json_pack("{s:{s:o}}", "pipe", "path", sp_admin_json_text(sp_str_n(text, n)));
+    return json_pack("{s:{s:o,s:i}}", "socket_address", "address", sp_admin_json_text(sp_str_n(text, n)), "port_value", (int)addr->port);
 }
 
 void sp_admin_listeners(const struct sp_admin_request *r, struct sp_admin_answer *a)
@@ -126,7 +116,7 @@ void sp_admin_listeners(const struct sp_admin_request *r, struct sp_admin_answer
         sp_addr_format(at, text);
         if (!sp_admin_wants_json(r))
             sp_admin_put(a, "%.*s::%s\n", SP_STR_ARG(name), text);
-        json_array_append_new(list, json_pack("{s:o,s:o}", "name", text_of(name), "local_address", address_of(at)));
+        json_array_append_new(list, json_pack("{s:o,s:o}", "name", sp_admin_json_text(name), "local_address", address_of(at)));
     }
     if (sp_admin_wants_json(r))
         sp_admin_put_json(a, json_pack("{s:o}", "listener_statuses", list));

@@ -2,56 +2,36 @@
 /* /files: what was read from files or fetched, since when it serves, and why a newer version was refused. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "admin/handlers.h"
 #include "config/live.h"
-
-static void time_text(int64_t at, char out[32])
-{
-    struct tm tm;
-    time_t t = at;
-    gmtime_r(&t, &tm);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
 
 static void put_text(void *arg, const struct sp_live_info *info)
 {
     struct sp_admin_answer *a = arg;
     char at[32] = "never";
     if (info->loaded_s)
-        time_text(info->loaded_s, at);
+        sp_admin_time_text(info->loaded_s, at);
     sp_admin_put(a, "%s \"%.*s\": loaded %s, %llu times", info->kind, SP_STR_ARG(info->label), at,
                  (unsigned long long)info->n_loaded);
     for (unsigned i = 0; i < info->n_paths; i++)
         sp_admin_put(a, "%s%s", i ? ", " : ", from ", info->paths[i]);
     if (info->failed_s) {
-        time_text(info->failed_s, at);
+        sp_admin_time_text(info->failed_s, at);
         sp_admin_put(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
     }
     sp_admin_put(a, "\n");
 }
 
-static json_t *time_json(int64_t at)
-{
-    char text[32];
-    if (!at)
-        return json_null();
-    time_text(at, text);
-    return json_string(text);
-}
-
 static void put_json(void *arg, const struct sp_live_info *info)
 {
-    json_t *paths = json_array(), *why = info->failed_s ? json_stringn(info->why.ptr, info->why.len) : json_null();
+    json_t *paths = json_array(), *why = info->failed_s ? sp_admin_json_text(info->why) : json_null();
     for (unsigned i = 0; i < info->n_paths; i++)
         json_array_append_new(paths, json_string(info->paths[i]));
-    json_t *label = json_stringn(info->label.ptr, info->label.len);
     json_array_append_new(arg, json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:o}", "kind", info->kind, "name",
-                                         label ? label : json_string("(not UTF-8)"), "paths", paths, "loaded",
-                                         time_json(info->loaded_s), "times_loaded", (json_int_t)info->n_loaded, "refused",
-                                         time_json(info->failed_s), "times_refused", (json_int_t)info->n_failed, "why",
-                                         why ? why : json_string("(not UTF-8)")));
+                                         sp_admin_json_text(info->label), "paths", paths, "loaded",
+                                         sp_admin_json_time(info->loaded_s), "times_loaded", (json_int_t)info->n_loaded, "refused",
+                                         sp_admin_json_time(info->failed_s), "times_refused", (json_int_t)info->n_failed, "why", why));
 }
 
 void sp_admin_files(const struct sp_admin_request *r, struct sp_admin_answer *a)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "stats/stats.h"
@@ -63,6 +64,29 @@ bool sp_admin_wants_json(const struct sp_admin_request *r)
 {
     struct sp_str format;
     return sp_admin_param(r, "format", &format) && sp_str_eq(format, SP_STR("json"));
+}
+
+json_t *sp_admin_json_text(struct sp_str s)
+{
+    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
+    return v ? v : json_string("(not UTF-8)");
+}
+
+void sp_admin_time_text(int64_t at, char out[32])
+{
+    struct tm tm;
+    time_t t = at;
+    gmtime_r(&t, &tm);
+    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+json_t *sp_admin_json_time(int64_t at)
+{
+    char text[32];
+    if (!at)
+        return json_null();
+    sp_admin_time_text(at, text);
+    return json_string(text);
 }
 
 void sp_admin_put_json(struct sp_admin_answer *a, json_t *v)

@@ -38,6 +38,12 @@ const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n);
 bool sp_admin_param(const struct sp_admin_request *r, const char *name, struct sp_str *ret_value);
 /* Whether ?format=json asks for it. */
 bool sp_admin_wants_json(const struct sp_admin_request *r);
+/* A string of JSON out of bytes that need not be UTF-8. */
+json_t *sp_admin_json_text(struct sp_str s);
+/* Unix seconds as "2026-11-24T18:44:44Z". */
+void sp_admin_time_text(int64_t at, char out[32]);
+/* The same as a string of JSON; null for 0, which is never. */
+json_t *sp_admin_json_time(int64_t at);
 /* Takes `v`. */
 void sp_admin_put_json(struct sp_admin_answer *a, json_t *v);
 void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);

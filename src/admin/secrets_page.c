@@ -5,7 +5,6 @@
  */
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "admin/handlers.h"
 #include "config/named_secret.h"
@@ -28,14 +27,6 @@ static bool row_of(const struct sp_live_info *info, struct row *ret)
     return strcmp(info->kind, sp_named_secret_kind.name) == 0;
 }
 
-static void time_text(int64_t at, char out[32])
-{
-    struct tm tm;
-    time_t t = at;
-    gmtime_r(&t, &tm);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 static int64_t last_used(const struct sp_named_secret *s)
 {
     return atomic_load_explicit(&s->last_used_s, memory_order_relaxed);
@@ -55,33 +46,18 @@ static void put_text(void *arg, const struct sp_live_info *info)
         sp_admin_put(a, " %s", info->paths[i]);
     if (r.secret && r.secret->json_key.len)
         sp_admin_put(a, " (member %.*s)", SP_STR_ARG(r.secret->json_key));
-    time_text(info->loaded_s, at);
+    sp_admin_time_text(info->loaded_s, at);
     sp_admin_put(a, ", loaded %s", at);
     if (r.secret) {
-        time_text(last_used(r.secret), at);
+        sp_admin_time_text(last_used(r.secret), at);
         sp_admin_put(a, ", %llu hits, last used %s", (unsigned long long)sp_counter_value(r.secret->hit),
                      last_used(r.secret) ? at : "never");
     }
     if (info->failed_s) {
-        time_text(info->failed_s, at);
+        sp_admin_time_text(info->failed_s, at);
         sp_admin_put(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
     }
     sp_admin_put(a, "\n");
-}
-
-static json_t *text_json(struct sp_str s)
-{
-    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
-    return v ? v : json_string("(not UTF-8)");
-}
-
-static json_t *time_json(int64_t at)
-{
-    char text[32];
-    if (!at)
-        return json_null();
-    time_text(at, text);
-    return json_string(text);
 }
 
 static void put_json(void *arg, const struct sp_live_info *info)
@@ -91,14 +67,14 @@ static void put_json(void *arg, const struct sp_live_info *info)
         return;
     const struct sp_named_secret *s = r.secret;
     struct sp_str path = s ? s->path : info->n_paths ? sp_str_c(info->paths[0]) : SP_STR_NULL;
-    json_t *row = json_pack("{s:o, s:o, s:s, s:o, s:o}", "name", text_json(s ? s->name : info->label), "owner",
-                            s ? text_json(s->owner) : json_null(), "source", r.source, "path",
-                            path.len ? text_json(path) : json_null(), "loaded", time_json(info->loaded_s));
-    json_object_set_new(row, "json_key", s && s->json_key.len ? text_json(s->json_key) : json_null());
+    json_t *row = json_pack("{s:o, s:o, s:s, s:o, s:o}", "name", sp_admin_json_text(s ? s->name : info->label), "owner",
+                            s ? sp_admin_json_text(s->owner) : json_null(), "source", r.source, "path",
+                            path.len ? sp_admin_json_text(path) : json_null(), "loaded", sp_admin_json_time(info->loaded_s));
+    json_object_set_new(row, "json_key", s && s->json_key.len ? sp_admin_json_text(s->json_key) : json_null());
     json_object_set_new(row, "hits", s ? json_integer((json_int_t)sp_counter_value(s->hit)) : json_null());
-    json_object_set_new(row, "last_used", s ? time_json(last_used(s)) : json_null());
-    json_object_set_new(row, "refused", time_json(info->failed_s));
-    json_object_set_new(row, "why", info->failed_s ? text_json(info->why) : json_null());
+    json_object_set_new(row, "last_used", s ? sp_admin_json_time(last_used(s)) : json_null());
+    json_object_set_new(row, "refused", sp_admin_json_time(info->failed_s));
+    json_object_set_new(row, "why", info->failed_s ? sp_admin_json_text(info->why) : json_null());
     json_array_append_new(arg, row);
 }
 

@@ -173,10 +173,9 @@ static struct sp_str joined(struct sp_arena *arena, const struct sp_str *v, unsi
 static void log_denial(const struct sp_filter *f, const struct sp_headers *h, struct sp_str why)
 {
     char client[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&sp_filter_info(f)->client, client);
     struct sp_str path = sp_gate_log_path(h);
-    sp_log_limited(SP_LOG_INFO, "claims_authz", 10, "%s %.*s: %.*s (%.*s %.*s)",
-                   sp_filter_enforced(f) ? "refused" : "would refuse", (int)n, client, SP_STR_ARG(why), SP_STR_ARG(h->method),
+    sp_log_limited(SP_LOG_INFO, "claims_authz", 10, "%s %s: %.*s (%.*s %.*s)",
+                   sp_filter_enforced(f) ? "refused" : "would refuse", sp_addr_ip_text(&sp_filter_info(f)->client, client), SP_STR_ARG(why), SP_STR_ARG(h->method),
                    SP_STR_ARG(path));
 }
 

@@ -178,11 +178,10 @@ static enum sp_status refuse(const struct pass *p, const char *why)
     struct sp_str text = sp_arena_printf(p->arena, "%s", why), path = sp_gate_log_path(p->h);
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &p->info->conn->peer);
     char peer[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&p->info->conn->socket, peer);
     remove_all(c, p->h);
     take_none(p);
-    sp_log_limited(SP_LOG_INFO, "header_certificate", 10, "%s %.*s: %s (%.*s %.*s)", enforced ? "refused" : "would refuse",
-                   (int)n, peer, why, SP_STR_ARG(p->h->method), SP_STR_ARG(path));
+    sp_log_limited(SP_LOG_INFO, "header_certificate", 10, "%s %s: %s (%.*s %.*s)", enforced ? "refused" : "would refuse",
+                   sp_addr_ip_text(&p->info->conn->socket, peer), why, SP_STR_ARG(p->h->method), SP_STR_ARG(path));
     for (char *at = (char *)(uintptr_t)text.ptr; *at; at++)
         *at = *at == ' ' ? '_' : *at;
     struct sp_str details = sp_arena_printf(p->arena, "header_certificate_refused{%.*s}", SP_STR_ARG(text));

@@ -19,7 +19,7 @@ static const struct sp_str ns = SP_STR_INIT("sallyport.filters.http.ip_restricti
 
 struct config {
     struct sp_arena arena;
-    struct sp_address_set *allow, *deny; /* NULL: there is none */
+    struct sp_address_rules rules;
     Sallyport__Common__V1__Source source;
     bool shadow;
     struct sp_sample sample;
@@ -30,8 +30,7 @@ struct config {
 static void config_free(void *config)
 {
     struct config *c = config;
-    sp_address_set_free(c->allow);
-    sp_address_set_free(c->deny);
+    sp_address_rules_done(&c->rules);
     sp_arena_done(&c->arena);
     free(c);
 }
@@ -46,36 +45,6 @@ static bool source_ok(const struct sp_filter_build *build, const Message *msg)
     return false;
 }
 
-static bool sets_init(const struct sp_filter_build *build, const Message *msg, struct sp_stats_scope *scope,
-                      struct config *c)
-{
-    const struct sp_address_fields allow = {.msg = msg,
-                                            .field = "allow",
-                                            .cidrs = msg->allow,
-                                            .n_cidrs = msg->n_allow,
-                                            .lists = msg->allow_lists,
-                                            .n_lists = msg->n_allow_lists};
-    const struct sp_address_fields deny = {.msg = msg,
-                                           .field = "deny",
-                                           .cidrs = msg->deny,
-                                           .n_cidrs = msg->n_deny,
-                                           .lists = msg->deny_lists,
-                                           .n_lists = msg->n_deny_lists,
-                                           .before = msg->allow_lists,
-                                           .n_before = msg->n_allow_lists};
-    bool allows = allow.n_cidrs || allow.n_lists, denies = deny.n_cidrs || deny.n_lists;
-    if (!allows && !denies) {
-        sp_doc_err(build->doc, build->diag, msg, NULL, -1,
-                   "it has neither allow nor deny and would let everyone in (set one, or allow_lists or deny_lists)");
-        return false;
-    }
-    if (allows)
-        c->allow = sp_address_set_new(build->doc, build->diag, "ip_restriction", scope, &allow);
-    if (denies)
-        c->deny = sp_address_set_new(build->doc, build->diag, "ip_restriction", scope, &deny);
-    return !c->allow == !allows && !c->deny == !denies;
-}
-
 static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
 {
     const Message *msg = (const void *)base;
@@ -87,7 +56,8 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     bool good = sp_sample_read(&c->sample, build->doc, build->diag, msg, c->shadow, msg->enforced_percent,
                                sp_str_c(build->stat_prefix), sp_str_c(build->filter_name));
     good &= source_ok(build, msg);
-    good &= sets_init(build, msg, scope, c);
+    const struct sp_address_rules_fields fields = SP_ADDRESS_RULES_FIELDS(msg);
+    good &= sp_address_rules_init(&c->rules, build->doc, build->diag, "ip_restriction", scope, &fields);
     good &= sp_gate_refusal_init(build, &c->arena, msg->refusal, &c->refusal);
     if (!good) {
         config_free(c);
@@ -124,27 +94,25 @@ static struct sp_str verdict(const struct config *c, const struct sp_addr *a, st
                              struct sp_str *ret_list)
 {
     struct sp_cidr range;
+    char text[SP_ADDR_TEXT_MAX];
     *ret_list = SP_STR("");
     if (!a)
         return SP_STR("address_unknown");
-    if (c->deny && sp_address_set_find(c->deny, a, &range, ret_list)) {
-        char text[SP_ADDR_TEXT_MAX];
-        size_t n = sp_cidr_format(&range, text);
-        return sp_arena_str(arena, sp_str_n(text, n));
-    }
-    if (c->allow && !sp_address_set_find(c->allow, a, NULL, NULL))
+    if (sp_address_rules_admit(&c->rules, a, &range, ret_list))
+        return SP_STR_NULL;
+    if (!range.family)
         return SP_STR("not_in_allow");
-    return SP_STR_NULL;
+    size_t n = sp_cidr_format(&range, text);
+    return sp_arena_str(arena, sp_str_n(text, n));
 }
 
 static void log_denial(bool enforced, const struct sp_addr *a, struct sp_str why, struct sp_str list,
                        const struct sp_headers *h)
 {
-    char text[SP_ADDR_TEXT_MAX] = "an unknown address";
-    size_t n = a ? sp_addr_format_ip(a, text) : strlen(text);
+    char text[SP_ADDR_TEXT_MAX];
     struct sp_str path = sp_gate_log_path(h);
-    sp_log_limited(SP_LOG_INFO, "ip_restriction", 10, "%s %.*s: %.*s%s%.*s (%.*s %.*s)",
-                   enforced ? "denied" : "would deny", (int)n, text, SP_STR_ARG(why), list.len ? " of " : "",
+    sp_log_limited(SP_LOG_INFO, "ip_restriction", 10, "%s %s: %.*s%s%.*s (%.*s %.*s)",
+                   enforced ? "denied" : "would deny", a ? sp_addr_ip_text(a, text) : "an unknown address", SP_STR_ARG(why), list.len ? " of " : "",
                    SP_STR_ARG(list), SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 

@@ -253,10 +253,9 @@ static void route_config_free(void *config)
 static void log_denial(const struct sp_filter *f, const struct sp_headers *h, struct sp_str why)
 {
     char peer[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&sp_filter_info(f)->client, peer);
     struct sp_str path = sp_gate_log_path(h);
-    sp_log_limited(SP_LOG_INFO, "jwt_authn", 10, "%s %.*s: %.*s (%.*s %.*s)",
-                   sp_filter_enforced(f) ? "refused" : "would refuse", (int)n, peer, SP_STR_ARG(why),
+    sp_log_limited(SP_LOG_INFO, "jwt_authn", 10, "%s %s: %.*s (%.*s %.*s)",
+                   sp_filter_enforced(f) ? "refused" : "would refuse", sp_addr_ip_text(&sp_filter_info(f)->client, peer), SP_STR_ARG(why),
                    SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 

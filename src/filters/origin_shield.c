@@ -235,11 +235,10 @@ static void set_client(const struct config *c, struct sp_stream_info *info, cons
     if (SP_LIKELY(info->client_derived))
         return;
     char peer[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&info->conn->socket, peer);
     sp_counter_inc(c->client_failed);
     sp_log_limited(SP_LOG_WARNING, "origin_shield", 10,
-                   "no client address from %.*s: %.*s is absent, there twice, or no address", (int)n, peer,
-                       SP_STR_ARG(c->client.header.name));
+                   "no client address from %s: %.*s is absent, there twice, or no address",
+                   sp_addr_ip_text(&info->conn->socket, peer), SP_STR_ARG(c->client.header.name));
 }
 
 /* What the CDN says and others may read, as "x_azure_fdid": that one is the client's, and the same name to some origins. */
@@ -293,19 +292,13 @@ static enum sp_status exempt(struct sp_filter *f, const struct sp_shield_exempti
     return SP_STOP;
 }
 
-static const char *ip_text(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
-{
-    sp_addr_format_ip(a, out);
-    return out;
-}
-
 static void log_refusal(const struct sp_stream_info *info, const struct sp_headers *h, bool enforced, struct sp_str faults)
 {
     char peer[SP_ADDR_TEXT_MAX];
     struct sp_str path = sp_gate_log_path(h);
     /* A flood is refused without its addresses being written out: nearly all of its lines are left out. */
     sp_log_limited(SP_LOG_INFO, "origin_shield", 10, "%s %s: %.*s (%.*s %.*s)", enforced ? "refused" : "would refuse",
-                   ip_text(&info->conn->socket, peer), SP_STR_ARG(faults), SP_STR_ARG(h->method), SP_STR_ARG(path));
+                   sp_addr_ip_text(&info->conn->socket, peer), SP_STR_ARG(faults), SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 
 static enum sp_status refuse(struct sp_filter *f, const struct sp_headers *h, bool enforced, unsigned failed)

@@ -234,10 +234,9 @@ static struct sp_str details(const struct sp_rbac_input *in, const struct policy
 static void log_denial(const struct sp_filter *f, const struct sp_headers *h, struct sp_str why)
 {
     char client[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&sp_filter_info(f)->client, client);
     struct sp_str path = sp_gate_log_path(h);
-    sp_log_limited(SP_LOG_INFO, "rbac", 10, "%s %.*s: %.*s (%.*s %.*s)", sp_filter_enforced(f) ? "refused" : "would refuse",
-                   (int)n, client, SP_STR_ARG(why), SP_STR_ARG(h->method), SP_STR_ARG(path));
+    sp_log_limited(SP_LOG_INFO, "rbac", 10, "%s %s: %.*s (%.*s %.*s)", sp_filter_enforced(f) ? "refused" : "would refuse",
+                   sp_addr_ip_text(&sp_filter_info(f)->client, client), SP_STR_ARG(why), SP_STR_ARG(h->method), SP_STR_ARG(path));
 }
 
 static void shadow(struct sp_filter *f, const struct engine *e, struct sp_rbac_input *in)

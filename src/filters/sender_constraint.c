@@ -266,10 +266,9 @@ static void log_denial(const struct sp_filter *f, enum sp_sender_status s)
 {
     const struct sp_headers *h = sp_filter_request(f);
     char peer[SP_ADDR_TEXT_MAX];
-    size_t n = sp_addr_format_ip(&sp_filter_info(f)->client, peer);
     struct sp_str path = sp_gate_log_path(h), word = sp_sender_status_word(s);
-    sp_log_limited(sp_sender_status_ours(s) ? SP_LOG_WARNING : SP_LOG_INFO, "sender_constraint", 10, "%s %.*s: %.*s (%.*s %.*s)",
-                   sp_filter_enforced(f) ? "refused" : "would refuse", (int)n, peer, SP_STR_ARG(word), SP_STR_ARG(h->method),
+    sp_log_limited(sp_sender_status_ours(s) ? SP_LOG_WARNING : SP_LOG_INFO, "sender_constraint", 10, "%s %s: %.*s (%.*s %.*s)",
+                   sp_filter_enforced(f) ? "refused" : "would refuse", sp_addr_ip_text(&sp_filter_info(f)->client, peer), SP_STR_ARG(word), SP_STR_ARG(h->method),
                    SP_STR_ARG(path));
 }
 

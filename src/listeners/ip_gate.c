@@ -9,36 +9,6 @@ typedef Sallyport__Filters__Listener__IpRestriction__V1__IpRestriction Message;
 
 enum { LOG_BURST = 5 };
 
-static bool sets_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_diag *diag, const Message *msg,
-                      struct sp_stats_scope *scope)
-{
-    const struct sp_address_fields allow = {.msg = msg,
-                                            .field = "allow",
-                                            .cidrs = msg->allow,
-                                            .n_cidrs = msg->n_allow,
-                                            .lists = msg->allow_lists,
-                                            .n_lists = msg->n_allow_lists};
-    const struct sp_address_fields deny = {.msg = msg,
-                                           .field = "deny",
-                                           .cidrs = msg->deny,
-                                           .n_cidrs = msg->n_deny,
-                                           .lists = msg->deny_lists,
-                                           .n_lists = msg->n_deny_lists,
-                                           .before = msg->allow_lists,
-                                           .n_before = msg->n_allow_lists};
-    bool allows = allow.n_cidrs || allow.n_lists, denies = deny.n_cidrs || deny.n_lists;
-    if (!allows && !denies) {
-        sp_doc_err(doc, diag, msg, NULL, -1,
-                   "it has neither allow nor deny and would let everyone in (set one, or allow_lists or deny_lists)");
-        return false;
-    }
-    if (allows)
-        g->allow = sp_address_set_new(doc, diag, "accept", scope, &allow);
-    if (denies)
-        g->deny = sp_address_set_new(doc, diag, "accept", scope, &deny);
-    return !g->allow == !allows && !g->deny == !denies;
-}
-
 bool sp_ip_gate_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_diag *diag, const Message *msg,
                      struct sp_stats_scope *listener_scope)
 {
@@ -50,13 +20,13 @@ bool sp_ip_gate_init(struct sp_ip_gate *g, const struct sp_doc *doc, struct sp_d
     g->allowed = sp_stats_counter(scope, SP_STR("allowed"));
     g->denied = sp_stats_counter(scope, SP_STR("denied"));
     g->shadow_denied = sp_stats_counter(scope, SP_STR("shadow_denied"));
-    return sets_init(g, doc, diag, msg, scope) && good;
+    const struct sp_address_rules_fields fields = SP_ADDRESS_RULES_FIELDS(msg);
+    return sp_address_rules_init(&g->rules, doc, diag, "accept", scope, &fields) && good;
 }
 
 void sp_ip_gate_done(struct sp_ip_gate *g)
 {
-    sp_address_set_free(g->allow);
-    sp_address_set_free(g->deny);
+    sp_address_rules_done(&g->rules);
     *g = (struct sp_ip_gate){0};
 }
 
@@ -64,9 +34,8 @@ static void log_denial(bool enforced, const struct sp_addr *peer, struct sp_str 
                        struct sp_str list)
 {
     char text[SP_ADDR_TEXT_MAX];
-    sp_addr_format_ip(peer, text);
     sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s: %s%s%.*s", SP_STR_ARG(where),
-                   enforced ? "ip_restriction denied" : "ip_restriction would deny", text, why,
+                   enforced ? "ip_restriction denied" : "ip_restriction would deny", sp_addr_ip_text(peer, text), why,
                    list.len ? " of " : "", SP_STR_ARG(list));
 }
 
@@ -74,14 +43,15 @@ bool sp_ip_gate_admit(const struct sp_ip_gate *g, const struct sp_addr *peer, st
 {
     assert(g && peer);
     struct sp_cidr range;
-    struct sp_str list = SP_STR("");
+    struct sp_str list;
     char why[SP_ADDR_TEXT_MAX + 16] = "not in allow";
-    if (g->deny && sp_address_set_find(g->deny, peer, &range, &list)) {
-        memcpy(why, "in ", 3);
-        sp_cidr_format(&range, why + 3);
-    } else if (!g->allow || sp_address_set_find(g->allow, peer, NULL, NULL)) {
+    if (sp_address_rules_admit(&g->rules, peer, &range, &list)) {
         sp_counter_inc(g->allowed);
         return true;
+    }
+    if (range.family) {
+        memcpy(why, "in ", 3);
+        sp_cidr_format(&range, why + 3);
     }
     bool enforced = !g->shadow && sp_sample_has(&g->sample, peer);
     log_denial(enforced, peer, where, why, list);

@@ -13,7 +13,7 @@
 #include "stats/stats.h"
 
 struct sp_ip_gate {
-    struct sp_address_set *allow, *deny; /* NULL: there is none */
+    struct sp_address_rules rules;
     bool shadow;
     bool peer;                          /* looks at PEER, once PROXY protocol has named it; else at SOCKET */
     struct sp_sample sample;

@@ -51,7 +51,7 @@ static void add_gate(struct ctx *x, const GateMessage *msg)
 static bool has_socket_gate(const struct sp_listener *l)
 {
     for (unsigned i = 0; i < l->n_gates; i++)
-        if (!l->gates[i].peer && !l->gates[i].shadow && l->gates[i].sample.percent >= 100 && l->gates[i].allow)
+        if (!l->gates[i].peer && !l->gates[i].shadow && l->gates[i].sample.percent >= 100 && l->gates[i].rules.allow)
             return true;
     return false;
 }

@@ -220,6 +220,12 @@ size_t sp_addr_format_ip(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
     return SP_MIN((size_t)n, (size_t)SP_ADDR_TEXT_MAX - 1);
 }
 
+const char *sp_addr_ip_text(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
+{
+    sp_addr_format_ip(a, out);
+    return out;
+}
+
 /* By hand: every line of an access log has an address in it. */
 static size_t format_port(unsigned port, char *out)
 {

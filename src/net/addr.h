@@ -36,6 +36,8 @@ socklen_t sp_addr_to_sockaddr(const struct sp_addr *a, struct sockaddr_storage *
 size_t sp_addr_format(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX]);
 /* Without port and brackets. */
 size_t sp_addr_format_ip(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX]);
+/* The same, and gives `out`: as an argument of sp_log_limited it is written out only for lines that are not left out. */
+const char *sp_addr_ip_text(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX]);
 /* Same family and bytes; ports compared only if `with_port`. */
 bool sp_addr_eq(const struct sp_addr *a, const struct sp_addr *b, bool with_port);
 /* 127.0.0.0/8 or ::1. */

@@ -105,3 +105,39 @@ bool sp_address_set_find(const struct sp_address_set *s, const struct sp_addr *a
         *ret_list = list;
     return found;
 }
+
+bool sp_address_rules_init(struct sp_address_rules *r, const struct sp_doc *doc, struct sp_diag *diag, const char *gate,
+                           struct sp_stats_scope *scope, const struct sp_address_rules_fields *fields)
+{
+    assert(r && !r->allow && !r->deny && doc && diag && fields);
+    const struct sp_address_fields *allow = &fields->allow, *deny = &fields->deny;
+    bool allows = allow->n_cidrs || allow->n_lists, denies = deny->n_cidrs || deny->n_lists;
+    if (!allows && !denies) {
+        sp_doc_err(doc, diag, allow->msg, NULL, -1,
+                   "it has neither allow nor deny and would let everyone in (set one, or allow_lists or deny_lists)");
+        return false;
+    }
+    if (allows)
+        r->allow = sp_address_set_new(doc, diag, gate, scope, allow);
+    if (denies)
+        r->deny = sp_address_set_new(doc, diag, gate, scope, deny);
+    return !r->allow == !allows && !r->deny == !denies;
+}
+
+void sp_address_rules_done(struct sp_address_rules *r)
+{
+    sp_address_set_free(r->allow);
+    sp_address_set_free(r->deny);
+    *r = (struct sp_address_rules){0};
+}
+
+bool sp_address_rules_admit(const struct sp_address_rules *r, const struct sp_addr *a, struct sp_cidr *ret_range,
+                            struct sp_str *ret_list)
+{
+    assert(r && a && ret_range && ret_list);
+    if (r->deny && sp_address_set_find(r->deny, a, ret_range, ret_list))
+        return false;
+    *ret_range = (struct sp_cidr){0};
+    *ret_list = SP_STR("");
+    return !r->allow || sp_address_set_find(r->allow, a, NULL, NULL);
+}

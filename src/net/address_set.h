@@ -38,4 +38,42 @@ void sp_address_set_free(struct sp_address_set *s);
 bool sp_address_set_find(const struct sp_address_set *s, const struct sp_addr *a, struct sp_cidr *ret_range,
                          struct sp_str *ret_list);
 
+/* An allow list and a deny list, as gates have them: deny wins; an allow list that is there has to match. */
+struct sp_address_rules {
+    struct sp_address_set *allow, *deny; /* NULL: there is none */
+};
+
+/* The fields of either ip_restriction message, which have the same names. */
+struct sp_address_rules_fields {
+    struct sp_address_fields allow, deny;
+};
+#define SP_ADDRESS_RULES_FIELDS(m) \
+    { \
+        .allow = {.msg = (m), \
+                  .field = "allow", \
+                  .cidrs = (m)->allow, \
+                  .n_cidrs = (m)->n_allow, \
+                  .lists = (m)->allow_lists, \
+                  .n_lists = (m)->n_allow_lists}, \
+        .deny = {.msg = (m), \
+                 .field = "deny", \
+                 .cidrs = (m)->deny, \
+                 .n_cidrs = (m)->n_deny, \
+                 .lists = (m)->deny_lists, \
+                 .n_lists = (m)->n_deny_lists, \
+                 .before = (m)->allow_lists, \
+                 .n_before = (m)->n_allow_lists}, \
+    }
+
+/* *r is zeroed. False after an error (neither of the two is one); done either way. */
+bool sp_address_rules_init(struct sp_address_rules *r, const struct sp_doc *doc, struct sp_diag *diag, const char *gate,
+                           struct sp_stats_scope *scope, const struct sp_address_rules_fields *fields);
+void sp_address_rules_done(struct sp_address_rules *r);
+/*
+ * Whether `a` may come in.  If not: the denied range that it is in and the list that the range stands in (as
+ * sp_address_set_find); a range of family 0 when it is only not in the allow list.
+ */
+bool sp_address_rules_admit(const struct sp_address_rules *r, const struct sp_addr *a, struct sp_cidr *ret_range,
+                            struct sp_str *ret_list);
+
 #endif

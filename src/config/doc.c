@@ -14,6 +14,7 @@ void sp_doc_free(struct sp_doc *doc)
         struct sp_doc *next = doc->merged;
         sp_live_set_free(doc->live);
         free(doc->table);
+        sp_map_done(&doc->hashed);
         sp_arena_done_wipe(&doc->arena);
         free(doc);
         doc = next;

@@ -9,6 +9,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "base/map.h"
 #include "config/node.h"
 
 struct sp_origin {
@@ -34,6 +35,7 @@ struct sp_doc {
     struct sp_live_set *live;
     struct sp_place **table; /* open addressing by message pointer; cap is a power of two */
     size_t n_places, cap;
+    struct sp_map hashed; /* files' hashes by path (config/doc_hash) */
 };
 
 /* The place of a message of this document, or NULL. */

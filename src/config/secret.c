@@ -44,9 +44,9 @@ static int copy(const void *p, size_t n, struct sp_secret *ret_secret)
 }
 
 /* One byte more than allowed is asked for, so that a file that grows meanwhile is noticed too. */
-static int read_fd(const struct reader *r, int fd, struct sp_secret *ret_secret)
+static int read_fd(int fd, size_t max, struct sp_secret *ret_secret)
 {
-    size_t cap = r->max + 1, n = 0;
+    size_t cap = max + 1, n = 0;
     ssize_t got;
     char *mem = sp_xmalloc(cap + 1);
     int err = 0;
@@ -55,12 +55,12 @@ static int read_fd(const struct reader *r, int fd, struct sp_secret *ret_secret)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            err = cannot_read(r, r->source->filename, errno);
+            err = -errno;
         else
             n += (size_t)got;
     } while (got != 0 && err == 0 && n < cap);
     if (err == 0 && n == cap)
-        err = too_large(r, "filename");
+        err = -EFBIG;
     if (err == 0)
         copy(mem, n, ret_secret);
     sp_wipe(mem, n);
@@ -68,23 +68,32 @@ static int read_fd(const struct reader *r, int fd, struct sp_secret *ret_secret)
     return err;
 }
 
+int sp_secret_read_path(const char *path, size_t max, struct sp_secret *ret_secret)
+{
+    assert(path && ret_secret);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0)
+        err = -errno;
+    else if (!S_ISREG(st.st_mode))
+        err = -EINVAL;
+    else
+        err = (uint64_t)st.st_size > max ? -EFBIG : read_fd(fd, max, ret_secret);
+    close(fd);
+    return err;
+}
+
 static int read_file(const struct reader *r, struct sp_secret *ret_secret)
 {
-    struct stat st;
-    const char *path = r->source->filename;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return cannot_read(r, path, errno);
-    int err;
-    if (fstat(fd, &st) < 0) {
-        err = cannot_read(r, path, errno);
-    } else if (!S_ISREG(st.st_mode)) {
-        sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "%s is not a regular file", path);
-        err = -EINVAL;
-    } else {
-        err = (uint64_t)st.st_size > r->max ? too_large(r, "filename") : read_fd(r, fd, ret_secret);
-    }
-    close(fd);
+    int err = sp_secret_read_path(r->source->filename, r->max, ret_secret);
+    if (err == -EFBIG)
+        return too_large(r, "filename");
+    if (err == -EINVAL)
+        sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "%s is not a regular file", r->source->filename);
+    else if (err < 0)
+        cannot_read(r, r->source->filename, -err);
     return err;
 }
 

@@ -30,6 +30,8 @@ struct sp_secret {
  */
 int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__DataSource *source,
                    unsigned flags, struct sp_secret *ret_secret);
+/* A file's bytes, at most `max`. -EINVAL: no regular file, -EFBIG: larger, others from the system. */
+int sp_secret_read_path(const char *path, size_t max, struct sp_secret *ret_secret);
 /* Reads it anew when its file changes; other sources never do. `source` may be NULL. */
 void sp_secret_watch(struct sp_live *l, const Envoy__Config__Core__V3__DataSource *source);
 

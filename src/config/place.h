@@ -36,6 +36,7 @@ struct sp_doc {
     struct sp_place **table; /* open addressing by message pointer; cap is a power of two */
     size_t n_places, cap;
     struct sp_map hashed; /* files' hashes by path (config/doc_hash) */
+    struct sp_fill *fills, *last_fill; /* config/fill.c */
 };
 
 /* The place of a message of this document, or NULL. */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "filters/registry.h"
 #include "server/edge.h"
+#include "server/secure_defaults.h"
 
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
 {
@@ -93,6 +94,7 @@ struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void
     struct sp_arena arena;
     struct sp_edge edge;
     sp_arena_init(&arena);
+    sp_secure_defaults(doc, diag, c->bootstrap);
     sp_edge_read(&edge, &arena, doc, diag, c->bootstrap);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, diag);

@@ -469,6 +469,14 @@ class Examples(unittest.TestCase):
         text = read("examples/quiet-door/sallyport.yaml").replace("130.176.0.0/16", "127.0.0.0/24").replace("/api/", "/echo")
         self.run_example(text.replace("connection_limit: 20000", "connection_limit: 3"), check)
 
+    def test_secure_defaults(self):
+        def check(e):
+            self.check_secret(e)
+            ask = lambda path, *args: e.get(path, "--path-as-is", *self.secret, *args).status
+            self.assertEqual([ask("/x/../echo"), ask("//echo"), ask("/x%2f../echo"), ask("/echo", "-H", "x_user: a", "--http1.1")],
+                             [200, 200, 307, 400])
+        self.run_example(read("examples/secure-defaults/sallyport.yaml"), check)
+
     def test_routing(self):
         def check(e):
             a = e.get("/v1/x", *self.secret, host="api.example.com")

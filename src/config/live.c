@@ -28,19 +28,31 @@ struct sp_live {
 };
 
 struct sp_live_set {
+    _Atomic unsigned refs;
     struct sp_list all, tasks;
-    struct sp_worker *main;
+    struct sp_worker *main; /* NULL: it has never run */
     struct sp_worker *const *workers;
     unsigned n_workers;
     struct sp_file_watcher *watcher;
-    uv_work_t work;
-    bool loading, running;
-    /* Of the load under way. */
-    struct sp_live *at;
-    struct sp_diag diag;
-    void *fresh;
+    struct load *load; /* under way */
+    bool running;
+    struct sp_live_set **used; /* of a document: those that it uses, n_used of them, a reference of each */
+    unsigned n_used;
+    void (*free_owner)(void *owner); /* of a kept set, as what follows */
+    void *owner;
+    unsigned n_runs; /* documents that run it */
     struct sp_counter taken, refused;
     struct sp_gauge failing;
+};
+
+/* A file that is read on a helper thread. */
+struct load {
+    uv_work_t work;
+    uv_sem_t over;           /* up when kind->load has returned */
+    struct sp_live_set *set; /* NULL: nobody waits for it any more */
+    struct sp_live *live;
+    struct sp_diag diag;
+    void *fresh;
 };
 
 /* Frees a value that nobody reads any more, on the worker that is the last to say so. */
@@ -152,6 +164,7 @@ static void run_news(struct sp_msg *m)
 {
     struct news *n = SP_CONTAINER_OF(m, struct news, msg);
     struct sp_live *l = n->live;
+    struct sp_live_set *set = l->set;
     if (!l->set->running) {
         if (n->value)
             l->kind->free(n->value);
@@ -162,6 +175,7 @@ static void run_news(struct sp_msg *m)
     }
     free(n->why);
     free(n);
+    sp_live_set_unref(set);
 }
 
 static void bring(struct sp_live *l, void *value, struct sp_str why)
@@ -183,6 +197,7 @@ static void bring(struct sp_live *l, void *value, struct sp_str why)
     }
     struct news *n = sp_xcalloc(1, sizeof(*n));
     *n = (struct news){.msg.run = run_news, .live = l, .value = value, .why = text};
+    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
     sp_worker_post(set->main, &n->msg);
 }
 
@@ -201,30 +216,66 @@ void sp_live_failed(struct sp_live *l, struct sp_str why)
 struct sp_live_set *sp_live_set_new(void)
 {
     struct sp_live_set *set = sp_xcalloc(1, sizeof(*set));
+    atomic_init(&set->refs, 1);
     sp_list_init(&set->all);
     sp_list_init(&set->tasks);
     return set;
 }
 
+struct sp_live_set *sp_live_set_new_kept(void (*free_owner)(void *owner), void *owner)
+{
+    assert(free_owner);
+    struct sp_live_set *set = sp_live_set_new();
+    set->free_owner = free_owner;
+    set->owner = owner;
+    return set;
+}
+
+static void live_free(struct sp_live *l)
+{
+    void *value = atomic_load(&l->slot.value);
+    if (value)
+        l->kind->free(value);
+    for (unsigned i = 0; i < l->n_paths; i++)
+        free(l->paths[i]);
+    free(l->paths);
+    free(l->known);
+    free(l->label);
+    free(l->why);
+    free(l);
+}
+
+void sp_live_set_unref(struct sp_live_set *set)
+{
+    if (!set || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    assert(!set->running && !set->load);
+    SP_LIST_FOREACH_SAFE (it, &set->all)
+        live_free(SP_CONTAINER_OF(it, struct sp_live, link));
+    for (unsigned i = 0; i < set->n_used; i++)
+        sp_live_set_unref(set->used[i]);
+    free(set->used);
+    if (set->free_owner)
+        set->free_owner(set->owner);
+    free(set);
+}
+
+/* News that are on their way may hold it a little longer: they look at it, and no more at what its values belong to. */
 void sp_live_set_free(struct sp_live_set *set)
 {
-    if (!set)
-        return;
-    assert(!set->running && !set->loading);
-    SP_LIST_FOREACH_SAFE (it, &set->all) {
-        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
-        void *value = atomic_load(&l->slot.value);
-        if (value)
-            l->kind->free(value);
-        for (unsigned i = 0; i < l->n_paths; i++)
-            free(l->paths[i]);
-        free(l->paths);
-        free(l->known);
-        free(l->label);
-        free(l->why);
-        free(l);
-    }
-    free(set);
+    assert(!set || !set->running);
+    sp_live_set_unref(set);
+}
+
+void sp_live_set_use(struct sp_live_set *set, struct sp_live_set *kept)
+{
+    assert(set && !set->running && kept && kept->free_owner && set != kept);
+    for (unsigned i = 0; i < set->n_used; i++)
+        if (set->used[i] == kept)
+            return;
+    set->used = sp_xrealloc(set->used, (set->n_used + 1) * sizeof(struct sp_live_set *));
+    set->used[set->n_used++] = kept;
+    atomic_fetch_add_explicit(&kept->refs, 1, memory_order_relaxed);
 }
 
 struct sp_live *sp_live_new(struct sp_live_set *set, const struct sp_live_kind *kind, struct sp_str label, void *ctx,
@@ -277,11 +328,11 @@ void sp_live_set_add_task(struct sp_live_set *set, struct sp_live_task *t)
 /* Helper thread. Its caches of memory are given back, since libuv owns the thread and ends it when it likes. */
 static void load_work(uv_work_t *w)
 {
-    struct sp_live_set *set = SP_CONTAINER_OF(w, struct sp_live_set, work);
-    struct sp_live *l = set->at;
-    set->fresh = l->kind->load(l->ctx, sp_live_get(l), &set->diag);
+    struct load *load = SP_CONTAINER_OF(w, struct load, work);
+    load->fresh = load->live->kind->load(load->live->ctx, sp_live_get(load->live), &load->diag);
     sp_buf_thread_done();
     sp_arena_thread_done();
+    uv_sem_post(&load->over);
 }
 
 static void load_next(struct sp_live_set *set);
@@ -304,38 +355,52 @@ static char *why_of(const struct sp_diag *diag)
 
 static void load_done(uv_work_t *w, int status)
 {
-    struct sp_live_set *set = SP_CONTAINER_OF(w, struct sp_live_set, work);
-    struct sp_live *l = set->at;
-    set->loading = false;
-    if (!set->running || status < 0) {
-        if (set->fresh)
-            l->kind->free(set->fresh);
-    } else if (set->fresh) {
-        take(l, set->fresh);
-    } else {
-        char *why = why_of(&set->diag);
-        refuse(l, why);
+    struct load *load = SP_CONTAINER_OF(w, struct load, work);
+    struct sp_live_set *set = load->set;
+    if (set)
+        set->load = NULL;
+    if (set && load->fresh) {
+        take(load->live, load->fresh);
+    } else if (set && status == 0) {
+        char *why = why_of(&load->diag);
+        refuse(load->live, why);
         free(why);
     }
-    set->fresh = NULL;
-    sp_diag_done(&set->diag);
-    load_next(set);
+    sp_diag_done(&load->diag);
+    uv_sem_destroy(&load->over);
+    free(load);
+    if (set)
+        load_next(set);
+}
+
+/* The set stops: what is being read is in use until that is over, and then nobody wants it. */
+static void abandon(struct load *load)
+{
+    load->set->load = NULL;
+    load->set = NULL;
+    if (uv_cancel((uv_req_t *)&load->work) != 0)
+        uv_sem_wait(&load->over);
+    if (load->fresh)
+        load->live->kind->free(load->fresh);
+    load->fresh = NULL;
 }
 
 static void load_next(struct sp_live_set *set)
 {
-    if (set->loading || !set->running)
+    if (set->load || !set->running)
         return;
     SP_LIST_FOREACH (it, &set->all) {
         struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
         if (!l->dirty)
             continue;
         l->dirty = false;
-        set->loading = true;
-        set->at = l;
-        set->fresh = NULL;
-        sp_diag_init(&set->diag);
-        uv_queue_work(&set->main->loop, &set->work, load_work, load_done);
+        struct load *load = set->load = sp_xcalloc(1, sizeof(*load));
+        load->set = set;
+        load->live = l;
+        sp_diag_init(&load->diag);
+        if (uv_sem_init(&load->over, 0) != 0)
+            abort();
+        uv_queue_work(&set->main->loop, &load->work, load_work, load_done);
         return;
     }
 }
@@ -347,9 +412,8 @@ static void on_changed(void *ctx)
     load_next(l->set);
 }
 
-void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_worker *const *workers, unsigned n_workers)
+static void run(struct sp_live_set *set, struct sp_worker *main, struct sp_worker *const *workers, unsigned n_workers)
 {
-    assert(set && main && workers && n_workers > 0 && !set->main);
     struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("files"), NULL, SP_STR_NULL);
     set->taken = sp_stats_counter(scope, SP_STR("reload_ok"));
     set->refused = sp_stats_counter(scope, SP_STR("reload_refused"));
@@ -369,14 +433,42 @@ void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_
     }
 }
 
+void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_worker *const *workers, unsigned n_workers)
+{
+    assert(set && main && workers && n_workers > 0 && !set->main);
+    for (unsigned i = 0; i < set->n_used; i++)
+        if (set->used[i]->n_runs++ == 0)
+            run(set->used[i], main, workers, n_workers);
+    run(set, main, workers, n_workers);
+}
+
+static void stop(struct sp_live_set *set)
+{
+    set->running = false;
+    if (set->load)
+        abandon(set->load);
+    sp_file_watcher_free(set->watcher);
+    set->watcher = NULL;
+    SP_LIST_FOREACH (it, &set->all) {
+        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
+        sp_gauge_add(set->failing, -(int64_t)is_failing(l));
+        l->info.failed_s = 0;
+        l->dirty = false;
+        /* If it runs again, what happened meanwhile is read. */
+        for (unsigned i = 0; i < l->n_paths; i++)
+            l->known[i] = (struct sp_file_facts){0};
+    }
+}
+
 void sp_live_set_stop(struct sp_live_set *set)
 {
     assert(set);
     if (!set->running)
         return;
-    set->running = false; /* a load under way ends before the main loop does, and is dropped */
-    sp_file_watcher_free(set->watcher);
-    set->watcher = NULL;
+    stop(set);
+    for (unsigned i = 0; i < set->n_used; i++)
+        if (--set->used[i]->n_runs == 0)
+            stop(set->used[i]);
 }
 
 void sp_live_set_start_tasks(struct sp_live_set *set, struct sp_worker *prober)
@@ -414,6 +506,8 @@ void sp_live_set_gauges(const struct sp_live_set *set)
         if (l->kind->gauges)
             l->kind->gauges(l->ctx, sp_live_get(l));
     }
+    for (unsigned i = 0; i < set->n_used; i++)
+        sp_live_set_gauges(set->used[i]);
 }
 
 void sp_live_set_each(const struct sp_live_set *set, void (*each)(void *arg, const struct sp_live_info *info), void *arg)
@@ -421,4 +515,6 @@ void sp_live_set_each(const struct sp_live_set *set, void (*each)(void *arg, con
     assert(set && each);
     SP_LIST_FOREACH (it, &set->all)
         each(arg, &SP_CONTAINER_OF(it, struct sp_live, link)->info);
+    for (unsigned i = 0; i < set->n_used; i++)
+        sp_live_set_each(set->used[i], each, arg);
 }

@@ -4,9 +4,10 @@
  * key set, a CRL.  Its value is immutable; a new one takes its place at once for all workers, and the old one is freed when
  * every worker has ended the turn in which it may have looked at it.  No lock, no count: a reader pays one acquire load.
  *
- * Made while a config is compiled; belongs to the document's set (sp_doc_live), which frees it and its value after whatever
- * was compiled from that document.  A set that does not run (unit tests, `validate`) publishes in the caller's thread and
- * frees the old value at once.
+ * Made while a config is compiled; belongs to a set, which frees it and its value.  Mostly the document's (sp_doc_live), which
+ * goes after whatever was compiled from that document.  An object that outlives documents (a TLS context) has a set of its own
+ * (sp_live_set_new_kept): each document that uses the object enters that set in its own, and it runs as long as one of them does.
+ * A set that does not run (unit tests, `validate`) publishes in the caller's thread and frees the old value at once.
  *
  * What is wrong with a new content is logged and shown by the admin page, and the old value serves on.
  */
@@ -76,13 +77,24 @@ struct sp_live_task {
 };
 void sp_live_set_add_task(struct sp_live_set *set, struct sp_live_task *t);
 
+/*
+ * A set for an object that outlives documents.  Counted, atomically: the object holds one reference, each document that uses it
+ * another; with the last one, on any thread, values are freed, then free(owner) is called, to which all ctx belong.  While it may
+ * run its values are for workers and main only: who compiles must not look at them.
+ */
+struct sp_live_set *sp_live_set_new_kept(void (*free)(void *owner), void *owner);
+void sp_live_set_unref(struct sp_live_set *kept); /* NULL-safe */
+/* While the document of `set` is compiled: it uses `kept`. Several times are one. */
+void sp_live_set_use(struct sp_live_set *set, struct sp_live_set *kept);
+
 /* The rest is for server/ and admin/. */
 
 struct sp_live_set *sp_live_set_new(void);
 void sp_live_set_free(struct sp_live_set *set); /* NULL-safe; stopped */
 /*
  * On the main worker's thread, with its loop running: watches the files; publishes to `workers`, n_workers of them, all that
- * may read.  Until `stop`, which must come before any of them ends.
+ * may read.  Until `stop`, which must come before any of them ends, and before what values' ctx points to goes: it waits for a
+ * load that is under way.  A document that takes another one's place runs before that one stops: what both use runs on.
  */
 void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_worker *const *workers, unsigned n_workers);
 void sp_live_set_stop(struct sp_live_set *set);

@@ -249,11 +249,224 @@ static void test_files_and_readers(void **state)
     unlink(path);
 }
 
+/* --- sets of objects that outlive documents, and documents that take each other's place --- */
+
+enum { SLOW = 8 }; /* more than libuv has helper threads: some wait in its queue */
+
+struct object {
+    struct sp_live_set *set;
+    struct sp_live *live;
+    char path[64];
+    _Atomic unsigned loads;
+};
+
+struct change {
+    struct sp_worker main, *list[1];
+    struct sp_live_set *docs[3], *slow[SLOW];
+    struct object *kept, *ctx[SLOW];
+    struct sp_timer step;
+    unsigned steps;
+    struct sp_gauge failing;
+};
+
+static int objects;
+
+static struct object *object_new(const char *name)
+{
+    struct object *o = sp_xcalloc(1, sizeof(*o));
+    snprintf(o->path, sizeof(o->path), "/tmp/sp_live_%d_%s", getpid(), name);
+    FILE *f = fopen(o->path, "w");
+    fputs("good one", f);
+    fclose(f);
+    objects++;
+    return o;
+}
+
+static void object_free(void *owner)
+{
+    struct object *o = owner;
+    unlink(o->path);
+    memset(o, 'x', sizeof(*o));
+    free(o);
+    objects--;
+}
+
+static void *object_load(void *ctx, const void *old, struct sp_diag *diag)
+{
+    struct object *o = ctx;
+    char text[32] = "";
+    FILE *f = fopen(o->path, "r");
+    if (!f || !fgets(text, sizeof(text), f))
+        text[0] = 0;
+    if (f)
+        fclose(f);
+    o->loads++;
+    if (strcmp(text, "good one") == 0)
+        return value_new(text);
+    if (strcmp(text, "slow") == 0)
+        usleep(150000);
+    else
+        sp_diag_add(diag, SP_ERROR, (struct sp_mark){0}, NULL, "no good");
+    o->loads++; /* it is in use until here */
+    return strcmp(text, "slow") == 0 ? value_new("good slow") : NULL;
+}
+
+static const struct sp_live_kind object_kind = {.name = "object", .load = object_load, .free = value_free};
+
+static void object_write(const struct object *o, const char *text)
+{
+    FILE *f = fopen(o->path, "w");
+    fputs(text, f);
+    fclose(f);
+}
+
+static struct object *enter(struct sp_live_set *set, const char *name)
+{
+    struct object *o = object_new(name);
+    o->set = set;
+    o->live = sp_live_new(set ? set : (o->set = sp_live_set_new_kept(object_free, o)), &object_kind, SP_STR("o"), o, value_new("good one"));
+    sp_live_watch(o->live, o->path);
+    return o;
+}
+
+static void count_each(void *arg, const struct sp_live_info *info)
+{
+    *(unsigned *)arg += 1;
+}
+
+static unsigned shown(const struct sp_live_set *set)
+{
+    unsigned n = 0;
+    sp_live_set_each(set, count_each, &n);
+    return n;
+}
+
+static bool serves(const struct object *o, const char *text)
+{
+    return strcmp(text_of(o->live), text) == 0;
+}
+
+/* Whether step `n` may go on: what it waits for has happened. */
+static bool come(struct change *c, unsigned n)
+{
+    unsigned reading = 0, served = 0;
+    for (unsigned i = 0; i < SLOW && n >= 2 && n <= 3; i++) {
+        reading += c->ctx[i]->loads % 2;
+        served += serves(c->ctx[i], "good slow");
+    }
+    switch (n) {
+    case 1:
+    case 5:
+        return sp_gauge_value(c->failing) == 1;
+    case 2:
+        return served == SLOW && serves(c->kept, "good slow") && sp_gauge_value(c->failing) == 0;
+    case 3:
+        return reading > 0;
+    case 4:
+        return serves(c->kept, "good one");
+    default:
+        return true;
+    }
+}
+
+static void on_change(struct sp_timer *t)
+{
+    struct change *c = SP_CONTAINER_OF(t, struct change, step);
+    struct sp_live_set **d = c->docs;
+    sp_timer_start(&c->main.turn, t, 5 * SP_NS_PER_MS);
+    if (!come(c, c->steps))
+        return; /* the test's time is limited */
+    switch (c->steps++) {
+    case 0: /* the second document serves, the first one goes: what both use runs on */
+        sp_live_set_run(d[1], &c->main, c->list, 1);
+        sp_live_set_stop(d[0]);
+        sp_live_set_free(d[0]);
+        object_write(c->kept, "bad");
+        break;
+    case 1:
+        assert_int_equal(shown(d[1]), 1);
+        object_write(c->kept, "slow");
+        for (unsigned i = 0; i < SLOW; i++)
+            object_write(c->ctx[i], "slow");
+        break;
+    case 2: /* what waits to be read is let go of, what is being read is waited for; then all may be freed at once */
+        for (unsigned i = 0; i < SLOW; i++)
+            object_write(c->ctx[i], "slow");
+        break;
+    case 3:
+        for (unsigned i = 0; i < SLOW; i++) {
+            sp_live_publish(c->ctx[i]->live, value_new("good news")); /* on its way when the set goes */
+            sp_live_set_stop(c->slow[i]);
+            object_free(c->ctx[i]);
+            sp_live_set_free(c->slow[i]);
+        }
+        /* Nobody uses it: it stops, and what happens meanwhile is read when it runs again. */
+        sp_live_set_stop(d[1]);
+        object_write(c->kept, "good one");
+        sp_live_set_run(d[2], &c->main, c->list, 1);
+        assert_true(serves(c->kept, "good slow"));
+        break;
+    case 4:
+        object_write(c->kept, "bad");
+        break;
+    default:
+        sp_live_set_stop(d[2]);
+        assert_int_equal(sp_gauge_value(c->failing), 0); /* what no longer serves fails nobody */
+        sp_timer_stop(t);
+        sp_worker_stop(&c->main);
+    }
+}
+
+static void change_start(struct sp_worker *w)
+{
+    struct change *c = w->user;
+    c->failing = sp_stats_gauge(sp_stats_scope(sp_stats_root(), SP_STR("files"), NULL, SP_STR_NULL), SP_STR("failing"));
+    sp_live_set_run(c->docs[0], w, c->list, 1);
+    for (unsigned i = 0; i < SLOW; i++)
+        sp_live_set_run(c->slow[i], w, c->list, 1);
+    c->step.fire = on_change;
+    sp_timer_start(&w->turn, &c->step, 0);
+}
+
+static void test_documents_that_follow_each_other(void **state)
+{
+    static struct change c;
+    sp_stats_init(1);
+    c.main.user = &c;
+    c.main.on_start = change_start;
+    c.list[0] = &c.main;
+    c.kept = enter(NULL, "kept");
+    for (unsigned i = 0; i < 3; i++) {
+        c.docs[i] = sp_live_set_new();
+        sp_live_set_use(c.docs[i], c.kept->set);
+        sp_live_set_use(c.docs[i], c.kept->set);
+    }
+    for (unsigned i = 0; i < SLOW; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "slow%u", i);
+        c.slow[i] = sp_live_set_new();
+        c.ctx[i] = enter(c.slow[i], name);
+    }
+    assert_int_equal(sp_worker_init(&c.main, "main", 0), 0);
+    sp_worker_run(&c.main);
+    sp_worker_done(&c.main);
+    assert_int_equal(objects, 1);
+    assert_int_equal(alive, 1);
+    sp_live_set_free(c.docs[1]);
+    sp_live_set_unref(c.kept->set); /* the object's own reference: the last document still has it */
+    assert_int_equal(objects, 1);
+    sp_live_set_free(c.docs[2]);
+    assert_int_equal(objects, 0);
+    assert_int_equal(alive, 0);
+    sp_stats_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_set_that_does_not_run),
         cmocka_unit_test(test_files_and_readers),
+        cmocka_unit_test(test_documents_that_follow_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,13 @@ struct sp_str sp_cluster_name(const struct sp_cluster *c)
     return c->name;
 }
 
+void sp_cluster_members(const struct sp_cluster *c, uint64_t *ret_total, uint64_t *ret_available)
+{
+    assert(c && ret_total && ret_available);
+    *ret_total = sp_gauge_value(c->stats.membership_total);
+    *ret_available = sp_gauge_value(c->stats.membership_healthy) + sp_gauge_value(c->stats.membership_degraded);
+}
+
 struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
 {
     assert(c);

@@ -36,6 +36,8 @@ bool sp_cluster_always_h2(const struct sp_cluster *c);
 /* cluster.<name>.ratelimit.*, of what the rate limit service said of requests that go to this cluster; made when first used. */
 enum sp_ratelimit_stat { SP_RATELIMIT_OK, SP_RATELIMIT_OVER_LIMIT, SP_RATELIMIT_ERROR, SP_RATELIMIT_FAILURE_MODE_ALLOWED, SP_RATELIMIT_STATS };
 void sp_cluster_count_ratelimit(struct sp_cluster *c, enum sp_ratelimit_stat what);
+/* Hosts, and those of them that are healthy or degraded. Any thread. */
+void sp_cluster_members(const struct sp_cluster *c, uint64_t *ret_total, uint64_t *ret_available);
 struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain */
 
 /* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */

@@ -75,6 +75,8 @@ void sp_outcome_finish(struct sp_upstream *u)
 
 void sp_outcome_charge(struct sp_upstream *u, unsigned status)
 {
+    if (u->setup.info && u->setup.info->health_check)
+        return;
     sp_counter_inc(stats(u)->upstream_rq_completed);
     sp_code_counters_inc(&stats(u)->codes, status, true);
     if (u->host && status >= 500)

@@ -24,6 +24,7 @@
 #define ENDPOINT "envoy.config.endpoint.v3."
 #define HCM "envoy.extensions.filters.network.http_connection_manager.v3."
 #define INJECTED "envoy.extensions.http.injected_credentials.generic.v3."
+#define IP_TAGS "envoy.extensions.filters.http.ip_tagging.v3."
 #define JWT "envoy.extensions.filters.http.jwt_authn.v3."
 #define LISTENER "envoy.config.listener.v3."
 #define MATCHER "envoy.type.matcher.v3."
@@ -257,6 +258,12 @@ static const struct sp_rule rules[] = {
     {LIMIT "LocalRateLimitDescriptor", "token_bucket", SP_RULE_REQUIRED, 0, 0},
     {LIMIT "RateLimitDescriptor.Entry", "key", SP_RULE_MIN_LEN, 1, 0},
     {"envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", "credential", SP_RULE_REQUIRED, 0, 0},
+    {"envoy.extensions.filters.http.health_check.v3.HealthCheck", "pass_through_mode", SP_RULE_REQUIRED, 0, 0},
+    {IP_TAGS "IPTagging", "ip_tags", SP_RULE_MIN_ITEMS, 1, 0},
+    {IP_TAGS "IPTagging.IPTag", "ip_tag_name", SP_RULE_MIN_LEN, 1, 0},
+    {IP_TAGS "IPTagging.IPTag", "ip_tag_name", SP_RULE_HEADER_VALUE, 0, 0},
+    {IP_TAGS "IPTagging.IpTagHeader", "header", SP_RULE_MIN_LEN, 1, 0},
+    {IP_TAGS "IPTagging.IpTagHeader", "header", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtClaimToHeader", "header_name", SP_RULE_MIN_LEN, 1, 0},
     {JWT "JwtClaimToHeader", "header_name", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtClaimToHeader", "claim_name", SP_RULE_MIN_LEN, 1, 0},

@@ -10,6 +10,8 @@
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb-c.h"
+#include "envoy/extensions/filters/http/health_check/v3/health_check.pb-c.h"
+#include "envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb-c.h"
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb-c.h"
@@ -47,6 +49,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation_per_route__descriptor,
+    &envoy__extensions__filters__http__health_check__v3__health_check__descriptor,
+    &envoy__extensions__filters__http__ip_tagging__v3__iptagging__descriptor,
     &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor,
     &envoy__extensions__filters__http__jwt_authn__v3__per_route_config__descriptor,
     &envoy__extensions__filters__http__local_ratelimit__v3__local_rate_limit__descriptor,

@@ -7,6 +7,8 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
         &sp_origin_shield_ops,
         &sp_header_certificate_ops,
         &sp_ip_restriction_ops,
+        &sp_health_check_ops,
+        &sp_ip_tagging_ops,
         &sp_jwt_authn_ops,
         &sp_token_introspection_ops,
         &sp_sender_constraint_ops,

@@ -14,6 +14,8 @@ extern const struct sp_filter_ops sp_router_ops;
 extern const struct sp_filter_ops sp_origin_shield_ops;
 extern const struct sp_filter_ops sp_header_certificate_ops;
 extern const struct sp_filter_ops sp_ip_restriction_ops;
+extern const struct sp_filter_ops sp_health_check_ops;
+extern const struct sp_filter_ops sp_ip_tagging_ops;
 extern const struct sp_filter_ops sp_jwt_authn_ops;
 extern const struct sp_filter_ops sp_token_introspection_ops;
 extern const struct sp_filter_ops sp_sender_constraint_ops;

@@ -135,6 +135,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         .tls = msg->transport_socket && sp_doc_any_as(b->doc, msg->transport_socket->typed_config, TLS_DESC),
         .tls_verifies = c->tls && sp_tls_ctx_verifies(c->tls),
         .buffer_limit = l->buffer_limit,
+        .drains_failing = l->drains_failing,
         .no_route = b->no_route,
         .listener_scope = l->stats.scope,
     };
@@ -215,6 +216,7 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     name_by_address(l);
     sp_listener_stats_init(&l->stats, scope_of(l, msg->stat_prefix));
     l->first_ns = sp_duration_or(msg->listener_filters_timeout, default_first_ns);
+    l->drains_failing = msg->drain_type == ENVOY__CONFIG__LISTENER__V3__LISTENER__DRAIN_TYPE__DEFAULT;
     if (msg->per_connection_buffer_limit_bytes)
         l->buffer_limit = msg->per_connection_buffer_limit_bytes->value;
     if (msg->tcp_backlog_size)

@@ -19,6 +19,7 @@
 #include "server/gauges.h"
 #include "server/serving.h"
 #include "stream/access_log.h"
+#include "stream/local_health.h"
 
 /* Envoy lets a start wait for its first health checks too; nobody should wait for ever. */
 enum { WARM_MS = 15000, WARM_POLL_MS = 5 };
@@ -77,6 +78,7 @@ const struct sp_addr *sp_server_bound(const struct sp_server *s, unsigned index)
 void sp_server_set_failing(struct sp_server *s, bool failing)
 {
     s->failing = failing;
+    sp_local_health_fail(failing);
 }
 
 bool sp_server_failing(const struct sp_server *s)

@@ -14,7 +14,7 @@ typedef Envoy__Config__Accesslog__V3__ComparisonFilter ComparisonFilter;
 #define FILTER(name) ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_##name
 #define OP(name) ENVOY__CONFIG__ACCESSLOG__V3__COMPARISON_FILTER__OP__##name
 
-enum kind { STATUS, DURATION, ALWAYS, RANDOM, AND, OR, HEADER, FLAGS, METADATA };
+enum kind { STATUS, DURATION, NO_HEALTH_CHECK, RANDOM, AND, OR, HEADER, FLAGS, METADATA };
 
 struct sp_access_filter {
     enum kind kind;
@@ -118,8 +118,7 @@ static bool fill(struct sp_access_filter *f, const struct build *b, const Access
         comparison(f, msg->duration_filter->comparison);
         return true;
     case FILTER(NOT_HEALTH_CHECK_FILTER):
-        /* Nothing here marks a request as a health check. */
-        f->kind = ALWAYS;
+        f->kind = NO_HEALTH_CHECK;
         return true;
     case FILTER(RUNTIME_FILTER):
         f->kind = RANDOM;
@@ -217,8 +216,8 @@ bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_for
         return compare(f, in->info->response_code);
     case DURATION:
         return compare(f, duration_ms(in));
-    case ALWAYS:
-        return true;
+    case NO_HEALTH_CHECK:
+        return !in->info->health_check;
     case RANDOM:
         return random % f->of < f->value;
     case AND:

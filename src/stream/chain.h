@@ -36,6 +36,7 @@ struct sp_filter_slot {
 struct sp_filter_plan {
     struct sp_filter_slot *v; /* n of them: gates, others, the terminal one */
     unsigned n, n_gates;
+    unsigned n_early;  /* the gates and what stands next to them and needs no route (ops->routeless) */
     uint64_t disabled; /* slots[i].disabled, a bit each */
     size_t size, holds; /* of all per-stream objects and the holds; where those begin */
 };

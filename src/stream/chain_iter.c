@@ -27,6 +27,9 @@ void sp_filter_plan_layout(struct sp_filter_plan *p)
 {
     assert(p && p->n && p->n <= SP_CHAIN_MAX_FILTERS && p->n_gates < p->n);
     size_t at = 0;
+    p->n_early = p->n_gates;
+    while (p->v[p->n_early].ops->routeless)
+        p->n_early++;
     for (unsigned i = 0; i < p->n; i++) {
         const struct sp_filter_ops *ops = p->v[i].ops;
         assert(ops->size >= sizeof(struct sp_filter) && ops->gate == (i < p->n_gates));

@@ -74,6 +74,9 @@ struct sp_filter_ops {
     /* A gate that sets info->proven: a stream of its chain that stays unproven is a stranger's, whose forwarded headers
      * are not believed. */
     bool proves;
+    /* It answers by itself, without any route: where it stands behind the gates and others of its kind only, it is asked
+     * before a request that has no route, or none without TLS, is told so. sp_filter_route is then NULL. */
+    bool routeless;
     /* A gate that may set info->header_cert: there are client certificates on chains without TLS too. */
     bool certifies;
 

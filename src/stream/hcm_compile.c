@@ -93,6 +93,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     sp_arena_init(&h->arena);
     h->stat_prefix = sp_arena_str(&h->arena, sp_str_c(msg->stat_prefix));
     h->no_route = build->no_route;
+    h->drains_failing = build->drains_failing;
     if (!h->no_route.status)
         h->no_route.status = 404;
     bool good = sp_hcm_options(h, build, msg);

@@ -81,6 +81,7 @@ struct sp_stream_info {
     struct sp_addr client;  /* CLIENT: derived (Envoy: remote address); PEER until then */
     bool client_derived;    /* a derivation was configured and succeeded */
     bool client_failed;     /* a derivation was configured and failed: source CLIENT must refuse */
+    bool health_check;      /* of what stands in front (the filter health_check): counted and logged apart */
     bool proven;            /* an enforcing origin shield saw its proof */
     const struct sp_client_cert *header_cert; /* verified, from a header; NULL: the connection's is the client's */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "config/own_node.h"
 #include "route/matcher.h"
 #include "stream/rate_limit_values.h"
 
@@ -111,16 +111,6 @@ static void set_name(struct action *a, const struct build *b, const char *name, 
     a->skip_if_absent = skip_if_absent;
 }
 
-/* node.cluster, where the document is a whole config. */
-static struct sp_str own_cluster(const struct build *b)
-{
-    const ProtobufCMessage *root = sp_doc_root(b->doc);
-    if (!root || root->descriptor != &envoy__config__bootstrap__v3__bootstrap__descriptor)
-        return SP_STR("");
-    const Envoy__Config__Bootstrap__V3__Bootstrap *boot = (const void *)root;
-    return boot->node ? copy(b, boot->node->cluster, "") : SP_STR("");
-}
-
 static bool set_masked(struct action *a, const Envoy__Config__Route__V3__RateLimit__Action__MaskedRemoteAddress *m)
 {
     a->key = SP_STR("masked_remote_address");
@@ -135,7 +125,7 @@ static bool compile_action(struct action *a, const struct build *b, const Action
     switch (msg->action_specifier_case) {
     case ACTION(SOURCE_CLUSTER):
         a->key = SP_STR("source_cluster");
-        a->constant = own_cluster(b);
+        a->constant = sp_arena_str(b->arena, sp_own_cluster(b->doc));
         return true;
     case ACTION(DESTINATION_CLUSTER):
         a->key = SP_STR("destination_cluster");

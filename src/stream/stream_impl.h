@@ -27,6 +27,8 @@ struct sp_stream {
     struct sp_client client; /* as the connection manager's rules have it */
     bool gates_passed;
     bool path_redirect; /* UNESCAPE_AND_REDIRECT: once the gates have seen the request */
+    bool unrouted;      /* no route took it, or (wants_tls) its virtual host takes TLS only: told at the chain's end */
+    bool wants_tls;
     bool route_answers; /* the local reply is the route's own */
     bool close;         /* HTTP/1: not to be used again */
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "stream/date.h"
+#include "stream/local_health.h"
 #include "stream/stream_impl.h"
 
 /* The upstream's head, or a local reply's, before the filters see it. */
@@ -76,6 +77,15 @@ static void finish_head(struct sp_stream *s, struct sp_headers *h)
         append_via(hcm, h);
 }
 
+/* What stands in front shall go elsewhere. */
+static void drain_failing(struct sp_stream *s)
+{
+    if (!s->hcm->drains_failing || !sp_local_health_failing() || s->owner->draining || !s->owner->drain)
+        return;
+    sp_counter_inc(s->hcm->cx.drain_close);
+    s->owner->drain(s->owner);
+}
+
 /* HTTP/2 says it with GOAWAY, which is the connection's business. */
 static bool closes(const struct sp_stream *s, const struct sp_headers *h)
 {
@@ -92,9 +102,11 @@ static void on_headers(struct sp_chain *c, struct sp_headers *h, bool end)
     s->info.tx_first_ns = s->activity_ns;
     s->request_due_ns = 0;
     finish_head(s, h);
+    drain_failing(s);
     if (closes(s, h))
         sp_headers_set_id(h, SP_H_CONNECTION, SP_STR("close"));
-    sp_hcm_stats_status(&s->hcm->stats, h->status);
+    if (!s->info.health_check)
+        sp_hcm_stats_status(&s->hcm->stats, h->status);
     if (!c->request_end)
         sp_counter_inc(s->hcm->stats.rq_early_response);
     s->cs->tx.ops->headers(&s->cs->tx, h, end);

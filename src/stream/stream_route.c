@@ -63,19 +63,21 @@ static void settle_client(struct sp_stream *s, struct sp_headers *h)
     sp_sanitize_request(hcm, info, &s->client, h);
 }
 
-/* VirtualHost.require_tls. True: it was answered. */
-static bool demand_tls(struct sp_stream *s, const struct sp_vhost *vhost, const struct sp_headers *h)
+/* VirtualHost.require_tls. */
+static bool lacks_tls(const struct sp_stream *s, const struct sp_vhost *vhost, const struct sp_headers *h)
 {
     if (!vhost->require_tls || (vhost->require_tls == 1 && s->client.internal))
         return false;
-    if (sp_str_ieq(sp_headers_get_id(h, SP_H_X_FORWARDED_PROTO), SP_STR("https")))
-        return false;
+    return !sp_str_ieq(sp_headers_get_id(h, SP_H_X_FORWARDED_PROTO), SP_STR("https"));
+}
+
+static bool demand_tls(struct sp_stream *s, const struct sp_headers *h)
+{
     struct sp_str location = sp_arena_printf(s->chain.arena, "https://%.*s%.*s", SP_STR_ARG(h->authority),
                                              SP_STR_ARG(h->path));
     sp_counter_inc(s->hcm->stats.routed);
     sp_counter_inc(s->hcm->stats.redirect);
-    answer_location(s, 301, location, SP_STR("direct_response"));
-    return true;
+    return answer_location(s, 301, location, SP_STR("direct_response"));
 }
 
 static bool no_route(struct sp_stream *s)
@@ -85,6 +87,22 @@ static bool no_route(struct sp_stream *s)
     sp_chain_reply(&s->chain, &(struct sp_reply){.status = s->hcm->no_route.status, .details = SP_STR("route_not_found"),
                                                  .flags = SP_FLAG_NR, .reset = s->hcm->no_route.reset});
     return false;
+}
+
+static bool answer_unrouted(struct sp_stream *s, const struct sp_headers *h)
+{
+    return s->wants_tls ? demand_tls(s, h) : no_route(s);
+}
+
+/* There is no route to go by: filters that need none are asked first, the others are left out. */
+static bool unrouted(struct sp_stream *s, const struct sp_headers *h)
+{
+    struct sp_chain *c = &s->chain;
+    if (c->plan->n_early == c->plan->n_gates)
+        return answer_unrouted(s, h);
+    s->unrouted = true;
+    c->skip = c->plan->disabled | ~0ull << c->plan->n_early;
+    return true;
 }
 
 /* Times that the route sets. */
@@ -109,13 +127,14 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     c->weighted = NULL;
     const struct sp_vhost *vhost = sp_route_vhost(s->hcm->routes, h->authority);
     if (!vhost)
-        return no_route(s);
+        return unrouted(s, h);
     s->info.vhost_name = vhost->name;
-    if (first && demand_tls(s, vhost, h))
-        return false;
+    s->wants_tls = first && lacks_tls(s, vhost, h);
+    if (s->wants_tls)
+        return unrouted(s, h);
     c->route = sp_route_find(vhost, h, s->random);
     if (!c->route)
-        return no_route(s);
+        return first ? unrouted(s, h) : no_route(s);
     s->info.route_name = c->route->name;
     if (c->route->n_weighted) {
         struct sp_str name;
@@ -152,6 +171,8 @@ bool sp_stream_on_terminal(struct sp_chain *c)
 {
     struct sp_stream *s = sp_stream_of(c);
     const struct sp_route *r = c->route;
+    if (s->unrouted)
+        return answer_unrouted(s, c->head[SP_DECODE]);
     if (r->kind == SP_ROUTE_CLUSTER)
         return true;
     unsigned status = r->direct_status;

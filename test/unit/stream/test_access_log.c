@@ -75,6 +75,9 @@ static void filters(void **state)
     s.in.now_ns = 0;
     assert_true(passes(&s, "duration_filter: {comparison: {op: EQ, value: {default_value: 0}}}", 0));
     assert_true(passes(&s, "not_health_check_filter: {}", 0));
+    s.info.health_check = true;
+    assert_false(passes(&s, "not_health_check_filter: {}", 0));
+    s.info.health_check = false;
     assert_true(passes(&s, "runtime_filter: {runtime_key: k, percent_sampled: {numerator: 10}}", 109));
     assert_false(passes(&s, "runtime_filter: {runtime_key: k, percent_sampled: {numerator: 10}}", 110));
     assert_true(passes(&s, "runtime_filter: {runtime_key: k, percent_sampled: {numerator: 1, denominator: TEN_THOUSAND}}",

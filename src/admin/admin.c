@@ -12,6 +12,7 @@
 #include "admin/handlers.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/doc_hash.h"
 #include "config/load.h"
 #include "config/rules.h"
 
@@ -189,9 +190,25 @@ static void write_address_file(const struct sp_admin *a, const char *path)
         close(fd);
 }
 
-static bool on_compile(void *ctx, struct sp_config *config, struct sp_diag *diag)
+/* It is bound, and whoever watches the process looks there: it stays as it is while the process runs. */
+static bool is_as_before(const struct sp_config *config, const struct sp_config *serves, struct sp_diag *diag)
+{
+    struct sp_hash now, before;
+    sp_doc_hash_text(config->doc, config->bootstrap->admin, NULL, &now);
+    sp_doc_hash_text(serves->doc, serves->bootstrap->admin, NULL, &before);
+    if (sp_hash_eq(&now, &before))
+        return true;
+    sp_doc_err(config->doc, diag, config->bootstrap, "admin", -1,
+               "the admin page cannot change while the process runs (put it back as it was, or restart)");
+    return false;
+}
+
+static bool on_compile(void *ctx, struct sp_config *config, const struct sp_config *serves, struct sp_diag *diag)
 {
     struct sp_admin *a = ctx;
+    if (serves)
+        return is_as_before(config, serves, diag) &&
+               (!a->next.on_compile || a->next.on_compile(a->next.ctx, config, serves, diag));
     const Envoy__Config__Bootstrap__V3__Admin *msg = config->bootstrap->admin;
     if (msg && msg->address && msg->address->address_case) {
         if (!address_of(msg->address, &a->address)) {
@@ -206,7 +223,7 @@ static bool on_compile(void *ctx, struct sp_config *config, struct sp_diag *diag
             return false;
         a->listener = sp_listener_new_plain(SP_STR("admin"), &a->address, hcm);
     }
-    return !a->next.on_compile || a->next.on_compile(a->next.ctx, config, diag);
+    return !a->next.on_compile || a->next.on_compile(a->next.ctx, config, serves, diag);
 }
 
 static int on_bind(void *ctx, struct sp_server *s)

@@ -90,3 +90,13 @@ void sp_cx_limit_give(const struct sp_cx_limit *l)
     if (l->count)
         atomic_fetch_sub_explicit(&l->count->n, 1, memory_order_relaxed);
 }
+
+void sp_cx_limit_move(const struct sp_cx_limit *from, const struct sp_cx_limit *to)
+{
+    assert(from && to);
+    if (from->count == to->count)
+        return;
+    sp_cx_limit_give(from);
+    if (to->count)
+        atomic_fetch_add_explicit(&to->count->n, 1, memory_order_relaxed);
+}

@@ -35,5 +35,7 @@ void sp_cx_limit_done(struct sp_cx_limit *l);
 bool sp_cx_limit_take(const struct sp_cx_limit *l);
 /* What was taken. */
 void sp_cx_limit_give(const struct sp_cx_limit *l);
+/* What was taken of `from` counts for `to` from now on, be that full. */
+void sp_cx_limit_move(const struct sp_cx_limit *from, const struct sp_cx_limit *to);
 
 #endif

@@ -35,6 +35,7 @@ void sp_listener_free(struct sp_listener *l); /* NULL-safe */
 struct sp_str sp_listener_name(const struct sp_listener *l);
 const struct sp_addr *sp_listener_addr(const struct sp_listener *l);
 bool sp_listener_reuse_port(const struct sp_listener *l);
+int sp_listener_backlog(const struct sp_listener *l); /* for listen() */
 void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 
 /*
@@ -47,7 +48,18 @@ int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, stru
  * references of it. */
 struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot,
                                             int fd, int *ret_err);
-/* Stops accepting, drains the connections: GOAWAY, Connection: close. */
+/* Whether one socket can serve both: the same address (unless it is any free port: the same name too), bound alike. */
+bool sp_listener_same_socket(const struct sp_listener *a, const struct sp_listener *b);
+/*
+ * The newer version `l` of the listener takes over the socket. Connections go over to it or drain, for at most drain_ns
+ * (listeners/downstream_impl.h). `snapshot`: as in sp_listener_open.
+ */
+void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *l, struct sp_snapshot *snapshot,
+                        uint64_t drain_ns);
+/* The listener is gone from the config: takes what the kernel has accepted already, then no more; the connections drain for at
+ * most drain_ns. */
+void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns);
+/* Stops accepting, drains the connections: GOAWAY, Connection: close. Idle ones close at once. */
 void sp_listener_drain(struct sp_listener_socket *s);
 /* Connections that are still there. */
 unsigned sp_listener_connections(const struct sp_listener_socket *s);

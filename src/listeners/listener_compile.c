@@ -172,6 +172,7 @@ static bool read_chains(struct sp_listener *l, const struct sp_listener_build *b
     }
     if (msg->default_filter_chain) {
         l->fallback = &l->chains[n - 1];
+        l->chains[n - 1].fallback = true;
         good &= read_chain(l, b, msg->default_filter_chain, &l->chains[n - 1]);
         if (msg->default_filter_chain->filter_chain_match)
             sp_doc_warn(b->doc, b->diag, msg->default_filter_chain, "filter_chain_match", -1,
@@ -236,8 +237,10 @@ struct sp_listener *sp_listener_new(const struct sp_listener_build *build, const
 {
     assert(build && build->doc && build->diag && msg);
     struct sp_listener *l = listener_new(sp_str_c(msg->name));
-    if (compile(l, build, msg))
+    if (compile(l, build, msg)) {
+        sp_listener_hash(l, build, msg);
         return l;
+    }
     sp_listener_free(l);
     return NULL;
 }
@@ -296,6 +299,12 @@ bool sp_listener_reuse_port(const struct sp_listener *l)
 {
     assert(l);
     return l->reuse_port;
+}
+
+int sp_listener_backlog(const struct sp_listener *l)
+{
+    assert(l);
+    return l->backlog;
 }
 
 void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)

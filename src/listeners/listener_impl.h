@@ -6,6 +6,7 @@
 #define SP_LISTENERS_LISTENER_IMPL_H
 
 #include "clusters/ocsp.h"
+#include "config/doc_hash.h"
 #include "listeners/chain_match.h"
 #include "listeners/ip_gate.h"
 #include "listeners/listener.h"
@@ -17,6 +18,7 @@ enum { SP_LISTENER_MAX_GATES = 8 };
 
 struct sp_filter_chain {
     struct sp_str name;     /* may be empty */
+    bool fallback;          /* the listener's default_filter_chain */
     struct sp_tls_ctx *tls; /* NULL: plain */
     struct sp_hcm *hcm;
     struct sp_ocsp *ocsp;   /* NULL: nobody is asked about clients' certificates */
@@ -24,6 +26,8 @@ struct sp_filter_chain {
     struct sp_cx_limit limit;         /* connection_limit; NULL count: none */
     struct sp_counter limited;
     struct sp_gauge limit_active;
+    /* What decides whether connections may go over from another version of it: its match; what they themselves run by. */
+    struct sp_hash match, wire;
 };
 
 struct sp_listener {
@@ -47,6 +51,15 @@ struct sp_listener {
     struct sp_chain_match *match;
     struct sp_listener_stats stats;
     struct sp_access_logs *access_log; /* of connections; NULL: none */
+    struct sp_hash base; /* of what concerns connections of all chains */
 };
+
+/* Whether what concerns the connections of all chains is the same. */
+bool sp_listener_same_base(const struct sp_listener *a, const struct sp_listener *b);
+/* The version of `chain`, which is of another version of `l`, in `l`, or NULL; *ret_stays: its connections may go over. */
+const struct sp_filter_chain *sp_listener_successor(const struct sp_listener *l, const struct sp_filter_chain *chain,
+                                                    bool *ret_stays);
+/* Takes the hashes. */
+void sp_listener_hash(struct sp_listener *l, const struct sp_listener_build *b, const Envoy__Config__Listener__V3__Listener *msg);
 
 #endif

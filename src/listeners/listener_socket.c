@@ -17,6 +17,7 @@
 enum {
     ACCEPT_TURN = 32,  /* accepted before others get their turn */
     PAUSE_MS = 100,
+    RETIRE_ACCEPTS = 4096,
 };
 
 struct sp_listener_socket {
@@ -115,29 +116,33 @@ static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_sto
     }
 }
 
+/* False: there is none, or it has to wait. */
+static bool accept_one(struct sp_listener_socket *s)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    int fd = accept4(s->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC), err = errno;
+    if (fd >= 0) {
+        take(s, fd, &ss, len);
+        return true;
+    }
+    if (err == EAGAIN || err == EWOULDBLOCK)
+        return false;
+    if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM) {
+        pause_accepting(s, err);
+        return false;
+    }
+    return true; /* RFC 1122 errors, ECONNABORTED: the affair of the connection that failed; on to the next */
+}
+
 static void on_poll(uv_poll_t *p, int status, int events)
 {
     struct sp_listener_socket *s = p->data;
     (void)events;
     if (status < 0) /* a listening socket has no errors of its own, but uv would stop watching */
         watch(s);
-    for (unsigned i = 0; i < ACCEPT_TURN; i++) {
-        struct sockaddr_storage ss;
-        socklen_t len = sizeof(ss);
-        int fd = accept4(s->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            take(s, fd, &ss, len);
-            continue;
-        }
-        int err = errno;
-        if (err == EAGAIN || err == EWOULDBLOCK)
-            return;
-        if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM) {
-            pause_accepting(s, err);
-            return;
-        }
-        /* Any other is the affair of the connection that failed (RFC 1122 errors, ECONNABORTED): on to the next. */
-    }
+    for (unsigned i = 0; i < ACCEPT_TURN && accept_one(s); i++)
+        continue;
 }
 
 static rlim_t descriptor_limit(void)
@@ -159,6 +164,7 @@ static void maybe_free(struct sp_listener_socket *s)
 {
     if (!s->closing || s->polled || s->home.n_conns)
         return;
+    sp_timer_stop(&s->home.drain);
     s->grave.free = free_socket;
     sp_bury(&s->home.worker->turn, &s->grave);
 }
@@ -208,6 +214,32 @@ struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp
         sp_snapshot_ref(snapshot, w->index);
     watch(s);
     return s;
+}
+
+void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *l, struct sp_snapshot *snapshot,
+                        uint64_t drain_ns)
+{
+    assert(s && !s->closing && l && snapshot && s->home.snapshot);
+    struct sp_snapshot *old = s->home.snapshot;
+    s->home.listener = l;
+    s->home.snapshot = sp_snapshot_ref(snapshot, s->home.worker->index);
+    s->home.drain_ns = drain_ns;
+    sp_downstream_adopt_all(&s->home);
+    sp_snapshot_unref(old, s->home.worker->index);
+    if (s->fd >= 0 && listen(s->fd, l->backlog))
+        sp_log(SP_LOG_WARNING, "listener", "%.*s: tcp_backlog_size cannot be changed: %s", SP_STR_ARG(l->name),
+               strerrordesc_np(errno));
+}
+
+void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns)
+{
+    assert(s && !s->closing);
+    /* They were told that they are connected: resetting them would lose what they send. */
+    for (unsigned i = 0; s->fd >= 0 && i < RETIRE_ACCEPTS && accept_one(s); i++)
+        continue;
+    stop_accepting(s);
+    s->home.drain_ns = drain_ns;
+    sp_downstream_retire_all(&s->home);
 }
 
 void sp_listener_drain(struct sp_listener_socket *s)

@@ -15,10 +15,11 @@ struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
     return name.len ? sp_map_get(&c->clusters.by_name, name) : NULL;
 }
 
-static void compile_clusters(struct sp_config *c, unsigned n_workers, struct sp_diag *diag)
+static void compile_clusters(struct sp_config *c, unsigned n_workers, const struct sp_config *previous, struct sp_diag *diag)
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_cluster_build build = {.doc = c->doc, .diag = diag, .n_workers = n_workers};
+    (void)previous;
     if (c->bootstrap->cluster_manager)
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
     c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));
@@ -81,8 +82,8 @@ static void compile_listeners(struct sp_config *c, const struct sp_edge *edge, s
     }
 }
 
-struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void (*dead)(struct sp_snapshot *s),
-                                    struct sp_diag *diag)
+struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, const struct sp_config *previous,
+                                    void (*dead)(struct sp_snapshot *s), struct sp_diag *diag)
 {
     assert(doc && n_workers > 0 && dead && diag);
     unsigned before = diag->n_errors;
@@ -90,14 +91,14 @@ struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void
     c->doc = doc;
     c->bootstrap = sp_doc_root(doc);
     sp_map_init(&c->clusters.by_name);
-    sp_snapshot_init(&c->snapshot, n_workers + 2, dead);
+    sp_snapshot_init(&c->snapshot, n_workers, dead);
     struct sp_arena arena;
     struct sp_edge edge;
     sp_arena_init(&arena);
     sp_secure_defaults(doc, diag, c->bootstrap);
     sp_edge_read(&edge, &arena, doc, diag, c->bootstrap);
     if (c->bootstrap->static_resources) {
-        compile_clusters(c, n_workers, diag);
+        compile_clusters(c, n_workers, previous, diag);
         compile_listeners(c, &edge, diag);
     }
     sp_arena_done(&arena);

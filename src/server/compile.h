@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_config: a Bootstrap compiled: clusters, listeners and what they contain.  The snapshot that streams and
- * connections hold.  Made by the thread that loads configs (blocks on the disk), immutable afterwards; freed on the
- * main thread when nobody holds it any more.
+ * sp_config: a Bootstrap compiled: clusters, listeners and what they contain.  The snapshot that serving workers, their
+ * connections and streams hold.  Made by the thread that loads configs (blocks on the disk), immutable afterwards; freed on
+ * the main thread when nobody holds it any more (server/reload.h).
  */
 #ifndef SP_SERVER_COMPILE_H
 #define SP_SERVER_COMPILE_H
 
 #include "clusters/cluster.h"
 #include "config/snapshot.h"
+#include "event/worker.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "listeners/listener.h"
 
 struct sp_config {
     struct sp_snapshot snapshot;
+    /* The rest of this group is server/reload's. */
+    struct sp_list link;
+    struct sp_msg dead; /* posted to main by the last worker that lets go of it */
+    void *home;
+    uint64_t number;    /* 1, 2 ... in order of their loading */
     struct sp_doc *doc; /* owned */
     const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     struct sp_clusters clusters; /* a reference of each */
@@ -22,11 +28,11 @@ struct sp_config {
 };
 
 /*
- * n_workers serve; the snapshot counts two more, the prober (index n_workers) and main (n_workers + 1). Takes `doc`, also
- * when it fails. NULL after an error; all errors are in `diag`. `dead`: see sp_snapshot.
+ * n_workers serve: the snapshot counts them. Takes `doc`, also when it fails. NULL after an error; all errors are in `diag`.
+ * `dead`: see sp_snapshot. `previous`: the config that serves, whose clusters stay where nothing of them changed; NULL: none.
  */
-struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, void (*dead)(struct sp_snapshot *s),
-                                    struct sp_diag *diag);
+struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, const struct sp_config *previous,
+                                    void (*dead)(struct sp_snapshot *s), struct sp_diag *diag);
 void sp_config_free(struct sp_config *c); /* NULL-safe */
 /* By name, or NULL; `ctx` is the sp_config: the find_cluster of all builds. */
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name);

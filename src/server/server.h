@@ -9,24 +9,10 @@
 #define SP_SERVER_SERVER_H
 
 #include "server/compile.h"
+#include "server/hooks.h"
 #include "server/options.h"
 
 struct sp_server;
-
-/* What stands to the right of this layer and takes part (the admin page). Any may be NULL. */
-struct sp_server_hooks {
-    /* The config is compiled: compile what it has for you. False: errors were added to `diag`, the config is refused. */
-    bool (*on_compile)(void *ctx, struct sp_config *config, struct sp_diag *diag);
-    /* The listeners are bound. Binds what it needs. 0, or an exit code after logging why. */
-    int (*on_bind)(void *ctx, struct sp_server *s);
-    /* The main worker's loop is about to run. */
-    void (*on_start)(void *ctx, struct sp_server *s);
-    /* Workers listen: the door is open. */
-    void (*on_ready)(void *ctx, struct sp_server *s);
-    /* All workers have ended; close what is open on the main worker's loop, which runs until that is done. */
-    void (*on_stop)(void *ctx, struct sp_server *s);
-    void *ctx;
-};
 
 enum sp_server_state { SP_SERVER_INITIALIZING, SP_SERVER_LIVE, SP_SERVER_DRAINING };
 
@@ -37,6 +23,12 @@ enum sp_server_state { SP_SERVER_INITIALIZING, SP_SERVER_LIVE, SP_SERVER_DRAININ
 int sp_server_run(const struct sp_options *options, const struct sp_server_hooks *hooks, FILE *diag_to);
 /* Loads and compiles, prints errors and warnings to `diag_to`: SP_EXIT_OK or SP_EXIT_CONFIG. */
 int sp_server_validate(const struct sp_options *options, const struct sp_server_hooks *hooks, FILE *diag_to);
+
+/* Loads the config anew, as a change of one of its files does. */
+void sp_server_reload(struct sp_server *s);
+/* How that goes (server/reload.h). */
+struct sp_reload_info;
+struct sp_reload_info sp_server_reload_info(const struct sp_server *s);
 
 struct sp_worker *sp_server_main(struct sp_server *s);
 struct sp_config *sp_server_config(struct sp_server *s);

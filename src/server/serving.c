@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,85 +12,234 @@
 
 enum { POLL_MS = 10 };
 
-enum order { LISTEN, DRAIN };
+/* A message to the worker, which goes back to main as the answer. */
+enum order { WARM, SWITCH, COOL, FORGET, DRAIN, ENDED };
 
 struct order_msg {
     struct sp_msg msg;
     struct sp_serving *v;
     enum order order;
+    struct sp_plan *plan;
+    struct sp_config *config;
+    struct sp_cluster *cluster;
     uint64_t drain_ns;
-};
-
-enum answer { LISTENING, ENDED };
-
-struct answer_msg {
-    struct sp_msg msg;
-    struct sp_serving *v;
-    enum answer answer;
     int err;
-    struct sp_str listener;
 };
+
+struct leaving {
+    struct sp_list link;
+    struct sp_listener_socket *socket;
+};
+
+struct forgetting {
+    struct sp_list link;
+    struct order_msg *order;
+};
+
+struct tasks {
+    struct sp_list link;
+    struct sp_config *config;
+};
+
+/* ---- answers ---- */
 
 static void run_answer(struct sp_msg *m)
 {
-    struct answer_msg *a = SP_CONTAINER_OF(m, struct answer_msg, msg);
-    if (a->answer == LISTENING)
-        a->v->events->on_listening(a->v->ctx, a->err, a->listener);
-    else
-        a->v->events->on_ended(a->v->ctx);
+    struct order_msg *a = SP_CONTAINER_OF(m, struct order_msg, msg);
+    const struct sp_serving_events *ev = a->v->events;
+    bool alive = sp_worker_self() == a->v->main; /* else main has ended, and frees all */
+    if (alive && a->order == SWITCH)
+        ev->on_switched(a->v->ctx, a->plan, a->err);
+    else if (alive && a->order == COOL)
+        ev->on_cooled(a->v->ctx, a->config, a->plan);
+    else if (alive && a->order == FORGET)
+        ev->on_forgotten(a->v->ctx, a->cluster);
+    else if (alive && a->order == ENDED)
+        ev->on_ended(a->v->ctx);
     free(a);
 }
 
-static void answer(struct sp_serving *v, enum answer what, int err, struct sp_str listener)
+static void answer(struct order_msg *a)
 {
-    struct answer_msg *a = sp_xcalloc(1, sizeof(*a));
-    *a = (struct answer_msg){.msg.run = run_answer, .v = v, .answer = what, .err = err, .listener = listener};
-    sp_worker_post(v->main, &a->msg);
+    a->msg.run = run_answer;
+    sp_worker_post(a->v->main, &a->msg);
 }
 
-static void on_start(struct sp_worker *w)
+/* ---- clusters ---- */
+
+static void attach(struct sp_serving *v, struct sp_cluster *c)
 {
-    struct sp_serving *v = w->user;
-    sp_stats_thread(w->index + 1);
-    for (unsigned i = 0; i < v->config->clusters.n; i++) {
-        sp_cluster_attach(v->config->clusters.v[i], w);
-        if (v->prober)
-            sp_cluster_start(v->config->clusters.v[i], w);
+    if (v->n_clusters == v->cap_clusters) {
+        v->cap_clusters = v->cap_clusters ? 2 * v->cap_clusters : 16;
+        v->clusters = sp_xrealloc(v->clusters, v->cap_clusters * sizeof(struct sp_cluster *));
     }
-    if (v->prober)
-        sp_live_set_start_tasks(sp_doc_live(v->config->doc), w);
+    v->clusters[v->n_clusters++] = c;
+    sp_cluster_attach(c, &v->worker);
 }
 
-static void open_sockets(struct sp_serving *v)
+static bool is_attached(const struct sp_serving *v, const struct sp_cluster *c)
 {
-    for (unsigned i = 0; !v->prober && !v->draining && i < v->config->n_listeners; i++) {
-        const struct sp_listener *l = v->config->listeners[i];
-        int err = 0, fd = v->fds[i];
-        v->fds[i] = -1;
-        v->sockets[i] = sp_listener_open(&v->worker, l, &v->config->snapshot, fd, &err);
-        if (!v->sockets[i]) {
-            answer(v, LISTENING, err, sp_listener_name(l));
-            return;
+    for (unsigned i = 0; i < v->n_clusters; i++)
+        if (v->clusters[i] == c)
+            return true;
+    return false;
+}
+
+static void remove_cluster(struct sp_serving *v, const struct sp_cluster *c)
+{
+    for (unsigned i = 0; i < v->n_clusters; i++)
+        if (v->clusters[i] == c)
+            v->clusters[i] = v->clusters[--v->n_clusters];
+}
+
+static unsigned upstream_connections(const struct sp_serving *v)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < v->n_clusters; i++)
+        n += sp_cluster_connections(v->clusters[i], &v->worker);
+    return n;
+}
+
+static void poll_soon(struct sp_serving *v)
+{
+    if (!sp_timer_armed(&v->poll))
+        sp_timer_start(&v->worker.turn, &v->poll, POLL_MS * SP_NS_PER_MS);
+}
+
+static void forget(struct sp_serving *v, struct order_msg *o)
+{
+    struct forgetting *f;
+    if (!is_attached(v, o->cluster)) {
+        answer(o);
+        return;
+    }
+    sp_cluster_detach(o->cluster, &v->worker, true);
+    f = sp_xcalloc(1, sizeof(*f));
+    f->order = o;
+    sp_list_push_back(&v->forgetting, &f->link);
+    poll_soon(v);
+}
+
+static void look_at_forgetting(struct sp_serving *v)
+{
+    SP_LIST_FOREACH_SAFE (n, &v->forgetting) {
+        struct forgetting *f = SP_CONTAINER_OF(n, struct forgetting, link);
+        if (sp_cluster_connections(f->order->cluster, &v->worker))
+            continue;
+        remove_cluster(v, f->order->cluster);
+        sp_list_remove(&f->link);
+        answer(f->order);
+        free(f);
+    }
+}
+
+/* ---- the prober ---- */
+
+static void warm(struct sp_serving *v, const struct sp_plan *p)
+{
+    for (unsigned i = 0; i < p->n_added; i++) {
+        attach(v, p->added[i]);
+        sp_cluster_start(p->added[i], &v->worker);
+    }
+    struct tasks *t = sp_xcalloc(1, sizeof(*t));
+    t->config = p->to;
+    sp_list_push_back(&v->tasks, &t->link);
+    sp_live_set_start_tasks(sp_doc_live(p->to->doc), &v->worker);
+}
+
+static void cool(struct sp_serving *v, const struct sp_config *config)
+{
+    SP_LIST_FOREACH_SAFE (n, &v->tasks) {
+        struct tasks *t = SP_CONTAINER_OF(n, struct tasks, link);
+        if (config && t->config != config)
+            continue;
+        sp_live_set_stop_tasks(sp_doc_live(t->config->doc));
+        sp_list_remove(&t->link);
+        free(t);
+    }
+}
+
+static void give_up(struct sp_serving *v, const struct sp_config *config, const struct sp_plan *p)
+{
+    cool(v, config);
+    for (unsigned i = 0; p && i < p->n_added; i++)
+        sp_cluster_stop(p->added[i]);
+}
+
+/* ---- from one config to the next ---- */
+
+static int switch_sockets(struct sp_serving *v, const struct sp_plan *p)
+{
+    struct sp_listener_socket **old = v->sockets;
+    int err = 0;
+    v->sockets = sp_xcalloc(p->to->n_listeners + 1, sizeof(struct sp_listener_socket *));
+    for (unsigned i = 0; i < p->to->n_listeners; i++) {
+        const struct sp_listener *l = p->to->listeners[i];
+        int *fd = &p->fds[(size_t)i * p->n_workers + v->worker.index];
+        if (p->takes[i] >= 0) {
+            v->sockets[i] = old[p->takes[i]];
+            sp_listener_update(v->sockets[i], l, &p->to->snapshot, v->reload_drain_ns);
+        } else {
+            v->sockets[i] = sp_listener_open(&v->worker, l, &p->to->snapshot, *fd, &err);
+            *fd = -1;
         }
     }
-    answer(v, LISTENING, 0, SP_STR_NULL);
+    for (unsigned k = 0; p->from && k < p->from->n_listeners; k++) {
+        if (p->taken[k] || !old[k])
+            continue;
+        struct leaving *l = sp_xcalloc(1, sizeof(*l));
+        l->socket = old[k];
+        sp_list_push_back(&v->leaving, &l->link);
+        sp_listener_retire(old[k], v->reload_drain_ns);
+        poll_soon(v);
+    }
+    free(old);
+    return err;
 }
 
-static unsigned connections_of(struct sp_serving *v)
+static int switch_to(struct sp_serving *v, const struct sp_plan *p)
+{
+    int err = 0;
+    if (!v->prober) { /* the prober has attached them before, to warm them */
+        for (unsigned i = 0; i < p->n_added; i++)
+            attach(v, p->added[i]);
+        err = switch_sockets(v, p);
+    }
+    for (unsigned i = 0; i < p->n_gone; i++) {
+        if (v->prober)
+            sp_cluster_stop(p->gone[i]);
+        sp_cluster_detach(p->gone[i], &v->worker, false);
+    }
+    v->config = p->to;
+    if (p->from && !v->prober)
+        sp_snapshot_unref(&p->from->snapshot, v->worker.index);
+    return err;
+}
+
+/* ---- the end ---- */
+
+static unsigned connections_of(const struct sp_serving *v)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < v->config->n_listeners; i++)
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
         if (v->sockets[i])
             n += sp_listener_connections(v->sockets[i]);
+    SP_LIST_FOREACH_SAFE (it, &v->leaving)
+        n += sp_listener_connections(SP_CONTAINER_OF(it, struct leaving, link)->socket);
     return n;
 }
 
-static unsigned upstream_connections(struct sp_serving *v)
+/* Sockets of listeners that are gone: once their last connection is. */
+static void look_at_leaving(struct sp_serving *v, bool now)
 {
-    unsigned n = 0;
-    for (unsigned i = 0; i < v->config->clusters.n; i++)
-        n += sp_cluster_connections(v->config->clusters.v[i], &v->worker);
-    return n;
+    SP_LIST_FOREACH_SAFE (n, &v->leaving) {
+        struct leaving *l = SP_CONTAINER_OF(n, struct leaving, link);
+        if (!now && sp_listener_connections(l->socket))
+            continue;
+        sp_listener_close(l->socket);
+        sp_list_remove(&l->link);
+        free(l);
+    }
 }
 
 static void close_all(struct sp_serving *v)
@@ -100,33 +248,43 @@ static void close_all(struct sp_serving *v)
     unsigned left = connections_of(v);
     if (left)
         sp_log(SP_LOG_WARNING, "server", "%s: drain time is over, closing %u connections", v->worker.name, left);
-    for (unsigned i = 0; i < v->config->n_listeners; i++) {
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++) {
         if (v->sockets[i])
             sp_listener_close(v->sockets[i]);
         v->sockets[i] = NULL;
     }
-    if (v->prober)
-        sp_live_set_stop_tasks(sp_doc_live(v->config->doc));
-    for (unsigned i = 0; i < v->config->clusters.n; i++) {
+    look_at_leaving(v, true);
+    cool(v, NULL);
+    for (unsigned i = 0; i < v->n_clusters; i++) {
         if (v->prober)
-            sp_cluster_stop(v->config->clusters.v[i]);
-        sp_cluster_detach(v->config->clusters.v[i], &v->worker, true);
+            sp_cluster_stop(v->clusters[i]);
+        sp_cluster_detach(v->clusters[i], &v->worker, true);
     }
 }
 
-/* Draining: look again and again whether everything has ended; it is rare and short, a timer serves. */
+static void end(struct sp_serving *v)
+{
+    struct order_msg *o = sp_xcalloc(1, sizeof(*o));
+    *o = (struct order_msg){.v = v, .order = ENDED};
+    answer(o);
+    sp_worker_stop(&v->worker);
+}
+
+/* Look again and again whether something has ended; it is rare and short, a timer serves. */
 static void on_poll(struct sp_timer *t)
 {
     struct sp_serving *v = SP_CONTAINER_OF(t, struct sp_serving, poll);
     struct sp_turn *turn = &v->worker.turn;
-    if (!v->closed && (!connections_of(v) || turn->now_ns >= v->deadline_ns)) {
+    look_at_leaving(v, false);
+    look_at_forgetting(v);
+    if (v->draining && !v->closed && (!connections_of(v) || turn->now_ns >= v->deadline_ns)) {
         close_all(v);
     } else if (v->closed && !upstream_connections(v)) {
-        answer(v, ENDED, 0, SP_STR_NULL);
-        sp_worker_stop(&v->worker);
+        end(v);
         return;
     }
-    sp_timer_start(turn, &v->poll, POLL_MS * SP_NS_PER_MS);
+    if (v->draining || !sp_list_empty(&v->leaving) || !sp_list_empty(&v->forgetting))
+        poll_soon(v);
 }
 
 static void drain(struct sp_serving *v, uint64_t drain_ns)
@@ -136,38 +294,82 @@ static void drain(struct sp_serving *v, uint64_t drain_ns)
     if (v->draining)
         return;
     v->draining = true;
-    for (unsigned i = 0; i < v->config->n_listeners; i++)
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
         if (v->sockets[i])
             sp_listener_drain(v->sockets[i]);
-    sp_timer_start(turn, &v->poll, POLL_MS * SP_NS_PER_MS);
+    SP_LIST_FOREACH_SAFE (n, &v->leaving)
+        sp_listener_drain(SP_CONTAINER_OF(n, struct leaving, link)->socket);
+    poll_soon(v);
 }
+
+/* ---- orders ---- */
 
 static void run_order(struct sp_msg *m)
 {
     struct order_msg *o = SP_CONTAINER_OF(m, struct order_msg, msg);
-    bool alive = sp_worker_self() == &o->v->worker; /* else it came when the thread had ended */
-    if (alive && o->order == LISTEN)
-        open_sockets(o->v);
-    else if (alive)
-        drain(o->v, o->drain_ns);
-    free(o);
+    struct sp_serving *v = o->v;
+    bool alive = sp_worker_self() == &v->worker; /* else it came when the thread had ended */
+    bool answers = false;
+    if (alive && o->order == DRAIN) {
+        drain(v, o->drain_ns);
+    } else if (alive && !v->draining) {
+        answers = o->order != WARM;
+        if (o->order == WARM)
+            warm(v, o->plan);
+        else if (o->order == SWITCH)
+            o->err = switch_to(v, o->plan);
+        else if (o->order == COOL)
+            give_up(v, o->config, o->plan);
+        else
+            forget(v, o);
+        if (o->order == FORGET)
+            return;
+    }
+    if (answers)
+        answer(o);
+    else
+        free(o);
 }
 
-static void order(struct sp_serving *v, enum order what, uint64_t drain_ns)
+static void order(struct sp_serving *v, struct order_msg what)
 {
     struct order_msg *o = sp_xcalloc(1, sizeof(*o));
-    *o = (struct order_msg){.msg.run = run_order, .v = v, .order = what, .drain_ns = drain_ns};
+    *o = what;
+    o->msg.run = run_order;
+    o->v = v;
     sp_worker_post(&v->worker, &o->msg);
 }
 
-void sp_serving_listen(struct sp_serving *v)
+void sp_serving_warm(struct sp_serving *v, struct sp_plan *plan)
 {
-    order(v, LISTEN, 0);
+    order(v, (struct order_msg){.order = WARM, .plan = plan});
+}
+
+void sp_serving_switch(struct sp_serving *v, struct sp_plan *plan)
+{
+    order(v, (struct order_msg){.order = SWITCH, .plan = plan});
+}
+
+void sp_serving_cool(struct sp_serving *v, struct sp_config *config, struct sp_plan *plan)
+{
+    order(v, (struct order_msg){.order = COOL, .config = config, .plan = plan});
+}
+
+void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster)
+{
+    order(v, (struct order_msg){.order = FORGET, .cluster = cluster});
 }
 
 void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns)
 {
-    order(v, DRAIN, drain_ns);
+    order(v, (struct order_msg){.order = DRAIN, .drain_ns = drain_ns});
+}
+
+/* ---- life ---- */
+
+static void on_start(struct sp_worker *w)
+{
+    sp_stats_thread(w->index + 1);
 }
 
 static void on_stop(struct sp_worker *w)
@@ -175,21 +377,21 @@ static void on_stop(struct sp_worker *w)
     struct sp_serving *v = w->user;
     sp_timer_stop(&v->poll);
     sp_access_log_thread_flush();
-    sp_snapshot_unref(&v->config->snapshot, w->index);
 }
 
-int sp_serving_init(struct sp_serving *v, const char *name, unsigned index, struct sp_config *config, int *fds,
+int sp_serving_init(struct sp_serving *v, const char *name, unsigned index, bool prober, uint64_t reload_drain_ns,
                     struct sp_worker *main, const struct sp_serving_events *events, void *ctx)
 {
-    assert(v && name && config && main && events);
+    assert(v && name && main && events);
     memset(v, 0, sizeof(*v));
-    v->config = config;
     v->main = main;
     v->events = events;
     v->ctx = ctx;
-    v->prober = !fds;
-    v->fds = fds;
-    v->sockets = sp_xcalloc(config->n_listeners + 1, sizeof(*v->sockets));
+    v->prober = prober;
+    v->reload_drain_ns = reload_drain_ns;
+    sp_list_init(&v->leaving);
+    sp_list_init(&v->forgetting);
+    sp_list_init(&v->tasks);
     v->poll.fire = on_poll;
     v->worker.on_start = on_start;
     v->worker.on_stop = on_stop;
@@ -207,9 +409,11 @@ void sp_serving_done(struct sp_serving *v)
 {
     assert(v);
     sp_worker_done(&v->worker);
-    for (unsigned i = 0; v->fds && i < v->config->n_listeners; i++)
-        if (v->fds[i] >= 0)
-            close(v->fds[i]);
-    free(v->fds);
+    SP_LIST_FOREACH_SAFE (n, &v->forgetting) {
+        struct forgetting *f = SP_CONTAINER_OF(n, struct forgetting, link);
+        free(f->order);
+        free(f);
+    }
     free(v->sockets);
+    free(v->clusters);
 }

@@ -65,7 +65,7 @@ static void show(void *arg, const ProtobufCMessage *msg)
 }
 
 /* All is compiled and good; the document goes with it. */
-static bool on_compile(void *ctx, struct sp_config *config, struct sp_diag *diag)
+static bool on_compile(void *ctx, struct sp_config *config, const struct sp_config *serves, struct sp_diag *diag)
 {
     struct report *r = ctx;
     r->doc = config->doc;

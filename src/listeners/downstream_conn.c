@@ -6,28 +6,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "listeners/client_check.h"
+#include "listeners/downstream_impl.h"
 #include "listeners/listener_filters.h"
 
 enum { LOG_BURST = 5 };
 
-struct sp_downstream {
-    struct sp_list link;
-    struct sp_downstream_home *home;
-    struct sp_wire *wire;
-    const struct sp_filter_chain *chain; /* NULL until chosen */
-    uint64_t start_ns;
-    const char *detail; /* what the codec last complained about; static */
-    bool ready, h2, cut /* with streams on it */;
-    struct sp_stream_owner owner;
-    struct sp_conn_info conn;
-    struct sp_client_check check;
-    struct sp_grave grave;
-};
-
 static const struct sp_listener_stats *stats(const struct sp_downstream *d)
 {
-    return &d->home->listener->stats;
+    return &d->listener->stats;
 }
 
 static const struct sp_hcm_cx_stats *cx(const struct sp_downstream *d)
@@ -39,7 +25,7 @@ static void log_peer(const struct sp_downstream *d, const char *what, struct sp_
 {
     char peer[SP_ADDR_TEXT_MAX];
     sp_addr_format(&d->conn.socket, peer);
-    sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s%s%.*s", SP_STR_ARG(d->home->listener->name), peer, what,
+    sp_log_limited(SP_LOG_INFO, "listener", LOG_BURST, "%.*s: %s %s%s%.*s", SP_STR_ARG(d->listener->name), peer, what,
                    why.len ? ": " : "", SP_STR_ARG(why));
 }
 
@@ -65,7 +51,7 @@ static int on_first(void *ctx, struct sp_buf *in)
     struct sp_downstream *d = ctx;
     struct sp_proxy_header h;
     const char *why = "";
-    int r = sp_proxy_gate_read(&d->home->listener->proxy, in, &h, &why);
+    int r = sp_proxy_gate_read(&d->listener->proxy, in, &h, &why);
     if (r < 0) {
         d->conn.failure_reason = sp_str_c(why);
         log_peer(d, "refused", d->conn.failure_reason);
@@ -76,7 +62,7 @@ static int on_first(void *ctx, struct sp_buf *in)
         d->conn.peer = h.source;
         d->conn.local = h.destination;
     }
-    if (sp_listener_admits_peer(d->home->listener, &d->conn.peer))
+    if (sp_listener_admits_peer(d->listener, &d->conn.peer))
         return 1;
     d->conn.failure_reason = SP_STR("ip_restriction_denied");
     return -1;
@@ -94,14 +80,14 @@ static bool within_limit(struct sp_downstream *d, const struct sp_filter_chain *
     sp_counter_inc(c->limited);
     d->conn.failure_reason = SP_STR("connection_limit");
     sp_log_limited(SP_LOG_WARNING, "listener", 1, "%.*s: %llu connections on a filter chain: new clients are refused",
-                   SP_STR_ARG(d->home->listener->name), (unsigned long long)c->limit.max);
+                   SP_STR_ARG(d->listener->name), (unsigned long long)c->limit.max);
     return false;
 }
 
 static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_wire_setup *ret)
 {
     struct sp_downstream *d = ctx;
-    const struct sp_listener *l = d->home->listener;
+    const struct sp_listener *l = d->listener;
     struct sp_chain_input in = {.local = &d->conn.local, .direct = &d->conn.socket, .peer = &d->conn.peer};
     if (hello) {
         in.tls = true;
@@ -167,6 +153,8 @@ static void on_ready(void *ctx)
     struct sp_downstream *d = ctx;
     struct sp_tls *tls = sp_wire_tls(d->wire);
     d->ready = true;
+    if (SP_UNLIKELY(d->stale || d->drain_due_ns))
+        sp_downstream_opened(d);
     d->h2 = sp_wire_codec(d->wire)->ops->protocol == SP_HTTP_2;
     sp_counter_inc(d->h2 ? cx(d)->http2_total : cx(d)->http1_total);
     sp_gauge_inc(d->h2 ? cx(d)->http2_active : cx(d)->http1_active);
@@ -267,21 +255,20 @@ static void write_log(struct sp_downstream *d, enum sp_wire_end why, struct sp_s
     if (why == SP_WIRE_TLS)
         d->conn.failure_reason = text;
     const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns};
-    sp_access_logs_write(d->home->listener->access_log, &in, &d->home->worker->turn, d->conn.id);
+    sp_access_logs_write(d->listener->access_log, &in, &d->home->worker->turn, d->conn.id);
 }
 
 static void bury(struct sp_grave *g)
 {
     struct sp_downstream *d = SP_CONTAINER_OF(g, struct sp_downstream, grave);
     struct sp_downstream_home *h = d->home;
-    sp_cx_limit_give(&h->listener->limit);
-    sp_cx_limit_give(&h->listener->global_limit);
+    sp_cx_limit_give(&d->listener->limit);
+    sp_cx_limit_give(&d->listener->global_limit);
     if (d->chain && d->chain->limit.count) {
         sp_cx_limit_give(&d->chain->limit);
         sp_gauge_dec(d->chain->limit_active);
     }
-    if (h->snapshot)
-        sp_snapshot_unref(h->snapshot, h->worker->index);
+    sp_downstream_let_go(d);
     free(d);
     if (--h->n_conns == 0 && h->emptied)
         h->emptied(h);
@@ -295,7 +282,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     sp_client_check_cancel(&d->check);
     report(d, why, text);
     count_closed(d, why);
-    if (d->home->listener->access_log)
+    if (d->listener->access_log)
         write_log(d, why, text);
     sp_list_remove(&d->link);
     d->wire = NULL;
@@ -323,6 +310,8 @@ static bool still_good(struct sp_downstream *d)
 static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)
 {
     struct sp_downstream *d = ctx;
+    if (SP_UNLIKELY(d->stale))
+        sp_downstream_adopt(d);
     return still_good(d) && sp_stream_accept(&d->owner, cs, h);
 }
 
@@ -386,6 +375,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
         return err;
     struct sp_downstream *d = sp_xcalloc(1, sizeof(*d));
     d->home = h;
+    d->listener = l;
     d->start_ns = h->worker->turn.now_ns;
     d->conn.id = next_id(h->worker);
     d->conn.socket = d->conn.peer = *peer;
@@ -393,15 +383,13 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
     d->conn.listener = l->name;
     d->owner = (struct sp_stream_owner){
-        .snapshot = h->snapshot,
         .worker = h->worker->index,
         .conn = &d->conn,
         .turn = &h->worker->turn,
         .drain = owner_drain,
     };
     sp_list_init(&d->owner.streams);
-    if (h->snapshot)
-        sp_snapshot_ref(h->snapshot, h->worker->index);
+    sp_downstream_hold(d, h->snapshot);
     sp_list_push_back(&h->conns, &d->link);
     h->n_conns++;
     sp_gauge_inc(l->stats.pre_cx_active);

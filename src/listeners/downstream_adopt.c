@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections when their listener gets a newer version. */
+#include <assert.h>
+
+#include "listeners/downstream_impl.h"
+
+static struct sp_snapshot *swap(struct sp_downstream *d, struct sp_snapshot *old, struct sp_snapshot *fresh)
+{
+    unsigned worker = d->home->worker->index;
+    if (fresh)
+        sp_snapshot_ref(fresh, worker);
+    if (old)
+        sp_snapshot_unref(old, worker);
+    return fresh;
+}
+
+void sp_downstream_hold(struct sp_downstream *d, struct sp_snapshot *snapshot)
+{
+    assert(d && !d->snapshot && !d->owner.snapshot);
+    d->snapshot = swap(d, NULL, snapshot);
+    d->owner.snapshot = swap(d, NULL, snapshot);
+}
+
+void sp_downstream_let_go(struct sp_downstream *d)
+{
+    assert(d);
+    d->snapshot = swap(d, d->snapshot, NULL);
+    d->owner.snapshot = swap(d, d->owner.snapshot, NULL);
+}
+
+static void on_drain_due(struct sp_timer *t)
+{
+    struct sp_downstream_home *h = SP_CONTAINER_OF(t, struct sp_downstream_home, drain);
+    uint64_t now = h->worker->turn.now_ns, next = UINT64_MAX;
+    SP_LIST_FOREACH_SAFE (n, &h->conns) {
+        struct sp_downstream *d = SP_CONTAINER_OF(n, struct sp_downstream, link);
+        if (!d->drain_due_ns || !d->wire)
+            continue;
+        if (d->drain_due_ns <= now)
+            sp_wire_close(d->wire, true);
+        else
+            next = SP_MIN(next, d->drain_due_ns);
+    }
+    if (next != UINT64_MAX)
+        sp_timer_start(&h->worker->turn, t, next - now);
+}
+
+/*
+ * An idle HTTP/1 connection stays until its next answer, since a client that sends a request while we close would lose it;
+ * HTTP/2 has GOAWAY for that.
+ */
+static void say_goodbye(struct sp_downstream *d)
+{
+    d->owner.draining = true;
+    if (d->wire && d->ready && sp_wire_codec(d->wire)->ops->protocol == SP_HTTP_2)
+        sp_wire_drain(d->wire);
+}
+
+static void retire(struct sp_downstream *d)
+{
+    struct sp_downstream_home *h = d->home;
+    if (d->drain_due_ns)
+        return;
+    if (d->chain && !d->owner.draining)
+        sp_counter_inc(sp_hcm_cx(d->chain->hcm)->drain_close);
+    d->drain_due_ns = h->worker->turn.now_ns + h->drain_ns;
+    say_goodbye(d);
+    if (sp_timer_armed(&h->drain))
+        return;
+    h->drain.fire = on_drain_due;
+    sp_timer_start(&h->worker->turn, &h->drain, h->drain_ns);
+}
+
+static void count_limit(const struct sp_filter_chain *from, const struct sp_filter_chain *to)
+{
+    sp_cx_limit_move(&from->limit, &to->limit);
+    if (from->limit.count)
+        sp_gauge_dec(from->limit_active);
+    if (to->limit.count)
+        sp_gauge_inc(to->limit_active);
+}
+
+/* The connection itself: nothing of it needs the old version any more. */
+static void move(struct sp_downstream *d, const struct sp_filter_chain *to)
+{
+    const struct sp_listener *l = d->home->listener;
+    sp_cx_limit_move(&d->listener->limit, &l->limit);
+    sp_cx_limit_move(&d->listener->global_limit, &l->global_limit);
+    if (d->chain) {
+        struct sp_wire_setup setup;
+        count_limit(d->chain, to);
+        sp_hcm_wire_setup(to->hcm, &setup);
+        d->check.ocsp = to->ocsp;
+        if (d->ready) /* the one thing in there that is text of the old version */
+            sp_wire_codec(d->wire)->config.h1_default_host = setup.config.h1_default_host;
+    }
+    d->chain = to;
+    d->listener = l;
+    d->conn.listener = l->name;
+    d->snapshot = swap(d, d->snapshot, d->home->snapshot);
+    d->stale = false;
+}
+
+/* What its next streams run. */
+static void move_streams(struct sp_downstream *d, const struct sp_filter_chain *to)
+{
+    d->owner.hcm = to ? to->hcm : NULL;
+    d->owner.snapshot = swap(d, d->owner.snapshot, d->home->snapshot);
+}
+
+/* It is still being opened, or a question about its certificate is under way: later. */
+static bool is_between(const struct sp_downstream *d)
+{
+    return (d->chain && !d->ready) || d->check.wait.entry;
+}
+
+static void adopt_unchosen(struct sp_downstream *d)
+{
+    const struct sp_listener *l = d->home->listener;
+    /* What it waits for was settled when it was accepted. */
+    d->stale = !sp_listener_same_base(d->listener, l) || d->listener->inspect != l->inspect;
+    if (d->stale)
+        return;
+    move(d, NULL);
+    move_streams(d, NULL);
+}
+
+void sp_downstream_adopt(struct sp_downstream *d)
+{
+    assert(d);
+    const struct sp_listener *l = d->home->listener;
+    if (d->listener == l || !d->wire || d->home->draining)
+        return;
+    if (!d->chain) {
+        adopt_unchosen(d);
+        return;
+    }
+    d->stale = is_between(d);
+    if (d->stale)
+        return;
+    bool stays;
+    const struct sp_filter_chain *to = sp_listener_successor(l, d->chain, &stays);
+    stays = stays && !d->drain_due_ns && sp_listener_same_base(d->listener, l);
+    if (to)
+        move_streams(d, to);
+    if (stays)
+        move(d, to);
+    else
+        retire(d);
+}
+
+void sp_downstream_opened(struct sp_downstream *d)
+{
+    assert(d && d->ready);
+    if (d->drain_due_ns)
+        say_goodbye(d);
+    if (d->stale)
+        sp_downstream_adopt(d);
+}
+
+void sp_downstream_adopt_all(struct sp_downstream_home *h)
+{
+    assert(h);
+    SP_LIST_FOREACH_SAFE (n, &h->conns)
+        sp_downstream_adopt(SP_CONTAINER_OF(n, struct sp_downstream, link));
+}
+
+void sp_downstream_retire_all(struct sp_downstream_home *h)
+{
+    assert(h);
+    SP_LIST_FOREACH_SAFE (n, &h->conns)
+        retire(SP_CONTAINER_OF(n, struct sp_downstream, link));
+}

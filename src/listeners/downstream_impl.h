@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client's connection from inside.  Private to listeners/.
+ *
+ * A connection keeps the filter chain that it began with.  When its listener gets a newer version, it goes over to that
+ * chain's newest version if what the connection itself runs by (TLS context, codec options, limits) is the same; then
+ * nothing holds the old config any more but streams under way.  Otherwise it drains, and the streams that are opened
+ * meanwhile run the newest routes and gates, if the chain still exists.
+ */
+#ifndef SP_LISTENERS_DOWNSTREAM_IMPL_H
+#define SP_LISTENERS_DOWNSTREAM_IMPL_H
+
+#include "http/wire.h"
+#include "listeners/client_check.h"
+#include "listeners/downstream.h"
+
+struct sp_downstream {
+    struct sp_list link;
+    struct sp_downstream_home *home;
+    const struct sp_listener *listener; /* the version that it counts for; its home may have a newer one */
+    struct sp_snapshot *snapshot;       /* holds listener and chain; owner.snapshot what its next streams run */
+    struct sp_wire *wire;
+    const struct sp_filter_chain *chain; /* NULL until chosen */
+    uint64_t start_ns;
+    const char *detail; /* what the codec last complained about; static */
+    uint64_t drain_due_ns; /* while it drains for a newer config: when it is closed at the latest */
+    bool ready, h2, cut /* with streams on it */;
+    bool stale;            /* the home has a newer version that it could not go over to yet */
+    struct sp_stream_owner owner;
+    struct sp_conn_info conn;
+    struct sp_client_check check;
+    struct sp_grave grave;
+};
+
+/* A new connection's references: of the snapshot its home has. */
+void sp_downstream_hold(struct sp_downstream *d, struct sp_snapshot *snapshot);
+void sp_downstream_let_go(struct sp_downstream *d);
+/* Goes over to the home's version, or begins to drain. */
+void sp_downstream_adopt(struct sp_downstream *d);
+/* The same for one that was still being opened when the newer version came. */
+void sp_downstream_opened(struct sp_downstream *d);
+
+#endif

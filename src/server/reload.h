@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_reload: the configs of the process: the one that serves, the next one while it is made, and the old ones that streams
+ * still hold.
+ *
+ * A change of any file that belongs to the config (or SIGHUP) makes the whole of it be loaded and compiled anew, on a thread
+ * of its own.  What is wrong with it refuses it whole: that is logged, counted and shown by the admin page, and the old config
+ * serves on.  Otherwise new listeners are bound, new clusters warmed and what is to be fetched is fetched; then all
+ * workers go over to it, each in one turn (server/serving.h).  A change that comes meanwhile makes another round.
+ *
+ * An old config is freed when its last stream has ended; a cluster when the last config that had it is gone and its
+ * connections are closed.  All functions on the main thread.
+ */
+#ifndef SP_SERVER_RELOAD_H
+#define SP_SERVER_RELOAD_H
+
+#include "server/hooks.h"
+#include "server/options.h"
+#include "server/serving.h"
+
+struct sp_reload;
+
+struct sp_reload_build {
+    const struct sp_options *options;
+    const struct sp_server_hooks *hooks; /* may be NULL */
+    struct sp_worker *main;
+    struct sp_serving *workers;      /* n_workers that serve, then the prober */
+    struct sp_worker *const *readers; /* the same, as workers */
+    unsigned n_workers;
+    void (*on_serving)(void *ctx);   /* all workers serve sp_reload_config: the first one, or a newer one */
+    void (*on_failed)(void *ctx);    /* the first one cannot be served; it was logged */
+    void *ctx;
+};
+
+/* Loads and compiles; all that was wrong is in `diag`. NULL: refused. `previous`: as in sp_config_compile. Any thread. */
+struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp_server_hooks *hooks, unsigned n_workers,
+                                     const struct sp_config *previous, struct sp_diag *diag);
+
+/* Takes the first config. */
+struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_config *first);
+/* Binds the first config's listeners: before the threads start. 0 or negative errno, after logging why. */
+int sp_reload_bind(struct sp_reload *r);
+/* The workers run: warms and serves the first config. */
+void sp_reload_start(struct sp_reload *r);
+/* Loads anew now. */
+void sp_reload_now(struct sp_reload *r);
+/* No more of it: the process ends. Before the workers do. */
+void sp_reload_stop(struct sp_reload *r);
+/* The workers have ended. NULL-safe. */
+void sp_reload_free(struct sp_reload *r);
+
+/* The config that serves; before that, the first one. */
+struct sp_config *sp_reload_config(const struct sp_reload *r);
+/* What listener `index` of it is bound to. */
+const struct sp_addr *sp_reload_bound(const struct sp_reload *r, unsigned index);
+
+struct sp_reload_info {
+    uint64_t number;              /* of the config that serves */
+    int64_t loaded_s, failed_s;   /* Unix times; failed_s 0: the last try went well */
+    struct sp_str why;            /* of that failure: a line for each error; until the next try */
+    unsigned n_old;               /* older configs that streams still hold */
+    const char *phase;            /* "serving", "loading", "warming", "switching" */
+};
+struct sp_reload_info sp_reload_info(const struct sp_reload *r);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_reload from inside: reload_rounds.c has the rounds, reload_load.c the thread that compiles and the watching of files.
+ * Private to server/reload*.
+ */
+#ifndef SP_SERVER_RELOAD_IMPL_H
+#define SP_SERVER_RELOAD_IMPL_H
+
+#include "config/load.h"
+#include "event/file_watch.h"
+#include "server/reload.h"
+#include "stats/stats.h"
+
+enum sp_reload_phase { SP_RELOAD_IDLE, SP_RELOAD_LOADING, SP_RELOAD_WARMING, SP_RELOAD_SWITCHING };
+
+struct sp_reload_job;
+
+struct sp_reload {
+    struct sp_reload_build build;
+    struct sp_list configs;    /* all there are, by age */
+    struct sp_config *current; /* NULL until the first one serves */
+    struct sp_plan *plan;      /* of the next one, from when it is compiled until it serves */
+    struct sp_addr *bound;     /* of current's listeners */
+    enum sp_reload_phase phase;
+    bool wanted, stopped;
+    unsigned n_switched;
+    uint64_t newest, began_ns, warm_due_ns;
+    struct sp_timer warm;
+    struct sp_reload_job *job; /* the thread that compiles */
+    struct sp_file_watcher *watcher;
+    char *why;
+    int64_t loaded_s, failed_s;
+    struct sp_counter attempts, ok, refused;
+    struct sp_gauge failing, version, old;
+    struct sp_histogram duration_ms;
+};
+
+/* Answers of the workers (struct sp_serving_events). */
+void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err);
+void sp_reload_cooled(struct sp_reload *r, struct sp_config *c, struct sp_plan *given_up);
+void sp_reload_forgotten(struct sp_reload *r, struct sp_cluster *c);
+/* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread. */
+void sp_reload_compile(struct sp_reload *r);
+void sp_reload_compile_end(struct sp_reload *r);
+/* config NULL: refused; takes `why`. */
+void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, char *why, unsigned n_errors);
+/* Watches the files of this document, besides those of the last one that was refused. */
+void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc);
+void sp_reload_unwatch(struct sp_reload *r);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The thread that loads and compiles the next config, and the files whose change asks for it.  The thread is nice to the
+ * workers, which have requests to serve.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/reload_impl.h"
+
+enum { NICE = 5, WHY_MAX = 16384 };
+
+struct watched {
+    char *path;
+    struct sp_file_facts facts;
+};
+
+struct sp_reload_job {
+    struct sp_msg msg;
+    struct sp_reload *reload; /* NULL: nobody waits for it any more */
+    pthread_t thread;
+    struct sp_config *previous, *config;
+    struct watched *files; /* n_files of them: as they were before they were read */
+    unsigned n_files;
+    char *why;
+    unsigned n_errors;
+};
+
+/* ---- files ---- */
+
+static void add_file(void *arg, const char *path, const struct sp_file_facts *facts)
+{
+    struct sp_reload_job *j = arg;
+    for (unsigned i = 0; i < j->n_files; i++)
+        if (strcmp(j->files[i].path, path) == 0)
+            return;
+    j->files = sp_xrealloc(j->files, (j->n_files + 1) * sizeof(*j->files));
+    j->files[j->n_files++] = (struct watched){sp_xstrdup(path), *facts};
+}
+
+static void add_file_now(void *arg, const char *path, const struct sp_file_facts *facts)
+{
+    struct sp_file_facts now = sp_file_facts(path);
+    (void)facts;
+    add_file(arg, path, &now);
+}
+
+static void free_files(struct sp_reload_job *j)
+{
+    for (unsigned i = 0; i < j->n_files; i++)
+        free(j->files[i].path);
+    free(j->files);
+    j->files = NULL;
+    j->n_files = 0;
+}
+
+static void on_changed(void *ctx)
+{
+    sp_reload_now(ctx);
+}
+
+static void watch(void *arg, const char *path, const struct sp_file_facts *facts)
+{
+    struct sp_reload *r = arg;
+    sp_file_watch(r->watcher, path, facts, on_changed, r);
+}
+
+void sp_reload_unwatch(struct sp_reload *r)
+{
+    sp_file_watcher_free(r->watcher);
+    r->watcher = NULL;
+}
+
+void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc)
+{
+    assert(r && doc);
+    sp_reload_unwatch(r);
+    r->watcher = sp_file_watcher_new(r->build.main);
+    struct sp_file_facts facts = sp_file_facts(r->build.options->config_path);
+    watch(r, r->build.options->config_path, &facts);
+}
+
+static void watch_refused(struct sp_reload *r, const struct sp_reload_job *j)
+{
+    sp_reload_unwatch(r);
+    r->watcher = sp_file_watcher_new(r->build.main);
+    for (unsigned i = 0; i < j->n_files; i++)
+        watch(r, j->files[i].path, &j->files[i].facts);
+}
+
+/* ---- the thread ---- */
+
+/* Every error with its place: to the log, and in one text for the admin page. */
+static char *report(const struct sp_diag *diag)
+{
+    struct sp_arena arena;
+    struct sp_str text = SP_STR("");
+    sp_arena_init(&arena);
+    for (unsigned i = 0; i < diag->n_items; i++) {
+        const struct sp_diag_item *it = &diag->items[i];
+        const char *file = it->mark.file ? it->mark.file : "";
+        bool error = it->severity == SP_ERROR;
+        struct sp_str line = sp_arena_printf(&arena, "%s:%u:%u: %s%s%s", file, it->mark.line, it->mark.column,
+                                             it->path ? it->path : "", it->path && it->path[0] ? ": " : "", it->text);
+        sp_log(error ? SP_LOG_ERROR : SP_LOG_WARNING, "config", "%.*s", SP_STR_ARG(line));
+        if (error && text.len < WHY_MAX)
+            text = sp_arena_printf(&arena, "%.*s%.*s\n", SP_STR_ARG(text), SP_STR_ARG(line));
+    }
+    char *out = sp_xstrdup(text.len ? text.ptr : "");
+    sp_arena_done(&arena);
+    return out;
+}
+
+static void run_compiled(struct sp_msg *m)
+{
+    struct sp_reload_job *j = SP_CONTAINER_OF(m, struct sp_reload_job, msg);
+    struct sp_reload *r = j->reload;
+    if (!r || r->job != j) /* it came when the process ends: sp_reload_compile_end has it */
+        return;
+    pthread_join(j->thread, NULL);
+    r->job = NULL;
+    if (!j->config)
+        watch_refused(r, j);
+    sp_reload_compiled(r, j->config, j->why, j->n_errors);
+    free_files(j);
+    free(j);
+}
+
+static void *run_thread(void *arg)
+{
+    struct sp_reload_job *j = arg;
+    struct sp_reload *r = j->reload;
+    struct sp_diag diag;
+    pthread_setname_np(pthread_self(), "config");
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + NICE);
+    sp_diag_init(&diag);
+    j->config = sp_config_load_all(r->build.options, r->build.hooks, r->build.n_workers, j->previous, &diag);
+    j->why = report(&diag);
+    j->n_errors = diag.n_errors;
+    if (!j->config) {
+        add_file_now(j, r->build.options->config_path, NULL);
+    }
+    sp_diag_done(&diag);
+    sp_buf_thread_done();
+    sp_arena_thread_done();
+    sp_worker_post(r->build.main, &j->msg);
+    return NULL;
+}
+
+void sp_reload_compile(struct sp_reload *r)
+{
+    assert(r && !r->job && r->current);
+    struct sp_reload_job *j = sp_xcalloc(1, sizeof(*j));
+    j->msg.run = run_compiled;
+    j->reload = r;
+    j->previous = r->current;
+    r->job = j;
+    int err = pthread_create(&j->thread, NULL, run_thread, j);
+    if (!err)
+        return;
+    r->job = NULL;
+    free(j);
+    char text[128], why[192];
+    snprintf(why, sizeof(why), "cannot start a thread to load the config: %s", strerror_r(err, text, sizeof(text)));
+    sp_log(SP_LOG_ERROR, "config", "%s", why);
+    sp_reload_compiled(r, NULL, sp_xstrdup(why), 1);
+}
+
+void sp_reload_compile_end(struct sp_reload *r)
+{
+    struct sp_reload_job *j = r->job;
+    if (!j)
+        return;
+    pthread_join(j->thread, NULL);
+    r->job = NULL;
+    sp_config_free(j->config);
+    j->config = NULL;
+    free_files(j);
+    free(j->why);
+    j->why = NULL;
+    /* Its message is in main's inbox: it finds that nobody waits, and `j` is freed with it. */
+}

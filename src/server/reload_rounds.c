@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/reload.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/live.h"
+#include "server/reload_impl.h"
+
+/* Envoy lets a start wait for its first health checks too; nobody should wait for ever. */
+enum { WARM_MS = 15000, WARM_POLL_MS = 5 };
+
+static void next_round(struct sp_reload *r);
+
+/* ---- the end of old configs ---- */
+
+static bool still_used(const struct sp_reload *r, const struct sp_cluster *cluster)
+{
+    SP_LIST_FOREACH_SAFE (n, &r->configs) {
+        const struct sp_config *c = SP_CONTAINER_OF(n, struct sp_config, link);
+        if (sp_map_get(&c->clusters.by_name, sp_cluster_name(cluster)) == cluster)
+            return true;
+    }
+    return false;
+}
+
+/* Its connections close; on_forgotten frees it. */
+static void forget_cluster(struct sp_reload *r, struct sp_cluster *c)
+{
+    for (unsigned i = 0; i <= r->build.n_workers; i++) {
+        sp_cluster_ref(c);
+        sp_serving_forget(&r->build.workers[i], c);
+    }
+}
+
+void sp_reload_forgotten(struct sp_reload *r, struct sp_cluster *c)
+{
+    (void)r;
+    sp_cluster_unref(c);
+}
+
+/* Nothing of it runs any more, on no thread. */
+static void bury(struct sp_reload *r, struct sp_config *c)
+{
+    sp_list_remove(&c->link);
+    for (unsigned i = 0; i < c->clusters.n; i++)
+        if (!still_used(r, c->clusters.v[i]))
+            forget_cluster(r, c->clusters.v[i]);
+    if (c->number < r->newest)
+        sp_gauge_dec(r->old);
+    sp_config_free(c);
+}
+
+void sp_reload_cooled(struct sp_reload *r, struct sp_config *c, struct sp_plan *given_up)
+{
+    sp_plan_free(given_up);
+    sp_live_set_stop(sp_doc_live(c->doc));
+    bury(r, c);
+}
+
+/* Main thread: the last worker let go of it. */
+static void run_dead(struct sp_msg *m)
+{
+    struct sp_config *c = SP_CONTAINER_OF(m, struct sp_config, dead);
+    struct sp_reload *r = c->home;
+    if (sp_worker_self() == r->build.main && !r->stopped)
+        sp_serving_cool(&r->build.workers[r->build.n_workers], c, NULL);
+}
+
+static void config_dead(struct sp_snapshot *snapshot)
+{
+    struct sp_config *c = SP_CONTAINER_OF(snapshot, struct sp_config, snapshot);
+    struct sp_reload *r = c->home;
+    c->dead.run = run_dead;
+    sp_worker_post(r->build.main, &c->dead);
+}
+
+struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp_server_hooks *hooks, unsigned n_workers,
+                                     const struct sp_config *previous, struct sp_diag *diag)
+{
+    struct sp_config *config = NULL;
+    struct sp_doc *doc = sp_config_load(o->config_path, o->config_yaml, diag);
+    if (doc)
+        config = sp_config_compile(doc, n_workers, previous, config_dead, diag);
+    if (config && hooks && hooks->on_compile && !hooks->on_compile(hooks->ctx, config, previous, diag)) {
+        sp_config_free(config);
+        config = NULL;
+    }
+    return config;
+}
+
+/* ---- what happened ---- */
+
+static void note(struct sp_reload *r, bool ok, char *why)
+{
+    free(r->why);
+    r->why = why;
+    *(ok ? &r->loaded_s : &r->failed_s) = time(NULL);
+    if (ok)
+        r->failed_s = 0;
+    sp_counter_inc(ok ? r->ok : r->refused);
+    sp_gauge_set(r->failing, !ok);
+}
+
+static void refuse(struct sp_reload *r, char *why, unsigned n_errors)
+{
+    sp_log(SP_LOG_ERROR, "config", "the new config is refused (%u error%s), the old one serves on", n_errors,
+           n_errors == 1 ? "" : "s");
+    note(r, false, why);
+    next_round(r);
+}
+
+static uint64_t ms_since(const struct sp_reload *r, uint64_t ns)
+{
+    return (r->build.main->turn.now_ns - ns) / SP_NS_PER_MS;
+}
+
+/* ---- publishing ---- */
+
+static void enter(struct sp_reload *r, struct sp_config *c)
+{
+    c->home = r;
+    c->number = ++r->newest;
+    sp_list_push_back(&r->configs, &c->link);
+}
+
+static void take_place(struct sp_reload *r)
+{
+    struct sp_plan *p = r->plan;
+    if (r->current)
+        sp_gauge_inc(r->old);
+    r->current = p->to;
+    free(r->bound);
+    r->bound = p->bound;
+    p->bound = NULL;
+    sp_gauge_set(r->version, p->to->number);
+}
+
+/* The config was warmed and cannot serve. */
+static void give_up(struct sp_reload *r, char *why)
+{
+    struct sp_plan *p = r->plan;
+    bool first = !p->from;
+    r->plan = NULL;
+    sp_serving_cool(&r->build.workers[r->build.n_workers], p->to, p);
+    r->phase = SP_RELOAD_IDLE;
+    if (first)
+        r->build.on_failed(r->build.ctx);
+    else
+        refuse(r, why, 1);
+}
+
+/* All workers listen, or none does. */
+static void publish(struct sp_reload *r)
+{
+    char why[512];
+    if (sp_plan_listen(r->plan, why, sizeof(why)) < 0) {
+        sp_log(SP_LOG_CRITICAL, "listener", "%s", why);
+        give_up(r, sp_xstrdup(why));
+        return;
+    }
+    r->phase = SP_RELOAD_SWITCHING;
+    take_place(r);
+    for (unsigned i = 0; i <= r->build.n_workers; i++)
+        sp_serving_switch(&r->build.workers[i], r->plan);
+}
+
+void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
+{
+    assert(plan == r->plan);
+    if (err)
+        sp_log(SP_LOG_CRITICAL, "listener", "a worker cannot watch a listener's socket: %s", uv_strerror(err));
+    if (++r->n_switched <= r->build.n_workers)
+        return;
+    bool first = !plan->from;
+    if (!first)
+        sp_log(SP_LOG_INFO, "config", "config %llu serves: %u listener%s, %u cluster%s, %u of them new, %u gone (%llu ms)",
+               (unsigned long long)r->current->number, r->current->n_listeners, r->current->n_listeners == 1 ? "" : "s",
+               r->current->clusters.n, r->current->clusters.n == 1 ? "" : "s", plan->n_added, plan->n_gone,
+               (unsigned long long)ms_since(r, r->began_ns));
+    sp_plan_free(plan);
+    r->plan = NULL;
+    r->n_switched = 0;
+    note(r, true, NULL);
+    sp_histogram_record(r->duration_ms, ms_since(r, r->began_ns));
+    sp_reload_watch(r, r->current->doc);
+    r->phase = SP_RELOAD_IDLE;
+    r->build.on_serving(r->build.ctx);
+    next_round(r);
+}
+
+static bool is_warm(struct sp_reload *r, bool late)
+{
+    for (unsigned i = 0; i < r->plan->n_added; i++) {
+        struct sp_cluster *c = r->plan->added[i];
+        if (sp_cluster_warm(c))
+            continue;
+        if (!late)
+            return false;
+        sp_log(SP_LOG_WARNING, "cluster", "\"%.*s\" had no first health check within %d s; serving all the same",
+               SP_STR_ARG(sp_cluster_name(c)), WARM_MS / 1000);
+    }
+    bool ready = sp_live_set_ready(sp_doc_live(r->plan->to->doc));
+    if (!ready && late)
+        sp_log(SP_LOG_WARNING, "server", "what was to be fetched has not come within %d s; serving all the same", WARM_MS / 1000);
+    return ready || late;
+}
+
+static void on_warm(struct sp_timer *t)
+{
+    struct sp_reload *r = SP_CONTAINER_OF(t, struct sp_reload, warm);
+    if (is_warm(r, r->build.main->turn.now_ns >= r->warm_due_ns))
+        publish(r);
+    else
+        sp_timer_start(&r->build.main->turn, t, WARM_POLL_MS * SP_NS_PER_MS);
+}
+
+static void warm(struct sp_reload *r)
+{
+    const struct sp_reload_build *b = &r->build;
+    r->phase = SP_RELOAD_WARMING;
+    sp_live_set_run(sp_doc_live(r->plan->to->doc), b->main, b->readers, b->n_workers + 1);
+    sp_serving_warm(&b->workers[b->n_workers], r->plan);
+    r->warm_due_ns = b->main->turn.now_ns + WARM_MS * SP_NS_PER_MS;
+    sp_timer_start(&b->main->turn, &r->warm, 0);
+}
+
+/* ---- the next one ---- */
+
+void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, char *why, unsigned n_errors)
+{
+    char text[512];
+    if (!config) {
+        r->phase = SP_RELOAD_IDLE;
+        refuse(r, why, n_errors);
+        return;
+    }
+    free(why);
+    enter(r, config);
+    r->plan = sp_plan_new(r->current, config, r->bound, r->build.n_workers);
+    if (sp_plan_bind(r->plan, text, sizeof(text)) == 0) {
+        warm(r);
+        return;
+    }
+    sp_log(SP_LOG_ERROR, "listener", "%s", text);
+    sp_plan_free(r->plan);
+    r->plan = NULL;
+    r->phase = SP_RELOAD_IDLE;
+    bury(r, config);
+    refuse(r, sp_xstrdup(text), 1);
+}
+
+static void next_round(struct sp_reload *r)
+{
+    if (!r->wanted || r->phase != SP_RELOAD_IDLE || r->stopped)
+        return;
+    r->wanted = false;
+    r->phase = SP_RELOAD_LOADING;
+    r->began_ns = r->build.main->turn.now_ns;
+    sp_counter_inc(r->attempts);
+    sp_reload_compile(r);
+}
+
+void sp_reload_now(struct sp_reload *r)
+{
+    assert(r);
+    r->wanted = true;
+    next_round(r);
+}
+
+/* ---- life ---- */
+
+struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_config *first)
+{
+    assert(build && build->options && build->main && build->workers && build->readers && first);
+    struct sp_reload *r = sp_xcalloc(1, sizeof(*r));
+    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("config_reload"), NULL, SP_STR_NULL);
+    r->build = *build;
+    r->attempts = sp_stats_counter(scope, SP_STR("attempt"));
+    r->ok = sp_stats_counter(scope, SP_STR("success"));
+    r->refused = sp_stats_counter(scope, SP_STR("rejected"));
+    r->failing = sp_stats_gauge(scope, SP_STR("failing"));
+    r->version = sp_stats_gauge(scope, SP_STR("version"));
+    r->old = sp_stats_gauge(scope, SP_STR("draining_configs"));
+    r->duration_ms = sp_stats_histogram(scope, SP_STR("duration_ms"));
+    r->warm.fire = on_warm;
+    sp_list_init(&r->configs);
+    enter(r, first);
+    r->plan = sp_plan_new(NULL, first, NULL, build->n_workers);
+    return r;
+}
+
+int sp_reload_bind(struct sp_reload *r)
+{
+    char why[512];
+    assert(r && r->plan);
+    int err = sp_plan_bind(r->plan, why, sizeof(why));
+    if (err)
+        sp_log(SP_LOG_CRITICAL, "listener", "%s", why);
+    return err;
+}
+
+void sp_reload_start(struct sp_reload *r)
+{
+    assert(r && r->plan);
+    r->began_ns = r->build.main->turn.now_ns;
+    warm(r);
+}
+
+void sp_reload_stop(struct sp_reload *r)
+{
+    assert(r);
+    if (r->stopped)
+        return;
+    r->stopped = true;
+    sp_timer_stop(&r->warm);
+    sp_reload_unwatch(r);
+    sp_reload_compile_end(r);
+    SP_LIST_FOREACH_SAFE (n, &r->configs)
+        sp_live_set_stop(sp_doc_live(SP_CONTAINER_OF(n, struct sp_config, link)->doc));
+}
+
+void sp_reload_free(struct sp_reload *r)
+{
+    if (!r)
+        return;
+    SP_LIST_FOREACH_SAFE (n, &r->configs) {
+        sp_list_remove(n);
+        if (r->plan && r->plan->to == SP_CONTAINER_OF(n, struct sp_config, link)) {
+            sp_plan_free(r->plan);
+            r->plan = NULL;
+        }
+        sp_config_free(SP_CONTAINER_OF(n, struct sp_config, link));
+    }
+    free(r->bound);
+    free(r->why);
+    free(r);
+}
+
+struct sp_config *sp_reload_config(const struct sp_reload *r)
+{
+    assert(r);
+    return r->current ? r->current : r->plan->to;
+}
+
+const struct sp_addr *sp_reload_bound(const struct sp_reload *r, unsigned index)
+{
+    assert(r && index < sp_reload_config(r)->n_listeners);
+    return r->current ? &r->bound[index] : &r->plan->bound[index];
+}
+
+struct sp_reload_info sp_reload_info(const struct sp_reload *r)
+{
+    static const char *const phases[] = {"serving", "loading", "warming", "switching"};
+    assert(r);
+    struct sp_reload_info info = {.number = sp_reload_config(r)->number, .loaded_s = r->loaded_s, .failed_s = r->failed_s,
+                                  .why = sp_str_c(r->why), .phase = phases[r->phase]};
+    SP_LIST_FOREACH_SAFE (n, &r->configs)
+        info.n_old += SP_CONTAINER_OF(n, struct sp_config, link)->number < info.number;
+    return info;
+}

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A config that changes while it serves: taken whole or refused whole, and no request is lost."""
+import copy
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+import unittest
+
+from echo import Echo
+from harness import (SLOW, Sallyport, address, cluster, config, curl, downstream_tls, free_port, listener, log_lines, route_to,
+                     wait_for, work)
+
+
+def says(text, path="/", status=200):
+    return {"match": {"path": path} if path != "/" else {"prefix": "/"},
+            "direct_response": {"status": status, "body": {"inline_string": text}}}
+
+
+class Live(Sallyport):
+    """A sallyport whose config file is rewritten."""
+
+    def write(self, conf, move=True):
+        text = conf if isinstance(conf, str) else json.dumps(dict(conf, admin={"address": address(self.admin)}), indent=1)
+        path = self.config_path + ".new" if move else self.config_path
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        if move:
+            os.rename(path, self.config_path)
+
+    def change(self, conf, move=True, ok=True):
+        name = "config_reload.success" if ok else "config_reload.rejected"
+        before = self.stat(name)
+        self.write(conf, move)
+        wait_for("the change to be " + ("taken" if ok else "refused"), lambda: self.stat(name) > before)
+
+
+class Case(unittest.TestCase):
+    def start(self, conf, *args):
+        s = Live(conf, *args)
+        self.addCleanup(s.stop)
+        return s
+
+    def origin(self, **kw):
+        o = Echo(**kw)
+        self.addCleanup(o.stop)
+        return o
+
+
+class Changes(Case):
+    def test_routes_by_move_and_in_place(self):
+        port = free_port()
+        s = self.start(config([listener(port, [says("one")])], []))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"one")
+        s.change(config([listener(port, [says("two")])], []))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"two")
+        s.change(config([listener(port, [says("three")])], []), move=False)
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"three")
+        self.assertEqual(s.stat("config_reload.version"), 3)
+
+    def test_sighup_loads_anew(self):
+        s = self.start(config([listener(free_port(), [says("x")])], []))
+        s.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: s.stat("config_reload.success") == 2)
+
+    def test_broken_is_refused_whole(self):
+        port = free_port()
+        good = config([listener(port, [says("one")])], [])
+        s = self.start(good)
+        bad = copy.deepcopy(good)
+        bad["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"][
+            "virtual_hosts"][0]["routes"] = [says("two"), route_to("nowhere")]
+        s.change(bad, ok=False)
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"one")
+        self.assertEqual(s.stat("config_reload.failing"), 1)
+        self.assertRegex(s.log(), r"config-\d+\.json:\d+:\d+: static_resources\.listeners\[0\]\S*routes\[1\].*nowhere")
+        s.change("{ half a fi", ok=False)
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"one")
+        s.change(config([listener(port, [says("three")])], []))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"three")
+        self.assertEqual(s.stat("config_reload.failing"), 0)
+
+    def test_the_admin_page_stays(self):
+        port = free_port()
+        good = config([listener(port, [says("one")])], [])
+        s = self.start(good)
+        before = s.stat("config_reload.rejected")
+        with open(s.config_path, "w", encoding="utf-8") as f:
+            json.dump(dict(good, admin={"address": address(free_port())}), f)
+        wait_for("the refusal", lambda: s.stat("config_reload.rejected") > before)
+        self.assertIn("restart", s.log())
+
+    def test_listeners_come_and_go(self):
+        a, b, c = free_port(), free_port(), free_port()
+        s = self.start(config([listener(a, [says("a")], name="a"), listener(b, [says("b")], name="b")], []))
+        s.change(config([listener(c, [says("c")], name="c"), listener(b, [says("B")], name="other-name")], []))
+        self.assertEqual(curl(f"http://127.0.0.1:{b}/").body, b"B")
+        self.assertEqual(curl(f"http://127.0.0.1:{c}/").body, b"c")
+        wait_for("the old port to close", lambda: curl(f"http://127.0.0.1:{a}/").code == 7)
+
+    def test_a_port_that_is_taken_refuses_the_change(self):
+        a = free_port()
+        s = self.start(config([listener(a, [says("a")])], []))
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            b = taken.getsockname()[1]
+            s.change(config([listener(a, [says("A")]), listener(b, [says("b")], name="b")], []), ok=False)
+        self.assertEqual(curl(f"http://127.0.0.1:{a}/").body, b"a")
+        self.assertRegex(s.log(), "cannot bind 127.0.0.1:%d .*another process has it" % b)
+
+    def test_clusters_come_and_go(self):
+        one, two, port = self.origin(), self.origin(), free_port()
+        s = self.start(config([listener(port, [route_to("one")])], [cluster("one", one.port)]))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 200)
+        s.change(config([listener(port, [route_to("two")])], [cluster("two", two.port)]))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 200)
+        self.assertEqual(s.stat("cluster.two.upstream_rq_total"), 1)
+        self.assertNotRegex(s.get("/clusters")[1], "(?m)^one::")
+        wait_for("the old config to be freed", lambda: s.stat("config_reload.draining_configs") == 0)
+
+
+class Connections(Case):
+    def keep_alive(self, port):
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=10 * SLOW)
+        self.addCleanup(c.close)
+        return c
+
+    def ask(self, c, path="/"):
+        c.request("GET", path)
+        r = c.getresponse()
+        return r.read(), r.getheader("connection")
+
+    def test_a_connection_goes_over(self):
+        port = free_port()
+        s = self.start(config([listener(port, [says("one")])], []))
+        c = self.keep_alive(port)
+        self.assertEqual(self.ask(c)[0], b"one")
+        sock = c.sock
+        s.change(config([listener(port, [says("two")])], []))
+        self.assertEqual(self.ask(c), (b"two", None))
+        self.assertIs(c.sock, sock)
+        wait_for("nothing to hold the old config", lambda: s.stat("config_reload.draining_configs") == 0)
+        self.assertEqual(s.stat("listener.127.0.0.1_%d.downstream_cx_active" % port), 1)
+
+    def test_codec_options_make_it_drain(self):
+        port = free_port()
+        s = self.start(config([listener(port, [says("one")])], []))
+        c = self.keep_alive(port)
+        self.assertEqual(self.ask(c)[0], b"one")
+        s.change(config([listener(port, [says("two")], hcm={"max_request_headers_kb": 32})], []))
+        # Newest routes, and the client is told to come again.
+        self.assertEqual(self.ask(c), (b"two", "close"))
+        wait_for("nothing to hold the old config", lambda: s.stat("config_reload.draining_configs") == 0)
+
+    def test_a_chain_that_is_gone_drains_with_what_it_had(self):
+        port = free_port()
+        conf = config([listener(port, [says("one")])], [])
+        conf["static_resources"]["listeners"][0]["filter_chains"][0]["name"] = "first"
+        s = self.start(conf)
+        c = self.keep_alive(port)
+        self.assertEqual(self.ask(c)[0], b"one")
+        conf = config([listener(port, [says("two")])], [])
+        conf["static_resources"]["listeners"][0]["filter_chains"][0]["name"] = "second"
+        s.change(conf)
+        self.assertEqual(self.ask(c), (b"one", "close"))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"two")
+        wait_for("nothing to hold the old config", lambda: s.stat("config_reload.draining_configs") == 0)
+
+    def test_what_does_not_end_is_closed_after_the_drain_time(self):
+        port = free_port()
+        s = self.start(config([listener(port, [says("one")])], []), "--drain-time-s", "1")
+        c = self.keep_alive(port)
+        self.ask(c)
+        s.change(config([listener(port, [says("two")], hcm={"max_request_headers_kb": 32})], []))
+        c.sock.settimeout(5 * SLOW)
+        try:
+            self.assertEqual(c.sock.recv(1), b"")
+        except ConnectionResetError:
+            pass
+        wait_for("nothing to hold the old config", lambda: s.stat("config_reload.draining_configs") == 0)
+
+    def test_a_request_under_way_keeps_its_config(self):
+        origin, port = self.origin(), free_port()
+        conf = config([listener(port, [route_to("o")])], [cluster("o", origin.port)])
+        s = self.start(conf)
+        got = []
+        t = threading.Thread(target=lambda: got.append(curl(f"http://127.0.0.1:{port}/", "-H", "x-wait: 2")))
+        t.start()
+        wait_for("the request to be under way", lambda: s.stat("cluster.o.upstream_rq_active") == 1)
+        s.change(config([listener(port, [says("none")])], []))
+        self.assertEqual(s.stat("config_reload.draining_configs"), 1)
+        t.join()
+        self.assertEqual(got[0].status, 200)
+        wait_for("the old config to be freed", lambda: s.stat("config_reload.draining_configs") == 0)
+
+    def test_tls_goes_over_when_nothing_of_it_changed(self):
+        port = free_port()
+        s = self.start(config([listener(port, [says("one")], tls=downstream_tls())], []))
+        ctx = ssl.create_default_context()
+        ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+        c = http.client.HTTPSConnection("127.0.0.1", port, context=ctx, timeout=10 * SLOW)
+        self.addCleanup(c.close)
+        self.assertEqual(self.ask(c)[0], b"one")
+        s.change(config([listener(port, [says("two")], tls=downstream_tls())], []))
+        self.assertEqual(self.ask(c)[0], b"two")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -14,8 +14,8 @@ typedef Envoy__Config__Core__V3__SocketAddress socket_msg;
 static void check_hosts(const struct sp_cluster *c, const struct sp_doc *doc, struct sp_diag *diag,
                         const socket_msg *msg, const struct sp_addr *from)
 {
-    for (unsigned i = 0; i < c->n_hosts; i++) {
-        const struct sp_host *h = c->hosts[i];
+    for (unsigned i = 0; i < c->hosts->n; i++) {
+        const struct sp_endpoint *h = &c->hosts->v[i];
         if (h->addr.family != AF_UNIX && h->addr.family != from->family) {
             sp_doc_err(doc, diag, msg, "address", -1,
                        "%s cannot connect to host %.*s of cluster \"%.*s\" (give the cluster an address of the host's family)",

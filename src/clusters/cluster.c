@@ -9,6 +9,7 @@
 #include "clusters/health.h"
 #include "clusters/hosts.h"
 #include "clusters/pool.h"
+#include "clusters/publish.h"
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
 typedef Envoy__Config__Cluster__V3__CircuitBreakers__Thresholds thresholds_msg;
@@ -82,7 +83,7 @@ static void make_balancing(struct sp_cluster *c, const cluster_msg *msg)
     c->choice_count = 2;
     if (msg->lb_config_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG &&
         msg->least_request_lb_config->choice_count)
-        c->choice_count = SP_MIN(msg->least_request_lb_config->choice_count->value, SP_MAX(c->n_hosts, 2u));
+        c->choice_count = msg->least_request_lb_config->choice_count->value;
     c->panic_threshold = 50;
     if (msg->common_lb_config && msg->common_lb_config->healthy_panic_threshold)
         c->panic_threshold = msg->common_lb_config->healthy_panic_threshold->value;
@@ -129,7 +130,10 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
     make_breakers(c, build, msg);
-    sp_hosts_init(c, build->doc, build->diag, msg);
+    struct sp_host_set *hosts = sp_hosts_read(build->doc, build->diag, msg);
+    if (!hosts->n && build->diag->n_errors == errors)
+        sp_doc_warn(build->doc, build->diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
+    sp_hosts_first(c, hosts);
     sp_bind_init(c, build->doc, build->diag, msg->upstream_bind_config ? msg->upstream_bind_config : build->bind);
     make_balancing(c, msg);
     make_checks(c, build, msg);
@@ -196,11 +200,13 @@ void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober)
     sp_cluster_publish(c, true);
     if (c->checker)
         sp_health_start(c->checker, sp_cluster_slot(c, prober->index));
+    sp_hosts_start(c, prober);
 }
 
 void sp_cluster_stop(struct sp_cluster *c)
 {
     assert(c);
+    sp_hosts_stop(c);
     if (c->checker)
         sp_health_stop(c->checker);
     sp_cluster_publish(c, false);

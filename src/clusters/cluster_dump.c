@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "clusters/cluster.h"
-#include "clusters/state.h"
+#include "clusters/current.h"
 
 static void put(struct sp_buf *out, const char *fmt, ...) SP_PRINTF(2, 3);
 
@@ -43,9 +43,9 @@ struct metric {
 };
 enum { N_STATS = 8 };
 
-static void host_stats(const struct sp_cluster *c, const struct sp_host *h, struct metric out[N_STATS])
+static void host_stats(const struct sp_host *h, struct metric out[N_STATS])
 {
-    struct sp_host_totals t = sp_host_sum(h, c->n_slots);
+    struct sp_host_totals t = sp_host_sum(h);
     struct metric all[N_STATS] = {
         {"cx_active", (uint64_t)SP_MAX(t.cx_active, 0), true}, {"cx_connect_fail", t.cx_connect_fail, false},
         {"cx_total", t.cx_total, false},                       {"rq_active", (uint64_t)SP_MAX(t.rq_active, 0), true},
@@ -55,17 +55,17 @@ static void host_stats(const struct sp_cluster *c, const struct sp_host *h, stru
     memcpy(out, all, sizeof(all));
 }
 
-static void host_text(const struct sp_cluster *c, const struct sp_host *h, struct sp_buf *out)
+static void host_text(const struct sp_cluster *c, const struct sp_endpoint *h, struct sp_buf *out)
 {
     struct metric stats[N_STATS];
-    host_stats(c, h, stats);
+    host_stats(h->host, stats);
     char prefix[512];
     snprintf(prefix, sizeof(prefix), "%.*s::%.*s", SP_STR_ARG(c->name), SP_STR_ARG(h->text));
     for (size_t i = 0; i < N_STATS; i++)
         put(out, "%s::%s::%" PRIu64 "\n", prefix, stats[i].name, stats[i].value);
     put(out, "%s::hostname::%.*s\n", prefix, SP_STR_ARG(h->hostname));
     put(out, "%s::health_flags::", prefix);
-    sp_host_flags_text(atomic_load_explicit(&h->health, memory_order_relaxed), out);
+    sp_host_flags_text(atomic_load_explicit(&h->host->health, memory_order_relaxed), out);
     put(out, "\n%s::weight::%u\n", prefix, h->weight);
     put(out, "%s::region::%.*s\n", prefix, SP_STR_ARG(h->region));
     put(out, "%s::zone::%.*s\n", prefix, SP_STR_ARG(h->zone));
@@ -85,8 +85,10 @@ void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out)
     limits_text(c, "default", limits, out);
     limits_text(c, "high", c->high_limits, out);
     put(out, "%.*s::added_via_api::false\n", SP_STR_ARG(c->name));
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        host_text(c, c->hosts[i], out);
+    struct sp_host_set *set = sp_hosts_get(c);
+    for (unsigned i = 0; i < set->n; i++)
+        host_text(c, &set->v[i], out);
+    sp_host_set_unref(set);
 }
 
 static json_t *text_of(struct sp_str s)
@@ -130,10 +132,10 @@ static json_t *health_json(uint32_t flags)
     return j;
 }
 
-static json_t *host_json(const struct sp_cluster *c, const struct sp_host *h)
+static json_t *host_json(const struct sp_endpoint *h)
 {
     struct metric stats[N_STATS];
-    host_stats(c, h, stats);
+    host_stats(h->host, stats);
     json_t *list = json_array();
     for (size_t i = 0; i < N_STATS; i++) {
         char value[24]; /* 64-bit numbers are strings in protobuf's JSON */
@@ -144,7 +146,7 @@ static json_t *host_json(const struct sp_cluster *c, const struct sp_host *h)
         json_array_append_new(list, stat);
     }
     return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i,s:{s:o,s:o,s:o}}", "address", address_json(&h->addr), "stats", list,
-                     "health_status", health_json(atomic_load_explicit(&h->health, memory_order_relaxed)), "hostname",
+                     "health_status", health_json(atomic_load_explicit(&h->host->health, memory_order_relaxed)), "hostname",
                      text_of(h->hostname), "weight", (int)SP_MIN(h->weight, (uint32_t)INT32_MAX), "priority",
                      (int)h->priority, "locality", "region", text_of(h->region), "zone", text_of(h->zone), "sub_zone",
                      text_of(h->sub_zone));
@@ -156,8 +158,10 @@ void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out)
     uint32_t limits[4];
     default_limits(c, limits);
     json_t *hosts = json_array();
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        json_array_append_new(hosts, host_json(c, c->hosts[i]));
+    struct sp_host_set *set = sp_hosts_get(c);
+    for (unsigned i = 0; i < set->n; i++)
+        json_array_append_new(hosts, host_json(&set->v[i]));
+    sp_host_set_unref(set);
     json_t *j = json_pack("{s:o,s:o,s:b,s:{s:[o,o]},s:o}", "name", text_of(c->name), "observability_name",
                           text_of(c->observability_name), "added_via_api", 0, "circuit_breakers", "thresholds",
                           thresholds_json("DEFAULT", limits), thresholds_json("HIGH", c->high_limits), "host_statuses",

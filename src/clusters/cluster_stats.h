@@ -25,6 +25,7 @@
     X(upstream_rq_retry_backoff_exponential) X(upstream_rq_retry_backoff_ratelimited) \
     X(upstream_rq_retry_limit_exceeded) X(upstream_rq_retry_success) X(upstream_rq_retry_overflow) \
     X(upstream_rq_completed) X(retry_or_shadow_abandoned) X(lb_healthy_panic) X(membership_change) \
+    X(update_attempt) X(update_success) X(update_failure) X(update_empty) X(update_no_rebuild) \
     X(upstream_flow_control_paused_reading_total) X(upstream_flow_control_resumed_reading_total) \
     X(upstream_flow_control_backed_up_total) X(upstream_flow_control_drained_total) X(bind_errors)
 

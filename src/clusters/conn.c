@@ -42,9 +42,9 @@ static struct sp_cluster_stats *stats(const struct sp_conn *c)
     return &c->slot->cluster->stats;
 }
 
-static struct sp_host_counts *counts(const struct sp_conn *c)
+static struct sp_host_part *counts(const struct sp_conn *c)
 {
-    return &c->host->counts[c->slot->index];
+    return &c->host->parts[c->slot->index];
 }
 
 static void on_idle_timer(struct sp_timer *t)
@@ -348,6 +348,7 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     c->owner = owner;
     c->events = events;
     c->kind = setup->kind;
+    c->peer = *setup->to;
     c->counted = setup->counted;
     c->started_ns = s->turn->now_ns;
     c->idle_timer.fire = on_idle_timer;

@@ -45,7 +45,7 @@ struct sp_conn {
     struct sp_list link;      /* in the owner's list of its state */
     struct sp_list idle_link; /* in slot->idle */
     struct sp_slot *slot;
-    struct sp_host *host;
+    struct sp_host *host;     /* held by the owner */
     void *owner;
     const struct sp_conn_events *events;
     struct sp_wire *wire;
@@ -59,7 +59,7 @@ struct sp_conn {
     uint64_t started_ns, idle_since_ns;
     struct sp_timer idle_timer;
     struct sp_conn_facts *facts; /* NULL: plain */
-    struct sp_addr local;
+    struct sp_addr local, peer;
     struct sp_str refusal;    /* why we gave it up while connecting; empty: we did not */
     struct sp_sink no_sink;   /* stand in for a request that left */
     struct sp_source no_source;

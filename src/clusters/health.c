@@ -12,8 +12,11 @@
 enum change { UNCHANGED, PENDING, CHANGED };
 
 struct session {
+    struct sp_list link;
     struct sp_health_checker *checker;
-    struct sp_host *host;
+    struct sp_host *host;            /* a reference; host->session is this */
+    struct sp_host_set *set;         /* a reference, of what `endpoint` is in */
+    const struct sp_endpoint *endpoint;
     struct sp_probe *probe;
     struct sp_timer interval, timeout;
     unsigned n_healthy, n_unhealthy; /* in a row */
@@ -24,10 +27,9 @@ struct session {
 struct sp_health_checker {
     struct sp_cluster *cluster;
     struct sp_health_config config;
-    struct sp_slot *slot;      /* the prober's; NULL while stopped */
-    struct session **sessions; /* n of them: the hosts that are checked */
-    unsigned n;
-    _Atomic unsigned n_unknown;
+    struct sp_slot *slot;     /* the prober's; NULL while stopped */
+    struct sp_list sessions;  /* of the hosts that are checked, while it runs */
+    _Atomic unsigned n_unknown; /* sessions without a result; one more while it was not started */
 };
 
 static uint32_t flags_of(const struct session *s)
@@ -79,7 +81,7 @@ static void known(struct session *s)
     atomic_fetch_sub_explicit(&s->checker->n_unknown, 1, memory_order_release);
 }
 
-#define HOST_ARGS(s) SP_STR_ARG((s)->checker->cluster->name), SP_STR_ARG((s)->host->text)
+#define HOST_ARGS(s) SP_STR_ARG((s)->checker->cluster->name), SP_STR_ARG((s)->endpoint->text)
 
 static enum change succeeded(struct session *s, bool degraded)
 {
@@ -177,29 +179,17 @@ static void on_done(struct sp_probe *p, const struct sp_probe_verdict *v)
         next(s, false, failed(s, v->result, v->text, false));
 }
 
-static struct session *session_new(struct sp_health_checker *k, struct sp_host *h)
-{
-    struct session *s = sp_xcalloc(1, sizeof(*s));
-    s->checker = k;
-    s->host = h;
-    s->first = true;
-    s->interval.fire = on_interval;
-    s->timeout.fire = on_timeout;
-    atomic_fetch_or_explicit(&h->health, SP_HEALTH_FAILED_ACTIVE_HC, memory_order_relaxed);
-    return s;
-}
-
 struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *config)
 {
     assert(c && config);
     struct sp_health_checker *k = sp_xcalloc(1, sizeof(*k));
     k->cluster = c;
     k->config = *config;
-    k->sessions = sp_xcalloc(c->n_hosts + 1, sizeof(struct session *));
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        if (!c->hosts[i]->no_active_hc)
-            k->sessions[k->n++] = session_new(k, c->hosts[i]);
-    atomic_init(&k->n_unknown, k->n);
+    sp_list_init(&k->sessions);
+    for (unsigned i = 0; i < c->hosts->n; i++)
+        if (!c->hosts->v[i].no_active_hc)
+            atomic_fetch_or_explicit(&c->hosts->v[i].host->health, SP_HEALTH_FAILED_ACTIVE_HC, memory_order_relaxed);
+    atomic_init(&k->n_unknown, 1);
     return k;
 }
 
@@ -208,51 +198,113 @@ void sp_health_free(struct sp_health_checker *k)
     if (!k)
         return;
     assert(!k->slot);
-    for (unsigned i = 0; i < k->n; i++)
-        free(k->sessions[i]);
-    free(k->sessions);
     sp_health_config_done(&k->config);
     free(k);
 }
 
-static void start_session(struct session *s)
+static void begin_probe(struct session *s)
 {
     struct sp_health_checker *k = s->checker;
     struct sp_probe *p = k->config.http ? sp_probe_http_new() : sp_probe_tcp_new();
     p->config = &k->config;
     p->slot = k->slot;
     p->host = s->host;
-    p->to = s->host->health_addr;
+    p->endpoint = s->endpoint;
+    p->to = s->endpoint->health_addr;
     if (k->config.alt_port && p->to.family != AF_UNIX)
         p->to.port = (uint16_t)k->config.alt_port;
     p->owner = s;
     p->done = on_done;
     s->probe = p;
+}
+
+static void add_session(struct sp_health_checker *k, struct sp_host_set *set, const struct sp_endpoint *e)
+{
+    struct session *s = sp_xcalloc(1, sizeof(*s));
+    s->checker = k;
+    s->host = sp_host_ref(e->host);
+    s->host->session = s;
+    s->set = sp_host_set_ref(set);
+    s->endpoint = e;
+    s->first = true;
+    s->interval.fire = on_interval;
+    s->timeout.fire = on_timeout;
+    sp_list_push_back(&k->sessions, &s->link);
+    atomic_fetch_add_explicit(&k->n_unknown, 1, memory_order_relaxed);
+    set_flags(s, SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    begin_probe(s);
     update_gauges(s);
     uint64_t jitter = k->config.initial_jitter_ns;
     sp_timer_start(k->slot->turn, &s->interval, jitter ? sp_slot_below(k->slot, jitter) : 0);
+}
+
+static void end_session(struct session *s)
+{
+    struct sp_cluster_stats *stats = &s->checker->cluster->stats;
+    sp_timer_stop(&s->interval);
+    sp_timer_stop(&s->timeout);
+    s->probe->ops->free(s->probe);
+    if (s->counted)
+        sp_gauge_dec(stats->health_check.healthy);
+    if (s->counted_degraded)
+        sp_gauge_dec(stats->health_check.degraded);
+    known(s);
+    sp_list_remove(&s->link);
+    s->host->session = NULL;
+    sp_host_unref(s->host);
+    sp_host_set_unref(s->set);
+    free(s);
+}
+
+/* The host stays; what is configured of it may have changed. */
+static void move_session(struct session *s, struct sp_host_set *set, const struct sp_endpoint *e)
+{
+    bool elsewhere = !sp_addr_eq(&s->endpoint->health_addr, &e->health_addr, true);
+    struct sp_host_set *before = s->set;
+    s->set = sp_host_set_ref(set);
+    s->endpoint = s->probe->endpoint = e;
+    if (elsewhere) {
+        bool checking = sp_timer_armed(&s->timeout);
+        sp_timer_stop(&s->timeout);
+        s->probe->ops->free(s->probe);
+        begin_probe(s);
+        if (checking) /* its answer will not come */
+            sp_timer_start(s->checker->slot->turn, &s->interval, 0);
+    }
+    sp_host_set_unref(before);
+}
+
+void sp_health_remove(struct sp_health_checker *k, struct sp_host *h)
+{
+    assert(k && k->slot && h);
+    if (h->session)
+        end_session(h->session);
+}
+
+void sp_health_update(struct sp_health_checker *k, struct sp_host_set *set)
+{
+    assert(k && k->slot && set);
+    for (unsigned i = 0; i < set->n; i++) {
+        const struct sp_endpoint *e = &set->v[i];
+        struct session *s = e->host->session;
+        if (s && e->no_active_hc) {
+            end_session(s);
+            sp_host_set_health(k->cluster, e->host, 0,
+                               SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_DEGRADED_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT);
+        } else if (s) {
+            move_session(s, set, e);
+        } else if (!e->no_active_hc) {
+            add_session(k, set, e);
+        }
+    }
 }
 
 void sp_health_start(struct sp_health_checker *k, struct sp_slot *prober)
 {
     assert(k && prober && !k->slot);
     k->slot = prober;
-    for (unsigned i = 0; i < k->n; i++)
-        start_session(k->sessions[i]);
-}
-
-static void stop_session(struct session *s)
-{
-    struct sp_cluster_stats *stats = &s->checker->cluster->stats;
-    sp_timer_stop(&s->interval);
-    sp_timer_stop(&s->timeout);
-    s->probe->ops->free(s->probe);
-    s->probe = NULL;
-    if (s->counted)
-        sp_gauge_dec(stats->health_check.healthy);
-    if (s->counted_degraded)
-        sp_gauge_dec(stats->health_check.degraded);
-    s->counted = s->counted_degraded = false;
+    sp_health_update(k, k->cluster->hosts);
+    atomic_fetch_sub_explicit(&k->n_unknown, 1, memory_order_release);
 }
 
 void sp_health_stop(struct sp_health_checker *k)
@@ -260,8 +312,8 @@ void sp_health_stop(struct sp_health_checker *k)
     assert(k);
     if (!k->slot)
         return;
-    for (unsigned i = 0; i < k->n; i++)
-        stop_session(k->sessions[i]);
+    for (struct sp_list *n; (n = sp_list_first(&k->sessions)) != NULL;)
+        end_session(SP_CONTAINER_OF(n, struct session, link));
     k->slot = NULL;
 }
 

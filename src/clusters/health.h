@@ -11,13 +11,16 @@
 
 struct sp_health_checker;
 
-/* Takes the config over. Marks the hosts as not yet known to be well. */
+/* Takes the config over. Marks the cluster's hosts as not yet known to be well. */
 struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *config);
 void sp_health_free(struct sp_health_checker *k); /* NULL-safe; stopped, or never started */
 /* On the prober's thread. */
 void sp_health_start(struct sp_health_checker *k, struct sp_slot *prober);
 void sp_health_stop(struct sp_health_checker *k);
-/* Each host was asked once. Any thread. */
+/* On the prober's thread, while it runs: a host is gone; a new set of hosts is there, new ones among them. */
+void sp_health_remove(struct sp_health_checker *k, struct sp_host *h);
+void sp_health_update(struct sp_health_checker *k, struct sp_host_set *set);
+/* It was started and each host was asked once. Any thread. */
 bool sp_health_warm(const struct sp_health_checker *k);
 
 #endif

@@ -2,13 +2,70 @@
 #include "clusters/host.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
-struct sp_host_totals sp_host_sum(const struct sp_host *h, unsigned n_slots)
+static struct sp_str copy(char **at, struct sp_str s)
+{
+    char *to = *at;
+    if (s.len)
+        memcpy(to, s.ptr, s.len);
+    to[s.len] = 0;
+    *at += s.len + 1;
+    return sp_str_n(to, s.len);
+}
+
+struct sp_host *sp_host_new(const struct sp_addr *addr, struct sp_str hostname, bool logical, unsigned n_parts)
+{
+    assert(addr && addr->family && n_parts);
+    struct sp_str path = addr->family == AF_UNIX ? sp_str_c(addr->path) : SP_STR_NULL;
+    size_t head = sizeof(struct sp_host) + n_parts * sizeof(struct sp_host_part);
+    size_t size = head + hostname.len + path.len + 2;
+    struct sp_host *h = aligned_alloc(SP_CACHELINE, (size + SP_CACHELINE - 1) / SP_CACHELINE * SP_CACHELINE);
+    if (!h)
+        abort();
+    memset(h, 0, size);
+    char *at = (char *)h + head;
+    h->addr = *addr;
+    h->hostname = copy(&at, hostname);
+    if (addr->family == AF_UNIX)
+        h->addr.path = copy(&at, path).ptr;
+    h->logical = logical;
+    h->n_parts = n_parts;
+    h->parts = (struct sp_host_part *)(h + 1);
+    for (unsigned i = 0; i < n_parts; i++)
+        h->parts[i].addr = h->addr;
+    atomic_init(&h->refs, 1);
+    return h;
+}
+
+struct sp_host *sp_host_ref(struct sp_host *h)
+{
+    assert(h);
+    atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+    return h;
+}
+
+void sp_host_unref(struct sp_host *h)
+{
+    if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    assert(!h->session);
+    free(h);
+}
+
+void sp_host_last_let_go(struct sp_host *h)
+{
+    assert(h);
+    sp_host_unref(h);
+}
+
+struct sp_host_totals sp_host_sum(const struct sp_host *h)
 {
     assert(h);
     struct sp_host_totals t = {0};
-    for (unsigned i = 0; i < n_slots; i++) {
-        const struct sp_host_counts *c = &h->counts[i];
+    for (unsigned i = 0; i < h->n_parts; i++) {
+        const struct sp_host_part *c = &h->parts[i];
         t.cx_total += atomic_load_explicit(&c->cx_total, memory_order_relaxed);
         t.cx_connect_fail += atomic_load_explicit(&c->cx_connect_fail, memory_order_relaxed);
         t.rq_total += atomic_load_explicit(&c->rq_total, memory_order_relaxed);
@@ -32,6 +89,7 @@ void sp_host_flags_text(uint32_t flags, struct sp_buf *out)
         SP_HEALTH_TABLE(X)
 #undef X
     };
+    flags &= ~SP_HEALTH_COUNTED;
     if (!flags) {
         sp_buf_append_str(out, SP_STR("healthy"));
         return;

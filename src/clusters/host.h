@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_host: one endpoint of a cluster: where it is, what its weight is, how it fares.  Made when the cluster is compiled
- * and owned by it; immutable but for its atomic words.  `health` is written by the prober, and by a worker that is told
- * by the host itself (x-envoy-immediate-health-check-fail); everyone reads it.  The counts are one cache line a worker,
- * written by that worker alone and added up by readers.
+ * sp_host: one address that a cluster sends requests to, and how it fares.  Counted: each set of hosts that it is in holds
+ * it (clusters/host_set.h), and each worker that still has requests or connections of it when it has left its set.  What is
+ * configured of it and may change while it stays (weight, priority, locality) stands in the set.
+ *
+ * `health` is written by the prober, and by a worker that is told by the host itself
+ * (x-envoy-immediate-health-check-fail); everyone reads it.  A part is one worker's alone but for its counts, which readers
+ * add up.
  */
 #ifndef SP_CLUSTERS_HOST_H
 #define SP_CLUSTERS_HOST_H
@@ -26,35 +29,65 @@ enum sp_health_flag {
 #undef X
 };
 
+/* Not Envoy's: the host is in the gauges membership_*, so that what takes it out counts what put it in. */
+#define SP_HEALTH_COUNTED (1u << 31)
+
 enum sp_health { SP_HEALTHY, SP_DEGRADED, SP_UNHEALTHY };
 
-/* What one worker counted of one host: Envoy's host stats. */
-struct sp_host_counts {
+enum { SP_POOL_KINDS = 3 }; /* HTTP/1, HTTP/2, by ALPN */
+
+struct sp_pool;
+
+/* One worker's part of a host. */
+struct sp_host_part {
+    /* Envoy's host stats. */
     _Alignas(SP_CACHELINE) _Atomic uint64_t cx_total;
     _Atomic uint64_t cx_connect_fail, rq_total, rq_success, rq_error, rq_timeout;
     _Atomic int64_t cx_active, rq_active;
+    /* The worker's own. */
+    struct sp_pool *pools[SP_POOL_KINDS]; /* lists of those that differ in SNI */
+    struct sp_addr addr;                  /* where new connections go */
+    unsigned held;                        /* requests and pools that point to the host */
+    unsigned stamp;                       /* of the last set that it was seen in */
+    bool gone;                            /* it has left the worker's set: pools close, and the last that lets it go frees it */
 };
 
 struct sp_host {
-    struct sp_addr addr;
-    struct sp_addr health_addr;    /* where health checks go */
-    struct sp_str hostname;        /* Endpoint.hostname; may be empty */
-    struct sp_str health_hostname; /* Host header of its checks; may be empty */
-    struct sp_str text;            /* the address as Envoy prints it */
-    struct sp_str region, zone, sub_zone;
-    uint32_t weight;
-    unsigned index, priority;
-    bool no_active_hc;             /* disable_active_health_check */
-    struct sp_host_counts *counts; /* one for each slot of the cluster */
+    struct sp_addr addr;    /* of a logical one: the first that it had */
+    struct sp_str hostname; /* Endpoint.hostname, or the name that was resolved; may be empty */
+    bool logical;           /* known by its name: its address may change (LOGICAL_DNS) */
+    unsigned n_parts;
+    struct sp_host_part *parts; /* one for each slot of the cluster */
+    void *session;          /* of the health checker: the prober's */
+    unsigned stamp;         /* the publisher's: of the last set that it was seen in */
+    _Atomic unsigned refs;
     _Alignas(SP_CACHELINE) _Atomic uint32_t health; /* SP_HEALTH_* */
     /* Requests under way in the whole process: counted for LEAST_REQUEST only, since all workers write it. */
     _Alignas(SP_CACHELINE) _Atomic int32_t active;
 };
 
+/* One reference. Bytes are copied. */
+struct sp_host *sp_host_new(const struct sp_addr *addr, struct sp_str hostname, bool logical, unsigned n_parts);
+struct sp_host *sp_host_ref(struct sp_host *h);
+void sp_host_unref(struct sp_host *h); /* NULL-safe */
+
+/* A worker's request or pool points to the host, or does so no more. On that worker's thread. */
+static inline void sp_host_hold(struct sp_host *h, unsigned slot)
+{
+    h->parts[slot].held++;
+}
+void sp_host_last_let_go(struct sp_host *h);
+static inline void sp_host_let_go(struct sp_host *h, unsigned slot)
+{
+    struct sp_host_part *p = &h->parts[slot];
+    if (SP_UNLIKELY(!--p->held && p->gone))
+        sp_host_last_let_go(h);
+}
+
 /* The first matching of: no bit that speaks against it, only degraded ones, others. */
 static inline enum sp_health sp_health_of(uint32_t flags)
 {
-    if (SP_LIKELY(!(flags & ~(uint32_t)(SP_HEALTH_PENDING_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT))))
+    if (SP_LIKELY(!(flags & ~(uint32_t)(SP_HEALTH_PENDING_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT | SP_HEALTH_COUNTED))))
         return SP_HEALTHY;
     if (flags & (SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_FAILED_EDS | SP_HEALTH_EDS_DRAINING | SP_HEALTH_EXCLUDED))
         return SP_UNHEALTHY;
@@ -80,8 +113,8 @@ struct sp_host_totals {
     uint64_t cx_total, cx_connect_fail, rq_total, rq_success, rq_error, rq_timeout;
     int64_t cx_active, rq_active;
 };
-/* Sums over n_slots workers. Any thread. */
-struct sp_host_totals sp_host_sum(const struct sp_host *h, unsigned n_slots);
+/* Sums over the workers. Any thread. */
+struct sp_host_totals sp_host_sum(const struct sp_host *h);
 /* "healthy", or the names of the flags one after the other. */
 void sp_host_flags_text(uint32_t flags, struct sp_buf *out);
 

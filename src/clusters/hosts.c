@@ -2,16 +2,13 @@
 #include "clusters/hosts.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <sys/un.h>
-
-#include "base/mem.h"
 
 typedef Envoy__Config__Endpoint__V3__LocalityLbEndpoints locality_msg;
 typedef Envoy__Config__Endpoint__V3__LbEndpoint endpoint_msg;
 
 struct build {
-    struct sp_cluster *c;
+    struct sp_host_set *set;
     const struct sp_doc *doc;
     struct sp_diag *diag;
 };
@@ -60,16 +57,16 @@ bool sp_hosts_address(struct sp_arena *arena, const struct sp_doc *doc, struct s
     }
 }
 
-static void health_target(struct build *b, struct sp_host *h,
+static void health_target(struct build *b, struct sp_endpoint *h,
                           const Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig *hc)
 {
     h->health_addr = h->addr;
     if (!hc)
         return;
     h->no_active_hc = hc->disable_active_health_check;
-    h->health_hostname = sp_arena_str(&b->c->arena, sp_str_c(hc->hostname));
+    h->health_hostname = sp_arena_str(&b->set->arena, sp_str_c(hc->hostname));
     if (hc->address)
-        sp_hosts_address(&b->c->arena, b->doc, b->diag, hc, hc->address, &h->health_addr);
+        sp_hosts_address(&b->set->arena, b->doc, b->diag, hc, hc->address, &h->health_addr);
     if (hc->port_value && h->health_addr.family == AF_UNIX)
         sp_doc_err(b->doc, b->diag, hc, "port_value", -1, "a pipe has no port (set address to check elsewhere)");
     else if (hc->port_value)
@@ -91,103 +88,38 @@ static uint32_t eds_health(const endpoint_msg *e)
     }
 }
 
-static struct sp_host *host_new(struct build *b, const locality_msg *l, const endpoint_msg *e)
+static void take_endpoint(struct build *b, const locality_msg *l, const endpoint_msg *msg)
 {
-    struct sp_host *h = aligned_alloc(SP_CACHELINE, sizeof(*h));
-    if (!h)
-        abort();
-    memset(h, 0, sizeof(*h));
-    struct sp_arena *a = &b->c->arena;
-    if (!sp_hosts_address(a, b->doc, b->diag, e->endpoint, e->endpoint->address, &h->addr)) {
-        free(h);
-        return NULL;
-    }
-    char text[SP_ADDR_TEXT_MAX];
-    h->text = sp_arena_str(a, sp_str_n(text, sp_addr_format(&h->addr, text)));
-    h->hostname = sp_arena_str(a, sp_str_c(e->endpoint->hostname));
-    h->weight = e->load_balancing_weight ? e->load_balancing_weight->value : 1;
-    h->priority = l->priority;
+    struct sp_arena *a = &b->set->arena;
+    struct sp_addr addr;
+    if (!sp_hosts_address(a, b->doc, b->diag, msg->endpoint, msg->endpoint->address, &addr))
+        return;
+    struct sp_endpoint *e = sp_host_set_add(b->set);
+    e->addr = addr;
+    e->hostname = sp_arena_str(a, sp_str_c(msg->endpoint->hostname));
+    e->weight = msg->load_balancing_weight ? msg->load_balancing_weight->value : 1;
+    e->priority = l->priority;
+    e->eds_health = eds_health(msg);
     if (l->locality) {
-        h->region = sp_arena_str(a, sp_str_c(l->locality->region));
-        h->zone = sp_arena_str(a, sp_str_c(l->locality->zone));
-        h->sub_zone = sp_arena_str(a, sp_str_c(l->locality->sub_zone));
+        e->region = sp_arena_str(a, sp_str_c(l->locality->region));
+        e->zone = sp_arena_str(a, sp_str_c(l->locality->zone));
+        e->sub_zone = sp_arena_str(a, sp_str_c(l->locality->sub_zone));
     }
-    health_target(b, h, e->endpoint->health_check_config);
-    atomic_init(&h->health, eds_health(e));
-    atomic_init(&h->active, 0);
-    return h;
+    health_target(b, e, msg->endpoint->health_check_config);
 }
 
-static size_t count_endpoints(const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la)
+struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag,
+                                  const Envoy__Config__Cluster__V3__Cluster *msg)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < la->n_endpoints; i++)
-        n += la->endpoints[i]->n_lb_endpoints;
-    return n;
-}
-
-static void add_host(struct sp_cluster *c, struct sp_host *h)
-{
-    h->index = c->n_hosts;
-    c->hosts[c->n_hosts++] = h;
-    c->n_priorities = SP_MAX(c->n_priorities, h->priority + 1);
-}
-
-static void fill_priorities(struct sp_cluster *c)
-{
-    c->priorities = sp_arena_zalloc(&c->arena, c->n_priorities * sizeof(*c->priorities));
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        c->priorities[c->hosts[i]->priority].n++;
-    for (unsigned p = 0; p < c->n_priorities; p++) {
-        c->priorities[p].hosts = sp_arena_alloc(&c->arena, (c->priorities[p].n + 1) * sizeof(struct sp_host *));
-        c->priorities[p].n = 0;
-    }
-    for (unsigned i = 0; i < c->n_hosts; i++) {
-        struct sp_priority *p = &c->priorities[c->hosts[i]->priority];
-        p->hosts[p->n++] = c->hosts[i];
-    }
-}
-
-static void make_counts(struct sp_cluster *c)
-{
-    size_t size = ((size_t)c->n_hosts * c->n_slots + 1) * sizeof(*c->counts);
-    c->counts = aligned_alloc(SP_CACHELINE, size);
-    if (!c->counts)
-        abort();
-    memset(c->counts, 0, size);
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        c->hosts[i]->counts = &c->counts[(size_t)i * c->n_slots];
-}
-
-void sp_hosts_init(struct sp_cluster *c, const struct sp_doc *doc, struct sp_diag *diag,
-                   const Envoy__Config__Cluster__V3__Cluster *msg)
-{
-    assert(c && c->n_slots && doc && diag && msg);
-    struct build b = {.c = c, .doc = doc, .diag = diag};
+    assert(doc && diag && msg);
+    struct build b = {.set = sp_host_set_new(), .doc = doc, .diag = diag};
     const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
-    size_t n = la ? count_endpoints(la) : 0;
-    c->n_priorities = 1;
-    c->hosts = sp_arena_alloc(&c->arena, (n + 1) * sizeof(struct sp_host *));
     for (size_t i = 0; la && i < la->n_endpoints; i++)
         for (size_t k = 0; k < la->endpoints[i]->n_lb_endpoints; k++) {
             const endpoint_msg *e = la->endpoints[i]->lb_endpoints[k];
-            struct sp_host *h =
-                e->endpoint && e->endpoint->address ? host_new(&b, la->endpoints[i], e) : NULL; /* NULL: reported */
-            if (h)
-                add_host(c, h);
+            if (e->endpoint && e->endpoint->address) /* else reported by the field rules */
+                take_endpoint(&b, la->endpoints[i], e);
         }
-    if (!n)
-        sp_doc_warn(doc, diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
-    fill_priorities(c);
-    make_counts(c);
-}
-
-void sp_hosts_done(struct sp_cluster *c)
-{
-    assert(c);
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        free(c->hosts[i]);
-    free(c->counts);
-    c->n_hosts = 0;
-    c->counts = NULL;
+    sp_host_set_close(b.set);
+    return b.set;
 }

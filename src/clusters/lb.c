@@ -8,9 +8,14 @@
 #include "clusters/edf.h"
 #include "clusters/priority.h"
 
+struct member {
+    struct sp_host *host;
+    uint32_t weight;
+};
+
 /* Hosts that stand in for each other. */
 struct set {
-    struct sp_host **v;
+    struct member *v;
     unsigned n, next; /* next: round robin's place */
     struct sp_edf edf;
 };
@@ -23,6 +28,7 @@ struct level {
 struct sp_lb {
     unsigned generation;
     unsigned n_levels;
+    unsigned choices;                  /* LEAST_REQUEST: how many are looked at */
     struct level *levels;
     struct sp_priority_health *health; /* n_levels, for rebuilding */
     struct sp_priority_load *loads;
@@ -30,7 +36,7 @@ struct sp_lb {
 
 static void set_init(struct set *t, unsigned cap, bool weighted)
 {
-    t->v = sp_xcalloc(cap + 1, sizeof(struct sp_host *));
+    t->v = sp_xcalloc(cap + 1, sizeof(*t->v));
     if (weighted)
         sp_edf_init(&t->edf, cap);
 }
@@ -44,7 +50,7 @@ static void set_done(struct set *t)
 static bool differ(const struct sp_priority *p)
 {
     for (unsigned i = 1; i < p->n; i++)
-        if (p->hosts[i]->weight != p->hosts[0]->weight)
+        if (p->v[i]->weight != p->v[0]->weight)
             return true;
     return false;
 }
@@ -55,13 +61,13 @@ static void set_clear(struct set *t)
     sp_edf_clear(&t->edf);
 }
 
-static void set_add(struct sp_slot *s, struct set *t, struct sp_host *h, bool weighted)
+static void set_add(struct sp_slot *s, struct set *t, const struct sp_endpoint *e, bool weighted)
 {
     if (weighted) {
         double part = (double)((sp_slot_random(s) >> 11) + 1) / (double)(1ull << 53);
-        sp_edf_add(&t->edf, t->n, part / h->weight);
+        sp_edf_add(&t->edf, t->n, part / e->weight);
     }
-    t->v[t->n++] = h;
+    t->v[t->n++] = (struct member){e->host, e->weight};
 }
 
 static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_priority *p,
@@ -72,14 +78,14 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_pr
     set_clear(&l->all);
     *ret = (struct sp_priority_health){.total = p->n};
     for (unsigned i = 0; i < p->n; i++) {
-        struct sp_host *h = p->hosts[i];
-        uint32_t flags = atomic_load_explicit(&h->health, memory_order_relaxed);
+        const struct sp_endpoint *e = p->v[i];
+        uint32_t flags = atomic_load_explicit(&e->host->health, memory_order_relaxed);
         enum sp_health health = sp_health_of(flags);
-        set_add(s, &l->all, h, l->weighted);
+        set_add(s, &l->all, e, l->weighted);
         if (health == SP_HEALTHY)
-            set_add(s, &l->healthy, h, l->weighted);
+            set_add(s, &l->healthy, e, l->weighted);
         else if (health == SP_DEGRADED)
-            set_add(s, &l->degraded, h, l->weighted);
+            set_add(s, &l->degraded, e, l->weighted);
         ret->excluded += (flags & SP_HEALTH_EXCLUDED) != 0;
     }
     ret->healthy = l->healthy.n;
@@ -92,22 +98,23 @@ static void rebuild(struct sp_slot *s, unsigned generation)
     struct sp_lb *lb = s->lb;
     lb->generation = generation;
     for (unsigned i = 0; i < lb->n_levels; i++)
-        rebuild_level(s, &lb->levels[i], &c->priorities[i], &lb->health[i]);
-    sp_priority_loads(lb->health, lb->n_levels, c->panic_threshold, lb->loads);
+        rebuild_level(s, &lb->levels[i], &s->hosts->priorities[i], &lb->health[i]);
+    sp_priority_loads(lb->health, lb->n_levels, c->panic_threshold, s->hosts->overprovisioning, lb->loads);
 }
 
 struct sp_lb *sp_lb_new(struct sp_slot *s)
 {
-    assert(s && s->cluster);
+    assert(s && s->hosts);
     const struct sp_cluster *c = s->cluster;
     struct sp_lb *lb = sp_xcalloc(1, sizeof(*lb));
-    lb->n_levels = c->n_priorities;
+    lb->n_levels = s->hosts->n_priorities;
+    lb->choices = SP_MIN(c->choice_count, SP_MAX(s->hosts->n, 2u));
     lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
     lb->health = sp_xcalloc(lb->n_levels, sizeof(*lb->health));
     lb->loads = sp_xcalloc(lb->n_levels, sizeof(*lb->loads));
     for (unsigned i = 0; i < lb->n_levels; i++) {
         struct level *l = &lb->levels[i];
-        const struct sp_priority *p = &c->priorities[i];
+        const struct sp_priority *p = &s->hosts->priorities[i];
         l->weighted = differ(p);
         set_init(&l->healthy, p->n, l->weighted);
         set_init(&l->degraded, p->n, l->weighted);
@@ -143,18 +150,18 @@ static int32_t busy(const struct sp_host *h)
 
 static struct sp_host *pick_weighted(const struct sp_cluster *c, struct set *t)
 {
-    struct sp_host *h = t->v[sp_edf_peek(&t->edf)];
-    double cost = c->lb_policy == SP_LB_LEAST_REQUEST ? (double)busy(h) + 1 : 1;
-    sp_edf_again(&t->edf, cost / h->weight);
-    return h;
+    const struct member *m = &t->v[sp_edf_peek(&t->edf)];
+    double cost = c->lb_policy == SP_LB_LEAST_REQUEST ? (double)busy(m->host) + 1 : 1;
+    sp_edf_again(&t->edf, cost / m->weight);
+    return m->host;
 }
 
 static struct sp_host *pick_least_busy(struct sp_slot *s, const struct set *t)
 {
     struct sp_host *best = NULL;
     int32_t least = INT32_MAX;
-    for (unsigned i = 0; i < s->cluster->choice_count; i++) {
-        struct sp_host *h = t->v[sp_slot_below(s, t->n)];
+    for (unsigned i = 0; i < s->lb->choices; i++) {
+        struct sp_host *h = t->v[sp_slot_below(s, t->n)].host;
         int32_t n = busy(h);
         if (!best || n < least) {
             best = h;
@@ -169,14 +176,14 @@ static struct sp_host *pick_from(struct sp_slot *s, struct set *t, bool weighted
     if (SP_UNLIKELY(!t->n))
         return NULL;
     if (t->n == 1)
-        return t->v[0];
+        return t->v[0].host;
     if (weighted)
         return pick_weighted(s->cluster, t);
     if (s->cluster->lb_policy == SP_LB_LEAST_REQUEST)
         return pick_least_busy(s, t);
     if (SP_UNLIKELY(t->next >= t->n))
         t->next = 0;
-    return t->v[t->next++];
+    return t->v[t->next++].host;
 }
 
 /* The hosts that the dice give a request to. */

@@ -2,7 +2,7 @@
 /*
  * sp_lb: a worker's balancer of one cluster: round robin (by weight when weights differ) or least request (the less busy
  * of some random hosts; by weight / (requests under way + 1) when weights differ).  It sees changes of health by the
- * cluster's generation and then rebuilds its lists, without allocating.  Belongs to the slot.
+ * cluster's generation and then rebuilds its lists, without allocating.  Belongs to the slot; made anew for each set of hosts.
  */
 #ifndef SP_CLUSTERS_LB_H
 #define SP_CLUSTERS_LB_H
@@ -11,7 +11,7 @@
 
 struct sp_lb *sp_lb_new(struct sp_slot *s);
 void sp_lb_free(struct sp_lb *lb); /* NULL-safe */
-/* A host for a request; NULL when there is none. `avoid` (or NULL) is not taken where there is another. */
+/* A host for a request, for the slot to hold; NULL when there is none. `avoid` (or NULL) is not taken where there is another. */
 struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid);
 
 #endif

@@ -10,12 +10,23 @@ static struct sp_cluster_stats *stats(const struct sp_upstream *u)
     return &u->slot->cluster->stats;
 }
 
-static struct sp_host_counts *counts(const struct sp_upstream *u)
+static struct sp_host_part *counts(const struct sp_upstream *u)
 {
-    return &u->host->counts[u->slot->index];
+    return &u->host->parts[u->slot->index];
 }
 
 /* --- letting go --- */
+
+void sp_outcome_take_host(struct sp_upstream *u, struct sp_host *h)
+{
+    assert(u);
+    struct sp_host *before = u->host;
+    if (h)
+        sp_host_hold(h, u->slot->index);
+    u->host = h;
+    if (before)
+        sp_host_let_go(before, u->slot->index);
+}
 
 void sp_outcome_resume_request(struct sp_upstream *u)
 {
@@ -159,7 +170,7 @@ static void fail_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_st
 void sp_outcome_no_host(struct sp_upstream *u)
 {
     sp_counter_inc(stats(u)->upstream_cx_none_healthy);
-    u->host = NULL;
+    sp_outcome_take_host(u, NULL);
     sp_outcome_charge(u, 503);
     fail(u, &(struct sp_upstream_failure){.status = 503,
                                           .body = SP_STR("no healthy upstream"),
@@ -219,7 +230,7 @@ static bool safe_to_repeat(struct sp_upstream *u, enum sp_reset reason)
     case SP_RESET_REMOTE:
         return u->ticket.reused && u->idempotent;
     case SP_RESET_CONNECT_REMOTE:
-        return u->slot->cluster->n_hosts > 1;
+        return u->slot->hosts->n > 1;
     default:
         return false;
     }

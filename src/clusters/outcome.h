@@ -55,8 +55,8 @@ struct sp_upstream {
     struct sp_slot *slot;
     enum sp_upstream_phase phase;
     struct sp_ticket ticket;
-    struct sp_host *host;        /* of the attempt under way or the last one */
-    struct sp_host *avoid;       /* failed last: not taken again where there is another */
+    struct sp_host *host;        /* held: of the attempt under way or the last one */
+    struct sp_host *avoid;       /* failed last: not taken again where there is another; only its address counts */
     struct sp_pool_key key;
     struct sp_conn_facts *facts; /* info's TLS strings live here */
     struct sp_retry retry;
@@ -83,6 +83,8 @@ struct sp_upstream {
 
 /* Sets the timers up; `again` is the caller's. */
 void sp_outcome_init(struct sp_upstream *u);
+/* Holds a host (or NULL) in place of the one before. */
+void sp_outcome_take_host(struct sp_upstream *u, struct sp_host *h);
 /* Ends the attempt's hold on its stream or its place in line: gives it up, or lets go when both halves are over. */
 void sp_outcome_release(struct sp_upstream *u, enum sp_abort why);
 void sp_outcome_leave(struct sp_upstream *u);

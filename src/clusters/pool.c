@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "clusters/current.h"
 #include "clusters/lb.h"
 #include "clusters/starve.h"
 
@@ -19,6 +20,7 @@ enum seen { SEEN_NOTHING, SEEN_H1, SEEN_H2 };
 
 struct sp_pool {
     struct sp_pool *next; /* of the same host and kind */
+    struct sp_list link;  /* in slot->pools; not linked: retired */
     struct sp_slot *slot;
     struct sp_pool_key key;
     struct sp_list connecting, idle, ready, busy; /* of sp_conn; idle: the last used first */
@@ -44,7 +46,7 @@ static void pool_free(struct sp_grave *g)
 
 static struct sp_pool **pool_head(struct sp_slot *s, const struct sp_pool_key *key)
 {
-    return &s->pools[key->host->index * SP_POOL_KINDS + key->kind];
+    return &key->host->parts[s->index].pools[key->kind];
 }
 
 static bool same_names(const struct sp_pool_key *a, const struct sp_pool_key *b)
@@ -85,7 +87,7 @@ static struct sp_pool *pool_new(struct sp_slot *s, const struct sp_pool_key *key
     if (key->verify_name.len)
         memcpy(names, key->verify_name.ptr, key->verify_name.len);
     p->key.verify_name.ptr = names;
-    struct sp_list *lists[] = {&p->connecting, &p->idle, &p->ready, &p->busy, &p->leaving, &p->queue, &p->starved.link};
+    struct sp_list *lists[] = {&p->connecting, &p->idle, &p->ready, &p->busy, &p->leaving, &p->queue, &p->starved.link, &p->link};
     for (size_t i = 0; i < SP_ARRAY_LEN(lists); i++)
         sp_list_init(lists[i]);
     p->serve.run = run_serve;
@@ -94,22 +96,34 @@ static struct sp_pool *pool_new(struct sp_slot *s, const struct sp_pool_key *key
     struct sp_pool **head = pool_head(s, key);
     p->next = *head;
     *head = p;
+    sp_list_push_back(&s->pools, &p->link);
+    sp_host_hold(key->host, s->index);
     return p;
 }
 
-/* A pool whose name a request chose lives as long as it has something to do: their number is bounded by the limits. */
+static bool host_gone(const struct sp_pool *p)
+{
+    return p->key.host->parts[p->slot->index].gone;
+}
+
+/*
+ * A pool whose name a request chose lives as long as it has something to do: their number is bounded by the limits. So does
+ * one of a host that is gone, which nobody may ask for any more.
+ */
 static void pool_retire(struct sp_pool *p)
 {
-    if (p->n_conns || p->n_queued || !(p->key.sni.len || p->key.verify_name.len))
+    if (p->n_conns || p->n_queued || !sp_list_linked(&p->link))
+        return;
+    if (!p->key.sni.len && !p->key.verify_name.len && !host_gone(p))
         return;
     struct sp_pool **at = pool_head(p->slot, &p->key);
-    while (*at && *at != p)
+    while (*at != p)
         at = &(*at)->next;
-    if (!*at)
-        return; /* retired already */
     *at = p->next;
+    sp_list_remove(&p->link);
     sp_starve_cancel(p->slot, &p->starved);
     sp_defer_cancel(&p->serve);
+    sp_host_let_go(p->key.host, p->slot->index);
     sp_bury(p->slot->turn, &p->grave);
 }
 
@@ -129,7 +143,8 @@ static void settle(struct sp_conn *c)
 {
     struct sp_pool *p = c->owner;
     struct sp_slot *s = p->slot;
-    if (c->state < SP_CONN_DRAINING && !c->n_streams && !p->n_queued && (s->draining || sp_starve_anybody(s)))
+    if (c->state < SP_CONN_DRAINING && !c->n_streams && !p->n_queued &&
+        (s->draining || host_gone(p) || sp_starve_anybody(s)))
         sp_conn_close(c);
     if (c->state >= SP_CONN_DRAINING) {
         sp_list_remove(&c->idle_link);
@@ -253,7 +268,7 @@ static bool connect_one(struct sp_pool *p)
     }
     const struct sp_cluster_options *o = &cluster->options;
     struct sp_conn_setup setup = {
-        .to = &p->key.host->addr,
+        .to = &p->key.host->parts[s->index].addr,
         .kind = p->key.kind,
         .tls = p->key.kind == SP_KIND_H1 && o->tls_h1 ? o->tls_h1 : o->tls,
         .sni = p->key.sni,
@@ -443,10 +458,10 @@ void sp_slot_attach(struct sp_slot *s, struct sp_worker *w)
             abort();
     } while (!(s->random[0] | s->random[1]));
     sp_list_init(&s->idle);
+    sp_list_init(&s->pools);
     sp_starve_init(s);
-    s->pools = sp_xcalloc((size_t)s->cluster->n_hosts * SP_POOL_KINDS + 1, sizeof(struct sp_pool *));
+    sp_hosts_attach(s);
     sp_lb_new(s);
-    atomic_store_explicit(&s->attached, true, memory_order_release);
 }
 
 static void close_list(struct sp_list *l)
@@ -472,20 +487,38 @@ static void pool_detach(struct sp_pool *p, bool now)
     fail_first(p, p->n_queued, SP_TICKET_REFUSED, SP_STR("the cluster is gone"));
 }
 
+static void detach_all(struct sp_slot *s, bool now)
+{
+    struct sp_list all; /* what one of them does may make another one retire */
+    sp_list_init(&all);
+    sp_list_splice(&all, &s->pools);
+    for (struct sp_list *n; (n = sp_list_pop(&all)) != NULL;) {
+        sp_list_push_back(&s->pools, n);
+        pool_detach(SP_CONTAINER_OF(n, struct sp_pool, link), now);
+    }
+}
+
 void sp_slot_detach(struct sp_slot *s, bool now)
 {
     assert(s);
     if (!s->lb)
         return;
-    atomic_store_explicit(&s->attached, false, memory_order_release);
+    sp_hosts_detach(s);
     s->draining = true;
     s->closed = s->closed || now;
-    for (size_t i = 0; i < (size_t)s->cluster->n_hosts * SP_POOL_KINDS; i++)
-        for (struct sp_pool *p = s->pools[i], *next; p; p = next) {
-            next = p->next;
-            pool_detach(p, now);
-        }
+    detach_all(s, now);
     sp_permits_settle(&s->cluster->connections, s->index);
+}
+
+void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h)
+{
+    assert(s && h && h->parts[s->index].gone);
+    for (size_t i = 0; i < SP_POOL_KINDS; i++)
+        for (struct sp_pool *p = h->parts[s->index].pools[i], *next; p; p = next) {
+            next = p->next;
+            close_list(&p->idle);
+            pool_retire(p);
+        }
 }
 
 void sp_slot_done(struct sp_slot *s)
@@ -493,13 +526,14 @@ void sp_slot_done(struct sp_slot *s)
     assert(s && !s->n_connections && !s->starving);
     if (!s->lb)
         return;
-    for (size_t i = 0; i < (size_t)s->cluster->n_hosts * SP_POOL_KINDS; i++)
-        for (struct sp_pool *p = s->pools[i], *next; p; p = next) {
-            next = p->next;
-            assert(!p->n_conns && !p->n_queued && !sp_list_linked(&p->serve.link));
-            free(p);
-        }
-    free(s->pools);
+    for (struct sp_list *n; (n = sp_list_pop(&s->pools)) != NULL;) {
+        struct sp_pool *p = SP_CONTAINER_OF(n, struct sp_pool, link);
+        assert(!p->n_conns && !p->n_queued && !sp_list_linked(&p->serve.link));
+        sp_host_let_go(p->key.host, s->index);
+        free(p);
+    }
     sp_lb_free(s->lb);
     s->lb = NULL;
+    sp_host_set_unref(s->hosts);
+    s->hosts = NULL;
 }

@@ -6,18 +6,16 @@
 
 #include "base/defs.h"
 
-enum { OVERPROVISIONING = 140 }; /* percent */
-
 static unsigned eligible(const struct sp_priority_health *h)
 {
     return h->total - SP_MIN(h->excluded, h->total);
 }
 
 /* How much of the load a part of a priority's hosts can take, in percent. */
-static uint32_t capacity(const struct sp_priority_health *h, unsigned hosts)
+static uint32_t capacity(const struct sp_priority_health *h, unsigned hosts, uint32_t factor)
 {
     unsigned of = eligible(h);
-    return of ? (uint32_t)SP_MIN((uint64_t)OVERPROVISIONING * hosts / of, 100u) : 0;
+    return of ? (uint32_t)SP_MIN((uint64_t)factor * hosts / of, 100u) : 0;
 }
 
 static bool below(const struct sp_priority_health *h, double threshold)
@@ -46,15 +44,15 @@ static void spread_by_size(const struct sp_priority_health *h, unsigned n, struc
 }
 
 static void spread_by_health(const struct sp_priority_health *h, unsigned n, uint32_t whole,
-                             struct sp_priority_load *ret)
+                             uint32_t factor, struct sp_priority_load *ret)
 {
     uint32_t left = 100;
     for (unsigned i = 0; i < n; i++) {
-        ret[i].healthy = SP_MIN(left, capacity(&h[i], h[i].healthy) * 100 / whole);
+        ret[i].healthy = SP_MIN(left, capacity(&h[i], h[i].healthy, factor) * 100 / whole);
         left -= ret[i].healthy;
     }
     for (unsigned i = 0; i < n; i++) {
-        ret[i].degraded = SP_MIN(left, capacity(&h[i], h[i].degraded) * 100 / whole);
+        ret[i].degraded = SP_MIN(left, capacity(&h[i], h[i].degraded, factor) * 100 / whole);
         left -= ret[i].degraded;
     }
     /* What rounding left over goes to the first that has anybody. */
@@ -68,13 +66,13 @@ static void spread_by_health(const struct sp_priority_health *h, unsigned n, uin
 }
 
 void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
-                       struct sp_priority_load *ret)
+                       uint32_t factor, struct sp_priority_load *ret)
 {
     assert(h && n && ret);
     memset(ret, 0, n * sizeof(*ret));
     uint64_t sum = 0;
     for (unsigned i = 0; i < n; i++)
-        sum += capacity(&h[i], h[i].healthy) + capacity(&h[i], h[i].degraded);
+        sum += capacity(&h[i], h[i].healthy, factor) + capacity(&h[i], h[i].degraded, factor);
     uint32_t whole = (uint32_t)SP_MIN(sum, 100u);
     bool all_panic = true;
     for (unsigned i = 0; i < n; i++) {
@@ -84,5 +82,5 @@ void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double pa
     if (all_panic)
         spread_by_size(h, n, ret);
     else if (whole)
-        spread_by_health(h, n, whole, ret);
+        spread_by_health(h, n, whole, factor, ret);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How load is spread over priorities by health, as Envoy does: a priority is good for 1.4 times its share of healthy hosts
- * (the overprovisioning factor), what it cannot take goes to the next; with too few healthy hosts on the whole, priorities
+ * (the overprovisioning factor, 140 %), what it cannot take goes to the next; with too few healthy hosts on the whole, priorities
  * below the panic threshold use all their hosts.  Pure.
  */
 #ifndef SP_CLUSTERS_PRIORITY_H
@@ -19,8 +19,8 @@ struct sp_priority_load {
     bool panic;                 /* what comes here goes to all hosts */
 };
 
-/* Fills n loads, n > 0. panic_threshold: percent. */
+/* Fills n loads, n > 0. panic_threshold, overprovisioning: percent. */
 void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
-                       struct sp_priority_load *ret);
+                       uint32_t overprovisioning, struct sp_priority_load *ret);
 
 #endif

@@ -38,6 +38,7 @@ struct sp_probe {
     const struct sp_health_config *config;
     struct sp_slot *slot;
     struct sp_host *host;
+    const struct sp_endpoint *endpoint; /* another one of the same host, when the set changes */
     struct sp_addr to;
     void *owner;
     void (*done)(struct sp_probe *p, const struct sp_probe_verdict *v);

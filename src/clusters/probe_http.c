@@ -39,7 +39,7 @@ static void fail(struct http_probe *p, struct sp_str text)
 
 static struct sp_str authority_of(const struct http_probe *p)
 {
-    const struct sp_host *h = p->base.host;
+    const struct sp_endpoint *h = p->base.endpoint;
     if (h->health_hostname.len)
         return h->health_hostname;
     if (p->base.config->host.len)

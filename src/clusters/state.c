@@ -23,18 +23,38 @@ uint32_t sp_host_set_health(struct sp_cluster *c, struct sp_host *h, uint32_t se
             return old;
     } while (!atomic_compare_exchange_weak_explicit(&h->health, &old, flags, memory_order_release,
                                                     memory_order_relaxed));
-    count_membership(c, old, -1);
-    count_membership(c, flags, 1);
+    if (flags & SP_HEALTH_COUNTED) {
+        count_membership(c, old, -1);
+        count_membership(c, flags, 1);
+    }
     atomic_fetch_add_explicit(&c->generation, 1, memory_order_release);
     return old;
+}
+
+void sp_host_count_in(struct sp_cluster *c, struct sp_host *h)
+{
+    assert(c && h);
+    uint32_t old = atomic_fetch_or_explicit(&h->health, SP_HEALTH_COUNTED, memory_order_relaxed);
+    if (!(old & SP_HEALTH_COUNTED))
+        count_membership(c, old, 1);
+}
+
+void sp_host_count_out(struct sp_cluster *c, struct sp_host *h)
+{
+    assert(c && h);
+    uint32_t old = atomic_fetch_and_explicit(&h->health, ~SP_HEALTH_COUNTED, memory_order_relaxed);
+    if (old & SP_HEALTH_COUNTED)
+        count_membership(c, old, -1);
 }
 
 void sp_cluster_publish(struct sp_cluster *c, bool on)
 {
     assert(c);
-    sp_gauge_add(c->stats.membership_total, on ? (int64_t)c->n_hosts : -(int64_t)c->n_hosts);
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        count_membership(c, atomic_load_explicit(&c->hosts[i]->health, memory_order_relaxed), on ? 1 : -1);
+    sp_gauge_add(c->stats.membership_total, on ? (int64_t)c->hosts->n : -(int64_t)c->hosts->n);
+    for (unsigned i = 0; i < c->hosts->n; i++)
+        (on ? sp_host_count_in : sp_host_count_out)(c, c->hosts->v[i].host);
+    if (on && c->hosts->n)
+        sp_counter_inc(c->stats.membership_change);
     const struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
     for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
         if (on)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The inside of sp_cluster (clusters/cluster.h), for this directory and the router.  A cluster is immutable once compiled
- * but for atomic words and what stands in its slots: one slot a worker, touched on that worker's thread only, from attach
- * until the cluster is freed.
+ * but for atomic words, its current hosts (clusters/publish.h) and what stands in its slots: one slot a worker, touched on
+ * that worker's thread only, from attach until the cluster is freed.
  */
 #ifndef SP_CLUSTERS_STATE_H
 #define SP_CLUSTERS_STATE_H
 
 #include "clusters/cluster_stats.h"
-#include "clusters/host.h"
+#include "clusters/host_set.h"
 #include "clusters/options.h"
 #include "clusters/permits.h"
 #include "event/worker.h"
@@ -20,14 +20,6 @@ struct sp_cluster;
 
 enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST };
 
-/* Hosts of one priority. */
-struct sp_priority {
-    struct sp_host **hosts; /* n of them */
-    unsigned n;
-};
-
-enum { SP_POOL_KINDS = 3 }; /* HTTP/1, HTTP/2, by ALPN */
-
 /* A worker's part of a cluster. */
 struct sp_slot {
     struct sp_cluster *cluster;
@@ -38,7 +30,9 @@ struct sp_slot {
     bool closed;              /* detached at once: nothing is started any more */
     uint64_t random[2];       /* sp_slot_random's state */
     struct sp_lb *lb;
-    struct sp_pool **pools;   /* [host->index * SP_POOL_KINDS + kind]: lists of those that differ in SNI */
+    struct sp_host_set *hosts; /* what it balances over: a reference, from attach on */
+    unsigned stamp;           /* counts its sets */
+    struct sp_list pools;     /* all of them; by host: in the host's part */
     struct sp_list idle;      /* of sp_conn, the longest idle first: what gives way when the connection limit is reached */
     struct sp_list starved;   /* of sp_starved (clusters/starve.h) */
     struct sp_timer starve_timer;
@@ -58,11 +52,11 @@ struct sp_cluster {
     struct sp_cluster_stats stats;
     struct sp_permits connections, pending, requests, retries;
     uint32_t high_limits[4];    /* thresholds of priority HIGH: shown only */
-    struct sp_host **hosts;     /* n_hosts of them, in order of the config */
-    unsigned n_hosts;
-    struct sp_priority *priorities;
-    unsigned n_priorities;
-    struct sp_host_counts *counts; /* n_hosts * n_slots */
+    pthread_mutex_t hosts_lock; /* of `hosts`, `posted`, `prober` and slots' `attached`: for those who change or show them */
+    struct sp_host_set *hosts;  /* the current set; the prober alone changes it */
+    struct sp_host_set *posted; /* to be published when the cluster starts; NULL: none */
+    struct sp_worker *prober;   /* NULL: not started */
+    unsigned stamp;             /* the publisher's: counts the sets */
     struct sp_health_checker *checker; /* NULL: no checks */
     struct sp_slot *slots;      /* n_slots of them */
     unsigned n_slots;
@@ -99,6 +93,10 @@ static inline uint64_t sp_slot_below(struct sp_slot *s, uint64_t n)
  * prober's or a worker's thread.
  */
 uint32_t sp_host_set_health(struct sp_cluster *c, struct sp_host *h, uint32_t set, uint32_t clear);
+
+/* Puts a host into the gauges membership_*, where it is not in yet; takes it out. */
+void sp_host_count_in(struct sp_cluster *c, struct sp_host *h);
+void sp_host_count_out(struct sp_cluster *c, struct sp_host *h);
 
 /* Adds the cluster to the gauges (membership_total, remaining_cx ...), or takes it out: on the prober's thread. */
 void sp_cluster_publish(struct sp_cluster *c, bool on);

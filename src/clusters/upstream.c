@@ -75,6 +75,8 @@ static void note_connection(struct sp_upstream *u)
     if (!info)
         return;
     info->upstream_local = c->local;
+    if (c->host->logical) /* it may be older than the address that the name has now */
+        info->upstream_host = c->peer;
     info->upstream_protocol = c->h2 ? SP_HTTP_2 : SP_HTTP_11;
     if (!info->up_first_tx_ns)
         info->up_first_tx_ns = now(u);
@@ -144,11 +146,13 @@ static void note_host(struct sp_upstream *u)
     if (u->setup.auto_host_rewrite && u->host->hostname.len) {
         if (u->setup.append_x_forwarded_host && !u->host_kept)
             keep_authority(u);
-        u->request->authority = u->host->hostname;
+        u->request->authority = sp_arena_str(u->setup.arena, u->host->hostname); /* a host may be gone before the request */
     }
     if (!info)
         return;
-    info->upstream_host = u->host->addr;
+    info->upstream_host = u->host->parts[u->slot->index].addr;
+    if (info->upstream_host.family == AF_UNIX)
+        info->upstream_host.path = sp_arena_str(u->setup.arena, sp_str_c(info->upstream_host.path)).ptr;
     info->upstream_attempts = u->attempts;
 }
 
@@ -156,7 +160,7 @@ static void begin_attempt(struct sp_upstream *u)
 {
     u->sent = u->answered = false;
     u->attempts++;
-    u->host = sp_lb_pick(u->slot, u->avoid);
+    sp_outcome_take_host(u, sp_lb_pick(u->slot, u->avoid));
     if (!u->host) {
         sp_outcome_no_host(u);
         return;
@@ -388,6 +392,7 @@ void sp_upstream_done(struct sp_upstream *u)
 {
     assert(u);
     sp_upstream_cancel(u, SP_ABORT_CANCEL);
+    sp_outcome_take_host(u, NULL);
     sp_conn_facts_unref(u->facts);
     u->facts = NULL;
 }

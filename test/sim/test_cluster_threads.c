@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One cluster, three workers on threads of their own and a prober, over real sockets: limits, health and connections that
- * give way to another worker's.  For the thread sanitizer above all.
+ * One cluster, three workers on threads of their own and a prober, over real sockets: limits, health, connections that
+ * give way to another worker's, and hosts that change all the time.  For the thread sanitizer above all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/mem.h"
 #include "clusters/cluster.h"
 #include "clusters/http_client.h"
-#include "clusters/state.h"
+#include "clusters/publish.h"
 #include "event/worker.h"
 #include "origin.h"
 #include "stats/stats.h"
@@ -86,7 +87,25 @@ static void on_start(struct sp_worker *w)
     sp_timer_start(&w->turn, &l->poll, 0);
 }
 
-static void run(const char *limits)
+/* The same origin under one name or two: each name is another host. */
+static void change_hosts(unsigned round, unsigned port)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    struct sp_host_set *s = sp_host_set_new();
+    for (unsigned i = 0; i < 1 + round % 2; i++) {
+        struct sp_endpoint *e = sp_host_set_add(s);
+        sp_addr_parse_ip(SP_STR("127.0.0.1"), &e->addr);
+        e->addr.port = (uint16_t)port;
+        e->health_addr = e->addr;
+        e->hostname = sp_str_c(names[(round + i) % 3]);
+        e->weight = 1 + round % 3;
+    }
+    sp_host_set_close(s);
+    sp_hosts_post(cluster, s);
+    usleep(300);
+}
+
+static void run(const char *limits, bool changing)
 {
     struct origin *o = origin_nginx("location / { return 200 ok; }");
     if (!o)
@@ -112,10 +131,13 @@ static void run(const char *limits)
     }
     struct sp_buf shown; /* what the admin page does meanwhile */
     sp_buf_init(&shown);
+    unsigned round = 0;
     while (atomic_load(&n_over) < WORKERS) {
         sp_cluster_text(cluster, &shown);
         sp_buf_clear(&shown);
         sp_cluster_warm(cluster);
+        if (changing)
+            change_hosts(round++, origin_port(o));
     }
     for (unsigned i = 0; i <= WORKERS; i++)
         sp_worker_done(&loads[i].worker);
@@ -139,19 +161,26 @@ static void run(const char *limits)
 static void test_plenty(void **state)
 {
     (void)state;
-    run("");
+    run("", false);
 }
 
 static void test_one_connection_for_all(void **state)
 {
     (void)state;
-    run("circuit_breakers: {thresholds: [{max_connections: 1}]}\n");
+    run("circuit_breakers: {thresholds: [{max_connections: 1}]}\n", false);
 }
 
 static void test_few(void **state)
 {
     (void)state;
-    run("circuit_breakers: {thresholds: [{max_connections: 4, max_requests: 50, max_pending_requests: 60}]}\n");
+    run("circuit_breakers: {thresholds: [{max_connections: 4, max_requests: 50, max_pending_requests: 60}]}\n", false);
+}
+
+static void test_changing(void **state)
+{
+    (void)state;
+    run("", true);
+    run("circuit_breakers: {thresholds: [{max_connections: 2}]}\n", true);
 }
 
 int main(void)
@@ -160,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_plenty),
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_one_connection_for_all),
+        cmocka_unit_test(test_changing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

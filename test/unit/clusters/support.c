@@ -126,6 +126,21 @@ struct sp_slot *t_slot(struct t_bed *b, unsigned worker)
     return sp_cluster_slot(b->cluster, worker);
 }
 
+struct sp_host *t_host(const struct t_bed *b, unsigned at)
+{
+    assert_true(at < b->cluster->hosts->n);
+    return b->cluster->hosts->v[at].host;
+}
+
+unsigned t_at(const struct t_bed *b, const struct sp_host *h)
+{
+    for (unsigned i = 0; i < b->cluster->hosts->n; i++)
+        if (b->cluster->hosts->v[i].host == h)
+            return i;
+    fail_msg("that is no host of the cluster's");
+    return 0;
+}
+
 const char *t_tls(void)
 {
     static char text[4096];

@@ -37,6 +37,9 @@ void t_bed_free(struct t_bed *b);
 void t_step(struct t_bed *b, unsigned ms);
 uint64_t t_stat(const char *name); /* below "cluster.c."; the test fails when there is none */
 struct sp_slot *t_slot(struct t_bed *b, unsigned worker);
+/* A host by its place in the cluster's set, and its place. */
+struct sp_host *t_host(const struct t_bed *b, unsigned at);
+unsigned t_at(const struct t_bed *b, const struct sp_host *h);
 
 /* Lines of a transport_socket with TLS that verifies against a CA of its own; static. */
 const char *t_tls(void);

@@ -55,7 +55,7 @@ static void check_loads(const struct sp_priority_health *h, unsigned n, double t
     struct sp_priority_load l[4];
     char text[256];
     int at = 0;
-    sp_priority_loads(h, n, threshold, l);
+    sp_priority_loads(h, n, threshold, 140, l);
     for (unsigned i = 0; i < n; i++)
         at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%u/%u%s", i ? " " : "", l[i].healthy, l[i].degraded,
                        l[i].panic ? "!" : "");
@@ -108,13 +108,13 @@ static void test_round_robin(void **state)
         struct sp_host *h = sp_lb_pick(t_slot(&b, 0), NULL);
         assert_ptr_not_equal(h, last);
         last = h;
-        seen[h->index]++;
+        seen[t_at(&b, h)]++;
     }
     assert_int_equal(seen[0], 100);
     assert_int_equal(seen[1], 100);
     /* An avoided host is not taken where there is another. */
     for (unsigned i = 0; i < 30; i++)
-        assert_int_not_equal(sp_lb_pick(t_slot(&b, 0), b.cluster->hosts[1])->index, 1);
+        assert_int_not_equal(t_at(&b, sp_lb_pick(t_slot(&b, 0), t_host(&b, 1))), 1);
     t_bed_free(&b);
 }
 
@@ -143,7 +143,7 @@ static void test_weighted_round_robin(void **state)
     unsigned seen[3] = {0};
     weighted_bed(&b, "");
     for (unsigned i = 0; i < 1000; i++)
-        seen[sp_lb_pick(t_slot(&b, 1), NULL)->index]++;
+        seen[t_at(&b, sp_lb_pick(t_slot(&b, 1), NULL))]++;
     assert_true(seen[0] >= 99 && seen[0] <= 101);
     assert_true(seen[1] >= 299 && seen[1] <= 301);
     assert_true(seen[2] >= 599 && seen[2] <= 601);
@@ -157,14 +157,14 @@ static void test_least_request(void **state)
     unsigned seen[11] = {0}, busy = 0;
     t_bed_hosts(&b, 11, "lb_policy: LEAST_REQUEST\n");
     for (unsigned i = 0; i < 11000; i++)
-        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+        seen[t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL))]++;
     assert_true(chi_square(seen, 11, 11000) < 40); /* random, so with room */
     /* A busy host is taken only when both choices fall on it: once in 121. */
-    atomic_store(&b.cluster->hosts[4]->active, 50);
+    atomic_store(&t_host(&b, 4)->active, 50);
     for (unsigned i = 0; i < 12100; i++)
-        busy += sp_lb_pick(t_slot(&b, 0), NULL)->index == 4;
+        busy += t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL)) == 4;
     assert_true(busy > 50 && busy < 170);
-    atomic_store(&b.cluster->hosts[4]->active, 0);
+    atomic_store(&t_host(&b, 4)->active, 0);
     t_bed_free(&b);
 }
 
@@ -175,15 +175,15 @@ static void test_weighted_least_request(void **state)
     unsigned seen[3] = {0};
     weighted_bed(&b, "lb_policy: LEAST_REQUEST\n");
     for (unsigned i = 0; i < 1000; i++)
-        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+        seen[t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL))]++;
     assert_true(seen[2] >= 598 && seen[2] <= 602);
-    atomic_store(&b.cluster->hosts[2]->active, 5); /* weighs 1 now */
+    atomic_store(&t_host(&b, 2)->active, 5); /* weighs 1 now */
     memset(seen, 0, sizeof(seen));
     for (unsigned i = 0; i < 1000; i++)
-        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+        seen[t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL))]++;
     assert_true(seen[2] >= 195 && seen[2] <= 205);
     assert_true(seen[1] >= 590 && seen[1] <= 610);
-    atomic_store(&b.cluster->hosts[2]->active, 0);
+    atomic_store(&t_host(&b, 2)->active, 0);
     t_bed_free(&b);
 }
 
@@ -194,20 +194,20 @@ static void test_health_changes(void **state)
     t_bed_hosts(&b, 4, NULL);
     struct sp_cluster *c = b.cluster;
     assert_int_equal(t_stat("membership_healthy"), 4);
-    sp_host_set_health(c, c->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(c, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
     assert_int_equal(t_stat("membership_healthy"), 3);
     for (unsigned i = 0; i < 30; i++)
-        assert_int_not_equal(sp_lb_pick(t_slot(&b, 0), NULL)->index, 0);
-    sp_host_set_health(c, c->hosts[1], SP_HEALTH_FAILED_ACTIVE_HC, 0);
-    sp_host_set_health(c, c->hosts[2], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+        assert_int_not_equal(t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL)), 0);
+    sp_host_set_health(c, t_host(&b, 1), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(c, t_host(&b, 2), SP_HEALTH_FAILED_ACTIVE_HC, 0);
     assert_int_equal(t_stat("lb_healthy_panic"), 0);
     unsigned seen[4] = {0}; /* 25 % are under the threshold: all get requests */
     for (unsigned i = 0; i < 40; i++)
-        seen[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+        seen[t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL))]++;
     assert_true(seen[0] && seen[1] && seen[2] && seen[3]);
     assert_int_equal(t_stat("lb_healthy_panic"), 40);
     for (unsigned i = 0; i < 3; i++)
-        sp_host_set_health(c, c->hosts[i], 0, SP_HEALTH_FAILED_ACTIVE_HC);
+        sp_host_set_health(c, t_host(&b, i), 0, SP_HEALTH_FAILED_ACTIVE_HC);
     sp_lb_pick(t_slot(&b, 0), NULL);
     assert_int_equal(t_stat("lb_healthy_panic"), 40);
     t_bed_free(&b);
@@ -219,13 +219,13 @@ static void test_no_panic(void **state)
     struct t_bed b;
     t_bed_hosts(&b, 2, "common_lb_config: {healthy_panic_threshold: {value: 0}}\n");
     struct sp_cluster *c = b.cluster;
-    sp_host_set_health(c, c->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(c, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
     for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(sp_lb_pick(t_slot(&b, 0), NULL)->index, 1);
-    sp_host_set_health(c, c->hosts[1], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+        assert_int_equal(t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL)), 1);
+    sp_host_set_health(c, t_host(&b, 1), SP_HEALTH_FAILED_ACTIVE_HC, 0);
     assert_null(sp_lb_pick(t_slot(&b, 0), NULL));
-    sp_host_set_health(c, c->hosts[0], 0, SP_HEALTH_FAILED_ACTIVE_HC);
-    sp_host_set_health(c, c->hosts[1], 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    sp_host_set_health(c, t_host(&b, 0), 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    sp_host_set_health(c, t_host(&b, 1), 0, SP_HEALTH_FAILED_ACTIVE_HC);
     t_bed_free(&b);
 }
 
@@ -250,16 +250,16 @@ static void test_failover(void **state)
     assert_int_equal(t_stat("membership_total"), 4);
     assert_int_equal(t_stat("membership_healthy"), 3);
     for (unsigned i = 0; i < 50; i++)
-        assert_int_equal(sp_lb_pick(t_slot(&b, 0), NULL)->priority, 0);
-    sp_host_set_health(c, c->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+        assert_int_equal(t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL)) / 2, 0);
+    sp_host_set_health(c, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
     unsigned second = 0; /* 50 % * 1.4: 70 of 100 stay */
     for (unsigned i = 0; i < 10000; i++) {
         struct sp_host *h = sp_lb_pick(t_slot(&b, 0), NULL);
-        assert_true(h->index == 1 || h->index == 2);
-        second += h->priority == 1;
+        assert_true(t_at(&b, h) == 1 || t_at(&b, h) == 2);
+        second += t_at(&b, h) / 2 == 1;
     }
     assert_true(second > 2750 && second < 3250);
-    sp_host_set_health(c, c->hosts[1], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(c, t_host(&b, 1), SP_HEALTH_FAILED_ACTIVE_HC, 0);
     t_bed_free(&b);
 }
 
@@ -270,7 +270,7 @@ static void test_first_host_is_random(void **state)
     for (unsigned i = 0; i < 64; i++) {
         struct t_bed b;
         t_bed_hosts(&b, 8, NULL);
-        firsts[sp_lb_pick(t_slot(&b, 0), NULL)->index]++;
+        firsts[t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL))]++;
         t_bed_free(&b);
     }
     unsigned used = 0;

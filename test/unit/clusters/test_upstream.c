@@ -60,7 +60,7 @@ static void test_get(void **state)
     assert_int_equal(c.info.upstream_protocol, SP_HTTP_11);
     assert_int_equal(c.info.up_first_rx_ns - c.info.up_first_tx_ns, 5 * SP_NS_PER_MS);
     assert_str(c.info.upstream_cluster, "c");
-    struct sp_host_totals t = sp_host_sum(b.cluster->hosts[0], 3);
+    struct sp_host_totals t = sp_host_sum(t_host(&b, 0));
     assert_int_equal(t.rq_success, 1);
     assert_int_equal(t.rq_active, 0);
     assert_int_equal(t.cx_active, 1);
@@ -278,8 +278,8 @@ static void test_connect_refused(void **state)
     assert_int_equal(t_stat("upstream_cx_connect_fail"), 1);
     assert_int_equal(t_stat("upstream_rq_pending_failure_eject"), 1);
     assert_int_equal(t_stat("upstream_rq_503"), 1);
-    assert_int_equal(sp_host_sum(b.cluster->hosts[0], 3).cx_connect_fail, 1);
-    assert_int_equal(sp_host_sum(b.cluster->hosts[0], 3).rq_error, 1);
+    assert_int_equal(sp_host_sum(t_host(&b, 0)).cx_connect_fail, 1);
+    assert_int_equal(sp_host_sum(t_host(&b, 0)).rq_error, 1);
     t_call_done(&c);
     t_bed_free(&b);
 }
@@ -398,7 +398,7 @@ static void test_timeout(void **state)
     assert_int_equal(t_stat("upstream_rq_timeout"), 1);
     assert_int_equal(t_stat("upstream_rq_504"), 1);
     assert_int_equal(t_stat("upstream_rq_tx_reset"), 1);
-    assert_int_equal(sp_host_sum(b.cluster->hosts[0], 3).rq_timeout, 1);
+    assert_int_equal(sp_host_sum(t_host(&b, 0)).rq_timeout, 1);
     t_step(&b, 0);
     assert_true(fake_wires[0]->dead);
     t_call_done(&c);

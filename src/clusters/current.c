@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/current.h"
+
+#include <assert.h>
+
+void sp_hosts_attach(struct sp_slot *s)
+{
+    assert(s && !s->hosts);
+    struct sp_cluster *c = s->cluster;
+    pthread_mutex_lock(&c->hosts_lock);
+    s->hosts = sp_host_set_ref(c->hosts);
+    for (unsigned i = 0; c->hosts->logical && i < c->hosts->n; i++)
+        c->hosts->v[i].host->parts[s->index].addr = c->hosts->v[i].addr;
+    atomic_store_explicit(&s->attached, true, memory_order_release);
+    pthread_mutex_unlock(&c->hosts_lock);
+}
+
+void sp_hosts_detach(struct sp_slot *s)
+{
+    assert(s);
+    pthread_mutex_lock(&s->cluster->hosts_lock);
+    atomic_store_explicit(&s->attached, false, memory_order_release);
+    pthread_mutex_unlock(&s->cluster->hosts_lock);
+}
+
+struct sp_host_set *sp_hosts_get(const struct sp_cluster *c)
+{
+    assert(c);
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&c->hosts_lock;
+    pthread_mutex_lock(lock);
+    struct sp_host_set *s = sp_host_set_ref(c->hosts);
+    pthread_mutex_unlock(lock);
+    return s;
+}
+
+void sp_hosts_done(struct sp_cluster *c)
+{
+    assert(c);
+    if (!c->hosts)
+        return;
+    sp_host_set_unref(c->posted);
+    sp_host_set_unref(c->hosts);
+    pthread_mutex_destroy(&c->hosts_lock);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/publish.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "clusters/health.h"
+#include "clusters/lb.h"
+#include "clusters/pool.h"
+
+static const uint32_t EDS_FLAGS = SP_HEALTH_FAILED_EDS | SP_HEALTH_DEGRADED_EDS | SP_HEALTH_EDS_DRAINING;
+
+/* --- which hosts stay --- */
+
+/* Hosts of one key: a config may name an address twice. */
+struct same {
+    struct sp_host *host;
+    struct same *next;
+};
+
+struct old_hosts {
+    struct sp_arena arena;
+    struct sp_map by_key; /* of struct same *, a list's head */
+};
+
+static struct sp_str key_of(struct sp_arena *a, const struct sp_host_set *s, const struct sp_endpoint *e)
+{
+    if (s->logical)
+        return sp_arena_cat(a, SP_STR("\n"), e->hostname);
+    return sp_arena_cat(a, sp_arena_cat(a, e->text, SP_STR("\n")), e->hostname);
+}
+
+static void old_hosts_init(struct old_hosts *o, const struct sp_host_set *s)
+{
+    sp_arena_init(&o->arena);
+    sp_map_init(&o->by_key);
+    for (unsigned i = s ? s->n : 0; i-- > 0;) {
+        struct sp_str key = key_of(&o->arena, s, &s->v[i]);
+        struct same *x = sp_arena_alloc(&o->arena, sizeof(*x)), **head = sp_map_get(&o->by_key, key);
+        if (!head) {
+            head = sp_arena_zalloc(&o->arena, sizeof(*head));
+            sp_map_add(&o->by_key, key, head);
+        }
+        *x = (struct same){.host = s->v[i].host, .next = *head};
+        *head = x;
+    }
+}
+
+static void old_hosts_done(struct old_hosts *o)
+{
+    sp_map_done(&o->by_key);
+    sp_arena_done(&o->arena);
+}
+
+static struct sp_host *old_hosts_take(struct old_hosts *o, const struct sp_host_set *s, const struct sp_endpoint *e)
+{
+    struct same **head = sp_map_get(&o->by_key, key_of(&o->arena, s, e)), *x = head ? *head : NULL;
+    if (!x)
+        return NULL;
+    *head = x->next;
+    return sp_host_ref(x->host);
+}
+
+static struct sp_host *host_new(const struct sp_cluster *c, const struct sp_host_set *s, const struct sp_endpoint *e)
+{
+    struct sp_host *h = sp_host_new(&e->addr, e->hostname, s->logical, c->n_slots);
+    uint32_t flags = e->eds_health;
+    if (c->checker && !e->no_active_hc)
+        flags |= SP_HEALTH_FAILED_ACTIVE_HC; /* until its first check says otherwise */
+    atomic_init(&h->health, flags);
+    return h;
+}
+
+/* Gives each endpoint its host. Returns how many are new. */
+static unsigned give_hosts(struct sp_cluster *c, struct sp_host_set *s, const struct sp_host_set *old)
+{
+    struct old_hosts o;
+    unsigned fresh = 0;
+    old_hosts_init(&o, old);
+    for (unsigned i = 0; i < s->n; i++) {
+        struct sp_endpoint *e = &s->v[i];
+        assert(!e->host);
+        e->host = old_hosts_take(&o, s, e);
+        if (!e->host) {
+            e->host = host_new(c, s, e);
+            fresh++;
+        }
+    }
+    old_hosts_done(&o);
+    return fresh;
+}
+
+static bool same_endpoint(const struct sp_endpoint *a, const struct sp_endpoint *b)
+{
+    return a->host == b->host && a->weight == b->weight && a->eds_health == b->eds_health && a->priority == b->priority &&
+           a->no_active_hc == b->no_active_hc && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
+           sp_str_eq(a->zone, b->zone) && sp_str_eq(a->sub_zone, b->sub_zone) &&
+           sp_str_eq(a->health_hostname, b->health_hostname) && sp_addr_eq(&a->health_addr, &b->health_addr, true);
+}
+
+static bool same_set(const struct sp_host_set *a, const struct sp_host_set *b)
+{
+    if (a->n != b->n || a->overprovisioning != b->overprovisioning)
+        return false;
+    for (unsigned i = 0; i < a->n; i++)
+        if (!same_endpoint(&a->v[i], &b->v[i]))
+            return false;
+    return true;
+}
+
+/* --- a worker changes over --- */
+
+static void leave(struct sp_slot *s, struct sp_host *h)
+{
+    sp_host_ref(h); /* for what the worker still has of it */
+    sp_host_hold(h, s->index);
+    h->parts[s->index].gone = true;
+    sp_pool_host_gone(s, h);
+    sp_host_let_go(h, s->index);
+}
+
+static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
+{
+    struct sp_host_set *old = s->hosts;
+    s->hosts = fresh;
+    s->stamp++;
+    for (unsigned i = 0; i < fresh->n; i++) {
+        struct sp_host_part *p = &fresh->v[i].host->parts[s->index];
+        p->stamp = s->stamp;
+        if (fresh->logical)
+            p->addr = fresh->v[i].addr;
+    }
+    sp_lb_free(s->lb);
+    sp_lb_new(s);
+    for (unsigned i = 0; i < old->n; i++)
+        if (old->v[i].host->parts[s->index].stamp != s->stamp)
+            leave(s, old->v[i].host);
+    sp_host_set_unref(old);
+}
+
+/* A set under way: to a worker's slot, or to the publisher. */
+struct set_msg {
+    struct sp_msg msg;
+    struct sp_cluster *cluster; /* held */
+    struct sp_slot *slot;
+    struct sp_host_set *set;
+};
+
+static void send_set(struct sp_cluster *c, struct sp_worker *to, void (*run)(struct sp_msg *), struct sp_slot *slot,
+                     struct sp_host_set *set)
+{
+    struct set_msg *m = sp_xcalloc(1, sizeof(*m));
+    *m = (struct set_msg){.msg.run = run, .cluster = c, .slot = slot, .set = set};
+    sp_cluster_hold(c);
+    sp_worker_post(to, &m->msg);
+}
+
+static void run_adopt(struct sp_msg *msg)
+{
+    struct set_msg *m = SP_CONTAINER_OF(msg, struct set_msg, msg);
+    if (atomic_load_explicit(&m->slot->attached, memory_order_relaxed))
+        adopt(m->slot, m->set);
+    else
+        sp_host_set_unref(m->set);
+    sp_cluster_drop(m->cluster);
+    free(m);
+}
+
+/* --- publishing --- */
+
+static void set_current(struct sp_cluster *c, struct sp_host_set *fresh)
+{
+    pthread_mutex_lock(&c->hosts_lock);
+    c->hosts = fresh;
+    for (unsigned i = 0; i < c->n_slots; i++) {
+        struct sp_slot *s = &c->slots[i];
+        if (atomic_load_explicit(&s->attached, memory_order_relaxed))
+            send_set(c, s->worker, run_adopt, s, sp_host_set_ref(fresh));
+    }
+    pthread_mutex_unlock(&c->hosts_lock);
+}
+
+/* Takes the hosts that are not in the new set out of the gauges and the health checks. Returns how many. */
+static unsigned take_out(struct sp_cluster *c, const struct sp_host_set *fresh, const struct sp_host_set *old)
+{
+    unsigned gone = 0;
+    c->stamp++;
+    for (unsigned i = 0; i < fresh->n; i++)
+        fresh->v[i].host->stamp = c->stamp;
+    for (unsigned i = 0; i < old->n; i++) {
+        struct sp_host *h = old->v[i].host;
+        if (h->stamp == c->stamp)
+            continue;
+        gone++;
+        sp_host_count_out(c, h);
+        if (c->checker)
+            sp_health_remove(c->checker, h);
+    }
+    return gone;
+}
+
+static void put_in(struct sp_cluster *c, struct sp_host_set *fresh)
+{
+    for (unsigned i = 0; i < fresh->n; i++) {
+        struct sp_endpoint *e = &fresh->v[i];
+        sp_host_count_in(c, e->host);
+        sp_host_set_health(c, e->host, e->eds_health, EDS_FLAGS & ~e->eds_health);
+    }
+}
+
+void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *fresh)
+{
+    assert(c && fresh && fresh->priorities && c->prober);
+    struct sp_host_set *old = c->hosts; /* nobody else sets it */
+    unsigned added = give_hosts(c, fresh, old);
+    if (!added && same_set(fresh, old)) {
+        sp_counter_inc(c->stats.update_no_rebuild);
+        sp_host_set_unref(fresh);
+        return;
+    }
+    put_in(c, fresh);
+    set_current(c, fresh);
+    unsigned gone = take_out(c, fresh, old);
+    sp_gauge_add(c->stats.membership_total, (int64_t)fresh->n - (int64_t)old->n);
+    if (added || gone)
+        sp_counter_inc(c->stats.membership_change);
+    if (c->checker)
+        sp_health_update(c->checker, fresh);
+    sp_host_set_unref(old);
+}
+
+void sp_hosts_first(struct sp_cluster *c, struct sp_host_set *s)
+{
+    assert(c && s && s->priorities && !c->hosts);
+    pthread_mutex_init(&c->hosts_lock, NULL);
+    give_hosts(c, s, NULL);
+    c->hosts = s;
+}
+
+static void run_publish(struct sp_msg *msg)
+{
+    struct set_msg *m = SP_CONTAINER_OF(msg, struct set_msg, msg);
+    if (m->cluster->prober)
+        sp_hosts_publish(m->cluster, m->set);
+    else
+        sp_host_set_unref(m->set);
+    sp_cluster_drop(m->cluster);
+    free(m);
+}
+
+void sp_hosts_post(struct sp_cluster *c, struct sp_host_set *s)
+{
+    assert(c && s && s->priorities);
+    struct sp_host_set *before = NULL;
+    pthread_mutex_lock(&c->hosts_lock);
+    if (c->prober) {
+        send_set(c, c->prober, run_publish, NULL, s);
+    } else {
+        before = c->posted;
+        c->posted = s;
+    }
+    pthread_mutex_unlock(&c->hosts_lock);
+    sp_host_set_unref(before);
+}
+
+void sp_hosts_start(struct sp_cluster *c, struct sp_worker *prober)
+{
+    assert(c && prober && !c->prober);
+    pthread_mutex_lock(&c->hosts_lock);
+    c->prober = prober;
+    struct sp_host_set *posted = c->posted;
+    c->posted = NULL;
+    pthread_mutex_unlock(&c->hosts_lock);
+    if (posted)
+        sp_hosts_publish(c, posted);
+}
+
+void sp_hosts_stop(struct sp_cluster *c)
+{
+    assert(c);
+    pthread_mutex_lock(&c->hosts_lock);
+    c->prober = NULL;
+    pthread_mutex_unlock(&c->hosts_lock);
+}

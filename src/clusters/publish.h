@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a cluster's hosts change while it lives.  The publisher (the compiler for the first set, afterwards the prober) gives
+ * a new set its hosts, makes it the cluster's current one under a lock that no request takes, and posts it to each worker
+ * that is attached.  A message, rather than one atomic pointer, because a worker has to act anyway: it builds its balancer
+ * anew, outside of any request, and closes the idle connections of hosts that are gone.  The last worker to change over
+ * frees the old set; requests under way hold their hosts.
+ */
+#ifndef SP_CLUSTERS_PUBLISH_H
+#define SP_CLUSTERS_PUBLISH_H
+
+#include "clusters/current.h"
+
+/* The cluster's first set; takes it. While the cluster is compiled. */
+void sp_hosts_first(struct sp_cluster *c, struct sp_host_set *s);
+/* Takes the set and makes it the current one. On the prober's thread, of a started cluster. */
+void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *s);
+/* The same from any thread: soon, or when the cluster is started. Of several only the last counts. */
+void sp_hosts_post(struct sp_cluster *c, struct sp_host_set *s);
+/* On the prober's thread: begins and ends what publishes; the gauges of the current set are the caller's. */
+void sp_hosts_start(struct sp_cluster *c, struct sp_worker *prober);
+void sp_hosts_stop(struct sp_cluster *c);
+
+#endif

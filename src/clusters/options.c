@@ -184,9 +184,9 @@ static void take_tls(struct build *b)
                    "is not for clusters (use an UpstreamTlsContext or a RawBuffer)");
         return;
     }
-    b->o->tls = sp_tls_ctx_client(b->doc, b->diag, b->tls, alpn[b->o->protocol]);
+    b->o->tls = sp_tls_ctx_client(b->doc, b->diag, b->tls, alpn[b->o->protocol], sp_str_c(b->msg->name));
     if (b->o->tls && b->o->protocol == SP_UPSTREAM_DOWNSTREAM)
-        b->o->tls_h1 = sp_tls_ctx_client(b->doc, b->diag, b->tls, h1);
+        b->o->tls_h1 = sp_tls_ctx_client(b->doc, b->diag, b->tls, h1, sp_str_c(b->msg->name));
 }
 
 /* A CA alone says that somebody is at the other end, and with a public one, that anybody may be. */
@@ -252,6 +252,15 @@ void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *aren
     if (b.tls)
         check_whose(&b);
     take_socket(&b);
+}
+
+void sp_cluster_options_use(const struct sp_cluster_options *o, const struct sp_doc *doc)
+{
+    assert(o && doc);
+    if (o->tls)
+        sp_tls_ctx_use(o->tls, doc);
+    if (o->tls_h1)
+        sp_tls_ctx_use(o->tls_h1, doc);
 }
 
 void sp_cluster_options_done(struct sp_cluster_options *o)

@@ -2,6 +2,7 @@
 #include "config/live.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -55,6 +56,25 @@ struct load {
     void *fresh;
 };
 
+static pthread_mutex_t peeking = PTHREAD_MUTEX_INITIALIZER;
+
+void sp_live_peek(void)
+{
+    pthread_mutex_lock(&peeking);
+}
+
+void sp_live_peek_over(void)
+{
+    pthread_mutex_unlock(&peeking);
+}
+
+static void free_old(void (*free_value)(void *value), void *value)
+{
+    sp_live_peek();
+    free_value(value);
+    sp_live_peek_over();
+}
+
 /* Frees a value that nobody reads any more, on the worker that is the last to say so. */
 struct farewell {
     void (*free)(void *value);
@@ -72,7 +92,7 @@ static void part_over(struct sp_grave *g)
     struct farewell *f = SP_CONTAINER_OF(g, struct farewell_part, grave)->whole;
     if (atomic_fetch_sub(&f->left, 1) != 1)
         return;
-    f->free(f->value);
+    free_old(f->free, f->value);
     free(f);
 }
 
@@ -93,7 +113,7 @@ static void retire(struct sp_live *l, void *value)
     if (!value)
         return;
     if (!set->running) {
-        l->kind->free(value);
+        free_old(l->kind->free, value);
         return;
     }
     struct farewell *f = sp_xcalloc(1, sizeof(*f) + set->n_workers * sizeof(f->parts[0]));

@@ -60,6 +60,13 @@ static inline const void *sp_live_get(const struct sp_live *l)
     return atomic_load_explicit(&((const struct sp_live_slot *)(const void *)l)->value, memory_order_acquire);
 }
 
+/*
+ * For a thread that is no worker (who compiles): between these two, what sp_live_get gives stays, of kept sets too. Keep it short:
+ * whoever frees an old value waits.
+ */
+void sp_live_peek(void);
+void sp_live_peek_over(void);
+
 /* A new value that comes from elsewhere than watched files: from any worker's thread; takes it. */
 void sp_live_publish(struct sp_live *l, void *value);
 /* Such a try failed. `why` is copied. */
@@ -79,8 +86,8 @@ void sp_live_set_add_task(struct sp_live_set *set, struct sp_live_task *t);
 
 /*
  * A set for an object that outlives documents.  Counted, atomically: the object holds one reference, each document that uses it
- * another; with the last one, on any thread, values are freed, then free(owner) is called, to which all ctx belong.  While it may
- * run its values are for workers and main only: who compiles must not look at them.
+ * another; with the last one, on any thread, values are freed, then free(owner) is called, to which all ctx belong.  Who compiles may
+ * find it running already: see sp_live_peek.
  */
 struct sp_live_set *sp_live_set_new_kept(void (*free)(void *owner), void *owner);
 void sp_live_set_unref(struct sp_live_set *kept); /* NULL-safe */

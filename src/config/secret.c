@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,17 +21,52 @@ struct reader {
     size_t max;
 };
 
+void sp_source_err(const struct sp_doc *doc, struct sp_diag *diag, const Source *source, const char *field, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    assert(diag && source && fmt);
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (doc)
+        sp_doc_err(doc, diag, source, field, -1, "%s", text);
+    else
+        sp_diag_add(diag, SP_ERROR, (struct sp_mark){0}, NULL, "%s", text);
+}
+
+Source *sp_source_copy(struct sp_arena *arena, const Source *source)
+{
+    assert(arena && source);
+    Source *s = sp_arena_alloc(arena, sizeof(*s));
+    *s = *source;
+    switch (source->specifier_case) {
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_BYTES:
+        s->inline_bytes.data = (uint8_t *)(uintptr_t)sp_arena_str(
+            arena, sp_str_n((const char *)source->inline_bytes.data, source->inline_bytes.len)).ptr;
+        break;
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME:
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_STRING:
+    case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_ENVIRONMENT_VARIABLE: /* one place for all three */
+        s->filename = (char *)(uintptr_t)sp_arena_str(arena, sp_str_c(source->filename)).ptr;
+        break;
+    default:
+        break;
+    }
+    return s;
+}
+
 static int cannot_read(const struct reader *r, const char *path, int err)
 {
     char text[128];
-    sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "cannot read %s: %s (check the path and its permissions)",
+    sp_source_err(r->doc, r->diag, r->source, "filename", "cannot read %s: %s (check the path and its permissions)",
                path, strerror_r(err, text, sizeof(text)));
     return -err;
 }
 
 static int too_large(const struct reader *r, const char *field)
 {
-    sp_doc_err(r->doc, r->diag, r->source, field, -1, "larger than %zu MiB (is it the right file?)", r->max >> 20);
+    sp_source_err(r->doc, r->diag, r->source, field, "larger than %zu MiB (is it the right file?)", r->max >> 20);
     return -EFBIG;
 }
 
@@ -91,7 +128,7 @@ static int read_file(const struct reader *r, struct sp_secret *ret_secret)
     if (err == -EFBIG)
         return too_large(r, "filename");
     if (err == -EINVAL)
-        sp_doc_err(r->doc, r->diag, r->source, "filename", -1, "%s is not a regular file", r->source->filename);
+        sp_source_err(r->doc, r->diag, r->source, "filename", "%s is not a regular file", r->source->filename);
     else if (err < 0)
         cannot_read(r, r->source->filename, -err);
     return err;
@@ -101,7 +138,7 @@ static int read_env(const struct reader *r, struct sp_secret *ret_secret)
 {
     const char *value = getenv(r->source->environment_variable);
     if (!value) {
-        sp_doc_err(r->doc, r->diag, r->source, "environment_variable", -1,
+        sp_source_err(r->doc, r->diag, r->source, "environment_variable",
                    "the environment variable %s is not set (set it before the start)", r->source->environment_variable);
         return -ENOENT;
     }
@@ -137,7 +174,7 @@ static int read_any(const struct reader *r, struct sp_secret *ret_secret)
     case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_ENVIRONMENT_VARIABLE:
         return read_env(r, ret_secret);
     default:
-        sp_doc_err(r->doc, r->diag, s, NULL, -1, "there is nothing in it (set filename, inline_string, inline_bytes or "
+        sp_source_err(r->doc, r->diag, s, NULL, "there is nothing in it (set filename, inline_string, inline_bytes or "
                                                  "environment_variable)");
         return -EINVAL;
     }
@@ -146,7 +183,7 @@ static int read_any(const struct reader *r, struct sp_secret *ret_secret)
 int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Source *source, unsigned flags,
                    struct sp_secret *ret_secret)
 {
-    assert(doc && diag && source && ret_secret);
+    assert(diag && source && ret_secret);
     struct reader r = {doc, diag, source, flags & SP_SECRET_LARGE ? SP_SECRET_MAX_LARGE : SP_SECRET_MAX_BYTES};
     struct sp_secret s = {0};
     int err = read_any(&r, &s);
@@ -155,7 +192,7 @@ int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Source 
     if ((flags & SP_SECRET_CHOMP) && source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME)
         chomp(&s);
     if ((flags & SP_SECRET_NOT_EMPTY) && s.len == 0) {
-        sp_doc_err(doc, diag, source, NULL, -1, "it is empty (an empty secret would let anyone in)");
+        sp_source_err(doc, diag, source, NULL, "it is empty (an empty secret would let anyone in)");
         sp_secret_done(&s);
         return -EINVAL;
     }

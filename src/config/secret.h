@@ -26,7 +26,7 @@ struct sp_secret {
 
 /*
  * Errors go to `diag` with the source's place and path: -ENOENT and the like from the system, -EFBIG, -EINVAL.
- * Messages never show the content.
+ * Messages never show the content.  `doc` NULL: of no document (sp_source_copy), errors have no place.
  */
 int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__DataSource *source,
                    unsigned flags, struct sp_secret *ret_secret);
@@ -34,6 +34,12 @@ int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__
 int sp_secret_read_path(const char *path, size_t max, struct sp_secret *ret_secret);
 /* Reads it anew when its file changes; other sources never do. `source` may be NULL. */
 void sp_secret_watch(struct sp_live *l, const Envoy__Config__Core__V3__DataSource *source);
+
+/* For what is read anew when its document may be gone. */
+Envoy__Config__Core__V3__DataSource *sp_source_copy(struct sp_arena *arena, const Envoy__Config__Core__V3__DataSource *source);
+/* What is wrong with a source, as sp_doc_err; `doc` may be NULL as above. */
+void sp_source_err(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__DataSource *source,
+                   const char *field, const char *fmt, ...) SP_PRINTF(5, 6);
 
 /* Wipes and frees; a zeroed sp_secret is fine. */
 void sp_secret_done(struct sp_secret *secret);

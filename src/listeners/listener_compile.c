@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "config/doc_hash.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "listeners/listener_filters.h"
@@ -66,15 +67,28 @@ static struct sp_stats_scope *scope_of(const struct sp_listener *l, const char *
     return sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", value);
 }
 
-static bool read_transport(struct sp_filter_chain *c, const struct sp_listener_build *b, const ChainMessage *msg)
+/* A chain is what it matches, in the listener of that name: with that it keeps its TLS context, if this is equal. */
+static struct sp_tls_ctx *tls_of(const struct sp_listener *l, const struct sp_listener_build *b, const ChainMessage *msg, const TlsMessage *tls)
+{
+    struct sp_hash whose;
+    sp_doc_hash_text(b->doc, msg->filter_chain_match, NULL, &whose);
+    sp_hash_mix(&whose, l->name);
+    return sp_tls_ctx_server(b->doc, b->diag, tls, sp_str_n((const char *)whose.bytes, sizeof(whose.bytes)));
+}
+
+static bool read_transport(const struct sp_listener *l, struct sp_filter_chain *c, const struct sp_listener_build *b,
+                           const ChainMessage *msg)
 {
     if (!msg->transport_socket)
         return true;
     const Google__Protobuf__Any *any = msg->transport_socket->typed_config;
     const TlsMessage *tls = sp_doc_any_as(b->doc, any, TLS_DESC);
     if (tls) {
-        c->tls = sp_tls_ctx_server(b->doc, b->diag, tls);
-        return c->tls != NULL;
+        c->tls = tls_of(l, b, msg, tls);
+        const Sallyport__Tls__V1__Ocsp *ocsp = c->tls ? sp_tls_ctx_ocsp(c->tls, b->doc, tls) : NULL;
+        if (ocsp)
+            c->ocsp = sp_ocsp_new(b->doc, b->diag, ocsp, b->find_cluster, b->ctx, l->stats.ssl_scope);
+        return c->tls && (c->ocsp || !ocsp);
     }
     if (sp_doc_any_as(b->doc, any, RAW_DESC))
         return true;
@@ -115,11 +129,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
 {
     c->name = sp_arena_str(&l->arena, sp_str_c(msg->name));
     c->handshake_ns = sp_duration_or(msg->transport_socket_connect_timeout, default_handshake_ns);
-    bool good = read_transport(c, b, msg);
-    if (c->tls && sp_tls_ctx_ocsp(c->tls)) {
-        c->ocsp = sp_ocsp_new(b->doc, b->diag, sp_tls_ctx_ocsp(c->tls), b->find_cluster, b->ctx, l->stats.ssl_scope);
-        good &= c->ocsp != NULL;
-    }
+    bool good = read_transport(l, c, b, msg);
     const LimitMessage *limit = NULL;
     const HcmMessage *hcm = find_hcm(b, msg, &limit);
     if (!hcm)

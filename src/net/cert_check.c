@@ -14,6 +14,7 @@ _Static_assert((int)SP_CERT_CHECK_MAX_CHAIN <= (int)SP_X509_MAX_CHAIN, "chain");
 
 struct sp_cert_check {
     struct sp_tls_verify *verify;
+    const Sallyport__Tls__V1__Ocsp *ocsp; /* the document's; NULL: nobody is asked */
 };
 
 struct sp_cert_check *sp_cert_check_new(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg)
@@ -30,6 +31,7 @@ struct sp_cert_check *sp_cert_check_new(const struct sp_doc *doc, struct sp_diag
     }
     struct sp_cert_check *c = sp_xmalloc(sizeof(*c));
     c->verify = v;
+    c->ocsp = sp_tls_revocation_ocsp(doc, msg);
     return c;
 }
 
@@ -44,7 +46,7 @@ void sp_cert_check_free(struct sp_cert_check *c)
 const Sallyport__Tls__V1__Ocsp *sp_cert_check_ocsp(const struct sp_cert_check *c)
 {
     assert(c);
-    return sp_tls_verify_ocsp(c->verify);
+    return c->ocsp;
 }
 
 bool sp_cert_check(const struct sp_cert_check *c, const struct sp_x509 *chain, unsigned n, struct sp_cert_verdict *ret)

@@ -8,10 +8,9 @@
 #ifndef SP_NET_TLS_CORE_H
 #define SP_NET_TLS_CORE_H
 
-#include <stdatomic.h>
-
 #include <wolfssl/ssl.h>
 
+#include "config/keep.h"
 #include "crypto/x509.h"
 #include "net/tls_params.h"
 #include "net/tls_ticket.h"
@@ -30,7 +29,7 @@ struct sp_tls_member {
 struct sp_tls_sessions;
 
 struct sp_tls_ctx {
-    _Atomic unsigned refs;
+    struct sp_kept kept;
     bool server, ask_cert, need_cert, require_sni, client_order;
     struct sp_arena arena; /* what is compiled */
     struct sp_tls_params params;

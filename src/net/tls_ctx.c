@@ -35,26 +35,9 @@ void sp_tls_global_done(void)
     wolfSSL_Cleanup();
 }
 
-static struct sp_tls_ctx *ctx_new(bool server)
+static void ctx_free(struct sp_kept *k)
 {
-    struct sp_tls_ctx *c = sp_xcalloc(1, sizeof(*c));
-    c->refs = 1;
-    c->server = server;
-    sp_arena_init(&c->arena);
-    return c;
-}
-
-struct sp_tls_ctx *sp_tls_ctx_ref(struct sp_tls_ctx *c)
-{
-    assert(c);
-    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
-    return c;
-}
-
-void sp_tls_ctx_unref(struct sp_tls_ctx *c)
-{
-    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    struct sp_tls_ctx *c = SP_CONTAINER_OF(k, struct sp_tls_ctx, kept);
     for (unsigned i = 0; i < c->n_members; i++)
         sp_tls_member_done(&c->members[i]);
     free(c->members);
@@ -63,6 +46,57 @@ void sp_tls_ctx_unref(struct sp_tls_ctx *c)
     sp_tls_sessions_free(c->sessions);
     sp_arena_done(&c->arena);
     free(c);
+}
+
+static const struct sp_kept_kind kept_kind = {"TLS context", ctx_free};
+
+static struct sp_tls_ctx *ctx_new(bool server)
+{
+    struct sp_tls_ctx *c = sp_xcalloc(1, sizeof(*c));
+    sp_kept_init(&c->kept, &kept_kind);
+    c->server = server;
+    sp_arena_init(&c->arena);
+    return c;
+}
+
+struct sp_tls_ctx *sp_tls_ctx_ref(struct sp_tls_ctx *c)
+{
+    assert(c);
+    sp_kept_ref(&c->kept);
+    return c;
+}
+
+void sp_tls_ctx_unref(struct sp_tls_ctx *c)
+{
+    if (c)
+        sp_kept_unref(&c->kept);
+}
+
+void sp_tls_ctx_use(const struct sp_tls_ctx *c, const struct sp_doc *doc)
+{
+    assert(c && doc);
+    const struct sp_tls_trust *trust = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    if (trust)
+        sp_tls_trust_use(trust, doc);
+}
+
+/* Certificates and keys count by what they are, CAs and lists by the names of their files: these are watched. */
+static void key_of(const struct sp_doc *doc, const void *msg, struct sp_str whose, const char *const *alpn, struct sp_hash *ret)
+{
+    sp_doc_hash(doc, msg, NULL, ret);
+    sp_hash_mix(ret, whose);
+    for (; alpn && *alpn; alpn++)
+        sp_hash_mix(ret, sp_str_c(*alpn));
+}
+
+static struct sp_tls_ctx *find(const struct sp_doc *doc, const struct sp_hash *key, struct sp_str whose)
+{
+    struct sp_kept *k = whose.len ? sp_keep_find(&kept_kind, key) : NULL;
+    if (!k)
+        return NULL;
+    struct sp_tls_ctx *c = SP_CONTAINER_OF(k, struct sp_tls_ctx, kept);
+    sp_tls_ctx_use(c, doc);
+    return c;
 }
 
 static const Validation *validation_of(const Common *common)
@@ -106,12 +140,15 @@ static void take_certificates(struct build *b)
         add_member(b, NULL);
 }
 
-static struct sp_tls_ctx *finish(struct build *b, unsigned errors)
+static struct sp_tls_ctx *finish(struct build *b, unsigned errors, const struct sp_hash *key, struct sp_str whose)
 {
-    if (b->diag->n_errors == errors)
-        return b->ctx;
-    sp_tls_ctx_unref(b->ctx);
-    return NULL;
+    if (b->diag->n_errors != errors) {
+        sp_tls_ctx_unref(b->ctx);
+        return NULL;
+    }
+    if (whose.len)
+        sp_keep_add(&b->ctx->kept, &kept_kind, key);
+    return b->ctx;
 }
 
 /* Whole seconds; 0 turns resumption off. */
@@ -140,16 +177,21 @@ static void take_server(struct build *b, const Downstream *msg)
         c->tickets = sp_tls_tickets_new(lifetime);
 }
 
-struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *diag, const Downstream *msg)
+struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *diag, const Downstream *msg, struct sp_str whose)
 {
     assert(doc && diag && msg);
+    struct sp_hash key;
+    key_of(doc, msg, whose, NULL, &key);
+    struct sp_tls_ctx *found = find(doc, &key, whose);
+    if (found)
+        return found;
     struct build b = {ctx_new(true), doc, diag, msg, msg->common_tls_context};
     unsigned errors = diag->n_errors;
     sp_tls_params_read(doc, diag, b.common, &b.ctx->arena, &b.ctx->params);
     take_validation(&b);
     take_server(&b, msg);
     take_certificates(&b);
-    return finish(&b, errors);
+    return finish(&b, errors, &key, whose);
 }
 
 static void offer_alpn(struct sp_tls_ctx *c, const char *const *fallback)
@@ -180,9 +222,14 @@ static void check_client(struct build *b, const Upstream *msg)
 }
 
 struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *diag, const Upstream *msg,
-                                     const char *const *default_alpn)
+                                     const char *const *default_alpn, struct sp_str whose)
 {
     assert(doc && diag && msg);
+    struct sp_hash key;
+    key_of(doc, msg, whose, default_alpn, &key);
+    struct sp_tls_ctx *found = find(doc, &key, whose);
+    if (found)
+        return found;
     struct build b = {ctx_new(false), doc, diag, msg, msg->common_tls_context};
     unsigned errors = diag->n_errors;
     sp_tls_params_read(doc, diag, b.common, &b.ctx->arena, &b.ctx->params);
@@ -194,7 +241,7 @@ struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *d
     if (keys)
         b.ctx->sessions = sp_tls_sessions_new(SP_MIN(keys, (unsigned)SP_TLS_MAX_SESSIONS));
     take_certificates(&b);
-    return finish(&b, errors);
+    return finish(&b, errors, &key, whose);
 }
 
 bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c)
@@ -203,10 +250,11 @@ bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c)
     return c->verify && sp_tls_verify_chain(c->verify);
 }
 
-const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c)
+const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c, const struct sp_doc *doc, const Downstream *msg)
 {
-    assert(c);
-    return c->verify ? sp_tls_verify_ocsp(c->verify) : NULL;
+    assert(c && doc && msg);
+    const Validation *v = validation_of(msg->common_tls_context);
+    return v && c->verify && sp_tls_verify_asks(c->verify) ? sp_tls_revocation_ocsp(doc, v) : NULL;
 }
 
 static void tell(const struct sp_x509 *cert, struct sp_str path, bool is_ca,

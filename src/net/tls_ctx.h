@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_tls_ctx: a compiled DownstreamTlsContext or UpstreamTlsContext: certificates, keys, trust, pins, name matchers,
- * versions, ciphers, ALPN, session policy.  Compiled from the config (blocks on the disk); immutable afterwards and
- * shared by all workers; reference-counted, atomically (connections hold it).  Whatever cannot be loaded is a config
+ * versions, ciphers, ALPN, session policy.  Compiled from the config (blocks on the disk); immutable afterwards but for CAs and
+ * revocation lists, which are watched; points to nothing of its document; shared by all workers; reference-counted, atomically
+ * (connections hold it).  Whatever cannot be loaded is a config
  * error with place and remedy: there is no fall-back.
  *
  * Resumption: tickets are off wherever a client certificate is asked for, and keys differ for each context, so that a
@@ -21,21 +22,32 @@ struct sp_tls_ctx;
 int sp_tls_global_init(void);
 void sp_tls_global_done(void);
 
-/* NULL after an error; errors are in `diag`. */
+/*
+ * NULL after an error; errors are in `diag`.  `whose`: of which filter chain or cluster, whatever names it over reloads: the context
+ * that an earlier document made for it of an equal message, with equal certificates and keys, is returned, with its sessions
+ * and ticket keys (config/keep.h).  So pointers tell whether connections may stay.  Empty: never shared.
+ */
 struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *diag,
-                                     const Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext *msg);
-/* `extra_alpn`: NULL-terminated list used when the config names no ALPN (what the cluster's protocol needs), or NULL. */
+                                     const Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext *msg,
+                                     struct sp_str whose);
+/* `default_alpn`: NULL-terminated list used when the config names no ALPN (what the cluster's protocol needs), or NULL. */
 struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *diag,
                                      const Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext *msg,
-                                     const char *const *default_alpn);
+                                     const char *const *default_alpn, struct sp_str whose);
 struct sp_tls_ctx *sp_tls_ctx_ref(struct sp_tls_ctx *c);
 void sp_tls_ctx_unref(struct sp_tls_ctx *c); /* NULL-safe */
+/* While `doc` is compiled: it uses a context of an earlier document, too, with the files that are watched for it. */
+void sp_tls_ctx_use(const struct sp_tls_ctx *c, const struct sp_doc *doc);
 
 /* Whether a peer's certificate is verified against a CA here: certificate matchers elsewhere need it. */
 bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c);
 
-/* Whom to ask about clients' certificates: the document's; NULL: nobody. Asking is the business of whoever has clusters. */
-const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c);
+/*
+ * Whom to ask about clients' certificates, as the document of `msg`, of which c was made, says it; NULL: nobody. Asking is the
+ * business of whoever has clusters.
+ */
+const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c, const struct sp_doc *doc,
+                                                const Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext *msg);
 
 /* For /certs and expiry gauges: calls back for each certificate of the context and each CA. */
 struct sp_tls_cert_info {

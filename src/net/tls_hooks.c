@@ -199,7 +199,7 @@ bool sp_tls_judge(struct sp_tls *t)
     p->until = f.until;
     t->judged = t->verdict == SP_TLS_GOOD;
     p->verified = t->judged && f.trusted;
-    if (f.issuer && t->ctx->verify && sp_tls_verify_ocsp(t->ctx->verify) && !sp_str_eq(p->issuer_der, f.issuer->der))
+    if (f.issuer && t->ctx->verify && sp_tls_verify_asks(t->ctx->verify) && !sp_str_eq(p->issuer_der, f.issuer->der))
         p->issuer_der = sp_arena_str(&p->arena, f.issuer->der);
     sp_arena_done(&arena);
     return t->judged;

@@ -10,6 +10,7 @@
 #include <wolfssl/wolfcrypt/asn_public.h>
 
 #include "base/mem.h"
+#include "config/live.h"
 #include "config/secret.h"
 #include "crypto/pem.h"
 #include "net/tls_hooks.h"
@@ -190,10 +191,12 @@ static void set_tickets(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 static void name_cas(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 {
     const struct sp_tls_trust *cas = c->ask_cert && c->verify ? sp_tls_verify_trust(c->verify) : NULL;
-    const struct sp_x509_trust *trust = cas ? sp_tls_trust_now(cas) : NULL;
-    if (!trust || sp_x509_trust_count(trust) > MAX_NAMED_CAS)
+    if (!cas)
         return;
-    WOLF_STACK_OF(WOLFSSL_X509_NAME) *names = wolfSSL_sk_X509_NAME_new(NULL);
+    sp_live_peek(); /* it may serve another context already, and change */
+    const struct sp_x509_trust *trust = sp_tls_trust_now(cas);
+    bool few = sp_x509_trust_count(trust) <= MAX_NAMED_CAS;
+    WOLF_STACK_OF(WOLFSSL_X509_NAME) *names = few ? wolfSSL_sk_X509_NAME_new(NULL) : NULL;
     for (unsigned i = 0; names && i < sp_x509_trust_count(trust); i++) {
         struct sp_str der = sp_x509_trust_at(trust, i)->subject;
         unsigned char *p = (unsigned char *)(uintptr_t)der.ptr;
@@ -201,7 +204,9 @@ static void name_cas(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
         if (name && wolfSSL_sk_X509_NAME_push(names, name) <= 0)
             wolfSSL_X509_NAME_free(name);
     }
-    wolfSSL_CTX_set_client_CA_list(w, names);
+    sp_live_peek_over();
+    if (names)
+        wolfSSL_CTX_set_client_CA_list(w, names);
 }
 
 /* In this order: each of wolfSSL's setters changes what the ones before it set. */

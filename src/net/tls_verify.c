@@ -21,8 +21,7 @@ struct sp_tls_verify {
     struct sp_tls_trust *trust; /* NULL: no CAs */
     struct sp_tls_matchers *matchers;
     struct pins spki, hash;
-    const Sallyport__Tls__V1__Ocsp *ocsp; /* the document's; NULL: nobody is asked */
-    bool accept_untrusted;
+    bool accept_untrusted, asks;
 };
 
 static int hex_digit(char c)
@@ -76,6 +75,7 @@ static void take_pins(const struct sp_doc *doc, struct sp_diag *diag, const Vali
 static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, const struct sp_tls_verify *v,
                         bool client)
 {
+    const Sallyport__Tls__V1__Ocsp *ocsp = v->asks ? sp_tls_revocation_ocsp(doc, msg) : NULL;
     bool no_ca = !msg->trusted_ca && !msg->system_root_certs; /* what could not be loaded is reported already */
     if (no_ca && v->matchers)
         sp_doc_err(doc, diag, msg, msg->n_match_typed_subject_alt_names ? "match_typed_subject_alt_names"
@@ -91,11 +91,11 @@ static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Va
         sp_doc_err(doc, diag, msg, "custom_validator_config", -1, "says nothing without a trusted_ca (set trusted_ca)");
     if (v->accept_untrusted && msg->crl)
         sp_doc_warn(doc, diag, msg, "crl", -1, "refuses nobody, since trust_chain_verification is ACCEPT_UNTRUSTED");
-    if (v->accept_untrusted && v->ocsp)
-        sp_doc_err(doc, diag, v->ocsp, NULL, -1, "cannot ask about certificates without a known issuer (trust_chain_verification "
+    if (v->accept_untrusted && ocsp)
+        sp_doc_err(doc, diag, ocsp, NULL, -1, "cannot ask about certificates without a known issuer (trust_chain_verification "
                                                  "is ACCEPT_UNTRUSTED)");
-    if (client && v->ocsp)
-        sp_doc_err(doc, diag, v->ocsp, NULL, -1, "is for clients' certificates (set crl for those of origins)");
+    if (client && ocsp)
+        sp_doc_err(doc, diag, ocsp, NULL, -1, "is for clients' certificates (set crl for those of origins)");
 }
 
 struct sp_tls_verify *sp_tls_verify_new(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, bool client)
@@ -107,8 +107,7 @@ struct sp_tls_verify *sp_tls_verify_new(const struct sp_doc *doc, struct sp_diag
         msg->trust_chain_verification ==
         ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__CERTIFICATE_VALIDATION_CONTEXT__TRUST_CHAIN_VERIFICATION__ACCEPT_UNTRUSTED;
     v->trust = sp_tls_trust_new(doc, diag, msg, client);
-    const Sallyport__Tls__V1__Revocation *revocation = v->trust ? sp_tls_revocation(doc, diag, msg) : NULL;
-    v->ocsp = revocation ? revocation->ocsp : NULL;
+    v->asks = v->trust && sp_tls_revocation_ocsp(doc, msg);
     v->matchers = sp_tls_matchers_new(doc, diag, msg);
     take_pins(doc, diag, msg, v);
     check_sense(doc, diag, msg, v, client);
@@ -144,9 +143,9 @@ const struct sp_tls_trust *sp_tls_verify_trust(const struct sp_tls_verify *v)
     return v->trust;
 }
 
-const Sallyport__Tls__V1__Ocsp *sp_tls_verify_ocsp(const struct sp_tls_verify *v)
+bool sp_tls_verify_asks(const struct sp_tls_verify *v)
 {
-    return v->ocsp;
+    return v->asks;
 }
 
 static bool pinned(const struct pins *pins, struct sp_str of)

@@ -26,8 +26,8 @@ bool sp_tls_verify_chain(const struct sp_tls_verify *v);
 bool sp_tls_verify_decides(const struct sp_tls_verify *v);
 /* NULL: no CAs. */
 const struct sp_tls_trust *sp_tls_verify_trust(const struct sp_tls_verify *v);
-/* Whom to ask about a certificate that is good by all else; NULL: nobody. */
-const Sallyport__Tls__V1__Ocsp *sp_tls_verify_ocsp(const struct sp_tls_verify *v);
+/* Somebody is to be asked about a certificate that is good by all else (sp_tls_revocation_ocsp). */
+bool sp_tls_verify_asks(const struct sp_tls_verify *v);
 
 enum sp_tls_verdict { SP_TLS_GOOD, SP_TLS_BAD_CHAIN, SP_TLS_BAD_NAME, SP_TLS_BAD_PIN };
 

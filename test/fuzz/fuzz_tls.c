@@ -40,9 +40,9 @@ static struct sp_tls_ctx *compile(struct sp_str text, bool client)
     struct sp_doc *doc = sp_doc_load_text("fuzz", text, SP_SYNTAX_YAML, type, &diag);
     struct sp_tls_ctx *ctx = NULL;
     if (doc && client)
-        ctx = sp_tls_ctx_client(doc, &diag, sp_doc_root(doc), NULL);
+        ctx = sp_tls_ctx_client(doc, &diag, sp_doc_root(doc), NULL, SP_STR_NULL);
     else if (doc)
-        ctx = sp_tls_ctx_server(doc, &diag, sp_doc_root(doc));
+        ctx = sp_tls_ctx_server(doc, &diag, sp_doc_root(doc), SP_STR_NULL);
     if (!ctx)
         abort();
     sp_doc_free(doc);

@@ -209,7 +209,7 @@ static void dial(struct world *w, const char *context, const char *sni, const ch
         load(context, &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor, &diag);
     sp_codec_config_init(&setup.config, false);
     sp_tls_ctx_unref(w->c.ctx);
-    w->c = (struct client){.ctx = sp_tls_ctx_client(doc, &diag, sp_doc_root(doc), alpn)};
+    w->c = (struct client){.ctx = sp_tls_ctx_client(doc, &diag, sp_doc_root(doc), alpn, SP_STR_NULL)};
     if (!w->c.ctx)
         sp_diag_print(&diag, stderr);
     assert_non_null(w->c.ctx);

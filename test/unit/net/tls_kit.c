@@ -84,46 +84,24 @@ static const ProtobufCMessageDescriptor *type(bool server)
                   : &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor;
 }
 
-static struct sp_tls_ctx *compile(bool server, const char *yaml, struct t_config *c)
+static struct sp_tls_ctx *compile(bool server, const char *whose, const char *yaml, struct t_config *c)
 {
     static const char *const h2_and_h1[] = {"h2", "http/1.1", NULL};
     char *text = kit_yaml(yaml);
     t_config_load(c, type(server), text);
     free(text);
-    return server ? sp_tls_ctx_server(c->doc, &c->diag, c->msg) : sp_tls_ctx_client(c->doc, &c->diag, c->msg, h2_and_h1);
+    return server ? sp_tls_ctx_server(c->doc, &c->diag, c->msg, sp_str_c(whose))
+                  : sp_tls_ctx_client(c->doc, &c->diag, c->msg, h2_and_h1, sp_str_c(whose));
 }
 
-/* What a context reads from files lives with the document: both are kept to the end. */
-static struct kept {
-    struct kept *next;
-    struct t_config c;
-} *kept;
-
-static void forget(void)
-{
-    for (struct kept *k = kept, *next; k; k = next) {
-        next = k->next;
-        t_config_done(&k->c);
-        free(k);
-    }
-}
-
-static void keep(const struct t_config *c)
-{
-    struct kept *k = sp_xmalloc(sizeof(*k));
-    if (!kept)
-        atexit(forget);
-    *k = (struct kept){kept, *c};
-    kept = k;
-}
-
-static struct sp_tls_ctx *good(bool server, const char *yaml)
+/* Nothing of the document is left. */
+static struct sp_tls_ctx *good(bool server, const char *whose, const char *yaml)
 {
     struct t_config c;
-    struct sp_tls_ctx *ctx = compile(server, yaml, &c);
+    struct sp_tls_ctx *ctx = compile(server, whose, yaml, &c);
     if (!ctx)
         fail_msg("%s", t_config_said(&c));
-    keep(&c);
+    t_config_done(&c);
     return ctx;
 }
 
@@ -131,7 +109,7 @@ static const char *said(bool server, const char *yaml)
 {
     static char text[4096];
     struct t_config c;
-    struct sp_tls_ctx *ctx = compile(server, yaml, &c);
+    struct sp_tls_ctx *ctx = compile(server, "", yaml, &c);
     snprintf(text, sizeof(text), "%s", t_config_said(&c));
     assert_int_equal(ctx == NULL, c.diag.n_errors > 0);
     sp_tls_ctx_unref(ctx);
@@ -141,12 +119,22 @@ static const char *said(bool server, const char *yaml)
 
 struct sp_tls_ctx *kit_server(const char *yaml)
 {
-    return good(true, yaml);
+    return good(true, "", yaml);
+}
+
+struct sp_tls_ctx *kit_server_of(const char *whose, const char *yaml)
+{
+    return good(true, whose, yaml);
+}
+
+struct sp_tls_ctx *kit_client_of(const char *whose, const char *yaml)
+{
+    return good(false, whose, yaml);
 }
 
 struct sp_tls_ctx *kit_client(const char *yaml)
 {
-    return good(false, yaml);
+    return good(false, "", yaml);
 }
 
 const char *kit_server_said(const char *yaml)

@@ -18,6 +18,9 @@ char *kit_yaml(const char *text);
 /* A context from a whole message; the test fails when there are errors. */
 struct sp_tls_ctx *kit_server(const char *yaml);
 struct sp_tls_ctx *kit_client(const char *yaml);
+/* The same of a chain or cluster: an equal one of an earlier config is found again. */
+struct sp_tls_ctx *kit_server_of(const char *whose, const char *yaml);
+struct sp_tls_ctx *kit_client_of(const char *whose, const char *yaml);
 /* What is reported of it, in a static buffer; "" when it is taken without a word. */
 const char *kit_server_said(const char *yaml);
 const char *kit_client_said(const char *yaml);

@@ -112,17 +112,58 @@ static struct sp_slot *slots_new(struct sp_cluster *c)
     return slots;
 }
 
+/* What its health checks send may be a secret of the document (%SECRET%): such a cluster stays with its document. */
+static bool needs_document(const cluster_msg *msg)
+{
+    for (size_t i = 0; i < msg->n_health_checks; i++) {
+        const Envoy__Config__Core__V3__HealthCheck *hc = msg->health_checks[i];
+        if (hc->health_checker_case != ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK)
+            continue;
+        for (size_t k = 0; k < hc->http_health_check->n_request_headers_to_add; k++) {
+            const Envoy__Config__Core__V3__HeaderValue *h = hc->http_health_check->request_headers_to_add[k]->header;
+            if (h && (h->raw_value.len || strstr(h->value, "%SECRET(")))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
+{
+    struct sp_hash bind;
+    sp_doc_hash(build->doc, msg, NULL, ret);
+    sp_doc_hash(build->doc, msg->upstream_bind_config ? NULL : build->bind, NULL, &bind);
+    sp_hash_mix(ret, sp_str_n((const char *)bind.bytes, sizeof(bind.bytes)));
+}
+
+/* The one that serves, if it is equal. */
+static struct sp_cluster *keep(const struct sp_cluster_build *build, const cluster_msg *msg, const struct sp_hash *hash)
+{
+    struct sp_cluster *c = build->previous ? sp_map_get(&build->previous->by_name, sp_str_c(msg->name)) : NULL;
+    if (!c || !sp_hash_eq(&c->hash, hash) || c->n_slots != build->n_workers + 1 || needs_document(msg))
+        return NULL;
+    sp_cluster_hold(c);
+    sp_cluster_options_use(&c->options, build->doc);
+    return c;
+}
+
 struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cluster_msg *msg)
 {
     assert(build && build->doc && build->diag && msg);
     unsigned errors = build->diag->n_errors;
-    struct sp_cluster *c = aligned_alloc(SP_CACHELINE, sizeof(*c));
+    struct sp_hash hash;
+    hash_of(build, msg, &hash);
+    struct sp_cluster *c = keep(build, msg, &hash);
+    if (c)
+        return c;
+    c = aligned_alloc(SP_CACHELINE, sizeof(*c));
     if (!c)
         abort();
     memset(c, 0, sizeof(*c));
     sp_arena_init(&c->arena);
     atomic_init(&c->refs, 1);
     c->destroy = free_cluster;
+    c->hash = hash;
     c->n_slots = build->n_workers + 1;
     c->slots = slots_new(c);
     c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));

@@ -2,7 +2,7 @@
 /*
  * sp_cluster: a compiled Cluster and its life: hosts with their health (atomic words, shared by all threads), its TLS
  * context, limits, counters, and for each worker its pools and balancer.  Made when a config is compiled; shared by
- * snapshots (counted atomically); its parts of a worker are touched on that worker's thread only.
+ * snapshots (counted atomically), also of configs that follow each other: it points to nothing of its document; its parts of a worker are touched on that worker's thread only.
  *
  * Order: new (compile) -> start on the prober (health checks) and attach to each worker -> requests -> detach from each
  * worker (drains its pools) -> stop on the prober -> unref.
@@ -19,14 +19,25 @@
 struct sp_cluster;
 struct sp_buf;
 
+/* The clusters of a config by name. */
+struct sp_clusters {
+    struct sp_map by_name;
+    struct sp_cluster **v; /* n of them, in order of the config */
+    unsigned n;
+};
+
 struct sp_cluster_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     const Envoy__Config__Core__V3__BindConfig *bind; /* for clusters that have none of their own; may be NULL */
     unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
+    const struct sp_clusters *previous; /* of the config that serves; NULL: none */
 };
 
-/* NULL after an error; all are in build->diag. */
+/*
+ * NULL after an error; all are in build->diag.  When the previous cluster of that name was made of an equal message, files included,
+ * it is that one, with one more reference: its pools, its health and its counters are what they were.
+ */
 struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const Envoy__Config__Cluster__V3__Cluster *msg);
 struct sp_cluster *sp_cluster_ref(struct sp_cluster *c);
 void sp_cluster_unref(struct sp_cluster *c); /* NULL-safe */
@@ -56,12 +67,5 @@ unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_work
 /* For /clusters: Envoy's lines "name::host::cx_active::0", or a JSON cluster_statuses element. Any thread. */
 void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out);
 void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out);
-
-/* The clusters of a config by name. */
-struct sp_clusters {
-    struct sp_map by_name;
-    struct sp_cluster **v; /* n of them, in order of the config */
-    unsigned n;
-};
 
 #endif

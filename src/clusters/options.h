@@ -35,6 +35,8 @@ struct sp_cluster_options {
 /* Errors go to `diag`. The result is good to be freed either way. */
 void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *arena, const struct sp_doc *doc,
                              struct sp_diag *diag, const Envoy__Config__Cluster__V3__Cluster *msg);
+/* While `doc` is compiled: it goes on with a cluster that has them. */
+void sp_cluster_options_use(const struct sp_cluster_options *o, const struct sp_doc *doc);
 void sp_cluster_options_done(struct sp_cluster_options *o);
 
 /* Nanoseconds of a duration, `otherwise` when it is NULL. Durations are never negative (config/doc.h). */

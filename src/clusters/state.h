@@ -11,6 +11,7 @@
 #include "clusters/host_set.h"
 #include "clusters/options.h"
 #include "clusters/permits.h"
+#include "config/doc_hash.h"
 #include "event/worker.h"
 
 struct sp_lb;
@@ -44,6 +45,7 @@ struct sp_slot {
 struct sp_cluster {
     struct sp_arena arena;
     struct sp_str name;
+    struct sp_hash hash;              /* of what it was made of */
     struct sp_str observability_name; /* alt_stat_name, or the name */
     enum sp_lb_policy lb_policy;
     unsigned choice_count;      /* LEAST_REQUEST */

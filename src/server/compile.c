@@ -18,8 +18,8 @@ struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
 static void compile_clusters(struct sp_config *c, unsigned n_workers, const struct sp_config *previous, struct sp_diag *diag)
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
-    struct sp_cluster_build build = {.doc = c->doc, .diag = diag, .n_workers = n_workers};
-    (void)previous;
+    struct sp_cluster_build build = {
+        .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL};
     if (c->bootstrap->cluster_manager)
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
     c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));

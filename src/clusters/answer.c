@@ -74,6 +74,34 @@ static void inform(struct sp_upstream *u, const struct sp_headers *from)
     u->out.sink->ops->headers(u->out.sink, h, false);
 }
 
+static void broken(struct sp_upstream *u)
+{
+    sp_outcome_release(u, SP_ABORT_PROTOCOL);
+    sp_outcome_reset(u, SP_RESET_PROTOCOL, SP_STR_NULL);
+}
+
+/* The tunnel is open. From here on the route's timeout says nothing of it; the stream's own limits do. */
+static void switched(struct sp_upstream *u, const struct sp_headers *from)
+{
+    struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
+    sp_headers_copy(h, u->setup.arena, from);
+    if (!sp_websocket_answer(&u->websocket, h)) {
+        broken(u);
+        return;
+    }
+    u->response_started = true;
+    sp_timer_stop(&u->timeout);
+    sp_timer_stop(&u->try_timer);
+    sp_outcome_charge(u, h->status);
+    sp_headers_add_id(h, SP_H_CONNECTION, SP_STR("upgrade"));
+    sp_headers_add_id(h, SP_H_UPGRADE, h->protocol);
+    if (u->ops->response)
+        u->ops->response(u, h);
+    u->out.sink->ops->headers(u->out.sink, h, false);
+    if (u->phase == SP_UPSTREAM_OPEN)
+        sp_upstream_switch(u);
+}
+
 static struct sp_upstream *of_rx(struct sp_sink *s)
 {
     return SP_CONTAINER_OF(s, struct sp_upstream, ticket.rx);
@@ -84,18 +112,21 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     struct sp_upstream *u = of_rx(s);
     assert(u->phase == SP_UPSTREAM_OPEN && u->out.sink);
     u->answered = true;
-    if (h->status == 101 || (h->status < 200 && end)) { /* no upgrade was asked for */
-        sp_outcome_release(u, SP_ABORT_PROTOCOL);
-        sp_outcome_reset(u, SP_RESET_PROTOCOL, SP_STR_NULL);
+    if ((h->status == 101 && !u->upgrade) || (h->status < 200 && end)) {
+        broken(u);
         return;
     }
-    if (h->status < 200) {
+    if (h->status < 200 && h->status != 101) {
         inform(u, h);
         return;
     }
     if (u->setup.info && !u->setup.info->up_first_rx_ns)
         u->setup.info->up_first_rx_ns = now(u);
     heed_host(u, h);
+    if (h->status == 101) {
+        switched(u, h);
+        return;
+    }
     u->ticket.rx_over = end;
     if (!sp_outcome_retry_response(u, h, end))
         accept_head(u, h, end);

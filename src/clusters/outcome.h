@@ -8,6 +8,7 @@
 
 #include "clusters/pool.h"
 #include "clusters/retry.h"
+#include "clusters/websocket.h"
 #include "stream/info.h"
 
 struct sp_upstream;
@@ -37,7 +38,7 @@ struct sp_upstream_setup {
     struct sp_arena *arena;
     struct sp_stream_info *info;          /* filled; NULL: nobody wants to know */
     const struct sp_retry_policy *retry;  /* NULL: none */
-    uint64_t timeout_ns;                  /* from the request's end to the response's; 0: none */
+    uint64_t timeout_ns;                  /* from the request's end to the response's, of an upgrade to the 101; 0: none */
     uint64_t per_try_timeout_ns;          /* 0: none */
     bool h2;                              /* the client's version, for use_downstream_protocol_config */
     bool auto_host_rewrite;
@@ -73,6 +74,9 @@ struct sp_upstream {
     bool final;                  /* something went down: no attempt after this one */
     bool host_kept;              /* x-forwarded-host has the authority from before auto_host_rewrite */
     bool idempotent;
+    bool upgrade;                /* it offers another protocol: its body, the tunnel's, waits for the 101 */
+    bool switched;               /* which came */
+    struct sp_websocket websocket;
     unsigned attempts;
     unsigned tx_pauses;          /* of the request, by the stream */
     unsigned out_pauses;         /* of the response, by its sink */
@@ -92,6 +96,10 @@ void sp_outcome_leave(struct sp_upstream *u);
 void sp_outcome_finish(struct sp_upstream *u);
 /* Undoes every pause of the request. */
 void sp_outcome_resume_request(struct sp_upstream *u);
+/* upstream.c. 101 came and went down: what waited for it goes to the origin. */
+void sp_upstream_switch(struct sp_upstream *u);
+/* The request is not held back any more. */
+void sp_upstream_release_held(struct sp_upstream *u);
 /* Counts an answer's status, made here or by the host. */
 void sp_outcome_charge(struct sp_upstream *u, unsigned status);
 /* The attempt has ended without a response (the ticket is free): again, or the end. */

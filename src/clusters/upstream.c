@@ -57,10 +57,14 @@ static void send_trailers(struct sp_upstream *u)
 static void send_request(struct sp_upstream *u)
 {
     struct sp_codec_stream *cs = u->ticket.cs;
-    bool end = u->request_ended && !u->body.len && !u->trailers;
+    bool end = u->request_ended && !u->body.len && !u->trailers && !u->upgrade;
     u->sent = true;
-    u->ticket.tx_over = u->request_ended;
+    u->ticket.tx_over = u->request_ended && !u->upgrade;
+    if (u->upgrade)
+        sp_websocket_send(&u->websocket, u->request, u->ticket.conn->h2);
     cs->tx.ops->headers(&cs->tx, u->request, end);
+    if (u->upgrade)
+        return;
     if (u->body.len)
         send_body(u);
     if (u->trailers)
@@ -95,6 +99,25 @@ static void start_try_timers(struct sp_upstream *u)
         sp_timer_start(u->slot->turn, &u->try_timer, u->setup.per_try_timeout_ns);
 }
 
+void sp_upstream_release_held(struct sp_upstream *u)
+{
+    if (!u->held || u->phase != SP_UPSTREAM_OPEN)
+        return;
+    u->held = false;
+    u->ops->resume(u);
+}
+
+void sp_upstream_switch(struct sp_upstream *u)
+{
+    assert(u && u->upgrade && !u->switched && u->ticket.cs);
+    u->switched = true;
+    u->ticket.tx_over = u->request_ended;
+    if (u->body.len || u->request_ended)
+        send_body(u);
+    note_sent(u);
+    sp_upstream_release_held(u);
+}
+
 static void opened(struct sp_upstream *u)
 {
     u->phase = SP_UPSTREAM_OPEN;
@@ -106,10 +129,8 @@ static void opened(struct sp_upstream *u)
     for (unsigned i = 0; i < u->out_pauses; i++)
         sp_ticket_pause(&u->ticket);
     send_request(u);
-    if (u->held && u->phase == SP_UPSTREAM_OPEN) {
-        u->held = false;
-        u->ops->resume(u);
-    }
+    if (!u->upgrade)
+        sp_upstream_release_held(u);
 }
 
 static enum sp_conn_kind kind_of(const struct sp_upstream *u)
@@ -298,6 +319,8 @@ static void request_complete(struct sp_upstream *u)
 {
     u->request_ended = true;
     u->request_end_ns = now(u);
+    if (u->upgrade)
+        return; /* one side of the tunnel is over */
     if (u->setup.timeout_ns)
         sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
     if (u->phase == SP_UPSTREAM_OPEN && !u->response_started)
@@ -312,7 +335,13 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     sp_retry_begin(&u->retry, u->setup.retry, h);
     sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
     u->key.kind = kind_of(u);
-    u->keep = u->retry.on && u->retry.left;
+    u->upgrade = h->protocol.len;
+    if (u->upgrade) {
+        sp_websocket_begin(&u->websocket, h);
+        if (u->setup.timeout_ns)
+            sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
+    }
+    u->keep = u->retry.on && u->retry.left && !u->upgrade;
     if (end)
         request_complete(u);
     begin_attempt(u);
@@ -350,7 +379,7 @@ void sp_upstream_data(struct sp_upstream *u, struct sp_buf *b, bool end)
         give_up_retries(u);
     if (end)
         request_complete(u);
-    if (u->phase != SP_UPSTREAM_OPEN) {
+    if (u->phase != SP_UPSTREAM_OPEN || (u->upgrade && !u->switched)) {
         hold(u, b);
         return;
     }
@@ -370,6 +399,12 @@ void sp_upstream_trailers(struct sp_upstream *u, struct sp_headers *t)
     assert(u && t && u->phase != SP_UPSTREAM_NEW && !u->trailers);
     if (u->phase == SP_UPSTREAM_DONE)
         return;
+    if (u->upgrade) { /* a tunnel has none */
+        struct sp_buf none;
+        sp_buf_init(&none);
+        sp_upstream_data(u, &none, true);
+        return;
+    }
     u->trailers = t;
     request_complete(u);
     if (u->phase != SP_UPSTREAM_OPEN)

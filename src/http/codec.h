@@ -88,6 +88,7 @@ struct sp_codec_config {
     uint32_t h2_max_outbound, h2_max_outbound_control; /* default 10000, 1000 */
     uint32_t h2_max_empty_frames;  /* default 1 */
     uint32_t h2_max_priority_per_stream, h2_max_window_update_per_data; /* default 100, 10 */
+    bool h2_extended_connect;      /* server: offer RFC 8441 (allow_connect) */
     bool h2_stream_error_on_invalid; /* reset the stream rather than close the connection; our default true */
     uint64_t h2_ping_interval_ns, h2_ping_timeout_ns; /* connection_keepalive; 0 = off */
 };
@@ -126,6 +127,8 @@ struct sp_codec {
     bool want_close;         /* close the connection once all output was sent */
     bool want_reset;         /* close it now, and by reset: a message was cut short, which its end would hide */
     bool want_read;          /* false while the codec would not consume more input */
+    bool tunnel;             /* HTTP/1: the protocol was switched: an end of input is one half's end only */
+    bool want_fin;           /* HTTP/1: the tunnel's half that is sent has ended: tell the peer once all output was sent */
     bool draining;
     bool lingers;            /* HTTP/2 server: answered requests still arrive, which ends soon; a drain waits for it */
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
@@ -145,8 +148,15 @@ struct sp_codec {
  *
  * Headers of the connection (Connection and what it names, Keep-Alive, Transfer-Encoding, TE but for "trailers", Upgrade)
  * are neither delivered nor sent; framing is the codec's own. An sp_headers given to tx with "connection: close" ends
- * the connection after the response. CONNECT is delivered with an empty path, and an offer to upgrade (but h2c, which
- * is passed over) with `protocol` set: both for the receiver to refuse, and the connection ends after the answer.
+ * the connection after the response. CONNECT is delivered with an empty path, for the receiver to refuse.
+ *
+ * Tunnels. An offer to upgrade (but h2c, which is passed over) is delivered with `protocol` set and without an end, and
+ * so is HTTP/2's extended CONNECT (RFC 8441), as GET: both codecs speak of it in the same way. Whoever takes the offer
+ * answers 101 with `protocol` set (HTTP/2 sends 200); from then on what comes and goes is the tunnel's. Any other answer
+ * ends the HTTP/1 connection. A client sends a request with `protocol`; its sink gets 101 with the same `protocol`, or a
+ * response like any other. Nothing may be sent behind such a request before 101 came: what a client says to an origin
+ * that did not switch would be its next request. An origin that says 101 unasked, or names another protocol, broke HTTP.
+ * At either end a half may end before the other; the server's own end ends the tunnel.
  *
  * Expect: 100-continue is delivered as a header, and it is the receiver's business to send a head of status 100 when it
  * wants the body. A final answer before that closes the connection. 1xx heads go to HTTP/1.1 peers only.

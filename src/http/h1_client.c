@@ -53,6 +53,20 @@ static bool bad(struct sp_h1 *h1, enum sp_h1_err err)
     return false;
 }
 
+/* The origin took the offer: what follows is none of HTTP's. */
+static bool switched(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_headers *h)
+{
+    if (!s->upgrade.len || !sp_str_ieq(h->protocol, s->upgrade) || s->tx != SP_H1_TX_BODY)
+        return bad(h1, SP_H1E_SWITCHED);
+    s->tunnel = h1->codec.tunnel = true;
+    sp_h1_body_init(&h1->body, SP_H1_UNTIL_EOF, 0);
+    h1->stage = SP_H1_STAGE_BODY;
+    h1->close_after = true;
+    sp_h1_set_draining(h1);
+    sp_h1_deliver_headers(s, h, false);
+    return true;
+}
+
 static bool informational(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_buf *in)
 {
     struct sp_headers *h = sp_arena_alloc(&s->arena, sizeof(*h));
@@ -64,7 +78,7 @@ static bool informational(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_bu
     if (err)
         return bad(h1, err);
     if (status == 101)
-        return bad(h1, SP_H1E_SWITCHED);
+        return switched(h1, s, h);
     if (++s->informational > SP_H1_INFORMATIONAL_MAX)
         return bad(h1, SP_H1E_INFORMATIONAL);
     sp_h1_deliver_headers(s, h, false);

@@ -180,7 +180,8 @@ static void finish_halves(struct sp_h1 *h1, struct sp_h1_stream *s)
         sp_buf_init(&none);
         s->eof = false;
         sp_h1_deliver_data(s, &none, true);
-        sp_h1_response_over(h1);
+        if (!h1->codec.config.server)
+            sp_h1_response_over(h1);
     }
 }
 
@@ -195,6 +196,8 @@ static void flush_stream(struct sp_h1 *h1, struct sp_buf *out, size_t room)
         if (s->cs.tx.source)
             s->cs.tx.source->ops->resume(s->cs.tx.source);
     }
+    if (s->tunnel && s->tx == SP_H1_TX_OVER && !s->out.len && !s->rx_over)
+        h1->codec.want_fin = true;
     if (h1->codec.config.server && s->tx == SP_H1_TX_OVER && !s->out.len && !s->rx_over) {
         /* The answer is out, and the request was never of interest beyond it. */
         if (h1->stage == SP_H1_STAGE_BODY && h1->body.kind == SP_H1_LENGTH && h1->body.left > SP_H1_DROP_MAX)
@@ -224,8 +227,8 @@ static void eof(struct sp_codec *c, enum sp_abort why)
     assert(c);
     struct sp_h1 *h1 = sp_h1_of(c);
     struct sp_h1_stream *s = h1->stream;
-    bool ends_body = s && !c->config.server && h1->stage == SP_H1_STAGE_BODY && h1->body.kind == SP_H1_UNTIL_EOF &&
-                     why == SP_ABORT_CLOSED;
+    bool ends_body = s && (!c->config.server || s->tunnel) && h1->stage == SP_H1_STAGE_BODY &&
+                     h1->body.kind == SP_H1_UNTIL_EOF && why == SP_ABORT_CLOSED;
     h1->stage = SP_H1_STAGE_DEAD;
     h1->close_after = true;
     if (ends_body && !s->rx_over) {

@@ -64,6 +64,8 @@ struct sp_h1_stream {
     bool head_only;        /* the request's method is HEAD */
     bool old;              /* the peer speaks HTTP/1.0 */
     bool keep_alive;       /* as far as the request has it */
+    bool tunnel;           /* 101 was sent, came */
+    struct sp_str upgrade; /* the protocol that the request offers; empty: none */
     bool expects;          /* 100 Continue, and neither that nor the body has been seen */
     enum sp_abort why;     /* of the end, for on_stream_closed */
     uint64_t tx_left;      /* of SP_H1_TX_LENGTH */

@@ -244,17 +244,19 @@ static void check_host(struct fields *f)
 
 /*
  * RFC 9110 section 7.8. h2c is not spoken this way, and the offer is passed over, as any may be; other protocols go to
- * the receiver as h->protocol, which refuses or takes them. Either way nothing behind the message is read as HTTP.
+ * the receiver as h->protocol, which refuses or takes them. Either way nothing behind the message is read as HTTP, so
+ * that a body would have no end that both sides agree on.
  */
-static enum sp_h1_err check_upgrade(struct fields *f)
+static void check_upgrade(struct fields *f)
 {
     if (!f->wants_upgrade || !f->upgrade.len || f->p->version == SP_HTTP_10)
-        return SP_H1E_NONE;
+        return;
     if (sp_str_ieq(f->upgrade, SP_STR("h2c")))
-        return SP_H1E_NONE;
+        return;
+    if (f->info->chunked || f->info->length)
+        soft(f, SP_H1E_UPGRADE_BODY);
     f->h->protocol = f->upgrade;
     f->info->suspicious = true;
-    return SP_H1E_NONE;
 }
 
 static enum sp_h1_err finish(struct fields *f)
@@ -266,15 +268,19 @@ static enum sp_h1_err finish(struct fields *f)
     for (unsigned i = 0; i < f->n_removed; i++)
         sp_headers_remove(f->h, f->removed[i]);
     info->keep_alive = f->p->version == SP_HTTP_11 ? !f->close : f->keep_alive && !f->close;
-    if (f->p->kind == SP_H1_RESPONSE)
+    if (f->p->kind == SP_H1_RESPONSE) {
+        if (f->p->status == 101 && f->wants_upgrade && f->p->version == SP_HTTP_11)
+            f->h->protocol = f->upgrade;
         return SP_H1E_NONE;
+    }
     check_host(f);
     if (!f->h->path.len) { /* CONNECT: what follows is not HTTP */
         if (info->chunked || info->length)
             return info->chunked ? SP_H1E_ENCODING_NOT_ALLOWED : SP_H1E_LENGTH_NOT_ALLOWED;
         info->suspicious = true;
     }
-    return check_upgrade(f);
+    check_upgrade(f);
+    return SP_H1E_NONE;
 }
 
 /* What lies at h->v[h->n] has a role, or its name must be looked at. */

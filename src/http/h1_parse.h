@@ -44,6 +44,7 @@
     X(HOST, "http.invalid_authority", 400, BAD_REQUEST) \
     X(CONNECTION, "http1.connection_header_rejected", 400, BAD_REQUEST) \
     X(UPGRADE, "http1.invalid_upgrade", 400, BAD_REQUEST) \
+    X(UPGRADE_BODY, "http1.upgrade_with_body", 400, BAD_REQUEST) \
     X(UNDERSCORE, "http1.unexpected_underscore", 400, REQUESTS_REJECTED_UNDERSCORE) \
     X(CHUNK_SIZE, "http1.invalid_chunk_size", 400, BAD_REQUEST) \
     X(CHUNK_END, "http1.invalid_chunk_end", 400, BAD_REQUEST) \

@@ -24,9 +24,11 @@ static bool refuse_malformed(struct sp_h1 *h1, enum sp_h1_err err)
     return false;
 }
 
-static void start_body(struct sp_h1 *h1, const struct sp_h1_info *info)
+static void start_body(struct sp_h1 *h1, const struct sp_h1_stream *s, const struct sp_h1_info *info)
 {
-    if (info->chunked)
+    if (s && s->upgrade.len)
+        sp_h1_body_init(&h1->body, SP_H1_UNTIL_EOF, 0);
+    else if (info->chunked)
         sp_h1_body_init(&h1->body, SP_H1_CHUNKED, 0);
     else
         sp_h1_body_init(&h1->body, info->has_length ? SP_H1_LENGTH : SP_H1_NO_BODY, info->length);
@@ -42,7 +44,7 @@ static bool refuse_framed(struct sp_h1 *h1, const struct sp_headers *h, const st
     if (!keep)
         return refuse_malformed(h1, info->soft);
     unsigned status = sp_h1_error(info->soft)->status;
-    start_body(h1, info);
+    start_body(h1, NULL, info);
     sp_h1_write_error(&h1->out, status, false, sp_str_eq(h->method, SP_STR("HEAD")));
     sp_h1_wake(h1);
     sp_h1_event(h1, info->soft, status);
@@ -52,7 +54,8 @@ static bool refuse_framed(struct sp_h1 *h1, const struct sp_headers *h, const st
 static bool begin_request(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_h1_info *info)
 {
     struct sp_codec *c = &h1->codec;
-    start_body(h1, info);
+    s->upgrade = s->headers.protocol;
+    start_body(h1, s, info);
     s->head_only = sp_str_eq(s->headers.method, SP_STR("HEAD"));
     s->old = s->headers.version == SP_HTTP_10;
     s->keep_alive = info->keep_alive && !info->suspicious;

@@ -79,15 +79,33 @@ static bool rest_is_little(const struct sp_h1 *h1)
     return h1->stage != SP_H1_STAGE_BODY || h1->body.kind != SP_H1_LENGTH || h1->body.left <= SP_H1_DROP_MAX;
 }
 
+/* The client's offer is taken. */
+static void switch_protocol(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_headers *h)
+{
+    bool close;
+    if (!s->upgrade.len || !h->protocol.len || sp_h1_write_response(s, h, false, true, &close)) {
+        refuse_response(h1, s);
+        return;
+    }
+    s->tx = SP_H1_TX_BODY;
+    s->tunnel = h1->codec.tunnel = true;
+    h1->close_after = true;
+    written(h1, s);
+}
+
 static void response_headers(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_headers *h, bool end)
 {
-    if (h->status >= 100 && h->status < 200 && h->status != 101) {
+    if (h->status == 101) {
+        switch_protocol(h1, s, h);
+        return;
+    }
+    if (h->status >= 100 && h->status < 200) {
         inform(h1, s, h);
         return;
     }
     bool close, keep = s->keep_alive && !h1->close_after && !h1->codec.draining && !s->expects &&
                        (rest_is_little(h1) || (!end && !s->rx_over));
-    if (h->status == 101 || sp_h1_write_response(s, h, end, keep, &close)) {
+    if (sp_h1_write_response(s, h, end, keep, &close)) {
         refuse_response(h1, s);
         return;
     }
@@ -113,6 +131,7 @@ static void tx_headers(struct sp_sink *sink, struct sp_headers *h, bool end)
         return;
     }
     s->head_only = sp_str_eq(h->method, SP_STR("HEAD"));
+    s->upgrade = sp_arena_str(&s->arena, h->protocol);
     s->tx = end ? SP_H1_TX_OVER : SP_H1_TX_BODY;
     written(h1, s);
 }
@@ -146,7 +165,9 @@ static void tx_data(struct sp_sink *sink, struct sp_buf *b, bool end)
         }
         return;
     }
-    if (s->framing == SP_H1_TX_LENGTH && b->len > s->tx_left) {
+    /* More than was announced, or the origin's next request if it does not switch. */
+    bool early = !h1->codec.config.server && s->upgrade.len && !s->tunnel && b->len;
+    if (early || (s->framing == SP_H1_TX_LENGTH && b->len > s->tx_left)) {
         sp_buf_clear(b);
         cut(h1, s, SP_ABORT_PROTOCOL);
         return;

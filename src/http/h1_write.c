@@ -143,6 +143,12 @@ static void head_done(struct sp_h1_stream *s, const char *from, const char *to, 
         sp_buf_append(&s->out, from, n);
 }
 
+static char *put_upgrade(char *p, struct sp_str protocol)
+{
+    p = PUT(p, "connection: upgrade\r\n");
+    return put_line(p, SP_STR("upgrade"), protocol);
+}
+
 static char *put_status_line(char *p, bool old, unsigned status, struct sp_str reason)
 {
     p = old ? PUT(p, "HTTP/1.0 ") : PUT(p, "HTTP/1.1 ");
@@ -157,7 +163,7 @@ static int frame_response(struct sp_h1_stream *s, unsigned status, bool end, str
 {
     if (status < 200 || status == 204) {
         sv->has_length = false;
-        s->framing = SP_H1_TX_NONE;
+        s->framing = status == 101 ? SP_H1_TX_UNTIL_EOF : SP_H1_TX_NONE;
         return 0;
     }
     if (s->head_only || status == 304) {
@@ -195,11 +201,15 @@ int sp_h1_write_response(struct sp_h1_stream *s, const struct sp_headers *h, boo
     bool final = h->status >= 200;
     bool close = final && (!may_keep || sv.close || s->framing == SP_H1_TX_UNTIL_EOF);
     struct sp_str reason = sp_status_reason(h->status);
-    size_t size = sv.size + reason.len + FRAMING_ROOM;
+    if (sp_has_ctl(h->protocol.ptr, h->protocol.len))
+        return -EINVAL;
+    size_t size = sv.size + reason.len + h->protocol.len + FRAMING_ROOM;
     char *from = head_room(s, size), *p = put_status_line(from, s->old, h->status, reason);
     p = put_lines(p, h, false);
     if (final)
         p = put_framing(p, s, &sv);
+    else if (h->status == 101)
+        p = put_upgrade(p, h->protocol);
     if (close)
         p = PUT(p, "connection: close\r\n");
     else if (final && s->old)
@@ -219,8 +229,13 @@ static bool method_without_body(struct sp_str m)
 
 static int frame_request(struct sp_h1_stream *s, const struct sp_headers *h, bool end, struct survey *sv)
 {
-    if (end && sv->length)
+    if (end && (sv->length || h->protocol.len))
         return -EINVAL;
+    if (h->protocol.len) {
+        sv->has_length = false;
+        s->framing = SP_H1_TX_UNTIL_EOF;
+        return 0;
+    }
     if (end || sv->has_length) {
         s->framing = SP_H1_TX_LENGTH;
         s->tx_left = sv->length;
@@ -237,18 +252,18 @@ int sp_h1_write_request(struct sp_h1_stream *s, const struct sp_headers *h, bool
     struct survey sv;
     if (!sp_method_valid(h->method) || sp_str_eq(h->method, SP_STR("CONNECT")) || !h->path.len ||
         sp_scan_target(h->path.ptr, h->path.ptr + h->path.len) != h->path.ptr + h->path.len ||
-        !sp_authority_valid(h->authority))
+        !sp_authority_valid(h->authority) || sp_has_ctl(h->protocol.ptr, h->protocol.len))
         return -EINVAL;
     if (survey(h, true, &sv) || frame_request(s, h, end, &sv))
         return -EINVAL;
-    size_t size = h->method.len + h->path.len + h->authority.len + sv.size + FRAMING_ROOM;
+    size_t size = h->method.len + h->path.len + h->authority.len + h->protocol.len + sv.size + FRAMING_ROOM;
     char *from = head_room(s, size), *p = put(from, h->method);
     *p++ = ' ';
     p = put(p, h->path);
     p = PUT(p, " HTTP/1.1\r\n");
     p = put_line(p, SP_STR("host"), h->authority);
     p = put_lines(p, h, true);
-    p = put_framing(p, s, &sv);
+    p = h->protocol.len ? put_upgrade(p, h->protocol) : put_framing(p, s, &sv);
     p = PUT(p, "\r\n");
     head_done(s, from, p, size);
     return 0;

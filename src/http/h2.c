@@ -263,7 +263,7 @@ static nghttp2_session *session_new(struct sp_h2 *c)
 static void greet(struct sp_h2 *c)
 {
     const struct sp_codec_config *config = &c->codec.config;
-    nghttp2_settings_entry v[6];
+    nghttp2_settings_entry v[7];
     size_t n = 0;
     v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, config->h2_stream_window};
     v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, config->h2_table_size};
@@ -272,6 +272,8 @@ static void greet(struct sp_h2 *c)
     if (config->server) {
         v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->h2_max_streams};
         v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
+        if (config->h2_extended_connect)
+            v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
     } else {
         v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
     }

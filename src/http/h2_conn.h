@@ -72,6 +72,7 @@ struct sp_h2_stream {
     bool counted;         /* in codec.n_streams */
     bool live;            /* nghttp2 has it */
     bool head_request;    /* the request's method is HEAD */
+    struct sp_str upgrade; /* extended CONNECT: its protocol; empty: it is none */
     bool reset_due;       /* RST_STREAM(reset_code) is to be sent, or was (reset_sent) */
     bool reset_sent;
     bool reset_by_peer;
@@ -118,6 +119,7 @@ struct sp_h2 {
     struct sp_list lingering;
     struct sp_timer linger_timer;
     struct sp_timer ping_timer;
+    bool peer_settings;               /* the peer's first SETTINGS came */
     bool ping_due, ping_waits;        /* keepalive */
     enum sp_h2_shutdown shutdown;
     bool goaway_received, tell_draining;

@@ -73,6 +73,15 @@ static void take_authority(struct sp_h2_fields *f, const struct sp_h2_field *fie
         f->h->authority = keep(f, field->value, field->value_static);
 }
 
+/* RFC 8441 section 4, if it was offered. */
+static void take_protocol(struct sp_h2_fields *f, const struct sp_h2_field *field)
+{
+    if (!f->config->h2_extended_connect || f->h->protocol.ptr || !sp_method_valid(field->value))
+        refuse(f, SP_H2_MALFORMED, "http2.extended_connect");
+    else
+        f->h->protocol = keep(f, field->value, field->value_static);
+}
+
 static void request_pseudo(struct sp_h2_fields *f, const struct sp_h2_field *field)
 {
     struct sp_headers *h = f->h;
@@ -87,7 +96,7 @@ static void request_pseudo(struct sp_h2_fields *f, const struct sp_h2_field *fie
     else if (first == 'a' && sp_str_eq(name, SP_STR(":authority")) && !h->authority.ptr)
         take_authority(f, field);
     else if (sp_str_eq(name, SP_STR(":protocol")))
-        refuse(f, SP_H2_MALFORMED, "http2.extended_connect");
+        take_protocol(f, field);
     else
         refuse(f, SP_H2_MALFORMED, "http2.invalid_pseudo_header");
 }
@@ -288,7 +297,10 @@ static void join_crumbs(struct sp_headers *h)
 static void end_request(struct sp_h2_fields *f)
 {
     struct sp_headers *h = f->h;
-    bool connect = sp_str_eq(h->method, SP_STR("CONNECT"));
+    bool connect = sp_str_eq(h->method, SP_STR("CONNECT")), extended = h->protocol.ptr;
+    if (extended && (!connect || f->content_length > 0))
+        refuse(f, SP_H2_MALFORMED, "http2.extended_connect");
+    connect = connect && !extended;
     if (f->host.ptr && h->authority.ptr && !sp_str_ieq(f->host, h->authority)) {
         refuse(f, SP_H2_MALFORMED, "http2.host_is_not_authority");
     } else if (!h->method.ptr || (connect ? h->path.ptr || h->scheme.ptr || !h->authority.ptr
@@ -300,6 +312,11 @@ static void end_request(struct sp_h2_fields *f)
     }
     if (!h->authority.ptr)
         h->authority = f->host;
+    if (!extended)
+        return;
+    h->method = SP_STR("GET"); /* as HTTP/1 has it: whoever looks at requests sees one kind of tunnel */
+    sp_headers_remove_id(h, SP_H_CONTENT_LENGTH);
+    f->content_length = -1;
 }
 
 static void end_response(struct sp_h2_fields *f)

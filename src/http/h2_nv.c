@@ -4,7 +4,7 @@
 #include <assert.h>
 
 enum {
-    PSEUDO_MAX = 4,
+    PSEUDO_MAX = 5,
     SHORT_COOKIE = 20, /* so short a one can be guessed byte by byte from the compressed sizes */
     BORROWED = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
 };
@@ -23,7 +23,9 @@ static void put(struct sp_h2_nv *to, struct sp_str name, struct sp_str value, bo
 static void put_request(struct sp_h2_nv *to, const struct sp_headers *h)
 {
     assert(h->method.len);
-    put(to, SP_STR(":method"), h->method, false);
+    put(to, SP_STR(":method"), h->protocol.len ? SP_STR("CONNECT") : h->method, false);
+    if (h->protocol.len) /* RFC 8441 section 4 */
+        put(to, SP_STR(":protocol"), h->protocol, false);
     if (h->scheme.len)
         put(to, SP_STR(":scheme"), h->scheme, false);
     if (h->authority.len)
@@ -42,7 +44,7 @@ static void put_status(struct sp_h2_nv *to, unsigned status)
     to->v[0].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* `to` does not live long enough for the value */
 }
 
-static bool carried(const struct sp_header *line, enum sp_h2_nv_kind kind)
+static bool carried(const struct sp_header *line, enum sp_h2_nv_kind kind, bool tunnel)
 {
     switch ((enum sp_header_id)line->id) {
     case SP_H_CONNECTION:
@@ -54,7 +56,7 @@ static bool carried(const struct sp_header *line, enum sp_h2_nv_kind kind)
     case SP_H_UPGRADE:
         return false;
     case SP_H_CONTENT_LENGTH:
-        return kind != SP_H2_NV_TRAILERS;
+        return kind != SP_H2_NV_TRAILERS && !tunnel;
     case SP_H_TE:
         return sp_str_ieq(line->value, SP_STR("trailers"));
     default:
@@ -90,7 +92,7 @@ void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct s
         put_status(to, h->status);
     for (unsigned i = 0; i < h->n; i++) {
         const struct sp_header *line = &h->v[i];
-        if (carried(line, kind))
+        if (carried(line, kind, h->protocol.len))
             put(to, line->name, line->value, secret(line));
     }
 }

@@ -121,6 +121,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_GOAWAY:
         on_goaway(c);
         break;
+    case NGHTTP2_SETTINGS:
+        c->peer_settings |= !(frame->hd.flags & NGHTTP2_FLAG_ACK);
+        break;
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             on_pong(c, frame->ping.opaque_data);

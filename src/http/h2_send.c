@@ -174,6 +174,12 @@ static size_t head_bytes(const struct sp_headers *h)
     return n;
 }
 
+/* RFC 8441 section 3: without the peer's word for it there is none. */
+static bool takes_connect(struct sp_h2 *c)
+{
+    return nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 /* False when the stream has to wait: for room in the output, or for the peer to allow one stream more. */
 static bool submit_heads(struct sp_h2_stream *s)
 {
@@ -182,7 +188,13 @@ static bool submit_heads(struct sp_h2_stream *s)
     while (s->tx_heads.first) {
         if (c->room == 0 || (!server && c->n_live >= stream_limit(c)))
             return false;
+        if (!server && s->upgrade.len && !c->peer_settings)
+            return false; /* whether the peer takes extended CONNECT */
         struct sp_headers *h = sp_h2_heads_pop(&s->tx_heads);
+        if (!server && s->upgrade.len && !takes_connect(c)) {
+            sp_h2_stream_reset(s, NGHTTP2_CANCEL, SP_ABORT_PROTOCOL);
+            return true;
+        }
         s->cs.tx_head_bytes += head_bytes(h);
         s->tx_begun = !server || h->status >= 200;
         if (!(server ? submit_response(s, h) : submit_request(s, h))) {

@@ -196,10 +196,18 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
     assert(h);
     if (s->tx_ended)
         return;
+    if (h->status == 101 && s->conn->codec.config.server) {
+        struct sp_headers *ok = sp_arena_alloc(&s->arena, sizeof(*ok)); /* RFC 8441 section 5 */
+        *ok = *h;
+        ok->status = 200;
+        h = ok;
+    }
     sp_h2_heads_push(&s->tx_heads, h, &s->arena, false);
     s->tx_good = h->status < 300;
     if (!s->conn->codec.config.server)
         s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
+    if (!s->conn->codec.config.server)
+        s->upgrade = sp_arena_str(&s->arena, h->protocol);
     if (end || (h->status >= 200 && bodiless(s, h))) {
         s->tx_ended = true;
         let_go_of_source(s);

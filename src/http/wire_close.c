@@ -20,6 +20,16 @@ static void queue_close_notify(struct sp_wire *w)
     sp_transport_write(w->transport, &w->tls->net_out);
 }
 
+void sp_wire_half_close(struct sp_wire *w)
+{
+    assert(w->phase == SP_WP_OPEN && w->codec->want_fin);
+    if (w->fin_sent)
+        return;
+    w->fin_sent = true;
+    queue_close_notify(w);
+    sp_transport_shutdown(w->transport);
+}
+
 void sp_wire_begin_close(struct sp_wire *w, enum sp_wire_end why)
 {
     assert(w->phase != SP_WP_CLOSING && w->phase != SP_WP_DEAD);

@@ -8,6 +8,8 @@
 
 #include "http/wire_state.h"
 
+/* The peer is told that no more comes, and may still send. Everything that shall be sent is with the transport. */
+void sp_wire_half_close(struct sp_wire *w);
 /*
  * Everything that shall be sent is with the transport: ends the codec's streams, then sends FIN and, on the server
  * side, waits up to delayed_close_ns for the peer to read and to close.  May finish the wire at once.

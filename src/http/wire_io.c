@@ -38,9 +38,9 @@ static bool input_over(struct sp_wire *w)
         return false;
     if (!w->in_end && !(w->tls && w->tls_state != SP_TLS_OPEN))
         return false;
-    /* A paused reader of a response gets what came before the end. A request's end matters at once: nobody is there to
-     * read the answer. */
-    return w->server || w->in_err || sp_wire_app_in(w)->len == 0 || !w->codec->n_streams;
+    /* A paused reader of a response, or of a tunnel, gets what came before the end. A request's end matters at once:
+     * nobody is there to read the answer. */
+    return (w->server && !w->codec->tunnel) || w->in_err || sp_wire_app_in(w)->len == 0 || !w->codec->n_streams;
 }
 
 static void tell_end(struct sp_wire *w)

@@ -69,7 +69,7 @@ struct sp_wire {
     bool failed;                      /* the codec gave up */
     bool idling, heading, new_head;   /* what phase_due means in SP_WP_OPEN */
     bool close_asked, close_reset, proceed;
-    bool draining, again;
+    bool draining, again, fin_sent;
 };
 
 _Static_assert(SP_WIRE_LOCAL == 0, "the end that is meant when nothing else was noted");

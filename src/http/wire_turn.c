@@ -181,6 +181,8 @@ static void open_turn(struct sp_wire *w)
     bool flushed = sp_wire_flush(w);
     if (w->close_asked || check_end(w, flushed))
         return;
+    if (flushed && w->codec->want_fin)
+        sp_wire_half_close(w);
     update_due(w); /* streams may have ended in the flush */
 }
 

@@ -53,6 +53,12 @@ struct sp_retry_policy {
     unsigned n_headers;
 };
 
+/* RouteAction.upgrade_configs. */
+struct sp_route_upgrade {
+    struct sp_str type;
+    bool enabled;
+};
+
 struct sp_weighted_cluster {
     struct sp_str name;
     struct sp_cluster *cluster; /* NULL: unknown (validate_clusters: false) */
@@ -88,6 +94,8 @@ struct sp_route {
     uint64_t max_stream_duration_ns;
     bool has_idle_timeout, has_max_stream_duration;
     struct sp_rate_limits *rate_limits;
+    const struct sp_route_upgrade *upgrades;
+    unsigned n_upgrades;
     /* SP_ROUTE_DIRECT */
     unsigned direct_status;
     struct sp_str direct_body;
@@ -102,6 +110,13 @@ struct sp_vhost {
     struct sp_rate_limits *rate_limits;
     uint8_t require_tls; /* 0 none, 1 external only, 2 all */
 };
+
+/*
+ * For an upgrade_configs entry, of a route or a connection manager: an error when `type` is no protocol that can be
+ * upgraded to, or one of the first `n` of `before` is the same.
+ */
+bool sp_upgrade_type_check(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *type,
+                           const char *const *before, size_t n);
 
 /* NULL after an error; all errors are in build->diag. Clusters that are unknown are errors unless validate_clusters is false. */
 struct sp_route_table *sp_route_table_new(const struct sp_route_build *build,

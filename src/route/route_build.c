@@ -137,6 +137,46 @@ static void timeouts(struct sp_route *r, const RouteAction *msg)
     r->max_stream_duration_ns = r->has_max_stream_duration ? sp_duration_or(max->max_stream_duration, 0) : 0;
 }
 
+bool sp_upgrade_type_check(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *type,
+                           const char *const *before, size_t n)
+{
+    struct sp_str s = sp_str_c(type);
+    if (sp_str_ieq(s, SP_STR("CONNECT")) || sp_str_ieq(s, SP_STR("CONNECT-UDP")) || sp_str_ieq(s, SP_STR("h2c"))) {
+        sp_doc_err(doc, diag, msg, "upgrade_type", -1, "%s is not run (upgrades such as websocket are)", type);
+        return false;
+    }
+    if (!sp_method_valid(s)) {
+        sp_doc_err(doc, diag, msg, "upgrade_type", -1, "\"%s\" is no protocol (a name such as websocket)", type);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (sp_str_ieq(sp_str_c(before[i]), s)) {
+            sp_doc_err(doc, diag, msg, "upgrade_type", -1, "\"%s\" stands above already (each protocol once)", type);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool upgrades(struct sp_route *r, const struct sp_route_ctx *c, const RouteAction *msg)
+{
+    const struct sp_route_build *b = c->build;
+    size_t n = msg->n_upgrade_configs;
+    struct sp_route_upgrade *v = sp_arena_zalloc(c->arena, (n + 1) * sizeof(*v));
+    const char **names = sp_arena_zalloc(c->arena, (n + 1) * sizeof(*names));
+    bool good = true;
+    for (size_t i = 0; i < n; i++) {
+        const Envoy__Config__Route__V3__RouteAction__UpgradeConfig *m = msg->upgrade_configs[i];
+        names[i] = m->upgrade_type;
+        good = sp_upgrade_type_check(b->doc, b->diag, m, m->upgrade_type, names, i) && good;
+        v[i] = (struct sp_route_upgrade){sp_arena_str(c->arena, sp_str_c(m->upgrade_type)),
+                                         !m->enabled || m->enabled->value};
+    }
+    r->upgrades = v;
+    r->n_upgrades = (unsigned)n;
+    return good;
+}
+
 static bool action(struct sp_route *r, const struct sp_route_ctx *c, const RouteAction *msg)
 {
     static const unsigned not_found[] = {503, 404, 500};
@@ -151,6 +191,8 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
         r->auto_host_rewrite = msg->auto_host_rewrite && msg->auto_host_rewrite->value;
     r->append_x_forwarded_host = msg->append_x_forwarded_host;
     timeouts(r, msg);
+    if (msg->n_upgrade_configs)
+        good = upgrades(r, c, msg) && good;
     if (b->rate_limits)
         r->rate_limits = b->rate_limits(b->ctx, msg->rate_limits, msg->n_rate_limits);
     r->retry = c->retry;

@@ -29,15 +29,16 @@ struct sp_filter_slot {
     void *config;
     struct sp_str name; /* HttpFilter.name */
     bool disabled;      /* HttpFilter.disabled: runs only where a route's config says so */
+    uint8_t group;      /* 0: http_filters; else of the upgrade_configs of that number, with filters of their own */
     struct sp_staging staging;
     unsigned offset;    /* of its per-stream object */
 };
 
 struct sp_filter_plan {
-    struct sp_filter_slot *v; /* n of them: gates, others, the terminal one */
+    struct sp_filter_slot *v; /* n of them: gates, others, those of upgrades, the terminal one */
     unsigned n, n_gates;
     unsigned n_early;  /* the gates and what stands next to them and needs no route (ops->routeless) */
-    uint64_t disabled; /* slots[i].disabled, a bit each */
+    uint64_t disabled; /* slots that are disabled, or of another group than 0, a bit each */
     size_t size, holds; /* of all per-stream objects and the holds; where those begin */
 };
 
@@ -114,6 +115,8 @@ struct sp_chain {
     struct sp_source *pausing;  /* upstream.source as it was when pauses were passed on to it */
 
     unsigned depth; /* of callbacks on the stack */
+    uint8_t group;  /* of filters; gates and the terminal one run in each */
+    bool upgrade;   /* the request may become a tunnel */
     bool routed;    /* the route is matched and not cleared */
     bool at_terminal;
     bool expects;   /* the owner wants ops->want_body */

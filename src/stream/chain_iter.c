@@ -35,7 +35,7 @@ void sp_filter_plan_layout(struct sp_filter_plan *p)
         assert(ops->size >= sizeof(struct sp_filter) && ops->gate == (i < p->n_gates));
         assert(ops->terminal == (i == p->n - 1));
         p->v[i].offset = (unsigned)at;
-        p->disabled |= (uint64_t)p->v[i].disabled << i;
+        p->disabled |= (uint64_t)(p->v[i].disabled || p->v[i].group) << i;
         at = aligned(at + ops->size);
     }
     p->holds = at;

@@ -52,13 +52,12 @@ static void upstream_headers(struct sp_sink *s, struct sp_headers *h, bool end)
         return;
     sp_chain_adopt_source(c);
     assert(!c->head[SP_ENCODE] && h->status >= 100);
-    if (h->status == 101) {
-        /* Upgrades are refused at the door: an upstream that switches protocols all the same broke HTTP. */
+    if (h->status == 101 && !c->upgrade) { /* it switched unasked */
         sp_chain_reply(c, &(struct sp_reply){.status = 502, .details = SP_STR("upstream_protocol_error"),
                                              .flags = SP_FLAG_UPE});
         return;
     }
-    if (h->status < 200) {
+    if (h->status < 200 && h->status != 101) {
         c->ops->inform(c, h);
         return;
     }

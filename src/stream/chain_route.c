@@ -24,13 +24,14 @@ uint64_t sp_chain_disabled(const struct sp_chain *c)
 {
     assert(c && c->route);
     const struct sp_vhost *vhost = c->route->vhost;
-    if (!c->route->filter_configs && !vhost->filter_configs && !sp_route_table_filter_configs(vhost->table) &&
+    if (!c->group && !c->route->filter_configs && !vhost->filter_configs && !sp_route_table_filter_configs(vhost->table) &&
         !(c->weighted && c->weighted->filter_configs))
         return c->plan->disabled;
     uint64_t skip = 0;
     for (unsigned i = c->plan->n_gates; i < c->plan->n; i++) {
         const struct sp_filter_config *f = sp_chain_filter_config(c, i);
-        if (f ? f->disabled : c->plan->v[i].disabled)
+        bool foreign = c->plan->v[i].group != c->group && i != c->plan->n - 1;
+        if (foreign || (f ? f->disabled : c->plan->v[i].disabled))
             skip |= 1ull << i;
     }
     return skip;

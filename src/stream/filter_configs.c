@@ -24,9 +24,10 @@ struct build {
 
 static const char FIELD[] = "typed_per_filter_config";
 
-static int find_slot(const struct sp_filter_plan *plan, struct sp_str name)
+/* From slot `i` on: filters of http_filters and of upgrades may have the same name, and the config is for all of them. */
+static int find_slot(const struct sp_filter_plan *plan, struct sp_str name, unsigned i)
 {
-    for (unsigned i = 0; i < plan->n; i++)
+    for (; i < plan->n; i++)
         if (sp_str_eq(plan->v[i].name, name))
             return (int)i;
     return -1;
@@ -76,15 +77,15 @@ static bool compile(const struct build *b, size_t index, const Google__Protobuf_
     return out->config != NULL;
 }
 
-/* 1: in *out; 0: an unknown filter that is optional; -1: an error. */
-static int add(const struct build *b, size_t index, const struct entry *e, struct sp_filter_config *out)
+/* 1: in *out, for a slot from `from` on; 0: there is none, which is as it should be; -1: an error. */
+static int add(const struct build *b, size_t index, const struct entry *e, unsigned from, struct sp_filter_config *out)
 {
     const Envoy__Config__Route__V3__FilterConfig *wrapper =
         sp_doc_any_as(b->doc, e->value, &envoy__config__route__v3__filter_config__descriptor);
     struct sp_str name = sp_str_c(e->key);
-    int slot = find_slot(b->plan, name);
+    int slot = find_slot(b->plan, name, from);
     if (slot < 0) {
-        if (wrapper && wrapper->is_optional)
+        if (from || (wrapper && wrapper->is_optional))
             return 0;
         unknown_name(b, index, name);
         return -1;
@@ -107,6 +108,16 @@ static int add(const struct build *b, size_t index, const struct entry *e, struc
     return compile(b, index, wrapper->config, out) ? 1 : -1;
 }
 
+/* How many slots the entries may be for, and one to look for another in. */
+static size_t count(const struct sp_filter_plan *plan, const struct entry *const *v, size_t n)
+{
+    size_t total = 1;
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < plan->n; k++)
+            total += sp_str_eq(plan->v[k].name, sp_str_c(v[i]->key));
+    return total;
+}
+
 struct sp_filter_configs *sp_filter_configs_new(const struct sp_doc *doc, struct sp_diag *diag,
                                                 const struct sp_filter_plan *plan, const struct sp_filter_build *builds,
                                                 const void *msg, const void *entries, size_t n)
@@ -116,12 +127,17 @@ struct sp_filter_configs *sp_filter_configs_new(const struct sp_doc *doc, struct
         return NULL;
     const struct entry *const *v = entries;
     const struct build b = {.doc = doc, .diag = diag, .plan = plan, .builds = builds, .msg = msg};
-    struct sp_filter_configs *c = sp_xcalloc(1, sizeof(*c) + n * sizeof(c->v[0]));
+    struct sp_filter_configs *c = sp_xcalloc(1, sizeof(*c) + count(plan, v, n) * sizeof(c->v[0]));
     bool good = true;
     for (size_t i = 0; i < n; i++) {
-        int rc = add(&b, i, v[i], &c->v[c->n]);
-        good &= rc >= 0;
-        c->n += rc > 0;
+        int rc = 1;
+        for (unsigned from = 0; rc > 0; from = c->v[c->n - 1].slot + 1) {
+            rc = add(&b, i, v[i], from, &c->v[c->n]);
+            good &= rc >= 0;
+            if (rc <= 0)
+                break;
+            c->n++;
+        }
     }
     if (good && c->n)
         return c;

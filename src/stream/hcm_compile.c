@@ -9,7 +9,7 @@
 #include "crypto/ct.h"
 #include "stream/access_log.h"
 #include "stream/filter_configs.h"
-#include "stream/hcm_impl.h"
+#include "stream/hcm_upgrades.h"
 #include "stream/header_ops.h"
 #include "stream/rate_limits.h"
 
@@ -97,6 +97,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     if (!h->no_route.status)
         h->no_route.status = 404;
     bool good = sp_hcm_options(h, build, msg);
+    good &= sp_hcm_upgrades(h, build, msg);
     good &= sp_hcm_filters(h, build, msg);
     warn_of_xfcc(h, build, msg);
     good &= routes(h, build, msg);

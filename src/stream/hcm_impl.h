@@ -15,6 +15,12 @@ typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConn
 
 enum sp_server_header { SP_SERVER_OVERWRITE, SP_SERVER_IF_ABSENT, SP_SERVER_PASS };
 
+struct sp_hcm_upgrade {
+    struct sp_str type;
+    bool enabled;  /* on routes that say nothing of it */
+    uint8_t group; /* of filters: 0 those of http_filters */
+};
+
 struct sp_hcm {
     struct sp_arena arena; /* strings; the struct itself is on the heap */
     struct sp_str stat_prefix, server_name, via;
@@ -40,6 +46,8 @@ struct sp_hcm {
     bool proof_gate;    /* a gate of the chain proves: who stays unproven is a stranger */
     size_t buffer_limit;
     uint64_t idle_ns, request_ns, max_duration_ns; /* of streams; 0: no limit */
+    struct sp_hcm_upgrade *upgrades; /* n_upgrades of them */
+    unsigned n_upgrades;
     struct sp_no_route no_route;
     uint32_t max_requests;                         /* a connection; 0: no limit */
 };

@@ -81,6 +81,7 @@ static void http2_options(struct ctx *x)
     c->h2_max_streams = u32_or(m->max_concurrent_streams, c->h2_max_streams);
     c->h2_stream_window = u32_or(m->initial_stream_window_size, c->h2_stream_window);
     c->h2_conn_window = u32_or(m->initial_connection_window_size, c->h2_conn_window);
+    c->h2_extended_connect = m->allow_connect;
     c->h2_max_outbound = u32_or(m->max_outbound_frames, c->h2_max_outbound);
     c->h2_max_outbound_control = u32_or(m->max_outbound_control_frames, c->h2_max_outbound_control);
     c->h2_max_empty_frames = u32_or(m->max_consecutive_inbound_frames_with_empty_payload, c->h2_max_empty_frames);

@@ -75,6 +75,7 @@ void sp_hcm_stats_init(struct sp_hcm_stats *s, struct sp_hcm_cx_stats *cx, struc
     SP_HCM_COUNTERS(X)
 #undef X
     s->rq_active = sp_stats_gauge(scope, SP_STR("downstream_rq_active"));
+    s->upgrades_active = sp_stats_gauge(scope, SP_STR("downstream_cx_upgrades_active"));
     s->rq_time = sp_stats_histogram(scope, SP_STR("downstream_rq_time"));
     init_cx(cx, scope);
     init_codecs(s);

@@ -21,7 +21,7 @@
     X(rq_max_duration, "downstream_rq_max_duration_reached") \
     X(rq_non_relative_path, "downstream_rq_non_relative_path") X(rq_too_large, "downstream_rq_too_large") \
     X(rq_early_response, "downstream_rq_response_before_rq_complete") \
-    X(rq_upgrade_refused, "downstream_rq_ws_on_non_ws_route") \
+    X(upgrades, "downstream_cx_upgrades_total") X(rq_upgrade_refused, "downstream_rq_ws_on_non_ws_route") \
     X(rq_bad_path, "downstream_rq_failed_path_normalization") \
     X(rq_path_redirect, "downstream_rq_redirected_with_normalized_path") \
     X(rq_ip_rejected, "downstream_rq_rejected_via_ip_detection") \
@@ -36,7 +36,7 @@ struct sp_hcm_stats {
 #define X(member, name) struct sp_counter member;
     SP_HCM_COUNTERS(X)
 #undef X
-    struct sp_gauge rq_active;
+    struct sp_gauge rq_active, upgrades_active;
     struct sp_histogram rq_time; /* milliseconds */
     /* The listener's: completed and by class; cell 0 (nobody's) without one. */
     struct sp_counter listener_completed, listener_classes[6];

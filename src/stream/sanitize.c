@@ -349,6 +349,10 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
         internal_only(hcm, h);
     if (certified)
         sp_xfcc_write(&hcm->xfcc, info, h);
+    if (h->protocol.len) { /* for whoever matches them; the codecs write their own */
+        sp_headers_add_id(h, SP_H_CONNECTION, SP_STR("upgrade"));
+        sp_headers_add_id(h, SP_H_UPGRADE, h->protocol);
+    }
 }
 
 void sp_sanitize_trailers(const struct sp_hcm *hcm, struct sp_headers *t)

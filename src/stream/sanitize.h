@@ -10,7 +10,7 @@
 
 #include "stream/hcm_impl.h"
 
-enum { SP_SANITIZE_ADDS = 8 }; /* lines that may be added */
+enum { SP_SANITIZE_ADDS = 10 }; /* lines that may be added */
 
 /* Sets info->request_id. */
 void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, const struct sp_client *client,

@@ -30,6 +30,7 @@ struct sp_stream {
     bool unrouted;      /* no route took it, or (wants_tls) its virtual host takes TLS only: told at the chain's end */
     bool wants_tls;
     bool route_answers; /* the local reply is the route's own */
+    bool upgraded;      /* a tunnel: 101 was sent */
     bool close;         /* HTTP/1: not to be used again */
 
     struct sp_stream_info info;

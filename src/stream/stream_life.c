@@ -191,6 +191,8 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
     sp_timer_stop(&s->timer);
     finish_info(s);
     sp_gauge_dec(s->hcm->stats.rq_active);
+    if (s->chain.upgrade)
+        sp_gauge_dec(s->hcm->stats.upgrades_active);
     sp_histogram_record(s->hcm->stats.rq_time, (s->owner->turn->now_ns - s->info.start_ns) / SP_NS_PER_MS);
     sp_chain_complete(&s->chain);
     if (s->hcm->logs)

@@ -101,7 +101,7 @@ static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
     }
     trim_host(s, h);
     derive_client(s, h);
-    if (!end) {
+    if (!end && !h->protocol.len) {
         const struct sp_header *expect = sp_headers_find_id(h, SP_H_EXPECT, NULL);
         s->chain.expects = expect && h->version != SP_HTTP_10 && sp_str_ieq(expect->value, SP_STR("100-continue"));
     }

@@ -89,7 +89,7 @@ static void drain_failing(struct sp_stream *s)
 /* HTTP/2 says it with GOAWAY, which is the connection's business. */
 static bool closes(const struct sp_stream *s, const struct sp_headers *h)
 {
-    if (s->info.protocol == SP_HTTP_2)
+    if (s->info.protocol == SP_HTTP_2 || h->status == 101)
         return false;
     return s->close || s->owner->draining || (s->chain.local && h->status == 400 && s->hcm->close_on_bad);
 }
@@ -107,7 +107,8 @@ static void on_headers(struct sp_chain *c, struct sp_headers *h, bool end)
         sp_headers_set_id(h, SP_H_CONNECTION, SP_STR("close"));
     if (!s->info.health_check)
         sp_hcm_stats_status(&s->hcm->stats, h->status);
-    if (!c->request_end)
+    s->upgraded = h->status == 101;
+    if (!c->request_end && !s->upgraded)
         sp_counter_inc(s->hcm->stats.rq_early_response);
     s->cs->tx.ops->headers(&s->cs->tx, h, end);
 }

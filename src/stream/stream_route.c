@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "stream/chain_route.h"
+#include "stream/hcm_upgrades.h"
 #include "stream/header_ops.h"
 #include "stream/sanitize.h"
 #include "stream/stream_impl.h"
@@ -118,6 +119,23 @@ static void adopt_limits(struct sp_stream *s, const struct sp_route *r)
     sp_stream_arm(s);
 }
 
+/* Whether the request may become a tunnel here, and with which filters. */
+static bool settle_upgrade(struct sp_stream *s, const struct sp_headers *h)
+{
+    struct sp_chain *c = &s->chain;
+    uint8_t group;
+    /* HTTP/2 may end such a request at once: a tunnel that nothing can be said in. */
+    if (c->request_end || !sp_hcm_upgrade_allowed(s->hcm, c->route, h->protocol, &group))
+        return false;
+    c->group = group;
+    if (c->upgrade)
+        return true; /* matched anew */
+    c->upgrade = true;
+    sp_counter_inc(s->hcm->stats.upgrades);
+    sp_gauge_inc(s->hcm->stats.upgrades_active);
+    return true;
+}
+
 /* The route is as good as the head: header look-ups happen once a match. False: the request was answered. */
 static bool match(struct sp_stream *s, const struct sp_headers *h)
 {
@@ -139,6 +157,10 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     if (c->route->n_weighted) {
         struct sp_str name;
         sp_route_pick_cluster(c->route, h, s->random, NULL, NULL, &name, &c->weighted);
+    }
+    if (h->protocol.len && !settle_upgrade(s, h)) {
+        refuse_upgrade(s);
+        return false;
     }
     if (first) { /* which filters run is decided once */
         c->skip = sp_chain_disabled(c);
@@ -162,9 +184,7 @@ bool sp_stream_on_route(struct sp_chain *c)
         if (s->path_redirect)
             return redirect_path(s, h);
     }
-    if (!match(s, h))
-        return false;
-    return h->protocol.len ? refuse_upgrade(s) : true;
+    return match(s, h);
 }
 
 bool sp_stream_on_terminal(struct sp_chain *c)

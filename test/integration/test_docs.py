@@ -40,7 +40,7 @@ ISSUER = '''transport_socket:
 '''
 # What the connection manager, a filter chain, a listener and a cluster are made of, for a block that begins with it.
 MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
-           "http2_protocol_options", "local_reply_config", "normalize_path", "original_ip_detection_extensions")
+           "http2_protocol_options", "local_reply_config", "normalize_path", "upgrade_configs", "original_ip_detection_extensions")
 CHAIN = ("transport_socket", "filter_chain_match")
 HTTP2 = """typed_extension_protocol_options:
   envoy.extensions.upstreams.http.v3.HttpProtocolOptions:

@@ -103,6 +103,34 @@ class Examples(unittest.TestCase):
     def test_origin_secret(self):
         self.run_example(read("examples/origin-secret/sallyport.yaml"), self.check_secret)
 
+    def test_websocket(self):
+        import asyncio
+        import ssl
+
+        import websockets
+
+        import ws
+
+        def check(e):
+            async def talk(path, headers):
+                context = ssl.create_default_context(cafile=ca())
+                async with websockets.connect(f"wss://localhost:{e.port}{path}", ssl=context, extra_headers=headers) as sock:
+                    await sock.send("through the door")
+                    return await sock.recv()
+
+            def refused(path, headers):
+                with self.assertRaises(websockets.InvalidStatusCode) as caught:
+                    asyncio.run(talk(path, headers))
+                return caught.exception.status_code
+            proof = {"x-origin-verify": SECRET}
+            self.assertEqual(asyncio.run(talk("/chat", proof)), "through the door")
+            self.assertEqual((refused("/chat", {}), refused("/other", proof)), (403, 403))
+        origin = ws.Origin()
+        try:
+            self.run_example(read("examples/websocket/sallyport.yaml"), check, origin)
+        finally:
+            origin.stop()
+
     def test_secret_rotation(self):
         """As its README says, with a CDN that changes over in between."""
         def send(e, secret):

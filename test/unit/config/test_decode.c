@@ -183,8 +183,8 @@ static void test_names(void **state)
         "is \"max_concurrent_streams\")");
     bad(HEADER, "key: x\nzzzzzzzz: 6\n", "2:1: zzzzzzzz: envoy.config.core.v3.HeaderValue has no such field (it knows: "
                                          "key, value, raw_value)");
-    bad(HTTP2, "allow_connect: true\nuseOghttp2Codec: true\n",
-        "1:1: allow_connect: Envoy has this field, sallyport does not run it (remove it, or see "
+    bad(HTTP2, "allow_metadata: true\nuseOghttp2Codec: true\n",
+        "1:1: allow_metadata: Envoy has this field, sallyport does not run it (remove it, or see "
         "docs/envoy-differences.md)\n"
         "t.yaml:2:1: useOghttp2Codec: Envoy has this field, sallyport does not run it (remove it, or see "
         "docs/envoy-differences.md)");

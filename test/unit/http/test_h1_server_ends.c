@@ -478,9 +478,11 @@ static void connect_and_upgrade_end_the_connection(void **state)
     peer_init(&p, true);
     start();
     peer_feed(&p, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
-    LOGGED("stream 1 GET http a / {websocket}\n1: headers end\n");
+    LOGGED("stream 1 GET http a / {websocket}\n1: headers\n");
     user_respond(p.user, 403, "", true);
     SENT("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    LOGGED("1: abort cancel\n1: closed none\n");
+    assert_true(p.codec->want_close);
 }
 
 static void underscores_are_counted(void **state)

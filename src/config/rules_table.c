@@ -56,6 +56,7 @@ static const struct sp_rule rules[] = {
     {ALOG "AndFilter", "filters", SP_RULE_MIN_ITEMS, 2, 0},
     {ALOG "ComparisonFilter", "value", SP_RULE_REQUIRED, 0, 0},
     {ALOG "DurationFilter", "comparison", SP_RULE_REQUIRED, 0, 0},
+    {ALOG "GrpcStatusFilter", "statuses", SP_RULE_ENUM_IN, 0x1ffff, 0},
     {ALOG "HeaderFilter", "header", SP_RULE_REQUIRED, 0, 0},
     {ALOG "MetadataFilter", "matcher", SP_RULE_REQUIRED, 0, 0},
     {ALOG "OrFilter", "filters", SP_RULE_MIN_ITEMS, 2, 0},

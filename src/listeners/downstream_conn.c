@@ -254,7 +254,7 @@ static void write_log(struct sp_downstream *d, enum sp_wire_end why, struct sp_s
     };
     if (why == SP_WIRE_TLS)
         d->conn.failure_reason = text;
-    const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns};
+    const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns, .of_connection = true};
     sp_access_logs_write(d->listener->access_log, &in, &d->home->worker->turn, d->conn.id);
 }
 

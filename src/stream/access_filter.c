@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/names.h"
 #include "route/matcher.h"
+#include "stream/local_reply.h"
 #include "stream/metadata.h"
 
 typedef Envoy__Config__Accesslog__V3__AccessLogFilter AccessLogFilter;
@@ -14,13 +15,14 @@ typedef Envoy__Config__Accesslog__V3__ComparisonFilter ComparisonFilter;
 #define FILTER(name) ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_##name
 #define OP(name) ENVOY__CONFIG__ACCESSLOG__V3__COMPARISON_FILTER__OP__##name
 
-enum kind { STATUS, DURATION, NO_HEALTH_CHECK, RANDOM, AND, OR, HEADER, FLAGS, METADATA };
+enum kind { STATUS, DURATION, NO_HEALTH_CHECK, RANDOM, AND, OR, HEADER, FLAGS, METADATA, GRPC, TYPE };
 
 struct sp_access_filter {
     enum kind kind;
     int op;                /* STATUS, DURATION */
     uint32_t value, of;    /* also RANDOM: value of `of` */
-    uint32_t flags;        /* FLAGS */
+    uint32_t flags;        /* FLAGS; GRPC, TYPE: a bit a value */
+    bool exclude;          /* GRPC, TYPE */
     struct sp_header_matcher *header;
     struct sp_metadata_matcher *metadata;
     bool unless_found;     /* METADATA: what holds where nothing is found */
@@ -106,6 +108,28 @@ static bool metadata(struct sp_access_filter *f, const struct build *b,
     return f->metadata != NULL;
 }
 
+#define LOG_TYPE(name) ENVOY__DATA__ACCESSLOG__V3__ACCESS_LOG_TYPE__##name
+
+static void grpc(struct sp_access_filter *f, const Envoy__Config__Accesslog__V3__GrpcStatusFilter *msg)
+{
+    f->kind = GRPC;
+    f->exclude = msg->exclude;
+    for (size_t i = 0; i < msg->n_statuses; i++)
+        f->flags |= 1u << msg->statuses[i];
+}
+
+/* What is only named to be left out does no harm; what is asked for has to come. */
+static void log_type(struct sp_access_filter *f, const struct build *b, const Envoy__Config__Accesslog__V3__LogTypeFilter *msg)
+{
+    f->kind = TYPE;
+    f->exclude = msg->exclude;
+    for (size_t i = 0; i < msg->n_types; i++) {
+        f->flags |= 1u << msg->types[i];
+        if (!msg->exclude && msg->types[i] != LOG_TYPE(NotSet) && msg->types[i] != LOG_TYPE(DownstreamEnd))
+            sp_doc_warn(b->doc, b->diag, msg, "types", (int)i, "no such line is written here (only DownstreamEnd and, for listeners, NotSet)");
+    }
+}
+
 static bool fill(struct sp_access_filter *f, const struct build *b, const AccessLogFilter *msg)
 {
     switch (msg->filter_specifier_case) {
@@ -140,6 +164,12 @@ static bool fill(struct sp_access_filter *f, const struct build *b, const Access
     case FILTER(METADATA_FILTER):
         f->kind = METADATA;
         return metadata(f, b, msg->metadata_filter);
+    case FILTER(GRPC_STATUS_FILTER):
+        grpc(f, msg->grpc_status_filter);
+        return true;
+    case FILTER(LOG_TYPE_FILTER):
+        log_type(f, b, msg->log_type_filter);
+        return true;
     default:
         sp_doc_err(b->doc, b->diag, msg, NULL, -1, "there is nothing in it (set one kind of filter)");
         return false;
@@ -194,6 +224,18 @@ static uint64_t duration_ms(const struct sp_format_input *in)
     return end > in->info->start_ns ? (end - in->info->start_ns) / SP_NS_PER_MS : 0;
 }
 
+/* The values of gRPC are a bit each; others are none of them. */
+static uint32_t grpc_bit(const struct sp_format_input *in)
+{
+    struct sp_str s = in->trailers ? sp_headers_get_id(in->trailers, SP_H_GRPC_STATUS) : SP_STR_NULL;
+    uint64_t n = sp_grpc_status(in->info->response_code);
+    if (!s.ptr && in->response)
+        s = sp_headers_get_id(in->response, SP_H_GRPC_STATUS);
+    if (s.ptr && sp_str_u64(s, 31, &n) < 0)
+        return 0;
+    return 1u << n;
+}
+
 /* What cannot be told is logged. */
 static bool metadata_pass(const struct sp_access_filter *f, const struct sp_format_input *in)
 {
@@ -234,6 +276,10 @@ bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_for
         return sp_header_match(f->header, in->request ? in->request : &none);
     case METADATA:
         return metadata_pass(f, in);
+    case GRPC:
+        return ((f->flags & grpc_bit(in)) != 0) != f->exclude;
+    case TYPE:
+        return ((f->flags & 1u << (in->of_connection ? LOG_TYPE(NotSet) : LOG_TYPE(DownstreamEnd))) != 0) != f->exclude;
     default:
         return (in->info->flags & f->flags) != 0;
     }

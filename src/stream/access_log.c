@@ -16,6 +16,10 @@ typedef Envoy__Extensions__AccessLoggers__File__V3__FileAccessLog FileAccessLog;
 typedef Envoy__Extensions__AccessLoggers__Stream__V3__StdoutAccessLog StdoutAccessLog;
 typedef Envoy__Extensions__AccessLoggers__Stream__V3__StderrAccessLog StderrAccessLog;
 
+typedef Envoy__Config__Core__V3__SubstitutionFormatString FormatString;
+#define FORMAT(name) ENVOY__CONFIG__CORE__V3__SUBSTITUTION_FORMAT_STRING__FORMAT_##name
+#define FILE_FORMAT(name) ENVOY__EXTENSIONS__ACCESS_LOGGERS__FILE__V3__FILE_ACCESS_LOG__ACCESS_LOG_FORMAT_##name
+
 struct logger {
     struct sp_access_filter *filter; /* NULL: everything */
     struct sp_format *format;
@@ -32,8 +36,24 @@ struct sp_access_logs {
 struct target {
     const void *msg;
     const char *path;
-    const Envoy__Config__Core__V3__SubstitutionFormatString *format;
+    const FormatString *format;
+    const char *text; /* FileAccessLog.format; NULL: see `format` */
 };
+
+/* The three older ways to say what log_format says. */
+static void file_format(const struct sp_doc *doc, const FileAccessLog *msg, struct target *ret)
+{
+    if (msg->access_log_format_case == FILE_FORMAT(FORMAT) && *msg->format)
+        ret->text = msg->format;
+    else if (msg->access_log_format_case == FILE_FORMAT(LOG_FORMAT))
+        ret->format = msg->log_format;
+    else if (msg->access_log_format_case == FILE_FORMAT(JSON_FORMAT) || msg->access_log_format_case == FILE_FORMAT(TYPED_JSON_FORMAT)) {
+        FormatString *f = sp_doc_derive(doc, msg, &envoy__config__core__v3__substitution_format_string__descriptor);
+        f->format_case = FORMAT(JSON_FORMAT);
+        f->json_format = msg->access_log_format_case == FILE_FORMAT(JSON_FORMAT) ? msg->json_format : msg->typed_json_format;
+        ret->format = f;
+    }
+}
 
 static bool target_of(const struct sp_doc *doc, struct sp_diag *diag, const AccessLog *msg, struct target *ret)
 {
@@ -42,7 +62,7 @@ static bool target_of(const struct sp_doc *doc, struct sp_diag *diag, const Acce
     if (m && m->descriptor == &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor) {
         const FileAccessLog *f = (const void *)m;
         ret->path = f->path;
-        ret->format = f->log_format;
+        file_format(doc, f, ret);
     } else if (m && m->descriptor == &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor) {
         ret->path = "/dev/stdout";
         ret->format = ((const StdoutAccessLog *)(const void *)m)->log_format;
@@ -67,7 +87,7 @@ static bool logger_init(struct logger *l, const struct sp_doc *doc, struct sp_di
     }
     if (!to.msg || !to.path)
         return false;
-    l->format = sp_format_new_msg(doc, diag, to.format);
+    l->format = to.text ? sp_format_new(doc, diag, to.msg, "format", -1, sp_str_c(to.text)) : sp_format_new_msg(doc, diag, to.format);
     good = good && l->format;
     /* Nothing is made on the disk for a config that is refused anyway. */
     int err = good ? sp_log_file_open(to.path, &l->file) : 0;

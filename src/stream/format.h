@@ -16,6 +16,7 @@ struct sp_format_input {
     const struct sp_stream_info *info;
     const struct sp_headers *request, *response, *trailers;
     uint64_t now_ns; /* the end, for durations */
+    bool of_connection; /* not of a stream: a listener's log */
     struct sp_str local_reply_body; /* LOCAL_REPLY_BODY; empty elsewhere */
 };
 

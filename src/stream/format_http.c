@@ -8,6 +8,7 @@
 #include "stream/escape.h"
 #include "stream/format_metadata.h"
 #include "stream/format_op.h"
+#include "stream/local_reply.h"
 
 enum message { REQUEST, RESPONSE, TRAILERS };
 enum pseudo { LINE, METHOD, SCHEME, AUTHORITY, PATH, PROTO, STATUS };
@@ -324,11 +325,11 @@ static bool parse_grpc(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struc
 static void get_grpc(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     struct sp_str s = in->trailers ? sp_headers_get_id(in->trailers, SP_H_GRPC_STATUS) : SP_STR_NULL;
-    uint64_t n;
+    uint64_t n = sp_grpc_status(in->info->response_code);
     if (!s.len && in->response)
         s = sp_headers_get_id(in->response, SP_H_GRPC_STATUS);
     v->kind = SP_FMT_NONE;
-    if (!s.len || sp_str_u64(s, UINT32_MAX, &n) < 0)
+    if (!in->request || !sp_is_grpc(in->request) || (s.len && sp_str_u64(s, UINT32_MAX, &n) < 0))
         return;
     if (op->arg == NUMBER)
         sp_fmt_number(v, n);
@@ -361,10 +362,9 @@ static bool parse_environment(struct sp_fmt_op *op, const struct sp_fmt_parse *p
     return true;
 }
 
-static bool parse_log_type(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params)
+static void get_log_type(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
-    op->text = SP_STR("DownstreamEnd");
-    return true;
+    sp_fmt_set(v, SP_FMT_SAFE, in->of_connection ? SP_STR("NotSet") : SP_STR("DownstreamEnd"));
 }
 
 static bool parse_filter_state(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params)
@@ -396,7 +396,7 @@ static void get_body(const struct sp_fmt_op *op, const struct sp_format_input *i
 #define NO SP_FMT_NO_PARAMS
 
 const struct sp_fmt_desc sp_fmt_ops_http[] = {
-    {"ACCESS_LOG_TYPE", get_constant, 0, 0, parse_log_type, NO, false},
+    {"ACCESS_LOG_TYPE", get_log_type, 0, 0, NULL, NO, false},
     {"BYTES_RECEIVED", get_count, RX_BODY, 0, NULL, NO, false},
     {"BYTES_SENT", get_count, TX_BODY, 0, NULL, NO, false},
     {"CONNECTION_TERMINATION_DETAILS", get_string, TERMINATION, 0, NULL, NO, false},

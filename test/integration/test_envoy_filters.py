@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Filters beside a real Envoy: the same config and the same requests give the same answers, upstream requests and stats."""
 import json
+import os
 import re
 import unittest
 
 import test_envoy
 from echo import Echo
-from harness import Sallyport, T, cluster, config, curl, free_port, listener, route_to, wait_for
+from harness import Sallyport, T, cluster, curl, free_port, route_to, work
 
 FILTERS = T + "envoy.extensions.filters.http."
 OFF = {"@type": T + "envoy.config.route.v3.FilterConfig", "disabled": True}
@@ -110,6 +111,43 @@ class FiltersDifferential(unittest.TestCase):
         for vhosts in ([{"name": "v", "domains": ["b.test"], "routes": [route_to("o")]}],
                        [{"name": "v", "domains": ["*"], "require_tls": "ALL", "routes": [route_to("o")]}]):
             self.both(self.conf([], vhosts=vhosts, filters=[check]), [("check", [], "/healthz"), ("other", [], "/x")])
+
+    def test_access_log_formats(self):
+        """FileAccessLog's older formats; which lines the filters for gRPC and for kinds of lines let through."""
+        file = lambda path, **conf: {"@type": T + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path, **conf}
+        fields = {"code": "%RESPONSE_CODE%", "path": "%REQ(:PATH)%", "none": "%REQ(X-NONE)%", "n": {"rx": "%BYTES_RECEIVED%", "text": "a%PROTOCOL%"},
+                  "list": ["%REQ(:METHOD)%", "x"], "grpc": "%GRPC_STATUS%"}
+        lines = {}
+        for make in (lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), lambda c: Sallyport(c, concurrency=1)):
+            base = work(f"log-{free_port()}")
+            logs = {"text": {"typed_config": file(base + "-text", format="%RESPONSE_CODE% %REQ(:PATH)% %REQ(X-NONE)% %ACCESS_LOG_TYPE%\n")},
+                    "json": {"typed_config": file(base + "-json", json_format=fields)},
+                    "typed": {"typed_config": file(base + "-typed", typed_json_format=fields)}}
+            for name, chosen in (("ok", {"statuses": ["OK"]}), ("not ok", {"statuses": ["OK"], "exclude": True}),
+                                 ("unavailable", {"statuses": ["UNAVAILABLE", "NOT_FOUND"]})):
+                logs[name] = {"filter": {"grpc_status_filter": chosen}, "typed_config": file(f"{base}-{name}", format="%REQ(:PATH)%\n")}
+            for name, chosen in (("ends", {"types": ["DownstreamEnd"]}), ("others", {"types": ["DownstreamEnd"], "exclude": True})):
+                logs[name] = {"filter": {"log_type_filter": chosen}, "typed_config": file(f"{base}-{name}", format="%REQ(:PATH)%\n")}
+            conf = self.conf([route_to("o")], hcm={"access_log": [{"name": k, **v} for k, v in logs.items()]})
+            s = make(test_envoy.set_port(conf, free_port()))
+            for args, path in ((["-d", "abc"], "/post"), (h("x-respond: grpc-status=0"), "/ok"), (h("x-respond: grpc-status=5"), "/not-found"),
+                               (h("x-respond: grpc-status=77"), "/strange"), (h("x-respond: grpc-status=5", "content-type: application/grpc"), "/grpc"),
+                               (h("x-respond: grpc-status=77", "content-type: application/grpc"), "/grpc-strange"),
+                               (h("x-status: 404", "content-type: application/grpc"), "/grpc-404"), (h("x-status: 503"), "/503"), (h("x-status: 404"), "/404")):
+                curl(f"http://127.0.0.1:{s.port}{path}", *args)
+            s.stop()
+            for name in logs:
+                text = ""
+                if os.path.exists(f"{base}-{name}"):
+                    with open(f"{base}-{name}", encoding="utf-8") as f:
+                        text = f.read()
+                if name in ("json", "typed"):
+                    text = [json.loads(line) for line in text.splitlines()]
+                lines.setdefault(name, []).append(text)
+        for name, (envoy, ours) in lines.items():
+            with self.subTest(name):
+                self.assertEqual(envoy, ours)
+        self.assertEqual(lines["ok"][1], "/ok\n")
 
 
 if __name__ == "__main__":

@@ -78,6 +78,27 @@ static void filters(void **state)
     s.info.health_check = true;
     assert_false(passes(&s, "not_health_check_filter: {}", 0));
     s.info.health_check = false;
+    /* gRPC: the trailers', the headers', or what the HTTP status stands for */
+    assert_true(passes(&s, "grpc_status_filter: {statuses: [UNIMPLEMENTED]}", 0));
+    assert_false(passes(&s, "grpc_status_filter: {statuses: [UNIMPLEMENTED], exclude: true}", 0));
+    struct sp_headers response, trailers;
+    t_headers(&response, &s.arena, ":status: 200\ngrpc-status: 5");
+    t_headers(&trailers, &s.arena, "grpc-status: 0");
+    s.in.response = &response;
+    assert_true(passes(&s, "grpc_status_filter: {statuses: [OK, NOT_FOUND]}", 0));
+    assert_false(passes(&s, "grpc_status_filter: {statuses: [OK]}", 0));
+    s.in.trailers = &trailers;
+    assert_true(passes(&s, "grpc_status_filter: {statuses: [OK]}", 0));
+    t_headers(&trailers, &s.arena, "grpc-status: 99");
+    assert_false(passes(&s, "grpc_status_filter: {statuses: [OK, UNKNOWN, NOT_FOUND]}", 0));
+    assert_true(passes(&s, "grpc_status_filter: {statuses: [OK], exclude: true}", 0));
+    s.in.response = s.in.trailers = NULL;
+    assert_true(passes(&s, "log_type_filter: {types: [DownstreamEnd]}", 0));
+    assert_false(passes(&s, "log_type_filter: {types: [NotSet]}", 0));
+    assert_false(passes(&s, "log_type_filter: {types: [DownstreamEnd], exclude: true}", 0));
+    s.in.of_connection = true;
+    assert_true(passes(&s, "log_type_filter: {types: [NotSet]}", 0));
+    s.in.of_connection = false;
     assert_true(passes(&s, "runtime_filter: {runtime_key: k, percent_sampled: {numerator: 10}}", 109));
     assert_false(passes(&s, "runtime_filter: {runtime_key: k, percent_sampled: {numerator: 10}}", 110));
     assert_true(passes(&s, "runtime_filter: {runtime_key: k, percent_sampled: {numerator: 1, denominator: TEN_THOUSAND}}",
@@ -185,6 +206,35 @@ static void lines_go_to_their_files(void **state)
     sp_access_log_reopen();
 }
 
+/* Envoy's older fields. */
+static void formats_of_files(void **state)
+{
+    struct t_config c;
+    struct t_stream s;
+    char yaml[1200];
+    FILE *f = fopen(path, "w");
+    fclose(f);
+    snprintf(yaml, sizeof(yaml),
+             "- {name: a, typed_config: {" FILE_LOG ", path: %s, format: \"T %%RESPONSE_CODE%% %%ACCESS_LOG_TYPE%%\\n\"}}\n"
+             "- {name: b, typed_config: {" FILE_LOG ", path: %s, json_format: {code: '%%RESPONSE_CODE%%'}}}\n"
+             "- {name: c, typed_config: {" FILE_LOG ", path: %s, typed_json_format: {code: '%%RESPONSE_CODE%%', n: {a: 1}}}}\n"
+             "- {name: d, typed_config: {" FILE_LOG ", path: %s, format: ''}}\n", path, path, path, path);
+    struct sp_access_logs *l = logs_of(&c, yaml);
+    assert_string_equal(t_config_said(&c), "");
+    t_stream_init(&s);
+    sp_access_logs_write(l, &s.in, NULL, 0);
+    sp_access_log_thread_flush();
+    const char *expected = "T 200 DownstreamEnd\n{\"code\":200}\n{\"code\":200,\"n\":{\"a\":1}}\n[2023-11-14T22:13:20.123Z]";
+    if (strncmp(content(), expected, strlen(expected)))
+        fail_msg("%s", content());
+    sp_access_logs_free(l);
+    t_config_done(&c);
+    assert_null(logs_of(&c, "- {name: a, typed_config: {" FILE_LOG ", path: /dev/null, format: '%NOSUCH%'}}\n"));
+    assert_non_null(strstr(t_config_said(&c), "access_log[0].typed_config.format: unknown operator"));
+    t_config_done(&c);
+    t_stream_done(&s);
+}
+
 static void sampling_is_independent_of_routing(void **state)
 {
     struct t_config c;
@@ -253,6 +303,7 @@ int main(void)
         cmocka_unit_test(filters),
         cmocka_unit_test(by_metadata),
         cmocka_unit_test(lines_go_to_their_files),
+        cmocka_unit_test(formats_of_files),
         cmocka_unit_test(sampling_is_independent_of_routing),
         cmocka_unit_test(no_logs_at_all),
         cmocka_unit_test(what_is_refused),

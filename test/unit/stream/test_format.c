@@ -114,12 +114,16 @@ static void response_headers(void **state)
     s->trailers.bytes = 8;
     is("%RESP(:status)% %RESP(Content-Type)% %RESPONSE_HEADER(x)% %TRAILER(x-sum)% %RESPONSE_TRAILER(X-Sum?y):2%",
        "200 text/html - abc ab");
+    is("%GRPC_STATUS% %GRPC_STATUS_NUMBER%", "- -"); /* the request was no gRPC */
+    t_headers(&s->request, &s->arena, "content-type: application/grpc+proto");
     is("%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS(NUMBER)% %GRPC_STATUS_NUMBER%", "NotFound NOT_FOUND 5 5");
     t_headers(&s->trailers, &s->arena, "grpc-status: 99");
     is("%GRPC_STATUS% %GRPC_STATUS(CAMEL_STRING)%", "99 99");
     t_headers(&s->trailers, &s->arena, "grpc-status: x");
     is("%GRPC_STATUS%", "-");
     s->in.response = s->in.trailers = NULL;
+    is("%GRPC_STATUS%", "Unknown"); /* of the HTTP status */
+    s->in.request = NULL;
     is("%RESP(a)% %TRAILER(a)% %GRPC_STATUS% %RESPONSE_TRAILERS_BYTES%", "- - - 0");
 }
 

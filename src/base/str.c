@@ -183,3 +183,41 @@ unsigned sp_str_distance(struct sp_str a, struct sp_str b, unsigned limit)
     unsigned d = rows[a.len % 3][b.len];
     return SP_MIN(d, limit + 1);
 }
+
+size_t sp_utf8_char(struct sp_str s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    assert(s.len);
+    if (p[0] < 0x80)
+        return 1;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < n)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+char *sp_utf8_put(char *out, unsigned v)
+{
+    if (v < 0x80) {
+        *out++ = (char)v;
+    } else if (v < 0x800) {
+        *out++ = (char)(0xc0 | v >> 6);
+        *out++ = (char)(0x80 | (v & 0x3f));
+    } else if (v < 0x10000) {
+        *out++ = (char)(0xe0 | v >> 12);
+        *out++ = (char)(0x80 | (v >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (v & 0x3f));
+    } else {
+        *out++ = (char)(0xf0 | v >> 18);
+        *out++ = (char)(0x80 | (v >> 12 & 0x3f));
+        *out++ = (char)(0x80 | (v >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (v & 0x3f));
+    }
+    return out;
+}

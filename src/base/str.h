@@ -67,6 +67,10 @@ struct sp_str sp_str_trim(struct sp_str s);
 bool sp_str_split(struct sp_str *s, char sep, struct sp_str *ret_token);
 /* Strict decimal: digits only, no sign, no space.  -EINVAL, -ERANGE when over `max`. */
 int sp_str_u64(struct sp_str s, uint64_t max, uint64_t *ret_value);
+/* Bytes of the UTF-8 character at the start, 0 if there is none (RFC 3629: no overlong forms, no surrogates); s is not empty. */
+size_t sp_utf8_char(struct sp_str s);
+/* Writes a code point, at most four bytes; where the text goes on. */
+char *sp_utf8_put(char *out, unsigned v);
 /* FNV-1a-like 64-bit hash seeded per process: for hash tables that peers can fill. */
 uint64_t sp_str_hash(struct sp_str s);
 /* A NUL-terminated heap copy; aborts when memory is out; free() it. */

@@ -60,22 +60,6 @@ static bool take(struct json *j, char c)
     return true;
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629), or 0. */
-static unsigned utf8_len(const char *s, const char *end)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-    if (n == 0 || (size_t)(end - s) < n)
-        return 0;
-    for (unsigned i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static int hex4(struct json *j, unsigned *ret_value)
 {
     unsigned v = 0;
@@ -92,26 +76,6 @@ static int hex4(struct json *j, unsigned *ret_value)
     }
     *ret_value = v;
     return 0;
-}
-
-static char *put_utf8(char *out, unsigned v)
-{
-    if (v < 0x80) {
-        *out++ = (char)v;
-    } else if (v < 0x800) {
-        *out++ = (char)(0xc0 | v >> 6);
-        *out++ = (char)(0x80 | (v & 0x3f));
-    } else if (v < 0x10000) {
-        *out++ = (char)(0xe0 | v >> 12);
-        *out++ = (char)(0x80 | (v >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (v & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | v >> 18);
-        *out++ = (char)(0x80 | (v >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (v >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (v & 0x3f));
-    }
-    return out;
 }
 
 /* Behind the backslash; at most as many bytes come out as went in. */
@@ -144,7 +108,7 @@ static int escape(struct json *j, char **out)
             return fail(j, "half of a surrogate pair");
         v = 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00);
     }
-    *out = put_utf8(*out, v);
+    *out = sp_utf8_put(*out, v);
     return 0;
 }
 
@@ -164,7 +128,7 @@ static int parse_string(struct json *j, struct sp_str *ret_text)
                 return -EINVAL;
             continue;
         }
-        unsigned n = utf8_len(j->p, q);
+        size_t n = sp_utf8_char(sp_str_n(j->p, (size_t)(q - j->p)));
         if ((unsigned char)*j->p < 0x20)
             return fail(j, "a control character in a string (write it as an escape)");
         if (n == 0)

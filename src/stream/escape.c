@@ -75,24 +75,6 @@ size_t sp_clean_run(struct sp_str s)
     return i;
 }
 
-size_t sp_utf8_char(struct sp_str s)
-{
-    const unsigned char *p = (const unsigned char *)s.ptr;
-    assert(s.len);
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static void put_hex(struct sp_writer *w, unsigned c)
 {
     static const char hex[] = "0123456789abcdef";

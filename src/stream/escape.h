@@ -43,8 +43,6 @@ void sp_writer_u64(struct sp_writer *w, uint64_t n);
 void sp_writer_escaped(struct sp_writer *w, struct sp_str s);
 /* JSON text that is believed to be valid: as it is but for control characters (a space) and what is no UTF-8. */
 void sp_writer_json(struct sp_writer *w, struct sp_str s);
-/* Bytes of the UTF-8 character at the start, 0 if there is none (RFC 3629: no overlong forms, no surrogates); s is not empty. */
-size_t sp_utf8_char(struct sp_str s);
 /* How many bytes at the start need no escape. */
 size_t sp_clean_run(struct sp_str s);
 

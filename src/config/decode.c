@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Nodes to messages, by descriptor. */
 #include <assert.h>
-#include <math.h>
-#include <stdlib.h>
 
 #include "config/decode.h"
 #include "config/descriptor.h"
 #include "config/names.h"
-#include "config/types.h"
+#include "config/node_proto.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"
-
-struct load {
-    struct sp_doc *doc;
-    struct sp_diag *diag;
-};
 
 void sp_decode_err(struct sp_doc *doc, struct sp_diag *diag, const struct sp_place *place,
                    const ProtobufCFieldDescriptor *field, int index, struct sp_node *node, const char *fmt, ...)
@@ -33,8 +26,8 @@ void sp_decode_err(struct sp_doc *doc, struct sp_diag *diag, const struct sp_pla
     sp_arena_done(&arena);
 }
 
-static void expected(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *field, int index,
-                     struct sp_node *node, const char *what)
+void sp_decode_expected(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *field,
+                        int index, struct sp_node *node, const char *what)
 {
     /* Not the value itself: a secret may stand where its DataSource should. */
     char found[80];
@@ -59,7 +52,7 @@ static struct sp_str field_names(struct sp_arena *arena, const ProtobufCMessageD
     return n ? s : SP_STR("none");
 }
 
-static void unknown_field(struct load *l, const struct sp_place *place, const struct sp_pair *pair)
+static void unknown_field(struct sp_decode *l, const struct sp_place *place, const struct sp_pair *pair)
 {
     const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
     struct sp_mark mark = {place->origin[0].file, pair->line, pair->column};
@@ -69,8 +62,16 @@ static void unknown_field(struct load *l, const struct sp_place *place, const st
     const char *path = sp_arena_printf(&arena, "%.*s%s%.*s", SP_STR_ARG(base), base.len ? "." : "",
                                        (int)SP_MIN(pair->key.len, 80u), pair->key.ptr)
                            .ptr;
-    struct sp_str near = sp_nearest_field(desc, pair->key);
-    if (sp_envoy_has_field(desc->name, pair->key))
+    struct sp_str near = sp_nearest_field(desc, pair->key), number = sp_envoy_field_numbered(desc->name, pair->key);
+    if (number.len)
+        sp_diag_add(l->diag, SP_ERROR, mark, path,
+                    "this number is Envoy's field \"%.*s\", sallyport does not run it (remove it, or see "
+                    "docs/envoy-differences.md)",
+                    SP_STR_ARG(number));
+    else if (place->origin[0].node->proto && *pair->key.ptr >= '0' && *pair->key.ptr <= '9')
+        sp_diag_add(l->diag, SP_ERROR, mark, path, "%s has no field with this number (write the file anew, from text)",
+                    desc->name);
+    else if (sp_envoy_has_field(desc->name, pair->key))
         sp_diag_add(l->diag, SP_ERROR, mark, path,
                     "Envoy has this field, sallyport does not run it (remove it, or see docs/envoy-differences.md)");
     else if (strcmp(pair->key.ptr, "@type") == 0)
@@ -84,7 +85,7 @@ static void unknown_field(struct load *l, const struct sp_place *place, const st
     sp_arena_done(&arena);
 }
 
-static void decode_one(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f, int index,
+static void decode_one(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f, int index,
                        struct sp_node *node, void *slot)
 {
     if (f->type != PROTOBUF_C_TYPE_MESSAGE) {
@@ -102,17 +103,25 @@ static bool null_means_something(const ProtobufCFieldDescriptor *f)
     return f->type == PROTOBUF_C_TYPE_MESSAGE && sp_wkt_of(f->descriptor) == SP_WKT_VALUE;
 }
 
-static void decode_list(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+/* A single mapping, or a single scalar, may stand for a list of one. */
+static bool stands_for_list(const ProtobufCFieldDescriptor *f, const struct sp_node *node)
+{
+    if (f->type != PROTOBUF_C_TYPE_MESSAGE)
+        return node->kind != SP_NODE_MAP;
+    return node->kind == SP_NODE_MAP || sp_wkt_of(f->descriptor) == SP_WKT_WRAPPER ||
+           sp_wkt_of(f->descriptor) == SP_WKT_DURATION;
+}
+
+static void decode_list(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
                         struct sp_node *node)
 {
-    /* A single mapping may stand for a list of one. */
     struct sp_node *one[1] = {node}, **items = one;
     size_t n = 1, size = sp_field_size(f), done = 0;
     if (node->kind == SP_NODE_LIST) {
         items = node->items;
         n = node->n;
-    } else if (node->kind != SP_NODE_MAP || f->type != PROTOBUF_C_TYPE_MESSAGE) {
-        expected(l, place, f, -1, node, "a list");
+    } else if (!stands_for_list(f, node)) {
+        sp_decode_expected(l, place, f, -1, node, "a list");
         return;
     }
     char *array = sp_arena_zalloc(&l->doc->arena, SP_MAX(n, 1u) * size);
@@ -132,11 +141,15 @@ static void decode_list(struct load *l, const struct sp_place *place, const Prot
     *sp_field_count(place->msg, f) = done;
 }
 
-static void decode_map(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+static void decode_map(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
                        struct sp_node *node)
 {
+    if (node->proto)
+        node = sp_node_map_of_entries(&l->doc->arena, node, place->origin[0].file, l->diag);
+    if (!node)
+        return;
     if (node->kind != SP_NODE_MAP) {
-        expected(l, place, f, -1, node, "a mapping");
+        sp_decode_expected(l, place, f, -1, node, "a mapping");
         return;
     }
     const ProtobufCMessageDescriptor *desc = f->descriptor;
@@ -162,7 +175,7 @@ static void decode_map(struct load *l, const struct sp_place *place, const Proto
 }
 
 /* Says so if another member of the field's oneof is set already. */
-static bool oneof_free(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+static bool oneof_free(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
                        struct sp_node *node)
 {
     uint32_t set = *sp_field_case(place->msg, f);
@@ -178,7 +191,7 @@ static bool oneof_free(struct load *l, const struct sp_place *place, const Proto
     return false;
 }
 
-static void decode_field(struct load *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
+static void decode_field(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f,
                          struct sp_node *node)
 {
     if (sp_field_is_map(place->msg->descriptor, f)) {
@@ -196,7 +209,16 @@ static void decode_field(struct load *l, const struct sp_place *place, const Pro
     }
 }
 
-static void decode_fields(struct load *l, struct sp_place *place, bool is_content)
+/* What says nothing: null, and an Any without fields, which protobuf takes for one that is not there. */
+static bool is_unset(const ProtobufCFieldDescriptor *f, const struct sp_node *node)
+{
+    if (node->kind == SP_NODE_NULL)
+        return !null_means_something(f);
+    return node->kind == SP_NODE_MAP && node->n == 0 && f->label != PROTOBUF_C_LABEL_REPEATED &&
+           f->type == PROTOBUF_C_TYPE_MESSAGE && sp_wkt_of(f->descriptor) == SP_WKT_ANY;
+}
+
+void sp_decode_fields(struct sp_decode *l, struct sp_place *place, bool is_content)
 {
     const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
     struct sp_node *node = place->origin[0].node;
@@ -205,7 +227,7 @@ static void decode_fields(struct load *l, struct sp_place *place, bool is_conten
     if (node->kind != SP_NODE_MAP) {
         char what[160];
         snprintf(what, sizeof(what), "a mapping with the fields of %s", desc->name);
-        expected(l, place, NULL, -1, node, what);
+        sp_decode_expected(l, place, NULL, -1, node, what);
         return;
     }
     for (unsigned i = 0; i < node->n; i++) {
@@ -224,98 +246,12 @@ static void decode_fields(struct load *l, struct sp_place *place, bool is_conten
             continue;
         }
         *first = pair;
-        if (pair->value->kind != SP_NODE_NULL || null_means_something(f))
+        if (pair->value->several && f->label != PROTOBUF_C_LABEL_REPEATED)
+            sp_decode_err(l->doc, l->diag, place, f, -1, pair->value->items[1], "written %u times (keep one)",
+                          pair->value->n);
+        else if (!is_unset(f, pair->value))
             decode_field(l, place, f, pair->value);
     }
-}
-
-static void unknown_type(struct load *l, struct sp_place *place, struct sp_node *node)
-{
-    struct sp_str url = node->text, near = sp_type_nearest(url);
-    ptrdiff_t slash = sp_str_chr(url, '/');
-    struct sp_str name = sp_str_sub(url, (size_t)(slash + 1), url.len);
-    if (!sp_str_eq(name, near) && (sp_envoy_has_message(name) || (!near.len && sp_envoy_has_package_of(name))))
-        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
-                      "Envoy has the type %.*s, sallyport does not run it (remove it, or see "
-                      "docs/envoy-differences.md)",
-                      SP_STR_ARG(name));
-    else if (near.len)
-        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
-                      "unknown type \"%.*s\" (the nearest known is \"" SP_TYPE_PREFIX "%.*s\")", SP_STR_ARG(url),
-                      SP_STR_ARG(near));
-    else if (!sp_str_starts(url, SP_STR(SP_TYPE_PREFIX)))
-        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
-                      "unknown type \"%.*s\" (expected \"" SP_TYPE_PREFIX "\" and the name of a message)",
-                      SP_STR_ARG(url));
-    else
-        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
-                      "unknown type \"%.*s\": neither one of Envoy's that sallyport runs nor one of its own (remove it, or see "
-                      "docs/envoy-differences.md)",
-                      SP_STR_ARG(url));
-}
-
-static void decode_any(struct load *l, struct sp_place *place)
-{
-    struct sp_node *node = place->origin[0].node, *type = NULL;
-    if (node->kind != SP_NODE_MAP) {
-        expected(l, place, NULL, -1, node, "a mapping with \"@type\"");
-        return;
-    }
-    for (unsigned i = 0; i < node->n; i++)
-        if (sp_str_eq(node->pairs[i].key, SP_STR("@type")))
-            type = node->pairs[i].value;
-    if (!type) {
-        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
-                      "\"@type\" is missing (add \"@type\": " SP_TYPE_PREFIX "... to say which message this is)");
-        return;
-    }
-    if (type->kind != SP_NODE_STRING) {
-        expected(l, place, NULL, -1, type, "the name of a type");
-        return;
-    }
-    const ProtobufCMessageDescriptor *desc = sp_type_find(type->text);
-    if (!desc) {
-        unknown_type(l, place, type);
-        return;
-    }
-    ((Google__Protobuf__Any *)(void *)place->msg)->type_url = (char *)(uintptr_t)type->text.ptr;
-    struct sp_place *content = sp_place_new(l->doc, desc, place, NULL, -1, place->origin[0]);
-    place->content = content->msg;
-    decode_fields(l, content, true);
-}
-
-/* Strict: digits, at most nine of them behind the point, and an 's'; protobuf's limit of ten thousand years. */
-bool sp_decode_duration(struct sp_str text, int64_t *ret_seconds, int32_t *ret_nanos)
-{
-    if (text.len < 2 || text.ptr[text.len - 1] != 's')
-        return false;
-    struct sp_str rest = sp_str_sub(text, 0, text.len - 1), whole;
-    uint64_t seconds, nanos = 0;
-    ptrdiff_t point = sp_str_chr(rest, '.');
-    whole = point < 0 ? rest : sp_str_sub(rest, 0, (size_t)point);
-    if (sp_str_u64(whole, 315576000000u, &seconds) < 0)
-        return false;
-    if (point >= 0) {
-        struct sp_str part = sp_str_sub(rest, (size_t)point + 1, rest.len);
-        if (part.len > 9 || sp_str_u64(part, 999999999, &nanos) < 0)
-            return false;
-        for (size_t i = part.len; i < 9; i++)
-            nanos *= 10;
-    }
-    *ret_seconds = (int64_t)seconds;
-    *ret_nanos = (int32_t)nanos;
-    return true;
-}
-
-static void decode_duration(struct load *l, struct sp_place *place)
-{
-    struct sp_node *node = place->origin[0].node;
-    Google__Protobuf__Duration *d = (void *)place->msg;
-    char found[80];
-    if (node->kind != SP_NODE_STRING || !sp_decode_duration(node->text, &d->seconds, &d->nanos))
-        sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
-                      "expected a duration in seconds such as 5s or 0.25s, found %s",
-                      sp_node_describe(node, true, found, sizeof(found)));
 }
 
 static const ProtobufCFieldDescriptor *member(const struct sp_place *place, unsigned id)
@@ -323,7 +259,7 @@ static const ProtobufCFieldDescriptor *member(const struct sp_place *place, unsi
     return protobuf_c_message_descriptor_get_field(place->msg->descriptor, id);
 }
 
-static void decode_struct_value(struct load *l, struct sp_place *place)
+static void decode_value(struct sp_decode *l, struct sp_place *place)
 {
     Google__Protobuf__Value *v = (void *)place->msg;
     struct sp_node *node = place->origin[0].node;
@@ -346,29 +282,22 @@ static void decode_struct_value(struct load *l, struct sp_place *place)
 void sp_decode_message(struct sp_doc *doc, struct sp_diag *diag, struct sp_place *place)
 {
     assert(doc && diag && place);
-    struct load l = {doc, diag};
+    struct sp_decode l = {doc, diag};
     struct sp_node *node = place->origin[0].node;
-    switch (sp_wkt_of(place->msg->descriptor)) {
-    case SP_WKT_ANY:
-        decode_any(&l, place);
-        break;
-    case SP_WKT_DURATION:
-        decode_duration(&l, place);
-        break;
-    case SP_WKT_WRAPPER:
-        sp_decode_scalar(doc, diag, place, member(place, 1), -1, node, sp_field_ptr(place->msg, member(place, 1)));
-        break;
-    case SP_WKT_STRUCT:
-        decode_map(&l, place, member(place, 1), node);
-        break;
-    case SP_WKT_LIST_VALUE:
-        decode_list(&l, place, member(place, 1), node);
-        break;
-    case SP_WKT_VALUE:
-        decode_struct_value(&l, place);
-        break;
-    case SP_WKT_NONE:
-        decode_fields(&l, place, false);
-        break;
-    }
+    const ProtobufCFieldDescriptor *first = place->msg->descriptor->n_fields ? member(place, 1) : NULL;
+    enum sp_wkt wkt = sp_wkt_of(place->msg->descriptor);
+    if (wkt == SP_WKT_ANY)
+        sp_decode_any(&l, place);
+    else if (wkt == SP_WKT_DURATION)
+        sp_decode_duration(&l, place);
+    else if (wkt == SP_WKT_NONE || node->proto || (wkt == SP_WKT_WRAPPER && node->kind == SP_NODE_MAP))
+        sp_decode_fields(&l, place, false);
+    else if (wkt == SP_WKT_WRAPPER)
+        sp_decode_scalar(doc, diag, place, first, -1, node, sp_field_ptr(place->msg, first));
+    else if (wkt == SP_WKT_STRUCT)
+        decode_map(&l, place, first, node);
+    else if (wkt == SP_WKT_LIST_VALUE)
+        decode_list(&l, place, first, node);
+    else
+        decode_value(&l, place);
 }

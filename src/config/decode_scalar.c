@@ -61,7 +61,8 @@ static bool parse_whole(const struct sp_node *node, bool *ret_negative, uint64_t
     bool whole = true, negative;
     if (node->kind != SP_NODE_INT && node->kind != SP_NODE_FLOAT && node->kind != SP_NODE_STRING)
         return false;
-    if (node->kind != SP_NODE_INT && !number_form(t, &whole))
+    bool hex = node->kind == SP_NODE_STRING && sp_node_plain_kind(t) == SP_NODE_INT && sp_str_istarts(t, SP_STR("0x"));
+    if (node->kind != SP_NODE_INT && !hex && !number_form(t, &whole))
         return false;
     negative = t.ptr[0] == '-';
     if (!whole) { /* 1e3 and 5.0 are whole too */
@@ -74,9 +75,9 @@ static bool parse_whole(const struct sp_node *node, bool *ret_negative, uint64_t
     }
     if (t.ptr[0] == '-' || t.ptr[0] == '+')
         t = sp_str_sub(t, 1, t.len);
-    unsigned base = node->kind != SP_NODE_INT || t.len == 1 || t.ptr[0] != '0' ? 10
-                    : sp_ascii_lower(t.ptr[1]) == 'x'                          ? 16
-                                                                               : 8;
+    unsigned base = (node->kind != SP_NODE_INT && !hex) || t.len == 1 || t.ptr[0] != '0' ? 10
+                    : sp_ascii_lower(t.ptr[1]) == 'x'                                    ? 16
+                                                                                         : 8;
     uint64_t v = 0;
     for (size_t i = base == 16 ? 2 : 0; i < t.len; i++) {
         char c = sp_ascii_lower(t.ptr[i]);
@@ -152,6 +153,17 @@ static bool decode_double(const struct scalar *s, void *slot)
     return true;
 }
 
+static bool is_utf8(struct sp_str s)
+{
+    while (s.len) {
+        size_t n = sp_utf8_char(s);
+        if (n == 0)
+            return false;
+        s = sp_str_sub(s, n, s.len);
+    }
+    return true;
+}
+
 static bool decode_string(const struct scalar *s, void *slot)
 {
     const struct sp_node *node = s->node;
@@ -162,6 +174,10 @@ static bool decode_string(const struct scalar *s, void *slot)
     if (memchr(node->text.ptr, 0, node->text.len)) {
         sp_decode_err(s->doc, s->diag, s->place, s->field, s->index, s->node,
                       "a string with a NUL byte in it (take it out)");
+        return false;
+    }
+    if (node->proto && !is_utf8(node->text)) {
+        sp_decode_err(s->doc, s->diag, s->place, s->field, s->index, s->node, "a string that is not UTF-8 (mend it)");
         return false;
     }
     *(const char **)slot = node->text.ptr;
@@ -184,6 +200,10 @@ static bool decode_bytes(const struct scalar *s, void *slot)
 {
     static const char what[] = "base64";
     struct sp_str t = s->node->text;
+    if (s->node->proto && s->node->kind == SP_NODE_STRING) { /* as they are */
+        *(ProtobufCBinaryData *)slot = (ProtobufCBinaryData){t.len, (uint8_t *)(uintptr_t)t.ptr};
+        return true;
+    }
     if (s->node->kind != SP_NODE_STRING)
         return expected(s, what, s->node->plain ? " (put it in quotes)" : "");
     size_t padding = 0;
@@ -229,10 +249,9 @@ static bool decode_enum(const struct scalar *s, void *slot)
     if (node->kind == SP_NODE_LIST || node->kind == SP_NODE_MAP)
         return expected(s, "the name of a value", "");
     for (unsigned i = 0; i < desc->n_values; i++) {
-        bool hit = node->kind == SP_NODE_INT ? parse_whole(node, &negative, &v) && !negative &&
-                                                   v == (uint64_t)desc->values[i].value
-                                             : sp_str_ieq(node->text, sp_str_c(desc->values[i].name));
-        if (hit) {
+        bool number = node->kind != SP_NODE_NULL && parse_whole(node, &negative, &v);
+        if (number ? !negative && v == (uint64_t)desc->values[i].value
+                   : sp_str_ieq(node->text, sp_str_c(desc->values[i].name))) {
             *(int *)slot = desc->values[i].value;
             return true;
         }
@@ -248,13 +267,28 @@ static bool decode_enum(const struct scalar *s, void *slot)
     return false;
 }
 
+/* In quotes too, by the words that Envoy's parser takes there. */
 static bool decode_bool(const struct scalar *s, void *slot)
 {
-    if (s->node->kind != SP_NODE_BOOL)
-        return expected(s, "true or false",
-                        s->node->kind == SP_NODE_STRING && !s->node->plain ? " (without quotes)" : "");
-    *(protobuf_c_boolean *)slot = sp_node_true(s->node);
-    return true;
+    static const char *const words[2][5] = {{"false", "f", "no", "n", "0"}, {"true", "t", "yes", "y", "1"}};
+    const struct sp_node *node = s->node;
+    if (node->kind == SP_NODE_BOOL) {
+        *(protobuf_c_boolean *)slot = sp_node_true(node);
+        return true;
+    }
+    for (unsigned i = 0; i < 10 && (node->kind == SP_NODE_STRING || node->proto); i++)
+        if (sp_str_ieq(node->text, sp_str_c(words[i / 5][i % 5]))) {
+            *(protobuf_c_boolean *)slot = i >= 5;
+            return true;
+        }
+    return expected(s, "true or false", "");
+}
+
+/* A text of protobuf's says by its quotes whether a value is a string. */
+static bool wrong_quotes(const struct scalar *s)
+{
+    bool text = s->field->type == PROTOBUF_C_TYPE_STRING || s->field->type == PROTOBUF_C_TYPE_BYTES;
+    return s->node->proto && s->node->kind != SP_NODE_LIST && s->node->kind != SP_NODE_MAP && s->node->plain == text;
 }
 
 bool sp_decode_scalar(struct sp_doc *doc, struct sp_diag *diag, const struct sp_place *place,
@@ -262,6 +296,8 @@ bool sp_decode_scalar(struct sp_doc *doc, struct sp_diag *diag, const struct sp_
 {
     assert(doc && diag && place && field && node && slot);
     const struct scalar s = {doc, diag, place, field, index, node};
+    if (wrong_quotes(&s))
+        return expected(&s, node->plain ? "a string in quotes" : "a value without quotes", "");
     switch (field->type) {
     case PROTOBUF_C_TYPE_BOOL:
         return decode_bool(&s, slot);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_doc: a config as protobuf-c messages, with the place in the text of every field.  One generic loader fills
- * any message from YAML or JSON by descriptor, following Envoy's rules: snake_case and lowerCamelCase names,
- * enums by name in any case or by number, Any with "@type" beside its fields, durations "0.25s", wrappers as
- * scalars, base64 bytes, null as unset, a single mapping where a list is declared.  What it does not know it
- * refuses; all errors of a file are reported at once.
+ * any message from YAML, JSON, or protobuf's binary or text form by descriptor, following Envoy's rules: snake_case and
+ * lowerCamelCase names, enums by name in any case or by number, Any with "@type" beside its fields or as a TypedStruct,
+ * durations "0.25s", wrappers as scalars, base64 bytes, null as unset, a single mapping or scalar where a list is declared.
+ * What it does not know it refuses; all errors of a file are reported at once.
  *
  * Made and freed by one thread; immutable in between, so that any thread may read it.  The messages belong to the
  * document: never give them to protobuf_c_message_free_unpacked.  Freeing wipes, since configs hold secrets.
@@ -22,14 +22,14 @@
 
 enum { SP_CONFIG_MAX_BYTES = 64 << 20 };
 
-enum sp_syntax { SP_SYNTAX_YAML, SP_SYNTAX_JSON };
+enum sp_syntax { SP_SYNTAX_YAML, SP_SYNTAX_JSON, SP_SYNTAX_PB, SP_SYNTAX_PB_TEXT };
 
 struct sp_doc;
 struct sp_live_set; /* config/live.h */
 
 /*
- * Load a message of type `root`.  Files named .yaml and .yml are YAML, all others JSON; .pb and .pb_text are
- * refused.  NULL after an error; then `diag` has at least one.  `name` stands for the file in messages.
+ * Load a message of type `root`.  Files named .yaml and .yml are YAML, .pb protobuf's binary and .pb_text its text form, all
+ * others JSON.  NULL after an error; then `diag` has at least one.  `name` stands for the file in messages.
  */
 struct sp_doc *sp_doc_load_file(const char *path, const ProtobufCMessageDescriptor *root, struct sp_diag *diag);
 struct sp_doc *sp_doc_load_text(const char *name, struct sp_str text, enum sp_syntax syntax,

@@ -12,8 +12,25 @@
 #include "base/mem.h"
 #include "config/decode.h"
 #include "config/live.h"
+#include "config/node_proto.h"
 #include "config/rules.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+
+static int parse(const struct sp_doc *doc, struct sp_arena *arena, struct sp_str text, enum sp_syntax syntax,
+                 const ProtobufCMessageDescriptor *root, struct sp_diag *diag, struct sp_node **ret_node)
+{
+    const struct sp_node_wire wire = {{doc->name, 0, 0}, "", text, root};
+    switch (syntax) {
+    case SP_SYNTAX_YAML:
+        return sp_node_parse_yaml(arena, doc->name, text, diag, ret_node);
+    case SP_SYNTAX_PB:
+        return sp_node_parse_wire(arena, &wire, diag, ret_node);
+    case SP_SYNTAX_PB_TEXT:
+        return sp_node_parse_text(arena, doc->name, text, diag, ret_node);
+    default:
+        return sp_node_parse_json(arena, doc->name, text, diag, ret_node);
+    }
+}
 
 struct sp_doc *sp_doc_load_partial(const char *name, struct sp_str text, enum sp_syntax syntax,
                                    const ProtobufCMessageDescriptor *root, struct sp_diag *diag)
@@ -24,8 +41,11 @@ struct sp_doc *sp_doc_load_partial(const char *name, struct sp_str text, enum sp
     doc->live = sp_live_set_new();
     doc->name = sp_arena_str(&doc->arena, sp_str_c(name)).ptr;
     struct sp_node *node = NULL;
-    int r = syntax == SP_SYNTAX_YAML ? sp_node_parse_yaml(&doc->arena, doc->name, text, diag, &node)
-                                     : sp_node_parse_json(&doc->arena, doc->name, text, diag, &node);
+    int r = parse(doc, &doc->arena, text, syntax, root, diag, &node);
+    if (r == 0 && node->proto && node->n == 0) { /* which would be a valid message: a file just made, more likely */
+        sp_diag_add(diag, SP_ERROR, (struct sp_mark){doc->name, 0, 0}, NULL, "there is nothing in it (expected a config)");
+        r = -EINVAL;
+    }
     if (r < 0) {
         sp_doc_free(doc);
         return NULL;
@@ -87,22 +107,35 @@ static char *read_file(const char *path, size_t *ret_len, struct sp_diag *diag)
     return text;
 }
 
-static struct sp_doc *load_file_partial(const char *path, const ProtobufCMessageDescriptor *root, struct sp_diag *diag)
+enum sp_syntax sp_doc_syntax(const char *path)
+{
+    static const struct {
+        struct sp_str ending;
+        enum sp_syntax syntax;
+    } known[] = {
+        {SP_STR_INIT(".yaml"), SP_SYNTAX_YAML},
+        {SP_STR_INIT(".yml"), SP_SYNTAX_YAML},
+        {SP_STR_INIT(".pb"), SP_SYNTAX_PB},
+        {SP_STR_INIT(".pb_text"), SP_SYNTAX_PB_TEXT},
+    };
+    assert(path);
+    for (size_t i = 0; i < SP_ARRAY_LEN(known); i++)
+        if (sp_str_iends(sp_str_c(path), known[i].ending))
+            return known[i].syntax;
+    return SP_SYNTAX_JSON;
+}
+
+struct sp_doc *sp_doc_load_file_partial(const char *path, const ProtobufCMessageDescriptor *root, struct sp_diag *diag)
 {
     assert(path && root && diag);
     struct sp_str name = sp_str_c(path);
-    if (sp_str_iends(name, SP_STR(".pb")) || sp_str_iends(name, SP_STR(".pb_text"))) {
-        file_error(diag, path, "binary and text protobuf configs are not read", "write it as .yaml or .json");
-        return NULL;
-    }
+    enum sp_syntax syntax = sp_doc_syntax(path);
     size_t len = 0;
     char *text = read_file(path, &len, diag);
     if (!text)
         return NULL;
-    bool yaml = sp_str_iends(name, SP_STR(".yaml")) || sp_str_iends(name, SP_STR(".yml"));
-    struct sp_doc *doc =
-        sp_doc_load_partial(path, sp_str_n(text, len), yaml ? SP_SYNTAX_YAML : SP_SYNTAX_JSON, root, diag);
-    if (!doc && !yaml && !sp_str_iends(name, SP_STR(".json")))
+    struct sp_doc *doc = sp_doc_load_partial(path, sp_str_n(text, len), syntax, root, diag);
+    if (!doc && syntax == SP_SYNTAX_JSON && !sp_str_iends(name, SP_STR(".json")))
         file_error(diag, path, "it was read as JSON", "name it .yaml if it is YAML");
     sp_wipe(text, len);
     free(text);
@@ -112,7 +145,7 @@ static struct sp_doc *load_file_partial(const char *path, const ProtobufCMessage
 struct sp_doc *sp_doc_load_file(const char *path, const ProtobufCMessageDescriptor *root, struct sp_diag *diag)
 {
     unsigned before = diag->n_errors;
-    struct sp_doc *doc = load_file_partial(path, root, diag);
+    struct sp_doc *doc = sp_doc_load_file_partial(path, root, diag);
     if (diag->n_errors == before)
         return doc;
     sp_doc_free(doc);
@@ -124,7 +157,7 @@ struct sp_doc *sp_config_load(const char *path, const char *yaml, struct sp_diag
     assert((path || yaml) && diag);
     const ProtobufCMessageDescriptor *root = &envoy__config__bootstrap__v3__bootstrap__descriptor;
     unsigned before = diag->n_errors;
-    struct sp_doc *doc = path ? load_file_partial(path, root, diag) : NULL;
+    struct sp_doc *doc = path ? sp_doc_load_file_partial(path, root, diag) : NULL;
     struct sp_doc *over = NULL;
     if (yaml)
         over = sp_doc_load_partial("--config-yaml", sp_str_c(yaml), SP_SYNTAX_YAML, root, diag);

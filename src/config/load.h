@@ -18,5 +18,10 @@ struct sp_doc *sp_config_load(const char *path, const char *yaml, struct sp_diag
 /* As sp_doc_load_text, but gives what could be read beside the errors, so that the rules can be checked too. */
 struct sp_doc *sp_doc_load_partial(const char *name, struct sp_str text, enum sp_syntax syntax,
                                    const ProtobufCMessageDescriptor *root, struct sp_diag *diag);
+/* The same of a file, by its name. */
+struct sp_doc *sp_doc_load_file_partial(const char *path, const ProtobufCMessageDescriptor *root,
+                                        struct sp_diag *diag);
+/* How a file of that name is read. */
+enum sp_syntax sp_doc_syntax(const char *path);
 
 #endif

@@ -122,3 +122,16 @@ bool sp_envoy_has_field(const char *message, struct sp_str field)
     }
     return false;
 }
+
+struct sp_str sp_envoy_field_numbered(const char *message, struct sp_str number)
+{
+    assert(message);
+    const struct sp_envoy_message *m = envoy_message(sp_str_c(message));
+    struct sp_str rest = sp_str_c(m ? m->fields : NULL), item;
+    while (sp_str_split(&rest, ' ', &item)) {
+        ptrdiff_t eq = sp_str_chr(item, '=');
+        if (eq > 0 && sp_str_eq(number, sp_str_sub(item, (size_t)eq + 1, item.len)))
+            return sp_str_sub(item, 0, (size_t)eq);
+    }
+    return SP_STR("");
+}

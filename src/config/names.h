@@ -32,6 +32,8 @@ struct sp_str sp_nearest_enum(const ProtobufCEnumDescriptor *desc, struct sp_str
  * generated table: scripts/gen_envoy_names.
  */
 bool sp_envoy_has_field(const char *message, struct sp_str field);
+/* Name of the field with that number, in digits; empty if there is none. */
+struct sp_str sp_envoy_field_numbered(const char *message, struct sp_str number);
 bool sp_envoy_has_message(struct sp_str full_name);
 /* Whether any message of Envoy's is in the package of this one: the table lacks messages without fields. */
 bool sp_envoy_has_package_of(struct sp_str full_name);

@@ -141,9 +141,13 @@ bool sp_node_duplicates(const struct sp_node *map, const char *file, struct sp_d
         if (!sp_str_eq(sorted[i - 1]->key, sorted[i]->key))
             continue;
         ok = false;
-        sp_diag_add(diag, SP_ERROR, (struct sp_mark){file, sorted[i]->line, sorted[i]->column}, NULL,
-                    "the key \"%.*s\" is written twice, first in line %u (remove one)", SP_STR_ARG(sorted[i]->key),
-                    sorted[i - 1]->line);
+        struct sp_mark mark = {file, sorted[i]->line, sorted[i]->column};
+        if (mark.line)
+            sp_diag_add(diag, SP_ERROR, mark, NULL, "the key \"%.*s\" is written twice, first in line %u (remove one)",
+                        SP_STR_ARG(sorted[i]->key), sorted[i - 1]->line);
+        else
+            sp_diag_add(diag, SP_ERROR, mark, NULL, "the key \"%.*s\" is in it twice (remove one)",
+                        SP_STR_ARG(sorted[i]->key));
     }
     if (sorted != small)
         free(sorted);

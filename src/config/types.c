@@ -90,11 +90,15 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__tls__v1__revocation__descriptor,
 };
 
+/* Whatever stands before the last slash names who keeps the types' definitions; nobody is asked. */
 const ProtobufCMessageDescriptor *sp_type_find(struct sp_str url)
 {
-    if (!sp_str_starts(url, SP_STR(SP_TYPE_PREFIX)))
+    size_t at = url.len;
+    while (at && url.ptr[at - 1] != '/')
+        at--;
+    if (at < 2)
         return NULL;
-    struct sp_str name = sp_str_sub(url, sizeof(SP_TYPE_PREFIX) - 1, url.len);
+    struct sp_str name = sp_str_sub(url, at, url.len);
     for (size_t i = 0; i < SP_ARRAY_LEN(types); i++)
         if (sp_str_eq(name, sp_str_c(types[i]->name)))
             return types[i];

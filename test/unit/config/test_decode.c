@@ -69,8 +69,20 @@ static void test_whole_numbers(void **state)
         "99999999999999999999999");
     bad(HTTP2, "hpack_table_size: true\n",
         "1:19: hpack_table_size: expected a whole number from 0 to 4294967295, found the boolean true");
-    bad(HTTP2, "hpack_table_size: {value: 3}\n",
-        "1:19: hpack_table_size: expected a whole number from 0 to 4294967295, found a mapping");
+    yaml(RANGE, "start: '0x10'\nend: '010'\n", "{\"start\": \"16\",\"end\": \"10\"}");
+    bad(RANGE, "end: '0x'\n", "1:6: end: expected a whole number from -9223372036854775808 to 9223372036854775807, found "
+                             "the string \"0x\"");
+}
+
+/* As a scalar, or written out as the message it is. */
+static void test_wrappers(void **state)
+{
+    yaml(HTTP2, "hpack_table_size: {value: 3}\nmax_concurrent_streams: {}\n",
+         "{\"hpack_table_size\": 3,\"max_concurrent_streams\": 0}");
+    bad(HTTP2, "hpack_table_size: {valu: 3}\n",
+        "1:20: hpack_table_size.valu: google.protobuf.UInt32Value has no such field (the nearest it knows is \"value\")");
+    bad(HTTP2, "hpack_table_size: [3]\n",
+        "1:19: hpack_table_size: expected a whole number from 0 to 4294967295, found a list");
 }
 
 static void test_doubles(void **state)
@@ -92,8 +104,11 @@ static void test_bools(void **state)
     yaml(&envoy__config__core__v3__http1_protocol_options__descriptor,
          "allow_absolute_url: false\naccept_http_10: On\nenable_trailers: no\n",
          "{\"allow_absolute_url\": false,\"accept_http_10\": true}");
-    bad(&envoy__config__core__v3__http1_protocol_options__descriptor, "enable_trailers: 'true'\n",
-        "1:18: enable_trailers: expected true or false, found the string \"true\" (without quotes)");
+    yaml(&envoy__config__core__v3__http1_protocol_options__descriptor,
+         "allow_absolute_url: 'False'\naccept_http_10: '1'\nenable_trailers: 'yes'\n",
+         "{\"allow_absolute_url\": false,\"accept_http_10\": true,\"enable_trailers\": true}");
+    bad(&envoy__config__core__v3__http1_protocol_options__descriptor, "enable_trailers: 'on'\n",
+        "1:18: enable_trailers: expected true or false, found the string \"on\"");
     bad(&envoy__config__core__v3__http1_protocol_options__descriptor, "allow_absolute_url: 1\n",
         "1:21: allow_absolute_url: expected true or false, found the number 1");
 }
@@ -144,8 +159,14 @@ static void test_durations(void **state)
     }
     bad(HTTP, "idle_timeout: 5\n",
         "1:15: idle_timeout: expected a duration in seconds such as 5s or 0.25s, found the number 5");
-    bad(HTTP, "idle_timeout: {seconds: 5}\n",
-        "1:15: idle_timeout: expected a duration in seconds such as 5s or 0.25s, found a mapping");
+    yaml(HTTP, "idle_timeout: {seconds: '5', nanos: 250000000}\n", "{\"idle_timeout\": \"5.25s\"}");
+    yaml(HTTP, "idle_timeout: {}\n", "{\"idle_timeout\": \"0s\"}");
+    bad(HTTP, "idle_timeout: {seconds: -5}\n", "1:15: idle_timeout: not a duration (expected seconds from 0 to 315576000000 "
+                                              "and nanos from 0 to 999999999)");
+    bad(HTTP, "idle_timeout: {nanos: 1000000000}\n", "1:15: idle_timeout: not a duration (expected seconds from 0 to "
+                                                    "315576000000 and nanos from 0 to 999999999)");
+    bad(HTTP, "idle_timeout: {second: 5}\n",
+        "1:16: idle_timeout.second: google.protobuf.Duration has no such field (the nearest it knows is \"seconds\")");
 }
 
 static void test_enums(void **state)
@@ -153,6 +174,7 @@ static void test_enums(void **state)
     yaml(HTTP, "headers_with_underscores_action: reject_Request\n",
          "{\"headers_with_underscores_action\": \"REJECT_REQUEST\"}");
     yaml(HTTP, "headers_with_underscores_action: 2\n", "{\"headers_with_underscores_action\": \"DROP_HEADER\"}");
+    yaml(HTTP, "headers_with_underscores_action: '2'\n", "{\"headers_with_underscores_action\": \"DROP_HEADER\"}");
     bad(HTTP, "headers_with_underscores_action: REJECT\n",
         "1:34: headers_with_underscores_action: \"REJECT\" is not one of ALLOW, REJECT_REQUEST, DROP_HEADER");
     bad(HTTP, "headers_with_underscores_action: DROP_HEADERS\n",
@@ -215,7 +237,9 @@ static void test_lists(void **state)
          "{\"source_ports\": [1,2],\"server_names\": [\"a\",\"b\"]}");
     yaml(MATCH, "prefix_ranges: {address_prefix: 10.0.0.0, prefix_len: 8}\n",
          "{\"prefix_ranges\": [{\"address_prefix\": \"10.0.0.0\",\"prefix_len\": 8}]}");
-    bad(MATCH, "server_names: a\n", "1:15: server_names: expected a list, found a string");
+    yaml(MATCH, "server_names: a\nsource_ports: 5\n", "{\"source_ports\": [5],\"server_names\": [\"a\"]}");
+    bad(MATCH, "server_names: 5\n", "1:15: server_names[0]: expected a string, found the number 5 (put it in quotes)");
+    bad(MATCH, "prefix_ranges: 10.0.0.0/8\n", "1:16: prefix_ranges: expected a list, found a string");
     bad(MATCH, "server_names: {a: b}\n", "1:15: server_names: expected a list, found a mapping");
     bad(MATCH, "server_names: [a, null, 3]\nsource_ports: [1, x]\n",
         "1:19: server_names[1]: null in a list (remove it)\n"
@@ -255,6 +279,11 @@ static void test_any(void **state)
          "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n",
          "{\"name\": \"t\",\"typed_config\": {\"@type\": "
          "\"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\",\"sni\": \"a\"}}");
+    yaml(&envoy__config__core__v3__transport_socket__descriptor,
+         "name: t\ntyped_config: {'@type': a/b/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}\n",
+         "{\"name\": \"t\",\"typed_config\": {\"@type\": \"a/b/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer\"}}");
+    /* An Any without fields is one that is not there. */
+    yaml(&envoy__config__core__v3__transport_socket__descriptor, "name: t\ntyped_config: {}\n", "{\"name\": \"t\"}");
 #define SOCKET(config) &envoy__config__core__v3__transport_socket__descriptor, "name: t\ntyped_config: " config "\n"
     bad(SOCKET("{sni: a}"), "2:15: typed_config: \"@type\" is missing (add \"@type\": type.googleapis.com/... to say which "
                             "message this is)");
@@ -280,6 +309,40 @@ static void test_any(void **state)
         "nearest it knows is \"sni\")");
     bad(HEADER, "'@type': x\nkey: a\n",
         "1:1: @type: this field has a fixed type, envoy.config.core.v3.HeaderValue (remove \"@type\")");
+}
+
+static void test_typed_struct(void **state)
+{
+    static const char *const types[] = {"xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"};
+    static const char *const urls[] = {"type.googleapis.com/", ""};
+    for (int i = 0; i < 4; i++) {
+        char text[500];
+        snprintf(text, sizeof(text),
+                 "name: t\ntyped_config:\n  '@type': type.googleapis.com/%s\n  type_url: "
+                 "%senvoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n  value: {sni: a, maxSessionKeys: 3}\n",
+                 types[i % 2], urls[i / 2]);
+        yaml(&envoy__config__core__v3__transport_socket__descriptor, text,
+             "{\"name\": \"t\",\"typed_config\": {\"@type\": "
+             "\"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\",\"sni\": "
+             "\"a\",\"max_session_keys\": 3}}");
+    }
+#define STRUCT(fields) SOCKET("{'@type': type.googleapis.com/xds.type.v3.TypedStruct" fields "}")
+    yaml(STRUCT(", type_url: envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),
+         "{\"name\": \"t\",\"typed_config\": {\"@type\": "
+         "\"type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer\"}}");
+    bad(STRUCT(", type_url: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, value: {sny: a}"),
+        "2:150: typed_config.sny: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext has no such field (the nearest "
+        "it knows is \"sni\")");
+    bad(STRUCT(", value: {sni: a}"),
+        "2:15: typed_config: a TypedStruct without type_url or with a bad value (type_url: \"type.googleapis.com/...\", value: "
+        "the message's fields)");
+    bad(STRUCT(", type_url: a.B, value: 5"),
+        "2:15: typed_config: a TypedStruct without type_url or with a bad value (type_url: \"type.googleapis.com/...\", value: "
+        "the message's fields)");
+    bad(STRUCT(", type_url: a.B, x: 5"), "2:15: typed_config: a TypedStruct has no field \"x\" (only type_url and value)");
+    bad(STRUCT(", type_url: xds.type.v3.TypedStruct"),
+        "2:80: typed_config: unknown type \"type.googleapis.com/xds.type.v3.TypedStruct\": neither one of Envoy's that "
+        "sallyport runs nor one of its own (remove it, or see docs/envoy-differences.md)");
 }
 
 /* All errors of a file at once, in order, and none of them twice. */
@@ -343,7 +406,8 @@ static void test_clean_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_numbers),     cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_whole_numbers),     cmocka_unit_test(test_wrappers),
+        cmocka_unit_test(test_typed_struct),      cmocka_unit_test(test_doubles),
         cmocka_unit_test(test_bools),             cmocka_unit_test(test_strings),
         cmocka_unit_test(test_bytes),             cmocka_unit_test(test_durations),
         cmocka_unit_test(test_enums),             cmocka_unit_test(test_names),

@@ -81,9 +81,8 @@ static void test_endings(void **state)
     bad_file(file("a.conf", yaml, strlen(yaml)), "a.conf: it was read as JSON (name it .yaml if it is YAML)\n"
                                                  "a.conf:1:1: this is not JSON: a value was expected here\n");
     bad_file(file("a.json", yaml, strlen(yaml)), "a.json:1:1: this is not JSON: a value was expected here\n");
-    bad_file(file("a.pb", "", 0), "a.pb: binary and text protobuf configs are not read (write it as .yaml or .json)\n");
-    bad_file(file("a.pb_text", "", 0),
-             "a.pb_text: binary and text protobuf configs are not read (write it as .yaml or .json)\n");
+    bad_file(file("a.pb", "", 0), "a.pb: there is nothing in it (expected a config)\n");
+    bad_file(file("a.pb_text", "# soon\n", 7), "a.pb_text: there is nothing in it (expected a config)\n");
     bad_file(file("e.yaml", "", 0), "e.yaml: there is nothing in it (expected a config)\n");
 }
 

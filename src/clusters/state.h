@@ -18,6 +18,7 @@ struct sp_lb;
 struct sp_pool;
 struct sp_health_checker;
 struct sp_cluster;
+struct sp_offline;
 
 enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST };
 
@@ -29,6 +30,7 @@ struct sp_slot {
     unsigned index;
     bool draining;            /* detached: connections close when their streams end */
     bool closed;              /* detached at once: nothing is started any more */
+    struct sp_offline *offline; /* NULL: it serves (clusters/offline.h) */
     uint64_t random[2];       /* sp_slot_random's state */
     struct sp_lb *lb;
     struct sp_host_set *hosts; /* what it balances over: a reference, from attach on */

@@ -5,6 +5,7 @@
 
 #include "clusters/answer.h"
 #include "clusters/lb.h"
+#include "clusters/offline.h"
 #include "clusters/tls_name.h"
 
 /* What is held of a body that has no stream yet, before its source is paused. */
@@ -182,6 +183,13 @@ static void begin_attempt(struct sp_upstream *u)
     u->sent = u->answered = false;
     u->attempts++;
     sp_outcome_take_host(u, sp_lb_pick(u->slot, u->avoid));
+    if (SP_UNLIKELY(u->slot->offline)) {
+        if (u->host)
+            note_host(u);
+        u->phase = SP_UPSTREAM_WAITING; /* for ever: it is cancelled by its owner */
+        sp_offline_asked(u);
+        return;
+    }
     if (!u->host) {
         sp_outcome_no_host(u);
         return;

@@ -53,4 +53,16 @@ void sp_route_match_free(struct sp_route_match *m);
  */
 bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit);
 
+/* The same, slower, for tools that show why: the part that does not match, in the order in which they are asked. */
+enum sp_route_part {
+    SP_ROUTE_PART_NONE, /* all match */
+    SP_ROUTE_PART_PATH,
+    SP_ROUTE_PART_FRACTION,
+    SP_ROUTE_PART_HEADER, /* *ret_index of the list */
+    SP_ROUTE_PART_QUERY,
+    SP_ROUTE_PART_LIMIT,  /* an expression gave up: the request gets no route */
+};
+enum sp_route_part sp_route_match_part(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random,
+                                       unsigned *ret_index);
+
 #endif

@@ -130,6 +130,9 @@ const struct sp_str *sp_route_table_internal_only_headers(const struct sp_route_
 
 /* The virtual host of an authority (exact, longest suffix, longest prefix, "*"), or NULL. */
 const struct sp_vhost *sp_route_vhost(const struct sp_route_table *t, struct sp_str authority);
+/* Where it stands in the table, and its routes in order: for tools that show why one did not match. */
+unsigned sp_route_vhost_index(const struct sp_vhost *v);
+const struct sp_route *sp_route_vhost_routes(const struct sp_vhost *v, unsigned *ret_n);
 /* The first route of it that matches, or NULL. */
 const struct sp_route *sp_route_find(const struct sp_vhost *v, const struct sp_headers *h, uint64_t random);
 

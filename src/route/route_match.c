@@ -179,7 +179,8 @@ static struct sp_str parameter(struct sp_str all, struct sp_str name)
     return SP_STR_NULL;
 }
 
-static bool query_matches(const struct sp_route_match *m, struct sp_str p, bool *ret_limit)
+/* The first parameter that does not match; n_query: all do. */
+static unsigned query_matches(const struct sp_route_match *m, struct sp_str p, bool *ret_limit)
 {
     ptrdiff_t mark = sp_str_chr(p, '?');
     struct sp_str all = mark < 0 ? SP_STR_NULL : sp_str_n(p.ptr + mark + 1, p.len - (size_t)mark - 1);
@@ -187,11 +188,11 @@ static bool query_matches(const struct sp_route_match *m, struct sp_str p, bool 
         const struct sp_query_matcher *q = &m->query[i];
         struct sp_str value = parameter(all, q->name);
         if ((value.ptr != NULL) != q->present)
-            return false;
+            return i;
         if (q->string && !sp_string_match_limited(q->string, value, ret_limit))
-            return false;
+            return i;
     }
-    return true;
+    return m->n_query;
 }
 
 bool sp_route_match_rest(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit)
@@ -202,7 +203,7 @@ bool sp_route_match_rest(const struct sp_route_match *m, const struct sp_headers
     for (unsigned i = 0; i < m->n_headers; i++)
         if (!sp_header_match_limited(m->headers[i], h, ret_limit))
             return false;
-    return !m->n_query || query_matches(m, h->path, ret_limit);
+    return !m->n_query || query_matches(m, h->path, ret_limit) == m->n_query;
 }
 
 bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit)
@@ -211,6 +212,29 @@ bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, 
     /* As in Envoy: only CONNECT has no path, and that needs a matcher of its own. */
     return h->path.len && sp_route_match_path(m, sp_path_only(h->path), ret_limit) &&
            sp_route_match_rest(m, h, random, ret_limit);
+}
+
+static enum sp_route_part part_of(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random,
+                                  unsigned *ret_index, bool *ret_limit)
+{
+    if (!h->path.len || !sp_route_match_path(m, sp_path_only(h->path), ret_limit))
+        return SP_ROUTE_PART_PATH;
+    if (m->denominator && random % m->denominator >= m->numerator)
+        return SP_ROUTE_PART_FRACTION;
+    for (*ret_index = 0; *ret_index < m->n_headers; ++*ret_index)
+        if (!sp_header_match_limited(m->headers[*ret_index], h, ret_limit))
+            return SP_ROUTE_PART_HEADER;
+    *ret_index = query_matches(m, h->path, ret_limit);
+    return *ret_index < m->n_query ? SP_ROUTE_PART_QUERY : SP_ROUTE_PART_NONE;
+}
+
+enum sp_route_part sp_route_match_part(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random,
+                                       unsigned *ret_index)
+{
+    assert(m && h && ret_index);
+    bool limit = false;
+    enum sp_route_part part = part_of(m, h, random, ret_index, &limit);
+    return limit ? SP_ROUTE_PART_LIMIT : part;
 }
 
 size_t sp_route_match_length(const struct sp_route_match *m, struct sp_str p)

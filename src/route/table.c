@@ -228,6 +228,20 @@ const struct sp_vhost *sp_route_vhost(const struct sp_route_table *t, struct sp_
     return i == SP_DOMAINS_NONE ? NULL : &t->vhosts[i].pub;
 }
 
+unsigned sp_route_vhost_index(const struct sp_vhost *vh)
+{
+    assert(vh);
+    return (unsigned)(SP_CONTAINER_OF(vh, const struct vhost, pub) - vh->table->vhosts);
+}
+
+const struct sp_route *sp_route_vhost_routes(const struct sp_vhost *vh, unsigned *ret_n)
+{
+    assert(vh && ret_n);
+    const struct vhost *v = SP_CONTAINER_OF(vh, const struct vhost, pub);
+    *ret_n = v->n_routes;
+    return v->routes;
+}
+
 const struct sp_route *sp_route_find(const struct sp_vhost *vh, const struct sp_headers *h, uint64_t random)
 {
     assert(vh && h);

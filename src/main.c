@@ -8,6 +8,7 @@
 #include "server/server.h"
 #include "tools/audit.h"
 #include "tools/demo.h"
+#include "tools/explain.h"
 #include "tools/validate.h"
 
 static int usage(const char *why)
@@ -26,7 +27,10 @@ static int serve(const struct sp_options *o)
     return code;
 }
 
-static int run(const struct sp_options *o, bool audit)
+/* What there is to do with a config once the arguments are read. */
+typedef int config_fn(const struct sp_options *o);
+
+static int run(const struct sp_options *o, config_fn *with)
 {
     if (o->help) {
         sp_options_help(stdout);
@@ -42,32 +46,57 @@ static int run(const struct sp_options *o, bool audit)
     atomic_store(&sp_log_threshold, (int)o->log_level);
     if (o->log_path && sp_log_open(o->log_path) < 0)
         return usage("--log-path: cannot open the file (check its directory and permissions)");
-    if (audit)
-        return sp_audit_main(o);
-    return o->mode == SP_MODE_VALIDATE ? sp_validate_main(o) : serve(o);
+    return with(o);
 }
+
+/* sallyport VERB FILE [options of the server] */
+static int with_file(int argc, char **argv, config_fn *with)
+{
+    struct sp_options o;
+    char why[256];
+    if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        sp_options_help(stdout);
+        return SP_EXIT_OK;
+    }
+    if (argc < 3 || argv[2][0] == '-') {
+        snprintf(why, sizeof(why), "%s which file? sallyport %s FILE", argv[1], argv[1]);
+        return usage(why);
+    }
+    if (sp_options_parse(argc, argv, 3, &o, why, sizeof(why)) < 0)
+        return usage(why);
+    o.config_path = argv[2];
+    o.mode = SP_MODE_VALIDATE;
+    return run(&o, with);
+}
+
+static int validate_main(int argc, char **argv)
+{
+    return with_file(argc, argv, sp_validate_main);
+}
+
+static int audit_main(int argc, char **argv)
+{
+    return with_file(argc, argv, sp_audit_main);
+}
+
+static const struct verb {
+    const char *name;
+    int (*main)(int argc, char **argv);
+} verbs[] = {
+    {"demo", sp_demo_main},
+    {"validate", validate_main},
+    {"audit", audit_main},
+    {"explain", sp_explain_main},
+};
 
 int main(int argc, char **argv)
 {
     struct sp_options o;
     char why[256];
-    int first = 1;
-    if (argc > 1 && strcmp(argv[1], "demo") == 0)
-        return sp_demo_main(argc, argv);
-    bool audit = argc > 1 && strcmp(argv[1], "audit") == 0;
-    bool verb = audit || (argc > 1 && strcmp(argv[1], "validate") == 0);
-    if (verb && argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
-        sp_options_help(stdout);
-        return SP_EXIT_OK;
-    }
-    if (verb && (argc < 3 || argv[2][0] == '-'))
-        return usage(audit ? "audit which file? sallyport audit FILE" : "validate which file? sallyport validate FILE");
-    first = verb ? 3 : 1;
-    if (sp_options_parse(argc, argv, first, &o, why, sizeof(why)) < 0)
+    for (size_t i = 0; argc > 1 && i < SP_ARRAY_LEN(verbs); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].main(argc, argv);
+    if (sp_options_parse(argc, argv, 1, &o, why, sizeof(why)) < 0)
         return usage(why);
-    if (verb) {
-        o.config_path = argv[2];
-        o.mode = SP_MODE_VALIDATE;
-    }
-    return run(&o, audit);
+    return run(&o, o.mode == SP_MODE_VALIDATE ? sp_validate_main : serve);
 }

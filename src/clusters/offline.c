@@ -19,10 +19,10 @@ static const char *protocol_of(enum sp_conn_kind kind)
 }
 
 /* Nobody has checked them: what has not failed would be picked. */
-static void take_for_healthy(struct sp_cluster *c)
+static void take_for_healthy(const struct sp_slot *s)
 {
-    for (unsigned i = 0; i < c->n_hosts; i++)
-        sp_host_set_health(c, c->hosts[i], 0, SP_HEALTH_PENDING_ACTIVE_HC | SP_HEALTH_FAILED_ACTIVE_HC);
+    for (unsigned i = 0; s->hosts && i < s->hosts->n; i++)
+        sp_host_set_health(s->cluster, s->hosts->v[i].host, 0, SP_HEALTH_PENDING_ACTIVE_HC | SP_HEALTH_FAILED_ACTIVE_HC);
 }
 
 void sp_cluster_offline(struct sp_cluster *c, unsigned worker, struct sp_offline *o)
@@ -30,8 +30,13 @@ void sp_cluster_offline(struct sp_cluster *c, unsigned worker, struct sp_offline
     assert(c && worker < c->n_slots && o && o->asked);
     struct sp_slot *s = sp_cluster_slot(c, worker);
     assert(s->lb);
+    bool first = true;
+    for (unsigned i = 0; i < c->n_slots; i++)
+        first &= !c->slots[i].offline;
     s->offline = o;
-    take_for_healthy(c);
+    take_for_healthy(s);
+    if (first)
+        sp_cluster_publish(c, true); /* for those that go by how many there are */
 }
 
 void sp_offline_asked(struct sp_upstream *u)

@@ -149,6 +149,7 @@ void sp_options_help(FILE *to)
           "  sallyport -c FILE              serve by an Envoy v3 config (YAML, or JSON by its name)\n"
           "  sallyport validate FILE        check a config and say what is wrong with it\n"
           "  sallyport audit FILE           what a valid config leaves open, and what to do about it\n"
+          "  sallyport explain -c FILE ...  what a config does to one request, and why (explain --help)\n"
           "  sallyport demo [--check]       a door, an origin and the curl lines to try them\n"
           "\n"
           "  -c, --config-path FILE         the config\n"

@@ -265,18 +265,18 @@ static void check_rules_of(const struct sp_doc *doc, struct sp_diag *diag, const
 {
     const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
     size_t n, low = 0;
-    const struct sp_rule *rules = sp_rules(&n);
+    const struct sp_rule *const *rules = sp_rules(&n);
     for (size_t high = n; low < high;) {
         size_t mid = low + (high - low) / 2;
-        if (strcmp(rules[mid].message, desc->name) < 0)
+        if (strcmp(rules[mid]->message, desc->name) < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    for (; low < n && strcmp(rules[low].message, desc->name) == 0; low++) {
-        const char *field = rules[low].field;
-        struct check c = {doc, diag, place, &rules[low], field ? sp_field_find(desc, sp_str_c(field)) : NULL};
-        assert(c.field || rules[low].kind == SP_RULE_SOME);
+    for (; low < n && strcmp(rules[low]->message, desc->name) == 0; low++) {
+        const char *field = rules[low]->field;
+        struct check c = {doc, diag, place, rules[low], field ? sp_field_find(desc, sp_str_c(field)) : NULL};
+        assert(c.field || rules[low]->kind == SP_RULE_SOME);
         check_rule(&c);
     }
 }

@@ -36,7 +36,7 @@ struct sp_rule {
 };
 
 /* Sorted by message; *ret_n of them. */
-const struct sp_rule *sp_rules(size_t *ret_n);
+const struct sp_rule *const *sp_rules(size_t *ret_n);
 
 /* Checks every message of the document, contents of Any too. */
 void sp_rules_check(const struct sp_doc *doc, struct sp_diag *diag);

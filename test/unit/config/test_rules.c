@@ -91,23 +91,23 @@ static bool fits(const struct sp_rule *r, const ProtobufCFieldDescriptor *f)
 static void test_table(void **state)
 {
     size_t n;
-    const struct sp_rule *r = sp_rules(&n);
+    const struct sp_rule *const *r = sp_rules(&n);
     assert_true(n > 200);
     for (size_t i = 0; i < n; i++) {
-        if (i && strcmp(r[i - 1].message, r[i].message) > 0)
-            fail_msg("not sorted: %s", r[i].message);
-        const ProtobufCMessageDescriptor *desc = find(r[i].message);
+        if (i && strcmp(r[i - 1]->message, r[i]->message) > 0)
+            fail_msg("not sorted: %s", r[i]->message);
+        const ProtobufCMessageDescriptor *desc = find(r[i]->message);
         if (!desc)
-            fail_msg("no config can hold %s", r[i].message);
-        if (r[i].kind == SP_RULE_SOME) {
-            assert_null(r[i].field);
+            fail_msg("no config can hold %s", r[i]->message);
+        if (r[i]->kind == SP_RULE_SOME) {
+            assert_null(r[i]->field);
             continue;
         }
-        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(desc, r[i].field);
+        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(desc, r[i]->field);
         if (!f)
-            fail_msg("%s has no field %s", r[i].message, r[i].field);
-        if (!fits(&r[i], f))
-            fail_msg("the rule of %s.%s does not fit its type", r[i].message, r[i].field);
+            fail_msg("%s has no field %s", r[i]->message, r[i]->field);
+        if (!fits(r[i], f))
+            fail_msg("the rule of %s.%s does not fit its type", r[i]->message, r[i]->field);
     }
 }
 

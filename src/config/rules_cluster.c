@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Field rules: clusters and endpoints. */
+#include "config/rules_tables.h"
+
+#define CLUSTER "envoy.config.cluster.v3."
+#define ENDPOINT "envoy.config.endpoint.v3."
+#define UPSTREAM "envoy.extensions.upstreams.http.v3."
+
+static const struct sp_rule rules[] = {
+    {CLUSTER "Cluster", "name", SP_RULE_MIN_LEN, 1, 0},
+    {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0), 0},
+    {CLUSTER "Cluster", "connect_timeout", SP_RULE_POSITIVE, 0, 0},
+    {CLUSTER "Cluster", "lb_policy", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
+    {CLUSTER "Cluster", "load_assignment", SP_RULE_REQUIRED, 0, 0},
+    {CLUSTER "Cluster", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
+    {CLUSTER "Cluster.LeastRequestLbConfig", "choice_count", SP_RULE_RANGE, 2, U32_MAX},
+    {ENDPOINT "ClusterLoadAssignment", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
+    {ENDPOINT "Endpoint", "address", SP_RULE_REQUIRED, 0, 0},
+    {ENDPOINT "Endpoint.HealthCheckConfig", "port_value", SP_RULE_RANGE, 0, PORT_MAX},
+    {ENDPOINT "Endpoint.HealthCheckConfig", "hostname", SP_RULE_HEADER_VALUE, 0, 0},
+    {ENDPOINT "LbEndpoint", "endpoint", SP_RULE_ONEOF, 0, 0},
+    {ENDPOINT "LbEndpoint", "load_balancing_weight", SP_RULE_RANGE, 1, U32_MAX},
+    {ENDPOINT "LocalityLbEndpoints", "load_balancing_weight", SP_RULE_RANGE, 1, U32_MAX},
+    {ENDPOINT "LocalityLbEndpoints", "priority", SP_RULE_RANGE, 0, 128},
+    {UPSTREAM "HttpProtocolOptions", "explicit_http_config", SP_RULE_ONEOF, 0, 0},
+    {UPSTREAM "HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options", SP_RULE_ONEOF, 0, 0},
+};
+
+const struct sp_rule_table sp_rules_cluster = {rules, SP_ARRAY_LEN(rules)};

@@ -3,7 +3,9 @@
 #include "config/rules.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "config/descriptor.h"
 #include "config/place.h"
 #include "google/protobuf/duration.pb-c.h"
@@ -82,24 +84,29 @@ static bool header_name(const char *s)
     return true;
 }
 
-static void check_string(const struct check *c, int index, const char *s)
+static void check_length(const struct check *c, int index, size_t n)
 {
-    double len = (double)strlen(s);
-    switch (c->rule->kind) {
-    case SP_RULE_MIN_LEN:
-        if (len >= c->rule->a)
-            return;
-        if (len == 0)
-            err(c, index, sp_doc_written(c->doc, c->place->msg, c->field->name) ? "must not be empty"
-                                                                                 : "required, but missing (add it)");
-        else
-            sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index,
-                       "too short: %g characters (expected at least %g)", len, c->rule->a);
-        break;
-    case SP_RULE_MAX_LEN:
+    double len = (double)n;
+    if (c->rule->kind == SP_RULE_MAX_LEN) {
         if (len > c->rule->a)
             sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index,
                        "too long: %g characters (expected at most %g)", len, c->rule->a);
+    } else if (len < c->rule->a && n == 0) {
+        err(c, index, sp_doc_written(c->doc, c->place->msg, c->field->name) ? "must not be empty"
+                                                                             : "required, but missing (add it)");
+    } else if (len < c->rule->a) {
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index,
+                   "too short: %g characters (expected at least %g)", len, c->rule->a);
+    }
+}
+
+static void check_string(const struct check *c, int index, const char *s)
+{
+    size_t len = strlen(s);
+    switch (c->rule->kind) {
+    case SP_RULE_MIN_LEN:
+    case SP_RULE_MAX_LEN:
+        check_length(c, index, len);
         break;
     case SP_RULE_HEADER_NAME:
         if (!header_name(s))
@@ -110,7 +117,7 @@ static void check_string(const struct check *c, int index, const char *s)
             err(c, index, "a header value cannot hold line breaks (take them out)");
         break;
     case SP_RULE_PATH_PREFIX:
-        if (s[strcspn(s, "?#")] || (len && s[(size_t)len - 1] == '/'))
+        if (s[strcspn(s, "?#")] || (len && s[len - 1] == '/'))
             err(c, index, "must not hold '?' or '#', nor end in '/'");
         break;
     default:
@@ -181,11 +188,46 @@ static void check_duration(const struct check *c, const Google__Protobuf__Durati
     if (c->rule->kind == SP_RULE_POSITIVE && ms <= 0)
         err(c, -1, "has to be more than 0s");
     else if (c->rule->kind == SP_RULE_MIN_MS && ms < c->rule->a)
-        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "too short (expected at least %gs)",
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "too short (expected at least %.10gs)",
                    c->rule->a / 1000);
     else if (c->rule->kind == SP_RULE_MAX_MS && ms > c->rule->a)
-        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "too long (expected at most %gs)",
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "too long (expected at most %.10gs)",
                    c->rule->a / 1000);
+}
+
+static void check_keys(const struct check *c)
+{
+    ProtobufCMessage *const *entries = *(ProtobufCMessage *const **)sp_field_ptr(c->place->msg, c->field);
+    for (size_t i = 0; i < *sp_field_count(c->place->msg, c->field); i++) {
+        const struct sp_place *entry = sp_place_find(c->doc, entries[i]);
+        if (entry && entry->key && (double)strlen(entry->key) < c->rule->a)
+            err(c, (int)i, "a key must not be empty");
+    }
+}
+
+static int by_value(const void *va, const void *vb, void *arg)
+{
+    const struct check *c = arg;
+    if (c->field->type == PROTOBUF_C_TYPE_STRING)
+        return strcmp(*(const char *const *)va, *(const char *const *)vb);
+    double a = number_at(c->field, va), b = number_at(c->field, vb);
+    return (a > b) - (a < b);
+}
+
+static void check_unique(const struct check *c)
+{
+    size_t n = *sp_field_count(c->place->msg, c->field), size = sp_field_size(c->field);
+    if (n < 2)
+        return;
+    char *copy = sp_xmalloc(n * size);
+    memcpy(copy, *(char **)sp_field_ptr(c->place->msg, c->field), n * size);
+    qsort_r(copy, n, size, by_value, (void *)(uintptr_t)c);
+    for (size_t i = 1; i < n; i++)
+        if (by_value(copy + (i - 1) * size, copy + i * size, (void *)(uintptr_t)c) == 0) {
+            err(c, -1, "a value stands in it twice (remove one)");
+            break;
+        }
+    free(copy);
 }
 
 /* Strings and numbers, singular or each of a list. */
@@ -203,6 +245,8 @@ static void check_scalars(const struct check *c)
         int index = list ? (int)i : -1;
         if (f->type == PROTOBUF_C_TYPE_STRING)
             check_string(c, index, *(const char *const *)(const void *)p);
+        else if (f->type == PROTOBUF_C_TYPE_BYTES)
+            check_length(c, index, ((const ProtobufCBinaryData *)(const void *)p)->len);
         else
             check_number(c, index, f, p);
     }
@@ -240,6 +284,17 @@ static void check_rule(const struct check *c)
         if ((double)*sp_field_count(msg, f) < c->rule->a)
             sp_doc_err(c->doc, c->diag, msg, f->name, -1, "has %zu items (expected at least %g)",
                        *sp_field_count(msg, f), c->rule->a);
+        break;
+    case SP_RULE_MAX_ITEMS:
+        if ((double)*sp_field_count(msg, f) > c->rule->a)
+            sp_doc_err(c->doc, c->diag, msg, f->name, -1, "has %zu items (expected at most %g)", *sp_field_count(msg, f),
+                       c->rule->a);
+        break;
+    case SP_RULE_MIN_KEY_LEN:
+        check_keys(c);
+        break;
+    case SP_RULE_UNIQUE:
+        check_unique(c);
         break;
     case SP_RULE_NOT_EMPTY:
         if (*sp_field_count(msg, f) == 0 && sp_doc_written(c->doc, msg, f->name))

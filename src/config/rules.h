@@ -13,9 +13,12 @@ enum sp_rule_kind {
     SP_RULE_REQUIRED,    /* a message or a member of a oneof is set */
     SP_RULE_ONEOF,       /* a member of the field's oneof is set */
     SP_RULE_SOME,        /* some field of the message is set; no field is named */
-    SP_RULE_MIN_LEN,     /* bytes of a string, or of each of a list; a */
+    SP_RULE_MIN_LEN,     /* bytes of a string, of bytes, or of each of a list; a */
     SP_RULE_MAX_LEN,     /* a */
+    SP_RULE_MIN_KEY_LEN, /* bytes of each key of a map; a */
     SP_RULE_MIN_ITEMS,   /* a */
+    SP_RULE_MAX_ITEMS,   /* a */
+    SP_RULE_UNIQUE,      /* no value of a list of strings or numbers stands in it twice */
     SP_RULE_NOT_EMPTY,   /* a list that is written has items */
     SP_RULE_RANGE,       /* a number, one in a wrapper, or each of a list: a <= x <= b */
     SP_RULE_POSITIVE,    /* a duration is over 0 */

@@ -19,7 +19,7 @@ static const struct sp_rule rules[] = {
     {ALOG "StatusCodeFilter", "comparison", SP_RULE_REQUIRED, 0, 0},
     {BOOTSTRAP "Admin", "address", SP_RULE_REQUIRED, 0, 0},
     {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MIN_MS, 1, 0},
-    {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MAX_MS, 300000, 0},
+    {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MAX_MS, 299999, 0},
     {BOOTSTRAP "RuntimeLayer", "name", SP_RULE_MIN_LEN, 1, 0},
     {BOOTSTRAP "RuntimeLayer", "static_layer", SP_RULE_ONEOF, 0, 0},
     {"envoy.extensions.access_loggers.file.v3.FileAccessLog", "path", SP_RULE_MIN_LEN, 1, 0},

@@ -7,6 +7,7 @@
 static const struct sp_rule rules[] = {
     {SHIELD "AkamaiG2O", "keys", SP_RULE_MIN_ITEMS, 1, 0},
     {SHIELD "AkamaiG2O", "versions", SP_RULE_NOT_EMPTY, 0, 0},
+    {SHIELD "AkamaiG2O", "versions", SP_RULE_UNIQUE, 0, 0},
     {SHIELD "AkamaiG2O", "versions", SP_RULE_RANGE, 1, 5},
     {SHIELD "AkamaiG2O", "window", SP_RULE_MIN_MS, 1000, 0},
     {SHIELD "AkamaiG2O", "window", SP_RULE_MAX_MS, 3600000, 0},

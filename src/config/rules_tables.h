@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The tables behind sp_rules (config/rules.h), one a file and area, for this directory only.  Envoy's own demands stand in
- * them as its API states them; demands on fields that only
+ * them as its API states them (test/lint/rules holds them against test/lint/envoy_rules.txt); demands on fields that only
  * sallyport makes stand among them where leaving a field out would mean nothing (a transport socket without a config).
  * A message's rules stand together; a new area goes into the list in rules_table.c too.
  */

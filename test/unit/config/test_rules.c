@@ -61,12 +61,18 @@ static bool fits(const struct sp_rule *r, const ProtobufCFieldDescriptor *f)
         return sp_field_in_oneof(f);
     case SP_RULE_MIN_LEN:
     case SP_RULE_MAX_LEN:
-        return f->type == PROTOBUF_C_TYPE_STRING && r->a > 0;
+        return (f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES) && r->a > 0;
+    case SP_RULE_MIN_KEY_LEN:
+        return f->label == PROTOBUF_C_LABEL_REPEATED && f->type == PROTOBUF_C_TYPE_MESSAGE && r->a == 1;
+    case SP_RULE_UNIQUE:
+        return f->label == PROTOBUF_C_LABEL_REPEATED && f->type != PROTOBUF_C_TYPE_MESSAGE &&
+               f->type != PROTOBUF_C_TYPE_BYTES;
     case SP_RULE_HEADER_NAME:
     case SP_RULE_HEADER_VALUE:
     case SP_RULE_PATH_PREFIX:
         return f->type == PROTOBUF_C_TYPE_STRING;
     case SP_RULE_MIN_ITEMS:
+    case SP_RULE_MAX_ITEMS:
         return f->label == PROTOBUF_C_LABEL_REPEATED && r->a > 0;
     case SP_RULE_NOT_EMPTY:
         return f->label == PROTOBUF_C_LABEL_REPEATED;
@@ -192,13 +198,21 @@ static void test_durations(void **state)
         "1:1: timeout: required, but missing (add it)\n"
         "t.yaml:1:11: interval: too short (expected at least 0.001s)");
     bad(&envoy__config__bootstrap__v3__bootstrap__descriptor, "stats_flush_interval: 301s\n",
-        "1:23: stats_flush_interval: too long (expected at most 300s)");
+        "1:23: stats_flush_interval: too long (expected at most 299.999s)");
 }
 
 static void test_lists_and_choices(void **state)
 {
     bad(&envoy__config__route__v3__virtual_host__descriptor, "name: a\ndomains: []\n",
         "2:10: domains: has 0 items (expected at least 1)");
+    const ProtobufCMessageDescriptor *metadata = &envoy__config__core__v3__metadata__descriptor;
+    bad(metadata, "filter_metadata: {a: {}, '': {}}\n", "1:30: filter_metadata[\"\"]: a key must not be empty");
+    char many[20000] = "name: a\ndomains: [a]\nrequest_headers_to_add: [";
+    for (int i = 0; i < 1001; i++)
+        strcat(many, "{header: {key: a}},");
+    strcat(many, "]\n");
+    bad(&envoy__config__route__v3__virtual_host__descriptor, many,
+        "3:25: request_headers_to_add: has 1001 items (expected at most 1000)");
     bad(&envoy__extensions__filters__http__jwt_authn__v3__jwt_requirement__descriptor,
         "requires_any: {requirements: {provider_name: a}}\n",
         "1:30: requires_any.requirements: has 1 items (expected at least 2)");
@@ -230,6 +244,8 @@ static void test_gates_fail_closed(void **state)
     bad(shield, "proof: {any_of: {proofs: []}}\n", "1:26: proof.any_of.proofs: has 0 items (expected at least 1)");
     bad(shield, "proof: {secret_header: {secrets: [{name: a}]}}\n",
         "1:35: proof.secret_header.secrets[0].value: required, but missing (add it)");
+    bad(shield, "proof: {akamai_g2o: {keys: [{nonce: a, secret: {inline_string: b}}], versions: [3, 5, 3]}}\n",
+        "1:80: proof.akamai_g2o.versions: a value stands in it twice (remove one)");
     bad(shield, "proof: {peer_address: {}}\n",
         "1:23: proof.peer_address: there is nothing in it (set at least one of: cidrs, lists, via)");
     bad(shield, "proof: {client_certificate: {}}\n",

@@ -4,6 +4,8 @@
 
 #define ALOG "envoy.config.accesslog.v3."
 #define BOOTSTRAP "envoy.config.bootstrap.v3."
+#define MONITORS "envoy.extensions.resource_monitors."
+#define OVERLOAD "envoy.config.overload.v3."
 
 static const struct sp_rule rules[] = {
     {ALOG "AccessLog", "typed_config", SP_RULE_REQUIRED, 0, 0},
@@ -22,6 +24,26 @@ static const struct sp_rule rules[] = {
     {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MAX_MS, 299999, 0},
     {BOOTSTRAP "RuntimeLayer", "name", SP_RULE_MIN_LEN, 1, 0},
     {BOOTSTRAP "RuntimeLayer", "static_layer", SP_RULE_ONEOF, 0, 0},
+    {OVERLOAD "LoadShedPoint", "name", SP_RULE_MIN_LEN, 1, 0},
+    {OVERLOAD "LoadShedPoint", "triggers", SP_RULE_MIN_ITEMS, 1, 0},
+    {OVERLOAD "OverloadAction", "name", SP_RULE_MIN_LEN, 1, 0},
+    {OVERLOAD "OverloadAction", "triggers", SP_RULE_MIN_ITEMS, 1, 0},
+    {OVERLOAD "OverloadManager", "refresh_interval", SP_RULE_MIN_MS, 1, 0},
+    {OVERLOAD "OverloadManager", "resource_monitors", SP_RULE_MIN_ITEMS, 1, 0},
+    {OVERLOAD "ResourceMonitor", "name", SP_RULE_MIN_LEN, 1, 0},
+    {OVERLOAD "ResourceMonitor", "typed_config", SP_RULE_REQUIRED, 0, 0},
+    {OVERLOAD "ScaleTimersOverloadActionConfig", "timer_scale_factors", SP_RULE_MIN_ITEMS, 1, 0},
+    {OVERLOAD "ScaleTimersOverloadActionConfig.ScaleTimer", "timer", SP_RULE_ENUM_SET, 0, 0},
+    {OVERLOAD "ScaleTimersOverloadActionConfig.ScaleTimer", "timer", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2) | BIT(3), 0},
+    {OVERLOAD "ScaleTimersOverloadActionConfig.ScaleTimer", "min_timeout", SP_RULE_ONEOF, 0, 0},
+    {OVERLOAD "ScaledTrigger", "scaling_threshold", SP_RULE_RANGE, 0, 1},
+    {OVERLOAD "ScaledTrigger", "saturation_threshold", SP_RULE_RANGE, 0, 1},
+    {OVERLOAD "ThresholdTrigger", "value", SP_RULE_RANGE, 0, 1},
+    {OVERLOAD "Trigger", "name", SP_RULE_MIN_LEN, 1, 0},
+    {OVERLOAD "Trigger", "threshold", SP_RULE_ONEOF, 0, 0},
+    {MONITORS "downstream_connections.v3.DownstreamConnectionsConfig", "max_active_downstream_connections", SP_RULE_RANGE, 1, 9007199254740992.0},
+    {MONITORS "fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes", SP_RULE_RANGE, 1, 18446744073709551615.0},
+    {MONITORS "injected_resource.v3.InjectedResourceConfig", "filename", SP_RULE_MIN_LEN, 1, 0},
     {"envoy.extensions.access_loggers.file.v3.FileAccessLog", "path", SP_RULE_MIN_LEN, 1, 0},
 };
 

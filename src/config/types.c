@@ -5,6 +5,7 @@
 
 #include "base/defs.h"
 #include "config/names.h"
+#include "envoy/config/overload/v3/overload.pb-c.h"
 #include "envoy/config/route/v3/route_components.pb-c.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
@@ -25,6 +26,11 @@
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb-c.h"
+#include "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.pb-c.h"
+#include "envoy/extensions/resource_monitors/cpu_utilization/v3/cpu_utilization.pb-c.h"
+#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
+#include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
+#include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
@@ -67,10 +73,16 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor,
     &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor,
     &envoy__extensions__path__match__uri_template__v3__uri_template_match_config__descriptor,
+    &envoy__extensions__resource_monitors__cgroup_memory__v3__cgroup_memory_config__descriptor,
+    &envoy__extensions__resource_monitors__cpu_utilization__v3__cpu_utilization_config__descriptor,
+    &envoy__extensions__resource_monitors__downstream_connections__v3__downstream_connections_config__descriptor,
+    &envoy__extensions__resource_monitors__fixed_heap__v3__fixed_heap_config__descriptor,
+    &envoy__extensions__resource_monitors__injected_resource__v3__injected_resource_config__descriptor,
     &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor,
     &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor,
     &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
     &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor,
+    &envoy__config__overload__v3__scale_timers_overload_action_config__descriptor,
     &envoy__config__route__v3__filter_config__descriptor,
     &sallyport__admin__v1__admin__descriptor,
     &sallyport__bootstrap__v1__edge__descriptor,

@@ -32,6 +32,7 @@ struct sp_wire_setup {
     size_t buffer_limit;         /* per_connection_buffer_limit_bytes: high water of each buffer; default 1 MiB */
     uint64_t handshake_ns;       /* transport_socket_connect_timeout */
     uint64_t idle_ns;            /* without a stream: then goaway and close */
+    bool sheds;                  /* idle_ns gets shorter while the process is overloaded (event/overload.h) */
     uint64_t headers_ns;         /* request_headers_timeout: from a request's first byte to the end of its head */
     uint64_t delayed_close_ns;   /* how long the peer may take to read the last answer */
     uint64_t max_age_ns;         /* max_connection_duration */

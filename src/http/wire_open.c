@@ -28,6 +28,7 @@ void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
     size_t limit = s->buffer_limit ? s->buffer_limit : WATER_MAX;
     w->high_water = (uint32_t)SP_MIN(SP_MAX(limit, (size_t)WATER_MIN), (size_t)WATER_MAX);
     w->idle_ms = to_ms(s->idle_ns);
+    w->sheds = s->sheds;
     w->headers_ms = to_ms(s->headers_ns);
     w->delayed_ms = to_ms(s->delayed_close_ns);
     w->age_due = s->max_age_ns ? sp_wire_now(w) + s->max_age_ns : 0;

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "event/overload.h"
+
 struct sp_buf *sp_wire_app_in(struct sp_wire *w)
 {
     return w->tls ? &w->tls->app_in : sp_transport_in(w->transport);
@@ -25,9 +27,22 @@ bool sp_wire_due(const struct sp_wire *w, uint64_t deadline)
     return deadline && sp_wire_now(w) >= deadline;
 }
 
+static bool may_shrink(const struct sp_wire *w)
+{
+    return w->sheds && w->idling && w->phase == SP_WP_OPEN && w->phase_due;
+}
+
+uint64_t sp_wire_phase_due(const struct sp_wire *w)
+{
+    uint64_t idle_ns = w->idle_ms * SP_NS_PER_MS;
+    return may_shrink(w) ? w->phase_due - (idle_ns - sp_overload_timeout(SP_OL_CONNECTION_IDLE, idle_ns)) : w->phase_due;
+}
+
 void sp_wire_arm(struct sp_wire *w)
 {
-    uint64_t due = w->phase_due, now = sp_wire_now(w);
+    uint64_t due = sp_wire_phase_due(w), now = sp_wire_now(w);
+    if (may_shrink(w) && due > now)
+        due = now + sp_overload_look_again(SP_OL_CONNECTION_IDLE, due - now);
     if (w->age_due && (!due || w->age_due < due))
         due = w->age_due;
     if (w->again)

@@ -70,6 +70,7 @@ struct sp_wire {
     bool idling, heading, new_head;   /* what phase_due means in SP_WP_OPEN */
     bool close_asked, close_reset, proceed;
     bool draining, again, fin_sent;
+    bool sheds;                       /* the idle time gets shorter while the process is overloaded */
 };
 
 _Static_assert(SP_WIRE_LOCAL == 0, "the end that is meant when nothing else was noted");
@@ -87,6 +88,8 @@ static inline uint64_t sp_wire_now(const struct sp_wire *w)
 /* Sets or clears (0) the deadline of the phase. */
 void sp_wire_set_due(struct sp_wire *w, uint64_t delay_ns);
 bool sp_wire_due(const struct sp_wire *w, uint64_t deadline);
+/* phase_due as it is now: while the process is overloaded, idle connections have less time. */
+uint64_t sp_wire_phase_due(const struct sp_wire *w);
 /* Arms the timer for the earliest deadline. */
 void sp_wire_arm(struct sp_wire *w);
 /* Notes how much came in, before anybody takes of it; tells the owner what came and went. */

@@ -104,7 +104,7 @@ static void update_due(struct sp_wire *w)
 /* True when a deadline ended the connection. */
 static bool check_due(struct sp_wire *w)
 {
-    if (sp_wire_due(w, w->phase_due)) {
+    if (sp_wire_due(w, sp_wire_phase_due(w))) {
         if (w->phase == SP_WP_OPEN && w->write_err)
             sp_wire_finish(w, SP_WIRE_REMOTE, w->write_err, false);
         else if (w->heading)

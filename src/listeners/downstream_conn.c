@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "event/overload.h"
 #include "listeners/downstream_impl.h"
 #include "listeners/listener_filters.h"
 
@@ -114,6 +115,8 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
     ret->tls = d->chain->tls;
     ret->buffer_limit = l->buffer_limit;
     ret->handshake_ns = d->chain->handshake_ns;
+    if (d->listener->sheds)
+        ret->handshake_ns = sp_overload_timeout(SP_OL_HANDSHAKE, ret->handshake_ns);
     return true;
 }
 

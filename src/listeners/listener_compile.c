@@ -146,6 +146,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         .tls_verifies = c->tls && sp_tls_ctx_verifies(c->tls),
         .buffer_limit = l->buffer_limit,
         .drains_failing = l->drains_failing,
+        .sheds = l->sheds,
         .no_route = b->no_route,
         .listener_scope = l->stats.scope,
     };
@@ -211,9 +212,9 @@ static void name_by_address(struct sp_listener *l)
         l->name = sp_arena_str(&l->arena, sp_str_n(text, sp_addr_format(&l->addr, text)));
 }
 
-static void adopt_limits(struct sp_listener *l, const struct sp_cx_limits *limits)
+static void adopt_limits(struct sp_listener *l, const struct sp_cx_limits *limits, bool no_global)
 {
-    if (limits->global)
+    if (limits->global && !no_global)
         sp_cx_limit_init(&l->global_limit, SP_STR_NULL, limits->global);
     for (unsigned i = 0; i < limits->n; i++)
         if (sp_str_eq(limits->v[i].listener, l->name))
@@ -227,6 +228,7 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     name_by_address(l);
     sp_listener_stats_init(&l->stats, scope_of(l, msg->stat_prefix));
     l->first_ns = sp_duration_or(msg->listener_filters_timeout, default_first_ns);
+    l->sheds = !msg->bypass_overload_manager;
     l->drains_failing = msg->drain_type == ENVOY__CONFIG__LISTENER__V3__LISTENER__DRAIN_TYPE__DEFAULT;
     if (msg->per_connection_buffer_limit_bytes)
         l->buffer_limit = msg->per_connection_buffer_limit_bytes->value;
@@ -234,7 +236,7 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
         l->backlog = (int)SP_MIN(msg->tcp_backlog_size->value, (uint32_t)INT_MAX);
     l->reuse_port = l->addr.family != AF_UNIX && (!msg->enable_reuse_port || msg->enable_reuse_port->value);
     if (b->limits)
-        adopt_limits(l, b->limits);
+        adopt_limits(l, b->limits, msg->ignore_global_conn_limit);
     bool good = sp_listener_filters(l, b, msg);
     if (msg->n_access_log) {
         l->access_log = sp_access_logs_new(b->doc, b->diag, msg->access_log, msg->n_access_log);

@@ -38,6 +38,7 @@ struct sp_listener {
     bool reuse_port, v4_compat; /* v4_compat: an IPv6 wildcard takes IPv4 too */
     int backlog;
     size_t buffer_limit;
+    bool sheds;          /* the overload manager's actions hold for it */
     bool drains_failing; /* drain_type: while /healthcheck/fail holds, too */
     uint64_t first_ns;          /* listener_filters_timeout */
     bool inspect;               /* look at the ClientHello before the choice of a chain */

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "event/overload.h"
 #include "listeners/downstream.h"
 #include "listeners/listener_filters.h"
 
@@ -97,12 +98,21 @@ static bool within_limits(const struct sp_listener *l)
     return false;
 }
 
+/* The overload manager wants no more of them. */
+static bool is_shed(const struct sp_listener *l)
+{
+    if (!l->sheds || !(sp_overload_hits(SP_OL_REJECT_CONNECTIONS) || sp_overload_hits(SP_OL_SHED_ACCEPT)))
+        return false;
+    sp_counter_inc(l->stats.cx_overload_reject);
+    return true;
+}
+
 static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_storage *ss, socklen_t len)
 {
     const struct sp_listener *l = s->home.listener;
     struct sp_addr peer = {0};
     int err = sp_addr_from_sockaddr((const struct sockaddr *)ss, len, NULL, &peer);
-    if (err || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) || !within_limits(l)) {
+    if (err || is_shed(l) || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) || !within_limits(l)) {
         sp_sock_reset_on_close(fd);
         close(fd);
         return;
@@ -141,6 +151,11 @@ static void on_poll(uv_poll_t *p, int status, int events)
     (void)events;
     if (status < 0) /* a listening socket has no errors of its own, but uv would stop watching */
         watch(s);
+    if (s->home.listener->sheds && sp_overload_value(SP_OL_STOP_CONNECTIONS) == SP_OVERLOAD_FULL) {
+        uv_poll_stop(&s->poll);
+        sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
+        return;
+    }
     for (unsigned i = 0; i < ACCEPT_TURN && accept_one(s); i++)
         continue;
 }

@@ -48,6 +48,7 @@ void sp_listener_stats_init(struct sp_listener_stats *s, struct sp_stats_scope *
     s->cx_total = sp_stats_counter(scope, SP_STR("downstream_cx_total"));
     s->cx_destroy = sp_stats_counter(scope, SP_STR("downstream_cx_destroy"));
     s->cx_overflow = sp_stats_counter(scope, SP_STR("downstream_cx_overflow"));
+    s->cx_overload_reject = sp_stats_counter(scope, SP_STR("downstream_cx_overload_reject"));
     s->global_cx_overflow = sp_stats_counter(scope, SP_STR("downstream_global_cx_overflow"));
     s->connect_timeout = sp_stats_counter(scope, SP_STR("downstream_cx_transport_socket_connect_timeout"));
     s->pre_cx_timeout = sp_stats_counter(scope, SP_STR("downstream_pre_cx_timeout"));

@@ -12,7 +12,7 @@ enum { SP_TLS_VERSIONS = 4, SP_TLS_CIPHERS = 16 };
 
 struct sp_listener_stats {
     struct sp_stats_scope *scope, *ssl_scope; /* NULL: nothing is counted */
-    struct sp_counter cx_total, cx_destroy, cx_overflow, global_cx_overflow, connect_timeout, pre_cx_timeout, no_filter_chain_match;
+    struct sp_counter cx_total, cx_destroy, cx_overflow, global_cx_overflow, cx_overload_reject, connect_timeout, pre_cx_timeout, no_filter_chain_match;
     struct sp_gauge cx_active, pre_cx_active;
     struct sp_histogram cx_length_ms;
     struct sp_counter handshake, connection_error, no_cert, verify_error, verify_san, verify_hash, no_certificate,

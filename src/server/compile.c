@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "filters/registry.h"
 #include "server/edge.h"
+#include "server/overload.h"
 #include "server/secure_defaults.h"
 
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
@@ -82,6 +83,19 @@ static void compile_listeners(struct sp_config *c, const struct sp_edge *edge, s
     }
 }
 
+static void compile_overload(struct sp_config *c, struct sp_edge *edge, struct sp_diag *diag)
+{
+    if (!c->bootstrap->overload_manager)
+        return;
+    c->overload = sp_overload_new(c->doc, diag, c->bootstrap->overload_manager);
+    uint64_t most = sp_overload_connections(c->overload);
+    if (most && edge->limits.global)
+        sp_doc_warn(c->doc, diag, c->bootstrap->overload_manager, "resource_monitors", -1,
+                    "overload.global_downstream_max_connections of layered_runtime does not count beside this limit of connections");
+    if (most)
+        edge->limits.global = most;
+}
+
 struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, const struct sp_config *previous,
                                     void (*dead)(struct sp_snapshot *s), struct sp_diag *diag)
 {
@@ -97,6 +111,7 @@ struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, cons
     sp_arena_init(&arena);
     sp_secure_defaults(doc, diag, c->bootstrap);
     sp_edge_read(&edge, &arena, doc, diag, c->bootstrap);
+    compile_overload(c, &edge, diag);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, previous, diag);
         compile_listeners(c, &edge, diag);
@@ -116,6 +131,7 @@ void sp_config_free(struct sp_config *c)
         sp_listener_free(c->listeners[i]);
     for (unsigned i = 0; i < c->clusters.n; i++)
         sp_cluster_unref(c->clusters.v[i]);
+    sp_overload_free(c->overload);
     free(c->listeners);
     free(c->clusters.v);
     sp_map_done(&c->clusters.by_name);

@@ -25,6 +25,7 @@ struct sp_config {
     struct sp_clusters clusters; /* a reference of each */
     struct sp_listener **listeners;
     unsigned n_listeners;
+    struct sp_overload *overload; /* NULL: none; runs while this config is the newest */
 };
 
 /*

@@ -2,7 +2,6 @@
 #include "server/gauges.h"
 
 #include <assert.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 
 #include "event/turn.h"
 #include "sallyport_version.h"
+#include "server/memory.h"
 
 static uint64_t monotonic_ns(void)
 {
@@ -42,13 +42,6 @@ void sp_gauges_init(struct sp_gauges *g)
 uint64_t sp_gauges_uptime_s(const struct sp_gauges *g)
 {
     return (monotonic_ns() - g->started_ns) / SP_NS_PER_S;
-}
-
-void sp_memory_use(uint64_t *ret_allocated, uint64_t *ret_heap)
-{
-    struct mallinfo2 m = mallinfo2();
-    *ret_allocated = m.uordblks + m.hblkhd;
-    *ret_heap = m.arena + m.hblkhd;
 }
 
 static uint64_t resident_bytes(void)

@@ -23,7 +23,5 @@ struct sp_gauges_input {
 void sp_gauges_init(struct sp_gauges *g);
 void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in);
 uint64_t sp_gauges_uptime_s(const struct sp_gauges *g);
-/* Bytes in use by malloc, and taken from the system by it. */
-void sp_memory_use(uint64_t *ret_allocated, uint64_t *ret_heap);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/live.h"
+#include "server/overload.h"
 #include "server/reload_impl.h"
 
 /* Envoy lets a start wait for its first health checks too; nobody should wait for ever. */
@@ -139,6 +140,7 @@ static void take_place(struct sp_reload *r)
     r->bound = p->bound;
     p->bound = NULL;
     sp_gauge_set(r->version, p->to->number);
+    sp_overload_run(p->to->overload, &r->build.main->turn);
 }
 
 /* The config was warmed and cannot serve. */

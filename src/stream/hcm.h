@@ -30,6 +30,7 @@ struct sp_hcm_build {
     bool tls_verifies;  /* the filter chain's TLS context verifies client certificates against a CA */
     bool tls;           /* the filter chain has TLS */
     size_t buffer_limit; /* per_connection_buffer_limit_bytes: what a stream may hold a direction; 0: 1 MiB */
+    bool sheds;          /* the overload manager's actions hold for it */
     bool drains_failing; /* while /healthcheck/fail holds, each answer asks its connection to end */
     struct sp_no_route no_route;
     const struct sp_stats_scope *listener_scope;

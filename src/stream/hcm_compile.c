@@ -94,6 +94,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     h->stat_prefix = sp_arena_str(&h->arena, sp_str_c(msg->stat_prefix));
     h->no_route = build->no_route;
     h->drains_failing = build->drains_failing;
+    h->sheds = h->setup.sheds = build->sheds;
     if (!h->no_route.status)
         h->no_route.status = 404;
     bool good = sp_hcm_options(h, build, msg);

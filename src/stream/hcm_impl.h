@@ -41,6 +41,7 @@ struct sp_hcm {
     bool append_xfp; /* x-forwarded-port */
     bool strip_any_port, strip_matching_port, strip_dot;
     bool close_on_bad;  /* a request that is refused as malformed ends an HTTP/1 connection */
+    bool sheds;          /* the overload manager's actions hold for it */
     bool drains_failing; /* while /healthcheck/fail holds, each answer asks its connection to end */
     bool cert_gate;     /* a gate finds client certificates elsewhere than in the connection */
     bool proof_gate;    /* a gate of the chain proves: who stays unproven is a stranger */

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "crypto/ct.h"
+#include "event/overload.h"
 #include "stream/access_log.h"
 #include "stream/stream_impl.h"
 
@@ -14,7 +15,7 @@ static uint64_t next_due(const struct sp_stream *s)
 {
     uint64_t due = UINT64_MAX;
     if (s->idle_ns)
-        due = s->activity_ns + s->idle_ns;
+        due = s->activity_ns + (s->hcm->sheds ? sp_overload_timeout(SP_OL_STREAM_IDLE, s->idle_ns) : s->idle_ns);
     if (s->request_due_ns)
         due = SP_MIN(due, s->request_due_ns);
     if (s->max_due_ns)
@@ -24,11 +25,11 @@ static uint64_t next_due(const struct sp_stream *s)
 
 void sp_stream_arm(struct sp_stream *s)
 {
-    uint64_t due = next_due(s), now = s->owner->turn->now_ns;
+    uint64_t due = next_due(s), now = s->owner->turn->now_ns, left = due > now ? due - now : 0;
     if (due == UINT64_MAX)
         sp_timer_stop(&s->timer);
     else
-        sp_timer_start(s->owner->turn, &s->timer, due > now ? due - now : 0);
+        sp_timer_start(s->owner->turn, &s->timer, s->hcm->sheds ? sp_overload_look_again(SP_OL_STREAM_IDLE, left) : left);
 }
 
 /* The client is late: 408; we are, with all of the request here: 504. A response that has begun is cut off. */

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "event/overload.h"
 #include "stream/chain_route.h"
 #include "stream/host.h"
 #include "stream/local_reply.h"
@@ -82,6 +83,18 @@ static void derive_client(struct sp_stream *s, const struct sp_headers *h)
     s->info.client_failed = s->client.failed;
 }
 
+/* Before anything else is done for the request. True: it was answered. */
+static bool shed(struct sp_stream *s, struct sp_headers *h, bool end)
+{
+    if (!s->hcm->sheds || !(sp_overload_hits(SP_OL_STOP_REQUESTS) || sp_overload_hits(SP_OL_SHED_HEADERS)))
+        return false;
+    sp_counter_inc(s->hcm->stats.rq_overload_close);
+    s->chain.head[SP_DECODE] = h;
+    s->chain.request_end = end;
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = 503, .body = SP_STR("envoy overloaded"), .details = SP_STR("overload")});
+    return true;
+}
+
 static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
 {
     struct sp_stream *s = of_rx(rx);
@@ -89,6 +102,8 @@ static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
     sp_stream_active(s);
     if (end)
         s->info.rx_end_ns = s->activity_ns;
+    if (shed(s, h, end))
+        return;
     struct sp_str wrong = check_target(s, h, &status);
     if (wrong.len) {
         refuse(s, h, end, status, wrong);

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "event/overload.h"
 #include "stream/date.h"
 #include "stream/local_health.h"
 #include "stream/stream_impl.h"
@@ -77,12 +78,16 @@ static void finish_head(struct sp_stream *s, struct sp_headers *h)
         append_via(hcm, h);
 }
 
-/* What stands in front shall go elsewhere. */
-static void drain_failing(struct sp_stream *s)
+/* What stands in front shall go elsewhere; too much is held open. */
+static void ask_to_end(struct sp_stream *s)
 {
-    if (!s->hcm->drains_failing || !sp_local_health_failing() || s->owner->draining || !s->owner->drain)
+    const struct sp_hcm *hcm = s->hcm;
+    if (s->owner->draining || !s->owner->drain)
         return;
-    sp_counter_inc(s->hcm->cx.drain_close);
+    bool failing = hcm->drains_failing && sp_local_health_failing();
+    if (!failing && !(hcm->sheds && sp_overload_hits(SP_OL_NO_KEEPALIVE)))
+        return;
+    sp_counter_inc(failing ? hcm->cx.drain_close : hcm->cx.overload_disable_keepalive);
     s->owner->drain(s->owner);
 }
 
@@ -102,7 +107,7 @@ static void on_headers(struct sp_chain *c, struct sp_headers *h, bool end)
     s->info.tx_first_ns = s->activity_ns;
     s->request_due_ns = 0;
     finish_head(s, h);
-    drain_failing(s);
+    ask_to_end(s);
     if (closes(s, h))
         sp_headers_set_id(h, SP_H_CONNECTION, SP_STR("close"));
     if (!s->info.health_check)

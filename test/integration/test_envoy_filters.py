@@ -7,7 +7,7 @@ import unittest
 
 import test_envoy
 from echo import Echo
-from harness import Sallyport, T, cluster, curl, free_port, route_to, work
+from harness import Sallyport, T, cluster, curl, free_port, route_to, wait_for, work
 
 FILTERS = T + "envoy.extensions.filters.http."
 OFF = {"@type": T + "envoy.config.route.v3.FilterConfig", "disabled": True}
@@ -41,12 +41,14 @@ class FiltersDifferential(unittest.TestCase):
         text = curl(f"http://127.0.0.1:{subject.admin}/stats").body.decode()
         return {k: v for k, v in re.findall(r"^(\S+): ([1-9]\d*)$", text, re.M) if re.search(pattern, k)}
 
-    def both(self, conf, requests, stats=None):
+    def both(self, conf, requests, stats=None, when=None):
         """requests: (name, curl arguments, path[, a path of the admin page that is posted first]). `stats`: a pattern of names
-        that have to have the same values on both sides, where they are not 0."""
+        that have to have the same values on both sides, where they are not 0. `when`: of such a stat the first request waits."""
         subjects = [make(test_envoy.set_port(conf, free_port())) for make in (
             lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), lambda c: Sallyport(c, concurrency=1))]
         try:
+            for s in subjects:
+                wait_for(when, lambda s=s: not when or self.stats(s, when))
             for name, args, path, *admin in requests:
                 with self.subTest(name):
                     for post in admin:
@@ -111,6 +113,30 @@ class FiltersDifferential(unittest.TestCase):
         for vhosts in ([{"name": "v", "domains": ["b.test"], "routes": [route_to("o")]}],
                        [{"name": "v", "domains": ["*"], "require_tls": "ALL", "routes": [route_to("o")]}]):
             self.both(self.conf([], vhosts=vhosts, filters=[check]), [("check", [], "/healthz"), ("other", [], "/x")])
+
+    def overload(self, actions, points=(), pressure="1", **more):
+        path = work(f"pressure-{free_port()}")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(pressure)
+        on = [{"name": "file", "threshold": {"value": 0.9}}]
+        return path, {"refresh_interval": "0.05s", "resource_monitors": [
+            {"name": "file", "typed_config": {"@type": T + "envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig",
+                                              "filename": path}}, *more.get("monitors", [])],
+            "actions": [{"name": "envoy.overload_actions." + a, "triggers": more.get("triggers", on)} for a in actions],
+            "loadshed_points": [{"name": "envoy.load_shed_points." + a, "triggers": on} for a in points]}
+
+    def test_overload(self):
+        stats = r"^overload\.(?!refresh)(?!.*(shed_load|shrink)_count)|^http\.test\.downstream_(rq_overload_close|cx_overload|rq_5xx|rq_completed)"
+        health = http_filter("health_check.v3.HealthCheck", pass_through_mode=False, headers=[{"name": ":path", "string_match": {"exact": "/h"}}])
+        requests = [("get", [], "/"), ("health check", [], "/h"), ("bad path", [], "x"), ("no such", [], "/none")]
+        for name, actions, points, pressure in (
+                ("requests", ["stop_accepting_requests"], [], "1"), ("below", ["stop_accepting_requests", "disable_http_keepalive"], [], "0.5"),
+                ("keep-alive", ["disable_http_keepalive", "shrink_heap"], [], "0.95"),
+                ("point", [], ["http_connection_manager_decode_headers"], "1")):
+            with self.subTest(name):
+                conf = self.conf([route_to("o")], filters=[health])
+                _, conf["overload_manager"] = self.overload(actions, points, pressure)
+                self.both(conf, requests, stats=stats, when="^overload.file.pressure" if name == "below" else "^overload.*scale_percent")
 
     def test_access_log_formats(self):
         """FileAccessLog's older formats; which lines the filters for gRPC and for kinds of lines let through."""

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the allocator says of this process.  Any thread.
+ */
+#ifndef SP_SERVER_MEMORY_H
+#define SP_SERVER_MEMORY_H
+
+#include <stdint.h>
+
+/* Bytes in use, and taken from the system. */
+void sp_memory_use(uint64_t *ret_allocated, uint64_t *ret_heap);
+
+#endif

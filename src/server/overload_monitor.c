@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/overload_monitor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.pb-c.h"
+#include "envoy/extensions/resource_monitors/cpu_utilization/v3/cpu_utilization.pb-c.h"
+#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
+#include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
+#include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
+#include "server/memory.h"
+
+#define OF(m, name) ((m) && (m)->descriptor == &envoy__extensions__resource_monitors__##name##__descriptor)
+typedef Envoy__Extensions__ResourceMonitors__CgroupMemory__V3__CgroupMemoryConfig Cgroup;
+typedef Envoy__Extensions__ResourceMonitors__CpuUtilization__V3__CpuUtilizationConfig Cpu;
+typedef Envoy__Extensions__ResourceMonitors__DownstreamConnections__V3__DownstreamConnectionsConfig Connections;
+typedef Envoy__Extensions__ResourceMonitors__FixedHeap__V3__FixedHeapConfig Heap;
+typedef Envoy__Extensions__ResourceMonitors__InjectedResource__V3__InjectedResourceConfig Injected;
+
+enum { MAX_TEXT = 4096 };
+static const double SMOOTHING = 0.05; /* Envoy's: how much one measurement of the processors counts */
+static const uint64_t UNLIMITED = 1ull << 62; /* version 1 says "none" by a number near this */
+
+bool sp_monitor_init(struct sp_monitor *m, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
+                     const Envoy__Config__Overload__V3__ResourceMonitor *msg, uint64_t *ret_connections)
+{
+    assert(m && arena && doc && diag && msg && ret_connections);
+    const ProtobufCMessage *conf = sp_doc_any(doc, msg->typed_config);
+    *m = (struct sp_monitor){.root = "/sys/fs/cgroup", .proc = "/proc"};
+    if (OF(conf, fixed_heap__v3__fixed_heap_config)) {
+        m->kind = SP_MONITOR_HEAP;
+        m->max = ((const Heap *)(const void *)conf)->max_heap_size_bytes;
+    } else if (OF(conf, cgroup_memory__v3__cgroup_memory_config)) {
+        m->kind = SP_MONITOR_CGROUP;
+        m->max = ((const Cgroup *)(const void *)conf)->max_memory_bytes;
+    } else if (OF(conf, cpu_utilization__v3__cpu_utilization_config)) {
+        m->kind = ((const Cpu *)(const void *)conf)->mode ? SP_MONITOR_CPU_CGROUP : SP_MONITOR_CPU_HOST;
+    } else if (OF(conf, injected_resource__v3__injected_resource_config)) {
+        m->kind = SP_MONITOR_FILE;
+        m->path = sp_arena_str(arena, sp_str_c(((const Injected *)(const void *)conf)->filename)).ptr;
+    } else if (OF(conf, downstream_connections__v3__downstream_connections_config)) {
+        *ret_connections = (uint64_t)((const Connections *)(const void *)conf)->max_active_downstream_connections;
+    } else {
+        sp_doc_err(doc, diag, msg, "typed_config", -1,
+                   "%s is no resource monitor (FixedHeapConfig, CgroupMemoryConfig, CpuUtilizationConfig, InjectedResourceConfig, "
+                   "DownstreamConnectionsConfig)", conf ? conf->descriptor->name : "nothing");
+        return false;
+    }
+    return true;
+}
+
+/* The file's beginning as a text; -errno. */
+static int slurp(const char *dir, const char *name, char out[MAX_TEXT])
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = read(fd, out, MAX_TEXT - 1);
+    int err = errno;
+    close(fd);
+    if (n < 0)
+        return -err;
+    out[n] = 0;
+    return 0;
+}
+
+/* A number, UINT64_MAX for "max"; -errno. */
+static int number(const char *dir, const char *name, uint64_t *ret)
+{
+    char text[MAX_TEXT], *end;
+    int err = slurp(dir, name, text);
+    if (err < 0)
+        return err;
+    if (strncmp(text, "max", 3) == 0) {
+        *ret = UINT64_MAX;
+        return 0;
+    }
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return end == text || errno ? -EINVAL : 0;
+}
+
+static int read_cgroup(const struct sp_monitor *m, double *ret)
+{
+    uint64_t used, limit;
+    int err = number(m->root, "memory.current", &used);
+    if (err == 0) {
+        if (number(m->root, "memory.max", &limit) < 0)
+            limit = UINT64_MAX;
+    } else { /* version 1 */
+        err = number(m->root, "memory/memory.usage_in_bytes", &used);
+        if (err == 0)
+            err = number(m->root, "memory/memory.limit_in_bytes", &limit);
+        if (err < 0)
+            return err;
+    }
+    if (limit >= UNLIMITED)
+        limit = UINT64_MAX;
+    if (m->max)
+        limit = SP_MIN(limit, m->max);
+    *ret = limit == UINT64_MAX ? 0 : limit ? (double)used / (double)limit : 1;
+    return 0;
+}
+
+/* "cpu  user nice system idle iowait irq softirq steal ...", in ticks. */
+static int host_ticks(const struct sp_monitor *m, uint64_t *ret_used, uint64_t *ret_total)
+{
+    char text[MAX_TEXT], *p;
+    uint64_t v[8] = {0};
+    int err = slurp(m->proc, "stat", text), n = 0;
+    if (err < 0)
+        return err;
+    if (strncmp(text, "cpu ", 4))
+        return -EINVAL;
+    p = text + 4;
+    for (char *end; n < 8; n++, p = end) {
+        v[n] = strtoull(p, &end, 10);
+        if (end == p)
+            break;
+    }
+    if (n < 4)
+        return -EINVAL;
+    *ret_total = 0;
+    for (int i = 0; i < n; i++)
+        *ret_total += v[i];
+    *ret_used = *ret_total - v[3] - v[4];
+    return 0;
+}
+
+/* Microseconds of processor time that were used, and that there were: by the quota, else by the processors on line. */
+static int group_time(const struct sp_monitor *m, uint64_t now_ns, uint64_t *ret_used, uint64_t *ret_total)
+{
+    char text[MAX_TEXT];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    double share = cores > 0 ? (double)cores : 1;
+    unsigned long long quota, period;
+    uint64_t ns;
+    int err = slurp(m->root, "cpu.stat", text);
+    char *at = err == 0 ? strstr(text, "usage_usec ") : NULL;
+    if (at) {
+        *ret_used = strtoull(at + strlen("usage_usec "), NULL, 10);
+        if (slurp(m->root, "cpu.max", text) == 0 && sscanf(text, "%llu %llu", &quota, &period) == 2 && period)
+            share = (double)quota / (double)period;
+    } else { /* version 1 */
+        err = number(m->root, "cpuacct/cpuacct.usage", &ns);
+        if (err < 0)
+            return err;
+        *ret_used = ns / 1000;
+        uint64_t q, p;
+        if (number(m->root, "cpu/cpu.cfs_quota_us", &q) == 0 && number(m->root, "cpu/cpu.cfs_period_us", &p) == 0 && p &&
+            q < UNLIMITED) /* -1: none */
+            share = (double)q / (double)p;
+    }
+    *ret_total = (uint64_t)((double)(now_ns / 1000) * share);
+    return 0;
+}
+
+static int read_cpu(struct sp_monitor *m, uint64_t now_ns, double *ret)
+{
+    uint64_t used, total;
+    int err = m->kind == SP_MONITOR_CPU_HOST ? host_ticks(m, &used, &total) : group_time(m, now_ns, &used, &total);
+    if (err < 0)
+        return err;
+    if (m->measured && total > m->total && used >= m->used) {
+        double now = (double)(used - m->used) / (double)(total - m->total);
+        m->smoothed = now * SMOOTHING + m->smoothed * (1 - SMOOTHING);
+    }
+    m->measured = true;
+    m->used = used;
+    m->total = total;
+    *ret = m->smoothed;
+    return 0;
+}
+
+static int read_file(const struct sp_monitor *m, double *ret)
+{
+    char text[MAX_TEXT], *end;
+    int err = slurp(m->path, "", text);
+    if (err < 0)
+        return err;
+    double v = strtod(text, &end);
+    if (end == text || !(v >= 0 && v <= 1))
+        return -EINVAL;
+    *ret = v;
+    return 0;
+}
+
+int sp_monitor_read(struct sp_monitor *m, uint64_t now_ns, double *ret_pressure)
+{
+    assert(m && ret_pressure);
+    uint64_t allocated, heap;
+    switch (m->kind) {
+    case SP_MONITOR_HEAP:
+        sp_memory_use(&allocated, &heap);
+        *ret_pressure = (double)allocated / (double)m->max;
+        return 0;
+    case SP_MONITOR_CGROUP:
+        return read_cgroup(m, ret_pressure);
+    case SP_MONITOR_FILE:
+        return read_file(m, ret_pressure);
+    default:
+        return read_cpu(m, now_ns, ret_pressure);
+    }
+}

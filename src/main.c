@@ -27,10 +27,7 @@ static int serve(const struct sp_options *o)
     return code;
 }
 
-/* What there is to do with a config once the arguments are read. */
-typedef int config_fn(const struct sp_options *o);
-
-static int run(const struct sp_options *o, config_fn *with)
+static int run(const struct sp_options *o)
 {
     if (o->help) {
         sp_options_help(stdout);
@@ -46,37 +43,7 @@ static int run(const struct sp_options *o, config_fn *with)
     atomic_store(&sp_log_threshold, (int)o->log_level);
     if (o->log_path && sp_log_open(o->log_path) < 0)
         return usage("--log-path: cannot open the file (check its directory and permissions)");
-    return with(o);
-}
-
-/* sallyport VERB FILE [options of the server] */
-static int with_file(int argc, char **argv, config_fn *with)
-{
-    struct sp_options o;
-    char why[256];
-    if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
-        sp_options_help(stdout);
-        return SP_EXIT_OK;
-    }
-    if (argc < 3 || argv[2][0] == '-') {
-        snprintf(why, sizeof(why), "%s which file? sallyport %s FILE", argv[1], argv[1]);
-        return usage(why);
-    }
-    if (sp_options_parse(argc, argv, 3, &o, why, sizeof(why)) < 0)
-        return usage(why);
-    o.config_path = argv[2];
-    o.mode = SP_MODE_VALIDATE;
-    return run(&o, with);
-}
-
-static int validate_main(int argc, char **argv)
-{
-    return with_file(argc, argv, sp_validate_main);
-}
-
-static int audit_main(int argc, char **argv)
-{
-    return with_file(argc, argv, sp_audit_main);
+    return o->mode == SP_MODE_VALIDATE ? sp_validate_main(o) : serve(o);
 }
 
 static const struct verb {
@@ -84,8 +51,8 @@ static const struct verb {
     int (*main)(int argc, char **argv);
 } verbs[] = {
     {"demo", sp_demo_main},
-    {"validate", validate_main},
-    {"audit", audit_main},
+    {"validate", sp_validate_verb},
+    {"audit", sp_audit_main},
     {"explain", sp_explain_main},
 };
 
@@ -98,5 +65,5 @@ int main(int argc, char **argv)
             return verbs[i].main(argc, argv);
     if (sp_options_parse(argc, argv, 1, &o, why, sizeof(why)) < 0)
         return usage(why);
-    return run(&o, o.mode == SP_MODE_VALIDATE ? sp_validate_main : serve);
+    return run(&o);
 }

@@ -4,14 +4,33 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
 
-struct sp_audit_finding {
-    const struct sp_audit_check *check;
-    struct sp_mark mark;
-    struct sp_str path, what;
-};
+const char *const sp_audit_severity_names[SP_AUDIT_SEVERITIES] = {"critical", "high", "medium", "low", "info"};
+
+void sp_audit_init(struct sp_audit *a, const struct sp_doc *doc)
+{
+    assert(a && doc);
+    *a = (struct sp_audit){.doc = doc, .bootstrap = sp_doc_root(doc), .now = time(NULL)};
+    sp_arena_init(&a->arena);
+}
+
+void sp_audit_done(struct sp_audit *a)
+{
+    assert(a);
+    free(a->findings);
+    sp_arena_done(&a->arena);
+}
+
+/* A config's own bytes may stand in it: no control byte may reach a terminal or forge a line. */
+static void clean(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
 
 void sp_audit_found(struct sp_audit *a, const void *msg, const char *field, int index, const char *fmt, ...)
 {
@@ -21,21 +40,27 @@ void sp_audit_found(struct sp_audit *a, const void *msg, const char *field, int 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    clean(text);
     if (a->n == a->cap) {
         a->cap = a->cap ? 2 * a->cap : 16;
         a->findings = sp_xrealloc(a->findings, a->cap * sizeof(*a->findings));
     }
+    struct sp_str path = sp_doc_path(a->doc, msg, field, index, &a->arena);
+    path = sp_arena_str(&a->arena, path);
+    clean((char *)(uintptr_t)path.ptr);
     a->findings[a->n++] = (struct sp_audit_finding){
         .check = a->check,
         .mark = sp_doc_mark(a->doc, msg, field, index),
-        .path = sp_doc_path(a->doc, msg, field, index, &a->arena),
+        .path = path,
         .what = sp_arena_str(&a->arena, sp_str_c(text)),
     };
 }
 
-static int by_place(const void *x, const void *y)
+static int by_severity(const void *x, const void *y)
 {
     const struct sp_audit_finding *a = x, *b = y;
+    if (a->check->severity != b->check->severity)
+        return a->check->severity < b->check->severity ? -1 : 1;
     int file = strcmp(a->mark.file ? a->mark.file : "", b->mark.file ? b->mark.file : "");
     if (file)
         return file;
@@ -43,18 +68,22 @@ static int by_place(const void *x, const void *y)
         return a->mark.line < b->mark.line ? -1 : 1;
     if (a->mark.column != b->mark.column)
         return a->mark.column < b->mark.column ? -1 : 1;
-    return strcmp(a->check->id, b->check->id);
+    int id = strcmp(a->check->id, b->check->id);
+    return id ? id : strcmp(a->path.ptr, b->path.ptr);
 }
 
-void sp_audit_print(struct sp_audit *a, FILE *to)
+void sp_audit_sort(struct sp_audit *a)
 {
-    static const char *const severities[] = {[SP_AUDIT_HIGH] = "high", [SP_AUDIT_MEDIUM] = "medium", [SP_AUDIT_LOW] = "low"};
-    assert(a && to);
+    assert(a);
     if (a->n)
-        qsort(a->findings, a->n, sizeof(*a->findings), by_place);
-    for (unsigned i = 0; i < a->n; i++) {
-        const struct sp_audit_finding *f = &a->findings[i];
-        fprintf(to, "%s:%u:%u: %s: %s: %.*s: %.*s (%s)\n", f->mark.file ? f->mark.file : "", f->mark.line, f->mark.column,
-                severities[f->check->severity], f->check->id, SP_STR_ARG(f->path), SP_STR_ARG(f->what), f->check->remedy);
-    }
+        qsort(a->findings, a->n, sizeof(*a->findings), by_severity);
+}
+
+unsigned sp_audit_count(const struct sp_audit *a, enum sp_audit_severity severity)
+{
+    assert(a);
+    unsigned n = 0;
+    for (unsigned i = 0; i < a->n; i++)
+        n += a->findings[i].check->severity <= severity;
+    return n;
 }

@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/admin.h"
 #include "base/mem.h"
 #include "config/pb_yaml.h"
 #include "envoy/config/core/v3/base.pb-c.h"
 #include "filters/origin_shield_preset.h"
-#include "server/server.h"
+#include "tools/verb.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__Preset Preset;
 typedef Envoy__Config__Core__V3__DataSource DataSource;
@@ -65,7 +64,7 @@ static void show(void *arg, const ProtobufCMessage *msg)
 }
 
 /* All is compiled and good; the document goes with it. */
-static bool on_compile(void *ctx, struct sp_config *config, const struct sp_config *serves, struct sp_diag *diag)
+static void look(void *ctx, const struct sp_config *config, struct sp_diag *diag)
 {
     struct report *r = ctx;
     r->doc = config->doc;
@@ -73,26 +72,40 @@ static bool on_compile(void *ctx, struct sp_config *config, const struct sp_conf
     sp_arena_init(&r->arena);
     sp_doc_each(config->doc, show, r);
     sp_arena_done(&r->arena);
-    return true;
 }
 
-int sp_validate_main(const struct sp_options *o)
+static int run(const struct sp_options *o, bool from_stdin)
 {
-    assert(o);
     char *text = NULL;
     size_t len = 0;
     struct report r = {.to = open_memstream(&text, &len)};
     if (!r.to)
         abort();
-    const struct sp_server_hooks next = {.on_compile = on_compile, .ctx = &r};
-    struct sp_server_hooks hooks;
-    struct sp_admin *admin = sp_admin_new();
-    sp_admin_hooks(admin, &next, &hooks);
-    int code = sp_server_validate(o, &hooks, stderr);
-    sp_admin_free(admin);
+    int code = sp_verb_compile(o, from_stdin, look, &r);
     fclose(r.to);
     if (code == SP_EXIT_OK)
-        printf("configuration '%s' OK\n%s", o->config_path ? o->config_path : "--config-yaml", text);
+        printf("configuration '%s' OK\n%s", o->config_path ? o->config_path : from_stdin ? SP_VERB_STDIN : "--config-yaml", text);
     free(text);
+    return code;
+}
+
+int sp_validate_main(const struct sp_options *o)
+{
+    assert(o);
+    return run(o, false);
+}
+
+static void help(FILE *to)
+{
+    sp_options_help(to);
+}
+
+int sp_validate_verb(int argc, char **argv)
+{
+    const struct sp_verb verb = {.name = "validate", .help = help};
+    struct sp_verb_run r;
+    int code = sp_verb_begin(&verb, argc, argv, &r);
+    code = code ? code - 1 : run(&r.options, r.text != NULL);
+    sp_verb_done(&r);
     return code;
 }

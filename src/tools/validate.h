@@ -9,7 +9,9 @@
 
 #include "server/options.h"
 
-/* The process's exit code. */
+/* `--mode validate`: the process's exit code. */
 int sp_validate_main(const struct sp_options *o);
+/* `sallyport validate ...`: the same. */
+int sp_validate_verb(int argc, char **argv);
 
 #endif

@@ -1,64 +1,132 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`sallyport audit FILE`: findings with their place, and exit codes that scripts can use."""
+"""`sallyport audit`: findings with their place, in three formats, and exit codes that scripts can use."""
 import json
+import os
 import re
 import subprocess
 import unittest
 
-from harness import BIN, SECRET, SLOW, address, config, cluster, free_port, listener, route_to, shield, work
+from harness import BIN, SECRET, SLOW, T, address, cluster, config, downstream_tls, free_port, listener, log_to, route_to, shield, work
 from test_accept import gate, proxy_protocol
+
+LINE = r"CONFIG:(\d+):(\d+): (critical|high|medium|low|info): ([a-z0-9-]+): (?:\S+: )?.+ \(.+\)"
+
+
+def run(*args, stdin=None, cwd=None):
+    return subprocess.run([BIN, "audit", *args], input=stdin, capture_output=True, text=True, timeout=30 * SLOW, check=False, cwd=cwd)
 
 
 def audit(conf, *args):
     path = work(f"audit-{free_port()}.json")
     with open(path, "w", encoding="utf-8") as f:
         f.write(conf if isinstance(conf, str) else json.dumps(conf, indent=1))
-    p = subprocess.run([BIN, "audit", path, *args], capture_output=True, text=True, timeout=30 * SLOW, check=False)
+    p = run(path, *args)
     return p.returncode, p.stdout.replace(path, "CONFIG"), p.stderr
 
 
 class Audit(unittest.TestCase):
     def good(self, **more):
-        with open(work("audit-secret"), "w", encoding="ascii") as f:
+        path = work("audit-secret")
+        with open(path, "w", encoding="ascii") as f:
             f.write(SECRET)
-        filters = shield(proof={"secret_header": {"secrets": [{"name": "now", "value": {"filename": work("audit-secret")}}]}})
-        return config([listener(free_port(), [route_to("o")], [filters], hcm={"use_remote_address": True}, **more)],
+        os.chmod(path, 0o600)
+        filters = shield(proof={"secret_header": {"secrets": [{"name": "now", "value": {"filename": path}}]}})
+        hcm = {"access_log": log_to(work("audit.log")), "common_http_protocol_options": {"max_connection_duration": "3600s"}}
+        conf = config([listener(free_port(), [route_to("o")], [filters], hcm=hcm, tls=downstream_tls(), **more)],
                       [cluster("o", free_port())], admin=free_port())
+        conf["static_resources"]["listeners"][0]["address"] = address(free_port(), "0.0.0.0")
+        conf["layered_runtime"] = {"layers": [{"name": "l", "static_layer": {"overload.global_downstream_max_connections": 1000}}]}
+        conf["bootstrap_extensions"] = [{"name": "e", "typed_config": {"@type": T + "sallyport.bootstrap.v1.Edge", "secure_defaults": True}}]
+        return conf
 
-    def test_nothing_open(self):
-        self.assertEqual(audit(self.good())[:2], (0, "0 findings\n"))
-
-    def test_findings(self):
+    def bad(self):
         conf = self.good(listener_filters=[proxy_protocol(), gate(allow=["10.0.0.0/8"], enforcement="SHADOW")])
         conf["admin"]["address"] = address(free_port(), "0.0.0.0")
-        door = conf["static_resources"]["listeners"][0]
-        door["address"] = address(free_port(), "0.0.0.0")
-        door["filter_chains"][0]["filters"][0]["typed_config"].update(xff_num_trusted_hops=1, http_filters=[
-            shield(enforced_percent=50), door["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][-1]])
-        code, out, _ = audit(conf)
-        lines = out.splitlines()
-        self.assertEqual((code, lines[-1]), (1, "8 findings"))
-        found = [re.fullmatch(r"CONFIG:(\d+):(\d+): (high|medium|low): ([a-z-]+): (\S+): .+ \(.+\)", x) for x in lines[:-1]]
+        chain = conf["static_resources"]["listeners"][0]["filter_chains"][0]
+        del chain["transport_socket"]
+        manager = chain["filters"][0]["typed_config"]
+        manager.update(xff_num_trusted_hops=1, normalize_path=False, http_filters=[shield(enforced_percent=50), manager["http_filters"][-1]])
+        return conf
+
+    def test_nothing_open(self):
+        code, out, err = audit(self.good(), "--fail-on", "low")
+        self.assertEqual((code, err), (0, ""))
+        self.assertRegex(out, r"^CONFIG.*no-rate-limit.*\n    guards against: .*\n1 finding: 1 info\n$")
+
+    def test_findings(self):
+        code, out, _ = audit(self.bad())
+        lines = [x for x in out.splitlines() if not x.startswith("    ")]
+        self.assertEqual(code, 0)
+        found = [re.fullmatch(LINE, x) for x in lines[:-1]]
         self.assertTrue(all(found), out)
-        self.assertEqual(sorted(m.group(4) for m in found), ["admin-exposed", "client-trust", "gate-on-trial", "gate-on-trial", "inline-secret",
-                                                            "no-gate", "plaintext", "proxy-protocol-open"])
-        places = [(int(m.group(1)), int(m.group(2))) for m in found]
+        self.assertEqual(sorted(m.group(4) for m in found if m.group(3) != "info"),
+                         ["admin-exposed", "client-trust", "gate-on-trial", "gate-on-trial", "inline-secret", "no-gate", "paths-as-sent", "plaintext",
+                          "proxy-protocol-open"])
+        self.assertEqual(lines[-1], "10 findings: 2 critical, 1 high, 3 medium, 3 low, 1 info")
+        order = ["critical", "high", "medium", "low", "info"]
+        places = [(order.index(m.group(3)), int(m.group(1)), int(m.group(2))) for m in found]
         self.assertEqual(places, sorted(places))
         self.assertNotIn(SECRET, out)
+
+    def test_fail_on(self):
+        bad, good = self.bad(), self.good()
+        for severity, code in (("critical", 1), ("high", 1), ("low", 1), ("info", 1), ("none", 0)):
+            self.assertEqual(audit(bad, "--fail-on", severity)[0], code, severity)
+        self.assertEqual([audit(good, f"--fail-on={x}")[0] for x in ("critical", "medium", "low", "info")], [0, 0, 0, 1])
+
+    def test_formats(self):
+        code, out, _ = audit(self.bad(), "--format", "json")
+        doc = json.loads(out)
+        self.assertEqual((code, doc["counts"]["critical"], len(doc["findings"])), (0, 2, 10))
+        for f in doc["findings"]:
+            self.assertEqual(set(f), {"id", "severity", "file", "line", "column", "path", "reason", "remedy", "control"})
+        sarif = json.loads(audit(self.bad(), "--format", "sarif")[1])
+        self.assertEqual((sarif["version"], len(sarif["runs"])), ("2.1.0", 1))
+        rules, results = sarif["runs"][0]["tool"]["driver"]["rules"], sarif["runs"][0]["results"]
+        self.assertGreater(len(rules), 50)
+        self.assertEqual([r["ruleId"] for r in results], [f["id"] for f in doc["findings"]])
+        for r in results:
+            self.assertEqual(rules[r["ruleIndex"]]["id"], r["ruleId"])
+            self.assertIn(r["level"], ("error", "warning", "note"))
+            self.assertGreater(r["locations"][0]["physicalLocation"]["region"]["startLine"], 0)
+        self.assertNotIn(SECRET, json.dumps(sarif))
+
+    def test_sarif_names_files_as_the_repository_does(self):
+        os.makedirs(work("repo/conf"), exist_ok=True)
+        with open(work("repo/conf/door.json"), "w", encoding="utf-8") as f:
+            json.dump(self.bad(), f)
+        for name in ("conf/door.json", work("repo/conf/door.json")):
+            run_ = json.loads(run(name, "--format", "sarif", cwd=work("repo")).stdout)["runs"][0]
+            self.assertEqual({r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run_["results"]}, {"conf/door.json"})
+
+    def test_standard_input(self):
+        p = run("-", "--format", "json", stdin=json.dumps(self.bad(), indent=1))
+        self.assertEqual({f["file"] for f in json.loads(p.stdout)["findings"]}, {"<stdin>"})
+        p = run("-", stdin="static_resources:\n  listeners:\n  - nmae: x\n")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("<stdin>:3:5: static_resources.listeners[0].nmae", p.stderr)
+        self.assertEqual(run("-", stdin="").returncode, 2)
 
     def test_exit_codes(self):
         code, out, err = audit({"static_resources": {"listeners": [{"nmae": "x"}]}})
         self.assertEqual((code, out), (1, ""))
         self.assertIn("nmae", err)
-        for args in ([], ["--mode"]):
-            p = subprocess.run([BIN, "audit", *args], capture_output=True, text=True, timeout=30 * SLOW, check=False)
-            self.assertEqual(p.returncode, 2, p.stderr)
-            self.assertIn("audit which file?", p.stderr)
-        self.assertEqual(audit(self.good(), "--nonsense")[0], 2)
-        for verb in ("audit", "validate"):
-            p = subprocess.run([BIN, verb, "--help"], capture_output=True, text=True, timeout=30 * SLOW, check=False)
+        self.assertEqual(run(work("not-there.yaml")).returncode, 1)
+        for args, said in (([], "audit which file?"), (["--format"], "needs a value"), (["x", "--format", "xml"], "text, json or sarif"),
+                           (["x", "--fail-on", "bad"], "critical, high"), (["x", "--nonsense"], "unknown argument"), (["x", "y"], "unknown argument")):
+            p = run(*args)
+            self.assertEqual((p.returncode, p.stdout), (2, ""), args)
+            self.assertIn(said, p.stderr)
+
+    def test_help(self):
+        for args in (["--help"], ["x.yaml", "-h"]):
+            p = run(*args)
             self.assertEqual((p.returncode, p.stderr), (0, ""))
-            self.assertIn("sallyport audit FILE", p.stdout)
+            self.assertIn("--fail-on SEVERITY", p.stdout)
+            self.assertLessEqual(len(p.stdout.splitlines()), 24)
+        p = run("--checks")
+        self.assertEqual(p.returncode, 0)
+        self.assertIn("  no-gate                      critical  ", p.stdout)
 
 
 if __name__ == "__main__":

@@ -150,14 +150,14 @@ def ca(name="ca"):
     """Path of a CA's certificate."""
     if name not in _certs:
         _key(name, "ec")
-        _openssl("req", "-x509", "-new", "-key", work(name + ".key"), "-out", work(name + ".pem"), "-days", "30",
+        _openssl("req", "-x509", "-new", "-key", work(name + ".key"), "-out", work(name + ".pem"), "-days", "400",
                  "-subj", f"/CN=test {name}", "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         _certs[name] = True
     return work(name + ".pem")
 
 
-def cert(name, san="DNS:localhost,IP:127.0.0.1", by="ca", kind="ec", days="30", usage="serverAuth,clientAuth"):
+def cert(name, san="DNS:localhost,IP:127.0.0.1", by="ca", kind="ec", days="90", usage="serverAuth,clientAuth"):
     """(certificate, key) paths; `days` may be negative: expired."""
     if name not in _certs:
         ca(by)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each check: what it finds, with its place, and what it leaves alone. */
+/* The audit's table and how it is told: ids, docs/audit.md, docs/security.md, and findings as text, JSON and SARIF. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,179 +7,258 @@
 
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "base/diag.h"
-#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "base/json.h"
+#include "base/mem.h"
 #include "tools/audit.h"
+#include "tools/audit_checks.h"
+#include "tools/audit_print.h"
 
-#define TYPE "'@type': type.googleapis.com/"
-#define ROUTER "{name: router, typed_config: {" TYPE "envoy.extensions.filters.http.router.v3.Router}}"
-#define SHIELD(more) \
-    "{name: shield, typed_config: {" TYPE "sallyport.filters.http.origin_shield.v1.OriginShield, proof: {secret_header: {secrets: " \
-    "[{name: s, value: {filename: /s}}]}}" more "}}, "
-#define RESTRICTION(more) \
-    "{name: r, typed_config: {" TYPE "sallyport.filters.http.ip_restriction.v1.IpRestriction, source: SOCKET" more "}}, "
-#define GATE(more) "{name: g, typed_config: {" TYPE "sallyport.filters.listener.ip_restriction.v1.IpRestriction" more "}}, "
-#define PROXY "{name: p, typed_config: {" TYPE "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}}, "
-#define TLS(more) \
-    "      transport_socket: {name: t, typed_config: {" TYPE "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext" more "}}\n"
-#define EXT(type, more) \
-    "original_ip_detection_extensions: [{name: e, typed_config: {" TYPE "envoy.extensions.http.original_ip_detection." type more "}}]"
-#define EDGE "use_remote_address: true"
+/* One critical, one high, one low of two files' worth of text. */
+static const char config[] = "static_resources:\n"
+                             "  listeners:\n"
+                             "  - name: l\n"
+                             "    address: {pipe: {path: /x}}\n"
+                             "    per_connection_buffer_limit_bytes: 1048576\n"
+                             "  clusters:\n"
+                             "  - name: \"o\\x1b[31m\"\n"
+                             "    per_connection_buffer_limit_bytes: 1\n"
+                             "    transport_socket: {name: t, typed_config: {'@type': "
+                             "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}\n"
+                             "admin: {address: {socket_address: {address: 0.0.0.0, port_value: 1}}}\n";
 
-/* One listener with one chain. */
-#define CONFIG(address, listener_filters, transport, gates, manager) \
-    "static_resources:\n" \
-    "  listeners:\n" \
-    "  - name: l\n" \
-    "    address: {socket_address: {address: '" address "', port_value: 1}}\n" \
-    "    listener_filters: [" listener_filters "]\n" \
-    "    filter_chains:\n" \
-    "    - name: c\n" transport \
-    "      filters: [{name: h, typed_config: {" TYPE \
-    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: x, " manager \
-    ", http_filters: [" gates ROUTER "]}}]\n"
+static struct sp_doc *doc;
+static struct sp_diag diag;
+static struct sp_audit audit;
+static const char *file_name = "some dir/t.yaml";
 
-/* What is found, as "id id"; the whole text in `said`. */
-static char said[8192];
-static const char *found(const char *yaml)
+static int setup(void **state)
 {
-    static char ids[512];
-    struct sp_diag diag;
+    (void)state;
     sp_diag_init(&diag);
-    struct sp_doc *doc = sp_doc_load_text("t.yaml", sp_str_c(yaml), SP_SYNTAX_YAML,
-                                          &envoy__config__bootstrap__v3__bootstrap__descriptor, &diag);
-    if (!doc)
-        sp_diag_print(&diag, stderr);
+    doc = sp_doc_load_text(file_name, sp_str_c(config), SP_SYNTAX_YAML, &envoy__config__bootstrap__v3__bootstrap__descriptor, &diag);
     assert_non_null(doc);
-    FILE *to = fmemopen(said, sizeof(said), "w");
-    assert_non_null(to);
-    unsigned n = sp_audit_run(doc, to), lines = 0;
-    fclose(to);
-    if (!n)
-        said[0] = '\0';
+    sp_audit_run(&audit, doc);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    sp_audit_done(&audit);
     sp_doc_free(doc);
     sp_diag_done(&diag);
-    ids[0] = '\0';
-    for (char *line = said; *line && lines < n; lines++) {
-        char id[64];
-        assert_int_equal(sscanf(line, "t.yaml:%*u:%*u: %*[a-z]: %63[a-z-]:", id), 1);
-        snprintf(ids + strlen(ids), sizeof(ids) - strlen(ids), "%s%s", ids[0] ? " " : "", id);
-        line = strchr(line, '\n');
-        assert_non_null(line);
-        assert_int_equal(line[-1], ')'); /* the remedy */
-        line++;
+    return 0;
+}
+
+static const char *printed(void (*print)(const struct sp_audit *a, FILE *to))
+{
+    static char said[1 << 17];
+    FILE *to = fmemopen(said, sizeof(said), "w");
+    assert_non_null(to);
+    print(&audit, to);
+    fclose(to);
+    return said;
+}
+
+static void text(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        printed(sp_audit_print_text),
+        "some dir/t.yaml:10:18: critical: admin-exposed: admin.address: the admin page has no login and can be reached from outside "
+        "(bind it to 127.0.0.1, ::1 or a unix socket)\n"
+        "    guards against: The admin page\n"
+        "some dir/t.yaml:9:47: high: upstream-unverified: static_resources.clusters[0].transport_socket.typed_config: whoever is on the way can "
+        "be the origin, and read and change what passes (set trusted_ca or system_root_certs, and match_typed_subject_alt_names)\n"
+        "    guards against: A weak or skipped TLS upstream\n"
+        "some dir/t.yaml:5:40: low: buffer-limit: static_resources.listeners[0].per_connection_buffer_limit_bytes: one connection can make "
+        "the door hold 1048576 bytes a stream and direction (set per_connection_buffer_limit_bytes: 32768)\n"
+        "    guards against: Memory exhaustion\n"
+        "3 findings: 1 critical, 1 high, 1 low\n");
+}
+
+static void nothing(void **state)
+{
+    (void)state;
+    audit.n = 0;
+    assert_string_equal(printed(sp_audit_print_text), "0 findings\n");
+}
+
+static const char *string_at(const json_t *j, const char *name)
+{
+    const char *s = json_string_value(json_object_get(j, name));
+    assert_non_null(s);
+    return s;
+}
+
+static void json(void **state)
+{
+    (void)state;
+    json_t *root = json_loads(printed(sp_audit_print_json), 0, NULL);
+    assert_non_null(root);
+    const json_t *list = json_object_get(root, "findings"), *counts = json_object_get(root, "counts"), *first = json_array_get(list, 0);
+    assert_int_equal(json_array_size(list), 3);
+    assert_int_equal(json_integer_value(json_object_get(counts, "critical")), 1);
+    assert_int_equal(json_integer_value(json_object_get(counts, "medium")), 0);
+    assert_string_equal(string_at(first, "id"), "admin-exposed");
+    assert_string_equal(string_at(first, "severity"), "critical");
+    assert_string_equal(string_at(first, "file"), "some dir/t.yaml");
+    assert_string_equal(string_at(first, "path"), "admin.address");
+    assert_string_equal(string_at(first, "control"), "The admin page");
+    assert_non_null(strstr(string_at(first, "remedy"), "127.0.0.1"));
+    assert_non_null(strstr(string_at(first, "reason"), "no login"));
+    assert_int_equal(json_integer_value(json_object_get(first, "line")), 10);
+    assert_int_equal(json_integer_value(json_object_get(first, "column")), 18);
+    json_decref(root);
+}
+
+static const json_t *at(const json_t *j, const char *a, const char *b)
+{
+    return json_object_get(json_object_get(j, a), b);
+}
+
+/* What SARIF 2.1.0 requires, and what code scanning asks for besides. */
+static void sarif(void **state)
+{
+    (void)state;
+    json_t *root = json_loads(printed(sp_audit_print_sarif), 0, NULL);
+    assert_non_null(root);
+    assert_string_equal(string_at(root, "version"), "2.1.0");
+    assert_non_null(strstr(string_at(root, "$schema"), "sarif-2.1.0"));
+    const json_t *run = json_array_get(json_object_get(root, "runs"), 0), *driver = at(run, "tool", "driver");
+    const json_t *rules = json_object_get(driver, "rules"), *results = json_object_get(run, "results"), *j;
+    assert_string_equal(string_at(driver, "name"), "sallyport audit");
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)rules, i, j) {
+        string_at(j, "id");
+        string_at(json_object_get(j, "shortDescription"), "text");
+        string_at(json_object_get(j, "help"), "text");
+        assert_true(atof(string_at(json_object_get(j, "properties"), "security-severity")) > 0);
     }
-    assert_int_equal(lines, n);
-    return ids;
+    assert_int_equal(json_array_size(results), 3);
+    static const char *const levels[] = {"error", "error", "note"};
+    json_array_foreach((json_t *)(uintptr_t)results, i, j) {
+        const json_t *rule = json_array_get(rules, (size_t)json_integer_value(json_object_get(j, "ruleIndex")));
+        const json_t *where = json_object_get(json_array_get(json_object_get(j, "locations"), 0), "physicalLocation");
+        assert_string_equal(string_at(j, "ruleId"), string_at(rule, "id"));
+        assert_string_equal(string_at(j, "level"), levels[i]);
+        string_at(json_object_get(j, "message"), "text");
+        assert_string_equal(string_at(json_object_get(where, "artifactLocation"), "uri"), "some%20dir/t.yaml");
+        assert_true(json_integer_value(at(where, "region", "startLine")) > 0);
+        assert_true(json_integer_value(at(where, "region", "startColumn")) > 0);
+    }
+    json_decref(root);
 }
 
-#define FOUND(yaml, ids) assert_string_equal(found(yaml), ids)
-
-static void clean(void **state)
+/* The URI of a file that is there, seen from `here`. */
+static void uri_is(const char *here, const char *file, const char *expected)
 {
-    (void)state;
-    FOUND("{}", "");
-    FOUND(CONFIG("127.0.0.1", "", "", SHIELD(""), EDGE), "");
-    FOUND(CONFIG("0.0.0.0", "", TLS(""), SHIELD(""), EDGE), "");
-    FOUND(CONFIG("0.0.0.0", GATE(", allow: [10.0.0.0/8]") PROXY, TLS(""), SHIELD(""), EDGE), "");
+    char before[512];
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(here), 0);
+    for (unsigned i = 0; i < audit.n; i++)
+        audit.findings[i].mark.file = file;
+    json_t *root = json_loads(printed(sp_audit_print_sarif), 0, NULL);
+    assert_int_equal(chdir(before), 0);
+    const json_t *result = json_array_get(json_object_get(json_array_get(json_object_get(root, "runs"), 0), "results"), 0);
+    const json_t *where = json_object_get(json_array_get(json_object_get(result, "locations"), 0), "physicalLocation");
+    assert_string_equal(string_at(json_object_get(where, "artifactLocation"), "uri"), expected);
+    json_decref(root);
 }
 
-static void place(void **state)
+static void uris(void **state)
 {
     (void)state;
-    FOUND(CONFIG("0.0.0.0", "", "", SHIELD(""), EDGE), "plaintext");
-    assert_non_null(strstr(said, "t.yaml:7:7: medium: plaintext: static_resources.listeners[0].filter_chains[0]: no TLS on "));
+    char dir[] = "/tmp/sp-sarif-XXXXXX", path[64], expected[80];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/a b.yaml", dir);
+    fclose(fopen(path, "w"));
+    uri_is(dir, path, "a%20b.yaml");
+    uri_is(dir, "a b.yaml", "a%20b.yaml");
+    snprintf(expected, sizeof(expected), "file://%s/a%%20b.yaml", dir);
+    uri_is("/etc", path, expected);
+    uri_is("/", path, expected);
+    uri_is("/etc", "<stdin>", "stdin");
+    uri_is("/etc", "not/there.yaml", "not/there.yaml");
+    unlink(path);
+    rmdir(dir);
 }
 
-static void proxy_protocol(void **state)
+/* ---- the table ---- */
+
+static char *page(const char *name)
 {
-    (void)state;
-    FOUND(CONFIG("::1", PROXY, "", SHIELD(""), EDGE), "proxy-protocol-open");
-    assert_non_null(strstr(said, "t.yaml:5:"));
-    assert_non_null(strstr(said, ": high: proxy-protocol-open: static_resources.listeners[0].listener_filters[0]: "));
-    FOUND(CONFIG("::1", PROXY GATE(", allow: [10.0.0.0/8]"), "", SHIELD(""), EDGE), "proxy-protocol-open");
-    FOUND(CONFIG("::1", GATE(", deny: [10.0.0.0/8]") PROXY, "", SHIELD(""), EDGE), "proxy-protocol-open");
-    FOUND(CONFIG("::1", GATE(", allow: [10.0.0.0/8], enforcement: SHADOW") PROXY, "", SHIELD(""), EDGE),
-          "gate-on-trial proxy-protocol-open");
-    FOUND("static_resources: {listeners: [{address: {pipe: {path: /x}}, listener_filters: [" PROXY "]}]}", "");
+    char path[512], *t = sp_xcalloc(1, 1 << 18);
+    snprintf(path, sizeof(path), "%s/docs/%s", getenv("SALLYPORT_SOURCE_DIR"), name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(t, 1, (1 << 18) - 1, f) > 0);
+    fclose(f);
+    return t;
 }
 
-static void no_gate(void **state)
+static size_t count(const char *text, const char *what)
 {
-    (void)state;
-    FOUND(CONFIG("127.0.0.1", "", "", "", EDGE), "no-gate");
-    FOUND(CONFIG("127.0.0.1", "", "", RESTRICTION(", deny: [10.0.0.1]"), EDGE), "");
-    FOUND(CONFIG("127.0.0.1", GATE(", deny: [10.0.0.1]"), "", "", EDGE), "");
-    FOUND(CONFIG("127.0.0.1", "", TLS(", require_client_certificate: true"), "", EDGE), "");
-    FOUND(CONFIG("127.0.0.1", "", TLS(", require_client_certificate: false"), "", EDGE), "no-gate");
-    FOUND(CONFIG("127.0.0.1", "", "", SHIELD(", enforcement: SHADOW"), EDGE), "no-gate gate-on-trial");
-    FOUND(CONFIG("127.0.0.1", "", "", SHIELD(", enforced_percent: 99"), EDGE), "no-gate gate-on-trial");
-    FOUND(CONFIG("127.0.0.1", "", "", SHIELD(", enforced_percent: 100"), EDGE), "");
+    size_t n = 0;
+    for (const char *p = strstr(text, what); p; p = strstr(p + 1, what))
+        n++;
+    return n;
 }
 
-static void filters_on_trial(void **state)
+static void documented(void **state)
 {
     (void)state;
-#define STAGED(more) \
-    "{name: s, typed_config: {" TYPE "sallyport.filters.http.staged.v1.Staged, " more "filter: {" TYPE \
-    "envoy.extensions.filters.http.rbac.v3.RBAC}}}, "
-#define GATED(more) CONFIG("127.0.0.1", "", "", SHIELD("") STAGED(more), EDGE)
-    FOUND(GATED("enforcement: SHADOW, "), "filter-on-trial");
-    FOUND(GATED("enforced_percent: 10, "), "filter-on-trial");
-    FOUND(GATED("enforced_percent: 100, "), "");
-    FOUND(GATED(""), "");
+    char *audit_page = page("audit.md"), *security = page("security.md");
+    size_t n, all = 0;
+    const struct sp_audit_area *const *areas = sp_audit_areas(&n);
+    for (size_t i = 0; i < n; i++) {
+        char head[512];
+        snprintf(head, sizeof(head), "\n## %s\n", areas[i]->name);
+        if (!strstr(audit_page, head))
+            fail_msg("docs/audit.md has no part%s", head);
+        for (size_t k = 0; k < areas[i]->n; k++, all++) {
+            const struct sp_audit_check *c = &areas[i]->checks[k];
+            char row[1024];
+            snprintf(row, sizeof(row), "\n| `%s` | %s | %s | %s |\n", c->id, sp_audit_severity_names[c->severity], c->title, c->remedy);
+            if (!strstr(audit_page, row))
+                fail_msg("docs/audit.md lacks this row:%s", row);
+            snprintf(row, sizeof(row), "\n| %s | ", c->control);
+            if (!strstr(security, row))
+                fail_msg("docs/security.md has no row%s", row);
+        }
+    }
+    assert_int_equal(count(audit_page, "\n| `") - count(audit_page, "\n| `--"), all);
+    free(audit_page);
+    free(security);
 }
 
-static void secrets(void **state)
+static void ids(void **state)
 {
     (void)state;
-    static const char one[] = "static_resources: {secrets: [{name: a, tls_certificate: {private_key: {inline_string: x}}}, "
-                              "{name: b, tls_certificate: {private_key: {filename: x}, certificate_chain: {inline_string: z}}}]}";
-    FOUND(one, "inline-secret");
-    assert_non_null(strstr(said, "static_resources.secrets[0].tls_certificate.private_key: "));
-    assert_null(strstr(said, "secrets[1]"));
-    FOUND(CONFIG("::1", "", "",
-                 "{name: s, typed_config: {" TYPE "sallyport.filters.http.origin_shield.v1.OriginShield, proof: {secret_header: "
-                 "{secrets: [{name: s, value: {inline_string: do-not-show-me}}, {name: e, value: {environment_variable: E}}]}}}}, ",
-                 EDGE), "inline-secret");
-    assert_null(strstr(said, "do-not-show-me"));
-#define JWT(jwks) \
-    CONFIG("::1", "", "", SHIELD("") "{name: j, typed_config: {" TYPE "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication, " \
-           "providers: {a: {local_jwks: {inline_string: '" jwks "'}}}}}, ", EDGE)
-    FOUND(JWT("{\"keys\": [{\"kty\": \"RSA\"}]}"), ""); /* public */
-    FOUND(JWT("{\"keys\": [{\"kty\": \"oct\"}]}"), "inline-secret");
-}
-
-static void client_trust(void **state)
-{
-    (void)state;
-    FOUND(CONFIG("::1", "", "", RESTRICTION(", deny: [10.0.0.1]"), "use_remote_address: true, xff_num_trusted_hops: 1"), "client-trust");
-    assert_non_null(strstr(said, ".xff_num_trusted_hops: "));
-    FOUND(CONFIG("::1", "", "", RESTRICTION(", deny: [10.0.0.1]"), "xff_num_trusted_hops: 0"), "client-trust");
-    FOUND(CONFIG("::1", "", "", SHIELD(""), "use_remote_address: true, xff_num_trusted_hops: 1"), "");
-    FOUND(CONFIG("::1", GATE(", allow: [10.0.0.0/8]"), "", "", "xff_num_trusted_hops: 1"), "");
-    FOUND(CONFIG("::1", GATE(", deny: [10.0.0.0/8]"), "", "", EXT("xff.v3.XffConfig", ", xff_num_trusted_hops: 1")), "client-trust");
-    FOUND(CONFIG("::1", GATE(", deny: [10.0.0.0/8]"), "", "", EXT("xff.v3.XffConfig", ", xff_trusted_cidrs: {cidrs: "
-                 "[{address_prefix: 10.0.0.0, prefix_len: 8}]}")), "");
-    FOUND(CONFIG("::1", GATE(", deny: [10.0.0.0/8]"), "", "", EXT("custom_header.v3.CustomHeaderConfig", ", header_name: x")), "client-trust");
-}
-
-static void admin(void **state)
-{
-    (void)state;
-    FOUND("admin: {address: {socket_address: {address: 0.0.0.0, port_value: 1}}}", "admin-exposed");
-    FOUND("admin: {address: {socket_address: {address: '::', port_value: 1}}}", "admin-exposed");
-    FOUND("admin: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}", "");
-    FOUND("admin: {address: {socket_address: {address: '::1', port_value: 1}}}", "");
-    FOUND("admin: {address: {pipe: {path: /x}}}", "");
+    size_t n;
+    const struct sp_audit_area *const *areas = sp_audit_areas(&n);
+    char seen[8192] = " ";
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < areas[i]->n; k++) {
+            const struct sp_audit_check *c = &areas[i]->checks[k];
+            char word[80];
+            for (const char *p = c->id; *p; p++)
+                assert_true(islower((unsigned char)*p) || isdigit((unsigned char)*p) || *p == '-');
+            snprintf(word, sizeof(word), " %s ", c->id);
+            assert_null(strstr(seen, word));
+            strcat(seen, word + 1);
+            assert_int_equal(!!c->whole + !!c->chain + !!c->listener + !!c->cluster + !!c->vhost + !!c->route + !!c->message, 1);
+        }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(clean),   cmocka_unit_test(place),        cmocka_unit_test(proxy_protocol),
-                                       cmocka_unit_test(no_gate), cmocka_unit_test(secrets),      cmocka_unit_test(client_trust),
-                                       cmocka_unit_test(admin),   cmocka_unit_test(filters_on_trial)};
+#define ALONE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {ALONE(text), ALONE(nothing), ALONE(json), ALONE(sarif), ALONE(uris), cmocka_unit_test(documented),
+                                       cmocka_unit_test(ids)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

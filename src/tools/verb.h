@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What `sallyport validate` and `sallyport audit` have in common: a config by name or on the standard input ("-"), the server's own options
+ * beside those of the verb.  One thread, at the start of which nothing runs.
+ */
+#ifndef SP_TOOLS_VERB_H
+#define SP_TOOLS_VERB_H
+
+#include "server/server.h"
+
+/* The name of the standard input in errors and findings. */
+#define SP_VERB_STDIN "<stdin>"
+
+struct sp_verb_option {
+    const char *name; /* "--format" */
+    bool value;
+    /* What would be right, or NULL when `value` was; without value it gets NULL. */
+    const char *(*take)(void *ctx, const char *value);
+};
+
+struct sp_verb {
+    const char *name;
+    const struct sp_verb_option *options; /* n of them */
+    size_t n;
+    void *ctx;
+    void (*help)(FILE *to);
+};
+
+struct sp_verb_run {
+    struct sp_options options; /* config_path or config_yaml is set */
+    char *text;                /* what came on the standard input; NULL: there is a file */
+};
+
+/*
+ * Reads the arguments of `sallyport VERB FILE [options]`. 0: run; else what to return from main, plus 1: help, and wrong
+ * usage, have been written.  sp_verb_done afterwards, in any case.
+ */
+int sp_verb_begin(const struct sp_verb *v, int argc, char **argv, struct sp_verb_run *ret);
+void sp_verb_done(struct sp_verb_run *r);
+/* A config that is good, with its document; `diag` takes what is remarked about it. */
+typedef void sp_verb_look(void *ctx, const struct sp_config *config, struct sp_diag *diag);
+/* Loads and compiles as sp_server_validate, with errors and warnings to stderr. The exit code. */
+int sp_verb_compile(const struct sp_options *o, bool from_stdin, sp_verb_look *look, void *ctx);
+
+#endif

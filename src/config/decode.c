@@ -63,6 +63,7 @@ static void unknown_field(struct sp_decode *l, const struct sp_place *place, con
                                        (int)SP_MIN(pair->key.len, 80u), pair->key.ptr)
                            .ptr;
     struct sp_str near = sp_nearest_field(desc, pair->key), number = sp_envoy_field_numbered(desc->name, pair->key);
+    const char *instead = sp_envoy_instead(desc->name, pair->key);
     if (number.len)
         sp_diag_add(l->diag, SP_ERROR, mark, path,
                     "this number is Envoy's field \"%.*s\", sallyport does not run it (remove it, or see "
@@ -73,7 +74,8 @@ static void unknown_field(struct sp_decode *l, const struct sp_place *place, con
                     desc->name);
     else if (sp_envoy_has_field(desc->name, pair->key))
         sp_diag_add(l->diag, SP_ERROR, mark, path,
-                    "Envoy has this field, sallyport does not run it (remove it, or see docs/envoy-differences.md)");
+                    "Envoy has this field, sallyport does not run it (%s)",
+                    instead ? instead : "remove it, or see docs/envoy-differences.md");
     else if (strcmp(pair->key.ptr, "@type") == 0)
         sp_diag_add(l->diag, SP_ERROR, mark, path, "this field has a fixed type, %s (remove \"@type\")", desc->name);
     else if (near.len)

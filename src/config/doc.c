@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "config/descriptor.h"
+#include "config/files.h"
 #include "config/live.h"
 #include "config/place.h"
 
@@ -13,6 +14,7 @@ void sp_doc_free(struct sp_doc *doc)
     while (doc) {
         struct sp_doc *next = doc->merged;
         sp_live_set_free(doc->live);
+        sp_files_unref(doc->files);
         free(doc->table);
         sp_map_done(&doc->hashed);
         sp_arena_done_wipe(&doc->arena);
@@ -33,6 +35,24 @@ struct sp_live_set *sp_doc_live(const struct sp_doc *doc)
     return doc->live;
 }
 
+void sp_doc_reads(const struct sp_doc *doc, const char *path)
+{
+    assert(doc && doc->files && path);
+    sp_files_add(doc->files, path);
+}
+
+void sp_doc_each_file(const struct sp_doc *doc, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg)
+{
+    assert(doc && doc->files && each);
+    sp_files_each(doc->files, each, arg);
+}
+
+bool sp_doc_grafted(const struct sp_doc *doc, const void *msg, const void *child)
+{
+    const struct sp_place *at = sp_place_find(doc, msg), *of = sp_place_find(doc, child);
+    return at && of && of->parent != at && !at->derived && !of->derived;
+}
+
 void *sp_doc_derive(const struct sp_doc *doc, const void *msg, const ProtobufCMessageDescriptor *desc)
 {
     assert(doc && msg && desc);
@@ -41,6 +61,7 @@ void *sp_doc_derive(const struct sp_doc *doc, const void *msg, const ProtobufCMe
     /* A document only seems constant to those who compile it: one thread, before anybody else may see it. */
     struct sp_place *p = sp_place_new((struct sp_doc *)(uintptr_t)doc, desc, of->parent, of->field, of->index, of->origin[0]);
     p->key = of->key;
+    p->derived = true;
     p->origin[1] = of->origin[1];
     if (of->msg->descriptor == desc)
         memcpy(p->msg, of->msg, desc->sizeof_message);

@@ -25,7 +25,8 @@ enum { SP_CONFIG_MAX_BYTES = 64 << 20 };
 enum sp_syntax { SP_SYNTAX_YAML, SP_SYNTAX_JSON, SP_SYNTAX_PB, SP_SYNTAX_PB_TEXT };
 
 struct sp_doc;
-struct sp_live_set; /* config/live.h */
+struct sp_file_facts; /* event/file_watch.h */
+struct sp_live_set;   /* config/live.h */
 
 /*
  * Load a message of type `root`.  Files named .yaml and .yml are YAML, .pb protobuf's binary and .pb_text its text form, all
@@ -48,6 +49,13 @@ const void *sp_doc_root(const struct sp_doc *doc);
 /* Where what is compiled from this document enters what it reads from files or fetches; freed with the document. */
 struct sp_live_set *sp_doc_live(const struct sp_doc *doc);
 /*
+ * What is compiled from this document depends on that file and nobody watches it: call it before reading.  Only while configs
+ * are compiled.  Files that a sp_live watches are not entered.
+ */
+void sp_doc_reads(const struct sp_doc *doc, const char *path);
+/* The document's own files, and those that were read for it; see config/files.h. */
+void sp_doc_each_file(const struct sp_doc *doc, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg);
+/*
  * A new message, of any type, that stands where `msg` does: errors about it show that place.  Of msg's own type it is a
  * shallow copy.  For what a config says in short.  Only while configs are compiled; freed with the document.
  */
@@ -58,7 +66,13 @@ const ProtobufCMessage *sp_doc_any(const struct sp_doc *doc, const Google__Proto
 const void *sp_doc_any_as(const struct sp_doc *doc, const Google__Protobuf__Any *any,
                           const ProtobufCMessageDescriptor *desc);
 
-/* Every message that is written, those in Any too; a message before what is in it. */
+/*
+ * Whether `child`, which stands in a field of `msg`, is not written there but was put there from a file that a ConfigSource
+ * names (config/set.h).  Dumps leave such out; each file has them once.
+ */
+bool sp_doc_grafted(const struct sp_doc *doc, const void *msg, const void *child);
+
+/* Every message that is written, those in Any and in files that the root names too, each once; a message before what is in it. */
 void sp_doc_each(const struct sp_doc *doc, void (*each)(void *arg, const ProtobufCMessage *msg), void *arg);
 
 /*

@@ -125,6 +125,7 @@ static const struct sp_hash *file_hash(const struct sp_doc *doc, const char *pat
     struct sp_doc *d = (struct sp_doc *)(uintptr_t)doc;
     struct sp_hash *h = sp_map_get(&d->hashed, sp_str_c(path));
     if (!h) {
+        sp_doc_reads(doc, path); /* whoever finds it equal does not read it again */
         h = sp_arena_alloc(&d->arena, sizeof(*h));
         hash_file(path, h);
         sp_map_add(&d->hashed, sp_arena_str(&d->arena, sp_str_c(path)), h);

@@ -16,7 +16,7 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
     const struct owner *o = ctx;
     struct sp_secret s;
     (void)old;
-    if (sp_secret_read(o->doc, diag, o->spec.source, o->spec.flags, &s) < 0)
+    if (sp_secret_read(o->doc, diag, o->spec.source, o->spec.flags | SP_SECRET_LIVE, &s) < 0)
         return NULL;
     if (o->spec.check && !o->spec.check(o->spec.ctx, o->doc, diag, o->spec.source, sp_secret_str(&s))) {
         sp_secret_done(&s);

@@ -76,7 +76,7 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
 {
     const struct sp_named_secret *s = ctx;
     struct sp_secret value;
-    if (sp_secret_read(s->doc, diag, s->value, SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY, &value) < 0)
+    if (sp_secret_read(s->doc, diag, s->value, SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY | SP_SECRET_LIVE, &value) < 0)
         return NULL;
     if (s->json_key.len && !take_member(s, diag, &value))
         return NULL;

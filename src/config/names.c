@@ -94,6 +94,25 @@ static const struct sp_envoy_message *envoy_message(struct sp_str name)
     return NULL;
 }
 
+const char *sp_envoy_instead(const char *message, struct sp_str field)
+{
+    static const char files[] = "resources come from files here: write them to one, and name it in path_config_source";
+    static const struct {
+        const char *message, *field, *instead;
+    } known[] = {
+        {"envoy.config.bootstrap.v3.Bootstrap.DynamicResources", "ads_config",
+         "resources come from files here: take it out, and name files in lds_config and cds_config"},
+        {"envoy.config.core.v3.ConfigSource", "api_config_source", files},
+        {"envoy.config.core.v3.ConfigSource", "ads", files},
+        {"envoy.config.core.v3.ConfigSource", "self", files},
+    };
+    assert(message);
+    for (size_t i = 0; i < SP_ARRAY_LEN(known); i++)
+        if (strcmp(known[i].message, message) == 0 && sp_name_matches(field, sp_str_c(known[i].field)))
+            return known[i].instead;
+    return NULL;
+}
+
 bool sp_envoy_has_message(struct sp_str full_name)
 {
     return envoy_message(full_name) != NULL;

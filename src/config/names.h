@@ -34,6 +34,8 @@ struct sp_str sp_nearest_enum(const ProtobufCEnumDescriptor *desc, struct sp_str
 bool sp_envoy_has_field(const char *message, struct sp_str field);
 /* Name of the field with that number, in digits; empty if there is none. */
 struct sp_str sp_envoy_field_numbered(const char *message, struct sp_str number);
+/* What to write instead of a field of Envoy's that is not run, or NULL: nothing is known. */
+const char *sp_envoy_instead(const char *message, struct sp_str field);
 bool sp_envoy_has_message(struct sp_str full_name);
 /* Whether any message of Envoy's is in the package of this one: the table lacks messages without fields. */
 bool sp_envoy_has_package_of(struct sp_str full_name);

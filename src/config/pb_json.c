@@ -192,12 +192,30 @@ static void close_bracket(struct writer *w, unsigned count, const char *bracket)
     put(w, bracket);
 }
 
+/* What a file of its own says is not written here. */
+static bool is_graft(const struct writer *w, const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f, const void *p)
+{
+    return f->type == PROTOBUF_C_TYPE_MESSAGE && sp_doc_grafted(w->doc, msg, *(ProtobufCMessage *const *)p);
+}
+
+static bool all_grafts(const struct writer *w, const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
+{
+    const char *p = f->label == PROTOBUF_C_LABEL_REPEATED ? *(char **)sp_field_ptr(msg, f) : sp_field_ptr(msg, f);
+    size_t n = f->label == PROTOBUF_C_LABEL_REPEATED ? *sp_field_count(msg, f) : 1;
+    for (size_t i = 0; i < n; i++, p += sp_field_size(f))
+        if (!is_graft(w, msg, f, p))
+            return false;
+    return true;
+}
+
 static void put_list(struct writer *w, const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
 {
     const char *p = *(char **)sp_field_ptr(msg, f);
     unsigned count = 0;
     open_bracket(w, "[");
     for (size_t i = 0; i < *sp_field_count(msg, f); i++, p += sp_field_size(f)) {
+        if (is_graft(w, msg, f, p))
+            continue;
         put_name(w, &count, NULL);
         put_value(w, f, p);
     }
@@ -236,7 +254,7 @@ static void put_fields(struct writer *w, const ProtobufCMessage *msg, unsigned *
     for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
         bool redact = w->redact;
-        if (!worth_writing(msg, f))
+        if (!worth_writing(msg, f) || all_grafts(w, msg, f))
             continue;
         w->redact = redact || sp_pb_is_secret(msg->descriptor, f);
         put_name(w, count, f->name);

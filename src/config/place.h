@@ -22,9 +22,16 @@ struct sp_place {
     const struct sp_place *parent;         /* NULL at the root */
     const ProtobufCFieldDescriptor *field; /* the parent's; NULL for an Any's content: it has the Any's path */
     int index;                             /* in a repeated field, else -1 */
+    bool derived;                          /* not written: made while configs are compiled */
     const char *key;                       /* a map entry's key, else NULL */
     ProtobufCMessage *content;             /* an Any's */
     struct sp_origin origin[2];            /* [1] is what [0] was merged over */
+};
+
+/* A file beside the root: what other messages name by ConfigSource. */
+struct sp_doc_file {
+    struct sp_doc_file *next;
+    ProtobufCMessage *root;
 };
 
 struct sp_doc {
@@ -32,7 +39,9 @@ struct sp_doc {
     struct sp_doc *merged; /* documents whose memory this one uses */
     ProtobufCMessage *root;
     const char *name;
+    struct sp_doc_file *attached;
     struct sp_live_set *live;
+    struct sp_files *files;
     struct sp_place **table; /* open addressing by message pointer; cap is a power of two */
     size_t n_places, cap;
     struct sp_map hashed; /* files' hashes by path (config/doc_hash) */
@@ -47,6 +56,9 @@ struct sp_place *sp_place_new(struct sp_doc *doc, const ProtobufCMessageDescript
                               struct sp_origin origin);
 /* Enters a place of another document that was merged. */
 void sp_place_add(struct sp_doc *doc, struct sp_place *place);
+/* As sp_doc_each, for what one file says; `root` is the message that stands for it. */
+void sp_doc_each_under(const struct sp_doc *doc, const ProtobufCMessage *root, void (*each)(void *arg, const ProtobufCMessage *msg),
+                       void *arg);
 /* The node a field was written as in one of the two, or NULL; null counts as not written. */
 struct sp_node *sp_origin_field_node(const struct sp_origin *origin, struct sp_str field);
 /* The same, the later of both; `ret_file` may be NULL. */

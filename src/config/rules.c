@@ -354,3 +354,10 @@ void sp_rules_check(const struct sp_doc *doc, struct sp_diag *diag)
     struct all a = {doc, diag};
     sp_doc_each(doc, check_message, &a);
 }
+
+void sp_rules_check_under(const struct sp_doc *doc, const ProtobufCMessage *root, struct sp_diag *diag)
+{
+    assert(doc && root && diag);
+    struct all a = {doc, diag};
+    sp_doc_each_under(doc, root, check_message, &a);
+}

@@ -44,4 +44,7 @@ const struct sp_rule *const *sp_rules(size_t *ret_n);
 /* Checks every message of the document, contents of Any too. */
 void sp_rules_check(const struct sp_doc *doc, struct sp_diag *diag);
 
+/* The same of one file that was attached (sp_doc_attach): its root message. */
+void sp_rules_check_under(const struct sp_doc *doc, const ProtobufCMessage *root, struct sp_diag *diag);
+
 #endif

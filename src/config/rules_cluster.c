@@ -8,11 +8,11 @@
 
 static const struct sp_rule rules[] = {
     {CLUSTER "Cluster", "name", SP_RULE_MIN_LEN, 1, 0},
-    {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0), 0},
+    {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0) | BIT(3), 0},
     {CLUSTER "Cluster", "connect_timeout", SP_RULE_POSITIVE, 0, 0},
     {CLUSTER "Cluster", "lb_policy", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
-    {CLUSTER "Cluster", "load_assignment", SP_RULE_REQUIRED, 0, 0},
     {CLUSTER "Cluster", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
+    {CLUSTER "Cluster.EdsClusterConfig", "eds_config", SP_RULE_REQUIRED, 0, 0},
     {CLUSTER "Cluster.LeastRequestLbConfig", "choice_count", SP_RULE_RANGE, 2, U32_MAX},
     {ENDPOINT "ClusterLoadAssignment", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
     {ENDPOINT "Endpoint", "address", SP_RULE_REQUIRED, 0, 0},

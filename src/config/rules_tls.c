@@ -10,6 +10,8 @@ static const struct sp_rule rules[] = {
     {TLS "CertificateValidationContext", "verify_certificate_hash", SP_RULE_MIN_LEN, 64, 0},
     {TLS "CertificateValidationContext", "verify_certificate_hash", SP_RULE_MAX_LEN, 95, 0},
     {TLS "CertificateValidationContext", "max_verify_depth", SP_RULE_RANGE, 0, 100},
+    {TLS "CommonTlsContext.CombinedCertificateValidationContext", "default_validation_context", SP_RULE_REQUIRED, 0, 0},
+    {TLS "CommonTlsContext.CombinedCertificateValidationContext", "validation_context_sds_secret_config", SP_RULE_REQUIRED, 0, 0},
     {TLS "DownstreamTlsContext", "session_timeout", SP_RULE_MAX_MS, 4294967295999, 0},
     {TLS "GenericSecret", "secret", SP_RULE_REQUIRED, 0, 0},
     {TLS "SdsSecretConfig", "name", SP_RULE_MIN_LEN, 1, 0},

@@ -186,6 +186,8 @@ int sp_secret_read(const struct sp_doc *doc, struct sp_diag *diag, const Source 
     assert(diag && source && ret_secret);
     struct reader r = {doc, diag, source, flags & SP_SECRET_LARGE ? SP_SECRET_MAX_LARGE : SP_SECRET_MAX_BYTES};
     struct sp_secret s = {0};
+    if (doc && !(flags & SP_SECRET_LIVE) && source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME)
+        sp_doc_reads(doc, source->filename);
     int err = read_any(&r, &s);
     if (err < 0)
         return err;

@@ -16,6 +16,7 @@ enum { SP_SECRET_MAX_BYTES = 1 << 20, SP_SECRET_MAX_LARGE = 64 << 20 };
 enum sp_secret_flags {
     SP_SECRET_CHOMP = 1,     /* drop one newline (or CR LF) at the end of a file, as editors put there */
     SP_SECRET_NOT_EMPTY = 2, /* an empty one is an error */
+    SP_SECRET_LIVE = 8,      /* the caller watches the file (sp_secret_watch); else the document notes it (sp_doc_reads) */
     SP_SECRET_LARGE = 4,     /* no secret but a list: up to SP_SECRET_MAX_LARGE */
 };
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "config/names.h"
+#include "config/place.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 
 typedef Envoy__Extensions__TransportSockets__Tls__V3__Secret Secret;
@@ -46,6 +47,16 @@ static bool fits_header(void *ctx, const struct sp_doc *doc, struct sp_diag *dia
     return false;
 }
 
+static struct sp_live *live(const struct sp_doc *doc, struct sp_diag *diag, struct sp_arena *arena, const Secret *s)
+{
+    return sp_live_secret_new(doc, diag, arena, &(struct sp_live_secret_spec){
+        .source = s->generic_secret->secret,
+        .flags = SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY,
+        .label = sp_str_c(s->name),
+        .check = fits_header,
+    });
+}
+
 struct sp_live *sp_static_secret_new(const struct sp_doc *doc, struct sp_diag *diag, struct sp_arena *arena,
                                      struct sp_str name, const void *msg, const char *field, int index)
 {
@@ -58,10 +69,18 @@ struct sp_live *sp_static_secret_new(const struct sp_doc *doc, struct sp_diag *d
                    nearest.len ? "\"?" : "");
         return NULL;
     }
-    return sp_live_secret_new(doc, diag, arena, &(struct sp_live_secret_spec){
-        .source = s->generic_secret->secret,
-        .flags = SP_SECRET_CHOMP | SP_SECRET_NOT_EMPTY,
-        .label = name,
-        .check = fits_header,
-    });
+    return live(doc, diag, arena, s);
+}
+
+struct sp_live *sp_sds_secret_new(const struct sp_doc *doc, struct sp_diag *diag, struct sp_arena *arena,
+                                  const Envoy__Extensions__TransportSockets__Tls__V3__SdsSecretConfig *msg)
+{
+    assert(doc && diag && arena && msg);
+    const struct sp_place *at = sp_place_find(doc, msg);
+    if (!msg->sds_config)
+        return sp_static_secret_new(doc, diag, arena, sp_str_c(msg->name), msg, "name", -1);
+    if (at && at->content)
+        return live(doc, diag, arena, (const Secret *)(const void *)at->content);
+    sp_doc_err(doc, diag, msg, "sds_config", -1, "its file was not read (only a whole config reads such files)");
+    return NULL;
 }

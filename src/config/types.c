@@ -5,7 +5,10 @@
 
 #include "base/defs.h"
 #include "config/names.h"
+#include "envoy/config/cluster/v3/cluster.pb-c.h"
+#include "envoy/config/listener/v3/listener.pb-c.h"
 #include "envoy/config/overload/v3/overload.pb-c.h"
+#include "envoy/config/route/v3/route.pb-c.h"
 #include "envoy/config/route/v3/route_components.pb-c.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
@@ -32,6 +35,7 @@
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
 #include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
 #include "sallyport/admin/v1/admin.pb-c.h"
@@ -49,6 +53,10 @@
 #include "sallyport/tls/v1/revocation.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const types[] = {
+    &envoy__config__cluster__v3__cluster__descriptor,
+    &envoy__config__endpoint__v3__cluster_load_assignment__descriptor,
+    &envoy__config__listener__v3__listener__descriptor,
+    &envoy__config__route__v3__route_configuration__descriptor,
     &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,
@@ -80,6 +88,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__resource_monitors__injected_resource__v3__injected_resource_config__descriptor,
     &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor,
     &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor,
+    &envoy__extensions__transport_sockets__tls__v3__secret__descriptor,
     &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
     &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor,
     &envoy__config__overload__v3__scale_timers_overload_action_config__descriptor,

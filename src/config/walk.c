@@ -23,15 +23,15 @@ struct walk {
     void *arg;
 };
 
-/* Depth is bounded by that of the text. */
-static void walk(const struct walk *w, const ProtobufCMessage *msg)
+/* Depth is bounded by that of the text. What was grafted in is met where it is written. */
+static void walk(const struct walk *w, const struct sp_place *parent, const ProtobufCMessage *msg)
 {
     const struct sp_place *place = sp_place_find(w->doc, msg);
-    if (!place || place->origin[0].node->bad)
+    if (!place || place->parent != parent || place->origin[0].node->bad)
         return;
     w->each(w->arg, msg);
     if (place->content)
-        walk(w, place->content);
+        walk(w, place, place->content);
     if (strcmp(msg->descriptor->package_name, "google.protobuf") == 0)
         return;
     for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
@@ -45,13 +45,22 @@ static void walk(const struct walk *w, const ProtobufCMessage *msg)
             n = *sp_field_count(msg, f);
         }
         for (size_t k = 0; k < n; k++)
-            walk(w, items[k]);
+            walk(w, place, items[k]);
     }
+}
+
+void sp_doc_each_under(const struct sp_doc *doc, const ProtobufCMessage *root, void (*each)(void *arg, const ProtobufCMessage *msg),
+                       void *arg)
+{
+    assert(doc && root && each);
+    const struct walk w = {doc, each, arg};
+    walk(&w, NULL, root);
 }
 
 void sp_doc_each(const struct sp_doc *doc, void (*each)(void *arg, const ProtobufCMessage *msg), void *arg)
 {
     assert(doc && each);
-    const struct walk w = {doc, each, arg};
-    walk(&w, doc->root);
+    sp_doc_each_under(doc, doc->root, each, arg);
+    for (const struct sp_doc_file *f = doc->attached; f; f = f->next)
+        sp_doc_each_under(doc, f->root, each, arg);
 }

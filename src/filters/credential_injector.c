@@ -44,7 +44,7 @@ static bool generic(struct config *c, const struct sp_filter_build *b, const Mes
     }
     c->header = sp_gate_header_name(b, &c->arena, g, "header", *g->header ? g->header : "authorization");
     c->prefix = sp_arena_str(&c->arena, sp_str_c(g->header_value_prefix));
-    c->secret = sp_static_secret_new(b->doc, b->diag, &c->arena, sp_str_c(g->credential->name), g->credential, "name", -1);
+    c->secret = sp_sds_secret_new(b->doc, b->diag, &c->arena, g->credential);
     return c->header.len && c->secret;
 }
 

@@ -23,7 +23,7 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
     struct sp_arena arena;
     const char *why;
     (void)old;
-    if (sp_secret_read(l->doc, diag, l->msg->local_jwks, SP_SECRET_NOT_EMPTY, &text) < 0)
+    if (sp_secret_read(l->doc, diag, l->msg->local_jwks, SP_SECRET_NOT_EMPTY | SP_SECRET_LIVE, &text) < 0)
         return NULL;
     sp_arena_init(&arena);
     struct sp_jwks *keys = sp_jwks_new(sp_secret_str(&text), &arena, &why);

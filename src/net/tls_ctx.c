@@ -101,10 +101,7 @@ static struct sp_tls_ctx *find(const struct sp_doc *doc, const struct sp_hash *k
 
 static const Validation *validation_of(const Common *common)
 {
-    return common && common->validation_context_type_case ==
-                         ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__COMMON_TLS_CONTEXT__VALIDATION_CONTEXT_TYPE_VALIDATION_CONTEXT
-               ? common->validation_context
-               : NULL;
+    return common ? common->validation_context : NULL;
 }
 
 static void take_validation(struct build *b)

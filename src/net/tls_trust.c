@@ -40,7 +40,7 @@ static int add_pem(const struct sp_tls_trust *t, struct sp_diag *diag, const Sou
 {
     struct sp_secret text = {0};
     char why[SP_X509_WHY_MAX];
-    if (sp_secret_read(t->doc, diag, source, SP_SECRET_LARGE, &text) < 0)
+    if (sp_secret_read(t->doc, diag, source, SP_SECRET_LARGE | (t->live ? SP_SECRET_LIVE : 0), &text) < 0)
         return -1;
     int r = add(trust, sp_secret_str(&text), why);
     if (r < 0)

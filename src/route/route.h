@@ -19,6 +19,7 @@ struct sp_route_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     void *ctx;
+    bool dynamic; /* the table is in a file of its own (rds): validate_clusters is false unless it is set */
     /* The cluster of that name, or NULL. */
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     /* Compile the four lists of a message; NULL when all are empty. Errors go to diag. */
@@ -118,7 +119,10 @@ struct sp_vhost {
 bool sp_upgrade_type_check(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *type,
                            const char *const *before, size_t n);
 
-/* NULL after an error; all errors are in build->diag. Clusters that are unknown are errors unless validate_clusters is false. */
+/*
+ * NULL after an error; all errors are in build->diag. Clusters that are unknown are errors unless validate_clusters is false; see
+ * build->dynamic.
+ */
 struct sp_route_table *sp_route_table_new(const struct sp_route_build *build,
                                           const Envoy__Config__Route__V3__RouteConfiguration *msg);
 void sp_route_table_free(struct sp_route_table *t); /* NULL-safe */

@@ -141,7 +141,7 @@ struct sp_route_table *sp_route_table_new(const struct sp_route_build *b, const 
     if (b->filter_configs)
         t->filter_configs = b->filter_configs(b->ctx, msg, msg->typed_per_filter_config, msg->n_typed_per_filter_config);
     t->vhosts = sp_arena_zalloc(&t->arena, (msg->n_virtual_hosts + 1) * sizeof(*t->vhosts));
-    bool validate = !msg->validate_clusters || msg->validate_clusters->value;
+    bool validate = msg->validate_clusters ? msg->validate_clusters->value : !b->dynamic;
     bool good = true;
     struct sp_map names;
     sp_map_init(&names);

@@ -96,21 +96,22 @@ static void compile_overload(struct sp_config *c, struct sp_edge *edge, struct s
         edge->limits.global = most;
 }
 
-struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, const struct sp_config *previous,
+struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, const struct sp_config *previous,
                                     void (*dead)(struct sp_snapshot *s), struct sp_diag *diag)
 {
-    assert(doc && n_workers > 0 && dead && diag);
+    assert(set && n_workers > 0 && dead && diag);
     unsigned before = diag->n_errors;
     struct sp_config *c = sp_xcalloc(1, sizeof(*c));
-    c->doc = doc;
-    c->bootstrap = sp_doc_root(doc);
+    c->set = set;
+    c->doc = set->doc;
+    c->bootstrap = sp_doc_root(c->doc);
     sp_map_init(&c->clusters.by_name);
     sp_snapshot_init(&c->snapshot, n_workers, dead);
     struct sp_arena arena;
     struct sp_edge edge;
     sp_arena_init(&arena);
-    sp_secure_defaults(doc, diag, c->bootstrap);
-    sp_edge_read(&edge, &arena, doc, diag, c->bootstrap);
+    sp_secure_defaults(c->doc, diag, c->bootstrap);
+    sp_edge_read(&edge, &arena, c->doc, diag, c->bootstrap);
     compile_overload(c, &edge, diag);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, previous, diag);
@@ -136,7 +137,7 @@ void sp_config_free(struct sp_config *c)
     free(c->clusters.v);
     sp_map_done(&c->clusters.by_name);
     sp_snapshot_done(&c->snapshot);
-    sp_doc_free(c->doc);
+    sp_set_free(c->set);
     free(c);
 }
 

@@ -8,6 +8,7 @@
 #define SP_SERVER_COMPILE_H
 
 #include "clusters/cluster.h"
+#include "config/set.h"
 #include "config/snapshot.h"
 #include "event/worker.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
@@ -20,7 +21,8 @@ struct sp_config {
     struct sp_msg dead; /* posted to main by the last worker that lets go of it */
     void *home;
     uint64_t number;    /* 1, 2 ... in order of their loading */
-    struct sp_doc *doc; /* owned */
+    struct sp_set *set; /* owned */
+    struct sp_doc *doc; /* its */
     const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     struct sp_clusters clusters; /* a reference of each */
     struct sp_listener **listeners;
@@ -29,10 +31,10 @@ struct sp_config {
 };
 
 /*
- * n_workers serve: the snapshot counts them. Takes `doc`, also when it fails. NULL after an error; all errors are in `diag`.
+ * n_workers serve: the snapshot counts them. Takes `set`, also when it fails. NULL after an error; all errors are in `diag`.
  * `dead`: see sp_snapshot. `previous`: the config that serves, whose clusters stay where nothing of them changed; NULL: none.
  */
-struct sp_config *sp_config_compile(struct sp_doc *doc, unsigned n_workers, const struct sp_config *previous,
+struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, const struct sp_config *previous,
                                     void (*dead)(struct sp_snapshot *s), struct sp_diag *diag);
 void sp_config_free(struct sp_config *c); /* NULL-safe */
 /* By name, or NULL; `ctx` is the sp_config: the find_cluster of all builds. */

@@ -32,9 +32,12 @@ struct sp_reload_build {
     void *ctx;
 };
 
-/* Loads and compiles; all that was wrong is in `diag`. NULL: refused. `previous`: as in sp_config_compile. Any thread. */
+/*
+ * Loads and compiles; all that was wrong is in `diag`. NULL: refused. `previous`: as in sp_config_compile. `files` (may be NULL)
+ * gets all that was read or looked for, also when it is refused. Any thread.
+ */
 struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp_server_hooks *hooks, unsigned n_workers,
-                                     const struct sp_config *previous, struct sp_diag *diag);
+                                     const struct sp_config *previous, struct sp_files *files, struct sp_diag *diag);
 
 /* Takes the first config. */
 struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_config *first);

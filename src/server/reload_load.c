@@ -15,53 +15,22 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/files.h"
 #include "server/reload_impl.h"
 
 enum { NICE = 5, WHY_MAX = 16384 };
-
-struct watched {
-    char *path;
-    struct sp_file_facts facts;
-};
 
 struct sp_reload_job {
     struct sp_msg msg;
     struct sp_reload *reload; /* NULL: nobody waits for it any more */
     pthread_t thread;
     struct sp_config *previous, *config;
-    struct watched *files; /* n_files of them: as they were before they were read */
-    unsigned n_files;
+    struct sp_files *files;
     char *why;
     unsigned n_errors;
 };
 
 /* ---- files ---- */
-
-static void add_file(void *arg, const char *path, const struct sp_file_facts *facts)
-{
-    struct sp_reload_job *j = arg;
-    for (unsigned i = 0; i < j->n_files; i++)
-        if (strcmp(j->files[i].path, path) == 0)
-            return;
-    j->files = sp_xrealloc(j->files, (j->n_files + 1) * sizeof(*j->files));
-    j->files[j->n_files++] = (struct watched){sp_xstrdup(path), *facts};
-}
-
-static void add_file_now(void *arg, const char *path, const struct sp_file_facts *facts)
-{
-    struct sp_file_facts now = sp_file_facts(path);
-    (void)facts;
-    add_file(arg, path, &now);
-}
-
-static void free_files(struct sp_reload_job *j)
-{
-    for (unsigned i = 0; i < j->n_files; i++)
-        free(j->files[i].path);
-    free(j->files);
-    j->files = NULL;
-    j->n_files = 0;
-}
 
 static void on_changed(void *ctx)
 {
@@ -85,16 +54,14 @@ void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc)
     assert(r && doc);
     sp_reload_unwatch(r);
     r->watcher = sp_file_watcher_new(r->build.main);
-    struct sp_file_facts facts = sp_file_facts(r->build.options->config_path);
-    watch(r, r->build.options->config_path, &facts);
+    sp_doc_each_file(doc, watch, r);
 }
 
 static void watch_refused(struct sp_reload *r, const struct sp_reload_job *j)
 {
     sp_reload_unwatch(r);
     r->watcher = sp_file_watcher_new(r->build.main);
-    for (unsigned i = 0; i < j->n_files; i++)
-        watch(r, j->files[i].path, &j->files[i].facts);
+    sp_files_each(j->files, watch, r);
 }
 
 /* ---- the thread ---- */
@@ -131,7 +98,7 @@ static void run_compiled(struct sp_msg *m)
     if (!j->config)
         watch_refused(r, j);
     sp_reload_compiled(r, j->config, j->why, j->n_errors);
-    free_files(j);
+    sp_files_unref(j->files);
     free(j);
 }
 
@@ -143,12 +110,9 @@ static void *run_thread(void *arg)
     pthread_setname_np(pthread_self(), "config");
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + NICE);
     sp_diag_init(&diag);
-    j->config = sp_config_load_all(r->build.options, r->build.hooks, r->build.n_workers, j->previous, &diag);
+    j->config = sp_config_load_all(r->build.options, r->build.hooks, r->build.n_workers, j->previous, j->files, &diag);
     j->why = report(&diag);
     j->n_errors = diag.n_errors;
-    if (!j->config) {
-        add_file_now(j, r->build.options->config_path, NULL);
-    }
     sp_diag_done(&diag);
     sp_buf_thread_done();
     sp_arena_thread_done();
@@ -163,11 +127,13 @@ void sp_reload_compile(struct sp_reload *r)
     j->msg.run = run_compiled;
     j->reload = r;
     j->previous = r->current;
+    j->files = sp_files_new();
     r->job = j;
     int err = pthread_create(&j->thread, NULL, run_thread, j);
     if (!err)
         return;
     r->job = NULL;
+    sp_files_unref(j->files);
     free(j);
     char text[128], why[192];
     snprintf(why, sizeof(why), "cannot start a thread to load the config: %s", strerror_r(err, text, sizeof(text)));
@@ -184,7 +150,7 @@ void sp_reload_compile_end(struct sp_reload *r)
     r->job = NULL;
     sp_config_free(j->config);
     j->config = NULL;
-    free_files(j);
+    sp_files_unref(j->files);
     free(j->why);
     j->why = NULL;
     /* Its message is in main's inbox: it finds that nobody waits, and `j` is freed with it. */

@@ -82,12 +82,12 @@ static void config_dead(struct sp_snapshot *snapshot)
 }
 
 struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp_server_hooks *hooks, unsigned n_workers,
-                                     const struct sp_config *previous, struct sp_diag *diag)
+                                     const struct sp_config *previous, struct sp_files *files, struct sp_diag *diag)
 {
     struct sp_config *config = NULL;
-    struct sp_doc *doc = sp_config_load(o->config_path, o->config_yaml, diag);
-    if (doc)
-        config = sp_config_compile(doc, n_workers, previous, config_dead, diag);
+    struct sp_set *set = sp_set_load(o->config_path, o->config_yaml, files, diag);
+    if (set)
+        config = sp_config_compile(set, n_workers, previous, config_dead, diag);
     if (config && hooks && hooks->on_compile && !hooks->on_compile(hooks->ctx, config, previous, diag)) {
         sp_config_free(config);
         config = NULL;

@@ -30,8 +30,6 @@ typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions Options;
     ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__PATH_WITH_ESCAPED_SLASHES_ACTION__UNESCAPE_AND_REDIRECT
 #define REJECT ENVOY__CONFIG__CORE__V3__HTTP_PROTOCOL_OPTIONS__HEADERS_WITH_UNDERSCORES_ACTION__REJECT_REQUEST
 #define TLS12 ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__TLS_PARAMETERS__TLS_PROTOCOL__TLSv1_2
-#define VALIDATION_CONTEXT \
-    ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__COMMON_TLS_CONTEXT__VALIDATION_CONTEXT_TYPE_VALIDATION_CONTEXT
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024 };
 
@@ -114,7 +112,7 @@ static void check_origin(const struct sp_doc *doc, struct sp_diag *diag, const C
     if (!tls)
         return;
     const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *common = tls->common_tls_context;
-    const Validation *v = common && common->validation_context_type_case == VALIDATION_CONTEXT ? common->validation_context : NULL;
+    const Validation *v = common ? common->validation_context : NULL;
     const void *at = v ? (const void *)v : tls;
     bool pins = v && (v->n_verify_certificate_spki || v->n_verify_certificate_hash);
     bool names = v && (v->n_match_typed_subject_alt_names || v->n_match_subject_alt_names);

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/live.h"
-#include "config/load.h"
 #include "net/tls_ctx.h"
 #include "sallyport_version.h"
 #include "server/gauges.h"
@@ -95,7 +94,7 @@ static struct sp_config *load(const struct sp_options *o, const struct sp_server
 {
     struct sp_diag diag;
     sp_diag_init(&diag);
-    struct sp_config *config = sp_config_load_all(o, hooks, n_workers, NULL, &diag);
+    struct sp_config *config = sp_config_load_all(o, hooks, n_workers, NULL, NULL, &diag);
     sp_diag_print(&diag, diag_to);
     if (!config)
         fprintf(diag_to, "sallyport: the config is refused: %u error%s\n", diag.n_errors, diag.n_errors == 1 ? "" : "s");

@@ -54,7 +54,12 @@ static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
 static bool routes(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg)
 {
     struct route_ctx ctx = {.h = h, .build = build};
+    if (!msg->route_config) {
+        sp_doc_err(build->doc, build->diag, msg, NULL, -1, "one of these is required: rds, route_config");
+        return false;
+    }
     const struct sp_route_build b = {
+        .dynamic = msg->rds,
         .doc = build->doc, .diag = build->diag, .ctx = &ctx, .find_cluster = find_cluster,
         .header_ops = header_ops, .header_ops_free = sp_header_ops_free,
         .filter_configs = filter_configs, .filter_configs_free = sp_filter_configs_free,
@@ -87,7 +92,7 @@ static void warn_of_xfcc(const struct sp_hcm *h, const struct sp_hcm_build *buil
 struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *msg)
 {
     assert(build && build->doc && build->diag && build->registry && build->find_cluster && msg);
-    assert(msg->route_config && msg->stat_prefix[0]); /* the field rules were checked */
+    assert(msg->stat_prefix[0]); /* the field rules were checked */
     unsigned before = build->diag->n_errors;
     struct sp_hcm *h = sp_xcalloc(1, sizeof(*h));
     sp_arena_init(&h->arena);

@@ -120,10 +120,7 @@ void sp_look_run(struct sp_audit *a, const struct sp_audit_check *check)
 
 const Envoy__Config__Route__V3__RouteConfiguration *sp_look_table(const sp_look_hcm *hcm)
 {
-    return hcm && hcm->route_specifier_case ==
-                      ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__ROUTE_SPECIFIER_ROUTE_CONFIG
-               ? hcm->route_config
-               : NULL;
+    return hcm ? hcm->route_config : NULL;
 }
 
 const Envoy__Config__Route__V3__RouteAction *sp_look_action(const sp_look_route *r)
@@ -140,10 +137,7 @@ const Envoy__Config__Route__V3__RedirectAction *sp_look_redirect(const sp_look_r
 
 const sp_look_validation *sp_look_validation_of(const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *c)
 {
-    return c && c->validation_context_type_case ==
-                    ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__COMMON_TLS_CONTEXT__VALIDATION_CONTEXT_TYPE_VALIDATION_CONTEXT
-               ? c->validation_context
-               : NULL;
+    return c ? c->validation_context : NULL;
 }
 
 bool sp_look_goes_to(const sp_look_route *r, const char *cluster)

@@ -17,8 +17,7 @@ void sp_places_chain(struct sp_places *p, unsigned index)
     p->chain = index < p->listener->n_filter_chains ? p->listener->filter_chains[index] : p->listener->default_filter_chain;
     for (size_t i = 0; p->chain && !p->hcm && i < p->chain->n_filters; i++)
         p->hcm = sp_doc_any_as(p->doc, p->chain->filters[i]->typed_config, HCM_DESC);
-    if (p->hcm && p->hcm->route_specifier_case ==
-                      ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__ROUTE_SPECIFIER_ROUTE_CONFIG)
+    if (p->hcm)
         p->routes = p->hcm->route_config;
 }
 

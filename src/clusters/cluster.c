@@ -164,6 +164,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     atomic_init(&c->refs, 1);
     c->destroy = free_cluster;
     c->hash = hash;
+    sp_doc_hash_text(build->doc, msg->transport_socket, NULL, &c->transport);
     c->n_slots = build->n_workers + 1;
     c->slots = slots_new(c);
     c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));

@@ -47,7 +47,7 @@ struct sp_slot {
 struct sp_cluster {
     struct sp_arena arena;
     struct sp_str name;
-    struct sp_hash hash;              /* of what it was made of */
+    struct sp_hash hash, transport;   /* of what it was made of; of its transport_socket */
     struct sp_str observability_name; /* alt_stat_name, or the name */
     enum sp_lb_policy lb_policy;
     unsigned choice_count;      /* LEAST_REQUEST */

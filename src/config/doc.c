@@ -17,6 +17,7 @@ void sp_doc_free(struct sp_doc *doc)
         sp_files_unref(doc->files);
         free(doc->table);
         sp_map_done(&doc->hashed);
+        sp_map_done(&doc->counted);
         sp_arena_done_wipe(&doc->arena);
         free(doc);
         doc = next;

@@ -294,3 +294,17 @@ void sp_hash_mix(struct sp_hash *h, struct sp_str s)
     put_str(&t, s);
     end(&t, h);
 }
+
+void sp_hash_count(const struct sp_doc *doc, struct sp_hash *h)
+{
+    assert(doc && h);
+    struct sp_doc *d = (struct sp_doc *)(uintptr_t)doc;
+    struct sp_str key = sp_str_n((const char *)h->bytes, sizeof(h->bytes));
+    unsigned *n = sp_map_get(&d->counted, key);
+    if (!n) {
+        n = sp_arena_zalloc(&d->arena, sizeof(*n));
+        sp_map_add(&d->counted, sp_arena_str(&d->arena, key), n);
+    }
+    ++*n;
+    sp_hash_mix(h, sp_str_n((const char *)n, sizeof(*n)));
+}

@@ -44,7 +44,7 @@ struct sp_doc {
     struct sp_files *files;
     struct sp_place **table; /* open addressing by message pointer; cap is a power of two */
     size_t n_places, cap;
-    struct sp_map hashed; /* files' hashes by path (config/doc_hash) */
+    struct sp_map hashed, counted; /* config/doc_hash: files' hashes by path, hashes and how often they came */
     struct sp_fill *fills, *last_fill; /* config/fill.c */
 };
 

@@ -176,13 +176,28 @@ void sp_fetch_now(struct sp_fetch *f)
     attempt(f);
 }
 
-void sp_fetch_start(struct sp_fetch *f, struct sp_worker *prober)
+static void start(struct sp_fetch *f, struct sp_worker *prober)
 {
     assert(f && prober && !f->prober && f->take && f->over && f->target.cluster);
     f->prober = prober;
     f->next.fire = on_next;
     f->random = prober->turn.now_ns ^ (uintptr_t)f;
+}
+
+void sp_fetch_start(struct sp_fetch *f, struct sp_worker *prober)
+{
+    start(f, prober);
     sp_fetch_now(f);
+}
+
+void sp_fetch_resume(struct sp_fetch *f, struct sp_worker *prober, uint64_t good_ns)
+{
+    start(f, prober);
+    uint64_t now_ns = prober->turn.now_ns, age = now_ns > good_ns ? now_ns - good_ns : 0;
+    if (age < f->plan.good_ns)
+        sp_timer_start(&prober->turn, &f->next, SP_MAX(f->plan.good_ns - age, SP_NS_PER_MS));
+    else
+        sp_fetch_now(f);
 }
 
 void sp_fetch_stop(struct sp_fetch *f)

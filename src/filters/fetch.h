@@ -55,6 +55,8 @@ struct sp_fetch {
 
 /* Begins the first round at once. */
 void sp_fetch_start(struct sp_fetch *f, struct sp_worker *prober);
+/* The same of what was there already at `good_ns` of the prober's clock: when that is about to be too old. */
+void sp_fetch_resume(struct sp_fetch *f, struct sp_worker *prober, uint64_t good_ns);
 /* Nothing is called afterwards; a zeroed one is fine. */
 void sp_fetch_stop(struct sp_fetch *f);
 /* A round now, unless one is under way. Started. */

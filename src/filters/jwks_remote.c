@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/doc.h"
 #include "crypto/hash.h"
+#include "filters/fetched.h"
 #include "route/duration.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__RemoteJwks RemoteJwks;
@@ -27,6 +28,7 @@ struct slot {
 };
 
 struct sp_jwks_remote {
+    _Atomic unsigned refs; /* the owner's, and one of each message under way */
     struct sp_live_task task;
     struct sp_live *live;
     const struct sp_jwks_stats *stats;
@@ -46,6 +48,7 @@ struct sp_jwks_remote {
     uint64_t good_ns; /* when */
     uint8_t digest[32]; /* of what was published last */
     bool published, stale;
+    struct sp_fetched *last; /* of the target; NULL while it is aimless */
     char why[160]; /* the last answer was not taken */
     struct slot slots[SP_JWKS_WORKERS];
 };
@@ -53,6 +56,21 @@ struct sp_jwks_remote {
 static void free_keys(void *value)
 {
     sp_jwks_free(value);
+}
+
+static void hold(struct sp_jwks_remote *r)
+{
+    atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+}
+
+/* A message may still be on its way to a worker when the config is gone. */
+static void let_go(struct sp_jwks_remote *r)
+{
+    if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    sp_arena_done(&r->arena);
+    sp_arena_done(&r->aim);
+    free(r);
 }
 
 static void run_wake(struct sp_msg *m)
@@ -71,12 +89,15 @@ static void run_wake(struct sp_msg *m)
         w->remote = NULL;
         w->woken(w);
     }
+    let_go(s->remote);
 }
 
 static void wake(struct slot *s)
 {
-    if (!atomic_exchange(&s->posted, true))
-        sp_worker_post(s->worker, &s->msg);
+    if (atomic_exchange(&s->posted, true))
+        return;
+    hold(s->remote);
+    sp_worker_post(s->worker, &s->msg);
 }
 
 /* The workers see what there is to see. Main thread, or the prober's when nothing new came. */
@@ -107,30 +128,38 @@ static void on_begun(struct sp_fetch *f)
     atomic_store(&of_fetch(f)->in_flight, true);
 }
 
-/* Publishes what is new. What is not is left alone: caches of verified tokens live as long as their key set. */
-static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why)
+/* Takes it, or says why not. Not published yet while the config is compiled: nobody else looks at it. */
+static bool publish(struct sp_jwks_remote *r, struct sp_str body, const uint8_t digest[32])
 {
-    struct sp_jwks_remote *r = of_fetch(f);
     struct sp_arena arena;
-    uint8_t digest[32];
     const char *why;
-    sp_sha256(body, digest);
-    if (r->published && r->good && memcmp(digest, r->digest, sizeof(digest)) == 0)
-        return true;
     sp_arena_init(&arena);
     struct sp_jwks *keys = sp_jwks_new(body, &arena, &why);
-    if (!keys) {
+    if (!keys)
         snprintf(r->why, sizeof(r->why), "no key to verify with: %s", why);
-        *ret_why = r->why;
-    }
     sp_arena_done(&arena);
     if (!keys)
         return false;
     if (r->algs)
         sp_jwks_limit(keys, r->algs);
-    memcpy(r->digest, digest, sizeof(digest));
+    memcpy(r->digest, digest, sizeof(r->digest));
     r->published = false;
     sp_live_publish(r->live, keys);
+    return true;
+}
+
+/* What is not new is left alone: caches of verified tokens live as long as their key set. */
+static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why)
+{
+    struct sp_jwks_remote *r = of_fetch(f);
+    uint8_t digest[32];
+    sp_sha256(body, digest);
+    bool same = r->published && r->good && memcmp(digest, r->digest, sizeof(digest)) == 0;
+    if (!same && !publish(r, body, digest)) {
+        *ret_why = r->why;
+        return false;
+    }
+    sp_fetched_put(r->last, body, f->prober->turn.now_ns);
     return true;
 }
 
@@ -138,6 +167,15 @@ static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why
 static bool too_old(const struct sp_jwks_remote *r, uint64_t now_ns)
 {
     return r->published && !r->stale && now_ns - r->good_ns > r->cache_ns + SP_JWKS_STALE_NS;
+}
+
+static void grow_stale(struct sp_jwks_remote *r)
+{
+    r->stale = true;
+    r->published = false;
+    sp_fetched_drop(r->last);
+    sp_live_publish(r->live, sp_jwks_new_empty());
+    sp_live_failed(r->live, SP_STR("the keys are too old to be used any longer"));
 }
 
 static void on_over(struct sp_fetch *f, bool good, const char *why)
@@ -150,10 +188,7 @@ static void on_over(struct sp_fetch *f, bool good, const char *why)
         r->published = true;
         r->stale = false;
     } else if (too_old(r, f->prober->turn.now_ns)) {
-        r->stale = true;
-        r->published = false;
-        sp_live_publish(r->live, sp_jwks_new_empty());
-        sp_live_failed(r->live, SP_STR("the keys are too old to be used any longer"));
+        grow_stale(r);
         news = true;
     } else {
         sp_live_failed(r->live, sp_str_c(why));
@@ -173,12 +208,25 @@ static void run_ask(struct sp_msg *m)
         sp_fetch_now(&r->fetch);
     else if (r->asked)
         r->asked(r->asked_ctx);
+    let_go(r);
+}
+
+/* Keys that an earlier config had are good until they are too old; whoever misses one asks anyway. */
+static void start(struct sp_jwks_remote *r, struct sp_worker *prober)
+{
+    if (!r->published) {
+        sp_fetch_start(&r->fetch, prober);
+        return;
+    }
+    if (too_old(r, prober->turn.now_ns))
+        grow_stale(r);
+    sp_fetch_resume(&r->fetch, prober, r->good_ns);
 }
 
 static void task_start(struct sp_live_task *t, struct sp_worker *prober)
 {
     struct sp_jwks_remote *r = SP_CONTAINER_OF(t, struct sp_jwks_remote, task);
-    sp_fetch_start(&r->fetch, prober);
+    start(r, prober);
     atomic_store(&r->prober, prober);
 }
 
@@ -196,6 +244,7 @@ static struct sp_jwks_remote *make(const struct sp_filter_build *build, uint64_t
                                    const struct sp_jwks_stats *stats)
 {
     struct sp_jwks_remote *r = sp_xcalloc(1, sizeof(*r));
+    atomic_init(&r->refs, 1);
     sp_arena_init(&r->arena);
     sp_arena_init(&r->aim);
     sp_list_init(&r->task.link);
@@ -218,6 +267,23 @@ static struct sp_jwks_remote *make(const struct sp_filter_build *build, uint64_t
     return r;
 }
 
+/* The target is known, while the config is compiled: what an earlier config had from there is there at once. */
+static bool recall(struct sp_jwks_remote *r)
+{
+    struct sp_arena arena;
+    struct sp_str body;
+    uint8_t digest[32];
+    sp_fetched_unref(r->last);
+    r->last = sp_fetched_get(SP_STR("key set"), &r->fetch.target);
+    sp_arena_init(&arena);
+    if (sp_fetched_copy(r->last, &arena, &body, &r->good_ns)) {
+        sp_sha256(body, digest);
+        r->published = r->good = publish(r, body, digest);
+    }
+    sp_arena_done(&arena);
+    return r->published;
+}
+
 struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build, const RemoteJwks *msg, struct sp_str label,
                                           const struct sp_jwks_stats *stats)
 {
@@ -233,6 +299,8 @@ struct sp_jwks_remote *sp_jwks_remote_new(const struct sp_filter_build *build, c
         r->fetch.plan.bad_ns = SP_MAX(sp_duration_or(msg->async_fetch->failed_refetch_duration, DEFAULT_REFETCH_NS), SP_NS_PER_MS);
         atomic_store(&r->task.ready, msg->async_fetch->fast_listener);
     }
+    if (recall(r))
+        atomic_store(&r->task.ready, true);
     r->task.start = task_start;
     r->task.stop = task_stop;
     sp_live_set_add_task(sp_doc_live(build->doc), &r->task);
@@ -258,9 +326,9 @@ void sp_jwks_remote_free(struct sp_jwks_remote *r)
     /* A config that failed to compile is freed before its document's tasks are forgotten. */
     if (sp_list_linked(&r->task.link))
         sp_list_remove(&r->task.link);
-    sp_arena_done(&r->arena);
-    sp_arena_done(&r->aim);
-    free(r);
+    sp_fetched_unref(r->last);
+    r->last = NULL;
+    let_go(r);
 }
 
 const struct sp_jwks *sp_jwks_remote_keys(const struct sp_jwks_remote *r)
@@ -294,8 +362,10 @@ static bool fetching(struct sp_jwks_remote *r, uint64_t now_ns)
         !atomic_compare_exchange_strong(&r->asked_ns, &asked_ns, now_ns))
         return false;
     atomic_store(&r->in_flight, true);
-    if (!atomic_exchange(&r->ask_posted, true))
+    if (!atomic_exchange(&r->ask_posted, true)) {
+        hold(r);
         sp_worker_post(prober, &r->ask);
+    }
     return true;
 }
 
@@ -360,13 +430,9 @@ static bool same(const struct sp_fetch_target *a, const struct sp_fetch_target *
            sp_str_eq(a->path, b->path);
 }
 
-void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, const struct sp_fetch_target *target, unsigned algs)
+static void set_target(struct sp_jwks_remote *r, const struct sp_fetch_target *target, unsigned algs)
 {
-    assert(r && prober && target && target->cluster);
     struct sp_fetch_target *t = &r->fetch.target;
-    if (r->fetch.prober && same(t, target) && r->algs == algs)
-        return;
-    sp_fetch_stop(&r->fetch);
     sp_arena_done(&r->aim);
     sp_arena_init(&r->aim);
     *t = *target;
@@ -374,6 +440,30 @@ void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, cons
     t->authority = sp_arena_str(&r->aim, target->authority);
     t->path = sp_arena_str(&r->aim, target->path);
     r->algs = algs;
+}
+
+bool sp_jwks_remote_recall(struct sp_jwks_remote *r, const struct sp_fetch_target *target, unsigned algs)
+{
+    assert(r && target && target->cluster && !r->fetch.prober);
+    set_target(r, target, algs);
+    return recall(r);
+}
+
+void sp_jwks_remote_aim(struct sp_jwks_remote *r, struct sp_worker *prober, const struct sp_fetch_target *target, unsigned algs)
+{
+    assert(r && prober && target && target->cluster);
+    bool known = same(&r->fetch.target, target) && r->algs == algs;
+    if (known && r->fetch.prober)
+        return;
+    if (known && r->published) {
+        atomic_store(&r->in_flight, false);
+        start(r, prober);
+        return;
+    }
+    sp_fetch_stop(&r->fetch);
+    set_target(r, target, algs);
+    sp_fetched_unref(r->last);
+    r->last = sp_fetched_get(SP_STR("key set"), &r->fetch.target);
     r->good = false; /* what it publishes next is another set, be its text the same */
     sp_fetch_start(&r->fetch, prober);
 }

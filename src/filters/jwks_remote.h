@@ -8,7 +8,8 @@
  * A worker that sees a token whose key is not there asks for the set to be fetched again: at most once in SP_JWKS_ASK_NS
  * for the whole process, whatever clients send.  While such a fetch runs the request may wait for it.
  *
- * Made while a config is compiled, owned by what was compiled, freed with it on the main thread.
+ * Made while a config is compiled, owned by what was compiled, freed with it on the main thread. What the last config had from
+ * the same place it has from the beginning (filters/fetched.h): then nothing waits, and nothing is fetched before its time.
  */
 #ifndef SP_FILTERS_JWKS_REMOTE_H
 #define SP_FILTERS_JWKS_REMOTE_H
@@ -72,6 +73,8 @@ void sp_jwks_remote_unwait(struct sp_jwks_waiter *w);
  */
 void sp_jwks_remote_open(struct sp_jwks_remote *r, struct sp_worker *prober, void (*asked)(void *ctx), void *ctx);
 void sp_jwks_remote_missed(struct sp_jwks_remote *r);
+/* While the config is compiled, of an aimless one: what an earlier config had from there, if that is known. Then true. */
+bool sp_jwks_remote_recall(struct sp_jwks_remote *r, const struct sp_fetch_target *target, unsigned algs);
 /*
  * On the prober's thread: of an aimless one, where from, and which signatures count (sp_jws_alg_bit; 0: all that fit the
  * keys); begins to fetch when that is new. sp_jwks_remote_halt ends it.

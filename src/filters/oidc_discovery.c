@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "config/no_cluster.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "filters/fetched.h"
 #include "route/duration.h"
 
 typedef Sallyport__Oidc__V1__Issuer Issuer;
@@ -36,6 +37,8 @@ struct sp_oidc {
     const struct sp_jwks_stats *stats;
     struct sp_jwks_remote *keys; /* or NULL */
     struct sp_fetch fetch;       /* the prober's */
+    struct sp_fetched *last;     /* what an earlier config had is there from the beginning: */
+    uint64_t good_ns;            /* since then; 0: nothing */
 };
 
 const Issuer *sp_oidc_find(const struct sp_doc *doc, struct sp_str issuer)
@@ -151,6 +154,11 @@ struct sp_oidc_facts *sp_oidc_read(const struct sp_oidc *o, struct sp_str text, 
 
 /* --- fetching it --- */
 
+static unsigned algs_of(const struct sp_oidc *o, const struct sp_oidc_facts *facts)
+{
+    return o->algs ? o->algs : facts->algs;
+}
+
 static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why)
 {
     struct sp_oidc *o = SP_CONTAINER_OF(f, struct sp_oidc, fetch);
@@ -158,8 +166,9 @@ static bool on_body(struct sp_fetch *f, struct sp_str body, const char **ret_why
     if (!facts)
         return false;
     if (o->keys)
-        sp_jwks_remote_aim(o->keys, f->prober, &facts->jwks, o->algs ? o->algs : facts->algs);
+        sp_jwks_remote_aim(o->keys, f->prober, &facts->jwks, algs_of(o, facts));
     sp_live_publish(o->live, facts);
+    sp_fetched_put(o->last, body, f->prober->turn.now_ns);
     return true;
 }
 
@@ -187,9 +196,15 @@ static void on_asked(void *ctx)
 static void task_start(struct sp_live_task *t, struct sp_worker *prober)
 {
     struct sp_oidc *o = SP_CONTAINER_OF(t, struct sp_oidc, task);
+    const struct sp_oidc_facts *facts = sp_live_get(o->live);
     if (o->keys)
         sp_jwks_remote_open(o->keys, prober, on_asked, o);
-    sp_fetch_start(&o->fetch, prober);
+    if (o->keys && facts)
+        sp_jwks_remote_aim(o->keys, prober, &facts->jwks, algs_of(o, facts));
+    if (facts)
+        sp_fetch_resume(&o->fetch, prober, o->good_ns);
+    else
+        sp_fetch_start(&o->fetch, prober);
 }
 
 static void task_stop(struct sp_live_task *t)
@@ -273,6 +288,25 @@ static void keys_init(struct sp_oidc *o, const struct sp_filter_build *build, co
                                          o->stats, &o->task.ready);
 }
 
+/* An issuer that is down while a config is loaded anew is known all the same. True: so are its keys, where they are needed. */
+static bool recall(struct sp_oidc *o)
+{
+    struct sp_arena arena;
+    struct sp_str body;
+    const char *why;
+    struct sp_oidc_facts *facts = NULL;
+    o->last = sp_fetched_get(SP_STR("issuer"), &o->fetch.target);
+    sp_arena_init(&arena);
+    if (sp_fetched_copy(o->last, &arena, &body, &o->good_ns))
+        facts = sp_oidc_read(o, body, &why);
+    sp_arena_done(&arena);
+    if (!facts)
+        return false;
+    bool known = !o->keys || sp_jwks_remote_recall(o->keys, &facts->jwks, algs_of(o, facts));
+    sp_live_publish(o->live, facts);
+    return known;
+}
+
 struct sp_oidc *sp_oidc_new(const struct sp_filter_build *build, const Issuer *msg, unsigned needs, struct sp_str label,
                             const struct sp_jwks_stats *stats)
 {
@@ -300,7 +334,7 @@ struct sp_oidc *sp_oidc_new(const struct sp_filter_build *build, const Issuer *m
                                                                           SP_STR_ARG(label)), o, NULL);
     if (needs & SP_OIDC_KEYS)
         keys_init(o, build, msg, label);
-    atomic_store(&o->task.ready, msg->fast_listener);
+    atomic_store(&o->task.ready, recall(o) || msg->fast_listener);
     o->task.start = task_start;
     o->task.stop = task_stop;
     sp_live_set_add_task(sp_doc_live(build->doc), &o->task);
@@ -315,6 +349,7 @@ void sp_oidc_free(struct sp_oidc *o)
     if (sp_list_linked(&o->task.link))
         sp_list_remove(&o->task.link);
     sp_jwks_remote_free(o->keys);
+    sp_fetched_unref(o->last);
     sp_arena_done(&o->arena);
     free(o);
 }

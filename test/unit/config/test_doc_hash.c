@@ -106,6 +106,24 @@ static void test_fields_that_are_left_out(void **state)
     sp_doc_free(two);
 }
 
+/* The same order gives the same hashes in the next document. */
+static void test_equal_ones_are_counted(void **state)
+{
+    struct sp_hash of[2][3];
+    for (int d = 0; d < 2; d++) {
+        struct sp_doc *doc = load_good(CLUSTER, SP_SYNTAX_YAML, "name: a\n");
+        for (int i = 0; i < 3; i++) {
+            sp_doc_hash(doc, sp_doc_root(doc), NULL, &of[d][i]);
+            sp_hash_count(doc, &of[d][i]);
+        }
+        sp_doc_free(doc);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_true(sp_hash_eq(&of[0][i], &of[1][i]));
+        assert_false(sp_hash_eq(&of[0][i], &of[0][(i + 1) % 3]));
+    }
+}
+
 static char path[64];
 
 static void write_file(const char *text)
@@ -240,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_how_it_is_written_does_not_count),
         cmocka_unit_test(test_what_is_written_counts),
         cmocka_unit_test(test_fields_that_are_left_out),
+        cmocka_unit_test(test_equal_ones_are_counted),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_all_that_names_files_is_known),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "clusters/state.h"
 #include "config/doc.h"
 #include "config/load.h"
 #include "filters/fetch.h"
@@ -24,7 +25,7 @@
 struct fetch_fake {
     struct sp_worker prober;
     uint64_t now_ns;
-    struct sp_doc *doc;
+    struct sp_doc *doc, *old; /* old: the last config's */
     struct sp_diag diag;
     struct sp_filter_build build; /* finds every cluster but "nobody" */
     /* The call under way. */
@@ -40,17 +41,17 @@ struct fetch_fake {
 static struct fetch_fake fake;
 
 
-static char cluster[1];
+static struct sp_cluster cluster = {.name = SP_STR_INIT("c")};
 
 static struct sp_cluster *find(void *ctx, struct sp_str name)
 {
-    return sp_str_eq(name, SP_STR("nobody")) ? NULL : (struct sp_cluster *)(void *)cluster;
+    return sp_str_eq(name, SP_STR("nobody")) ? NULL : &cluster;
 }
 
 struct sp_http_call *sp_http_call_start(struct sp_cluster *c, struct sp_worker *w, const struct sp_http_request *r,
                                         sp_http_call_cb *done, void *ctx)
 {
-    assert_ptr_equal(c, cluster);
+    assert_ptr_equal(c, &cluster);
     assert_ptr_equal(w, &fake.prober);
     assert_false(fake.called);
     assert_true(sp_str_eq(r->method, SP_STR("GET")));
@@ -88,6 +89,25 @@ static inline const void *fetch_fake_begin(const ProtobufCMessageDescriptor *des
     assert_non_null(fake.doc);
     fake.build = (struct sp_filter_build){.doc = fake.doc, .diag = &fake.diag, .find_cluster = find};
     return sp_doc_root(fake.doc);
+}
+
+/* A config that follows, while the last one still runs. */
+static inline const void *fetch_fake_next(const ProtobufCMessageDescriptor *desc, const char *yaml)
+{
+    char text[1000];
+    snprintf(text, sizeof(text), "{%s}", yaml);
+    assert_null(fake.old);
+    fake.old = fake.doc;
+    fake.build.doc = fake.doc = sp_doc_load_partial("t.yaml", sp_str_c(text), SP_SYNTAX_YAML, desc, &fake.diag);
+    assert_non_null(fake.doc);
+    return sp_doc_root(fake.doc);
+}
+
+/* What was compiled of the last one is freed. */
+static inline void fetch_fake_old_gone(void)
+{
+    sp_doc_free(fake.old);
+    fake.old = NULL;
 }
 
 static inline void fetch_fake_end(void)

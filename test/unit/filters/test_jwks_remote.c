@@ -237,6 +237,85 @@ static void test_nobody_waits_without_a_worker(void **state)
     end();
 }
 
+/* The next config takes the place of the last one, whose task may run on for a while. */
+static void next(const char *yaml, bool before_the_old_one_stops)
+{
+    struct sp_jwks_remote *old = r;
+    struct sp_live_set *old_set = set;
+    r = sp_jwks_remote_new(&fake.build, fetch_fake_next(REMOTE, yaml), SP_STR("x"), &stats);
+    assert_non_null(r);
+    set = sp_doc_live(fake.doc);
+    if (before_the_old_one_stops)
+        sp_live_set_start_tasks(set, &fake.prober);
+    sp_live_set_stop_tasks(old_set);
+    sp_jwks_remote_free(old);
+    fetch_fake_old_gone();
+    if (!before_the_old_one_stops)
+        sp_live_set_start_tasks(set, &fake.prober);
+}
+
+/* An issuer that is down during a reload closes no door, and a storm of reloads asks nobody. */
+static void test_the_next_config(void **state)
+{
+    begin(URI ", cache_duration: 60s");
+    fetch_answer(200, SET("a"));
+    for (unsigned i = 0; i < 5; i++) {
+        fetch_pass(9 * S);
+        next(URI ", cache_duration: 60s", i % 2);
+        assert_non_null(sp_jwks_remote_keys(r));
+        assert_true(sp_live_set_ready(set));
+        assert_false(fake.called);
+    }
+    fetch_pass(9 * S);
+    assert_false(fake.called);
+    fetch_pass(2 * S); /* 5 s before they are too old, as if nothing had happened */
+    fetch_answer(503, "");
+    assert_non_null(sp_jwks_remote_keys(r));
+    next(URI ", cache_duration: 60s", false);
+    assert_non_null(sp_jwks_remote_keys(r));
+    fetch_answer(200, SET("b")); /* it was due */
+    uint64_t new = id();
+    next(URI ", cache_duration: 60s, retry_policy: {num_retries: 2}", false);
+    assert_non_null(sp_jwks_remote_keys(r));
+    assert_int_not_equal(new, 0);
+    end();
+    /* With the last config that had it, it is forgotten. */
+    begin(URI);
+    end();
+}
+
+static void test_keys_that_grew_too_old(void **state)
+{
+    begin(URI ", cache_duration: 60s");
+    fetch_answer(200, SET("a"));
+    sp_live_set_stop_tasks(set); /* so that the time passes with no try */
+    fetch_pass(60 * S + SP_JWKS_STALE_NS + S);
+    next(URI ", cache_duration: 60s", false);
+    assert_true(fake.called);
+    assert_null(sp_jwks_remote_keys(r));
+    fetch_answer(503, "");
+    next(URI ", cache_duration: 60s", false);
+    assert_false(sp_live_set_ready(set));
+    fetch_answer(200, SET("a"));
+    assert_non_null(sp_jwks_remote_keys(r));
+    end();
+}
+
+/* What an unverified connection brought is not believed of a verified one; nor is another URL's. */
+static void test_another_place(void **state)
+{
+    begin(URI);
+    fetch_answer(200, SET("a"));
+    next("http_uri: {uri: 'http://issuer.test/other', cluster: c, timeout: 2s}", false);
+    assert_null(sp_jwks_remote_keys(r));
+    fetch_answer(200, SET("a"));
+    cluster.transport.bytes[0] ^= 1;
+    next("http_uri: {uri: 'http://issuer.test/other', cluster: c, timeout: 2s}", false);
+    assert_null(sp_jwks_remote_keys(r));
+    end();
+    assert_int_equal(fake.cancelled, 1);
+}
+
 static void test_bad_configs(void **state)
 {
     static const char *const bad[][2] = {
@@ -281,6 +360,9 @@ int main(void)
         cmocka_unit_test(test_recovery),
         cmocka_unit_test(test_aim),
         cmocka_unit_test(test_nobody_waits_without_a_worker),
+        cmocka_unit_test(test_the_next_config),
+        cmocka_unit_test(test_keys_that_grew_too_old),
+        cmocka_unit_test(test_another_place),
         cmocka_unit_test(test_bad_configs),
         cmocka_unit_test(test_split),
     };

@@ -141,6 +141,40 @@ static void test_fetches_both(void **state)
     end();
 }
 
+/* Both of an issuer that is down are there at once in the next config, and nobody is asked. */
+static void test_the_next_config(void **state)
+{
+    begin("issuer: 'http://i.test/t/', cluster: c, allow_http: true", SP_OIDC_KEYS);
+    sp_live_set_start_tasks(sp_doc_live(fake.doc), &fake.prober);
+    fake.called = false;
+    struct sp_buf b;
+    sp_buf_init(&b);
+    sp_buf_append_str(&b, SP_STR("{\"issuer\":\"http://i.test/t/\",\"jwks_uri\":\"http://i.test/k\"}"));
+    fake.done(fake.ctx, 200, NULL, &b, SP_ABORT_NONE);
+    sp_buf_clear(&b);
+    fetch_answer(200, "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS256\",\"kid\":\"a\","
+                      "\"k\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"}]}");
+    for (unsigned i = 0; i < 3; i++) {
+        struct sp_oidc *old = o;
+        fetch_pass(10 * SP_NS_PER_S);
+        o = sp_oidc_new(&fake.build, fetch_fake_next(ISSUER, "issuer: 'http://i.test/t/', cluster: c, allow_http: true"), SP_OIDC_KEYS,
+                        SP_STR("x"), &stats);
+        assert_non_null(sp_oidc_facts(o));
+        assert_non_null(sp_jwks_remote_keys(sp_oidc_keys(o)));
+        assert_true(sp_live_set_ready(sp_doc_live(fake.doc)));
+        sp_live_set_start_tasks(sp_doc_live(fake.doc), &fake.prober);
+        assert_false(fake.called);
+        sp_live_set_stop_tasks(sp_doc_live(fake.old));
+        sp_oidc_free(old);
+        fetch_fake_old_gone();
+    }
+    fetch_pass(570 * SP_NS_PER_S); /* the keys are due, as ever */
+    assert_string_equal(fake.url, "http://i.test/k");
+    fetch_answer(503, "");
+    assert_non_null(sp_jwks_remote_keys(sp_oidc_keys(o)));
+    end();
+}
+
 static void test_bad_configs(void **state)
 {
     static const char *const bad[][2] = {
@@ -184,7 +218,7 @@ int main(void)
         cmocka_unit_test(test_urls),
         cmocka_unit_test(test_http),
         cmocka_unit_test(test_fetches_both),
-        cmocka_unit_test(test_bad_configs),
+        cmocka_unit_test(test_the_next_config), cmocka_unit_test(test_bad_configs),
         cmocka_unit_test(test_no_tls),
     };
     return cmocka_run_group_tests(tests, fetch_fake_setup, fetch_fake_teardown);

@@ -6,6 +6,8 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "config/keep.h"
+#include "filters/place.h"
 
 typedef Envoy__Extensions__Filters__Http__LocalRatelimit__V3__LocalRateLimit Message;
 typedef Envoy__Extensions__Common__Ratelimit__V3__LocalRateLimitDescriptor Descriptor;
@@ -27,6 +29,7 @@ struct bucket {
 };
 
 struct sp_local_buckets {
+    struct sp_kept kept;
     struct sp_arena arena;
     struct cell *cells;
     struct bucket *common;          /* token_bucket; NULL: none */
@@ -118,11 +121,26 @@ static void make_cells(struct sp_local_buckets *b, unsigned n_keys)
     }
 }
 
-struct sp_local_buckets *sp_local_buckets_new(const struct sp_filter_build *build, const Message *msg)
+static void give_back(struct sp_kept *k)
 {
-    assert(build && msg);
+    struct sp_local_buckets *b = SP_CONTAINER_OF(k, struct sp_local_buckets, kept);
+    for (unsigned i = 0; i < b->n; i++)
+        sp_token_table_free(b->v[i].table);
+    if (b->common)
+        sp_token_table_free(b->common->table);
+    free(b->cells);
+    sp_map_done(&b->exact);
+    sp_arena_done(&b->arena);
+    free(b);
+}
+
+static const struct sp_kept_kind kind = {"local rate limit", give_back};
+
+static struct sp_local_buckets *make(const struct sp_filter_build *build, const Message *msg)
+{
     struct sp_local_buckets *b = sp_xcalloc(1, sizeof(*b));
     bool good = true;
+    sp_kept_init(&b->kept, &kind);
     sp_arena_init(&b->arena);
     sp_map_init(&b->exact);
     b->per_connection = msg->local_rate_limit_per_downstream_connection;
@@ -141,18 +159,29 @@ struct sp_local_buckets *sp_local_buckets_new(const struct sp_filter_build *buil
     return b;
 }
 
+/* Whatever else of the filter changes: only its buckets say who has how much left. */
+struct sp_local_buckets *sp_local_buckets_new(const struct sp_filter_build *build, const Message *msg)
+{
+    static const char *const others[] = {"stat_prefix", "status", "filter_enabled", "filter_enforced",
+                                         "request_headers_to_add_when_not_enforced", "response_headers_to_add", "stage",
+                                         "enable_x_ratelimit_headers", "vh_rate_limits", "rate_limited_as_resource_exhausted",
+                                         "rate_limits", NULL};
+    struct sp_hash place;
+    assert(build && msg);
+    sp_filter_place(build, "local_ratelimit", msg, others, &place);
+    struct sp_kept *k = sp_keep_find(&kind, &place);
+    if (k)
+        return SP_CONTAINER_OF(k, struct sp_local_buckets, kept);
+    struct sp_local_buckets *b = make(build, msg);
+    if (b)
+        sp_keep_add(&b->kept, &kind, &place);
+    return b;
+}
+
 void sp_local_buckets_free(struct sp_local_buckets *b)
 {
-    if (!b)
-        return;
-    for (unsigned i = 0; i < b->n; i++)
-        sp_token_table_free(b->v[i].table);
-    if (b->common)
-        sp_token_table_free(b->common->table);
-    free(b->cells);
-    sp_map_done(&b->exact);
-    sp_arena_done(&b->arena);
-    free(b);
+    if (b)
+        sp_kept_unref(&b->kept);
 }
 
 /* --- a request --- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The buckets of one local_ratelimit config: the default one, one for each descriptor, and tables of them for descriptors
- * with empty values and for limits that hold for each connection.  Part of the config; any thread.
+ * with empty values and for limits that hold for each connection.  Part of the config, and of the next one when what is said of
+ * buckets there is the same: a reload fills none.  Any thread.
  */
 #ifndef SP_FILTERS_LOCAL_BUCKETS_H
 #define SP_FILTERS_LOCAL_BUCKETS_H
@@ -16,7 +17,7 @@ struct sp_local_buckets;
 /* NULL after an error. */
 struct sp_local_buckets *sp_local_buckets_new(const struct sp_filter_build *build,
                                               const Envoy__Extensions__Filters__Http__LocalRatelimit__V3__LocalRateLimit *msg);
-void sp_local_buckets_free(struct sp_local_buckets *b); /* NULL-safe */
+void sp_local_buckets_free(struct sp_local_buckets *b); /* one's own reference; NULL-safe */
 
 struct sp_local_verdict {
     bool allowed;

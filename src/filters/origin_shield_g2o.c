@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
+#include "filters/place.h"
 #include "route/duration.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__AkamaiG2O Message;
@@ -151,8 +152,10 @@ bool sp_shield_g2o_init(struct sp_shield_g2o *g, const struct sp_filter_build *b
     g->keys = sp_arena_zalloc(arena, msg->n_keys * sizeof(*g->keys));
     for (size_t i = 0; i < msg->n_keys; i++)
         good &= key_init(&b, msg, i, &g->keys[g->n++]);
+    struct sp_hash place;
+    sp_filter_place(build, "akamai_g2o", NULL, NULL, &place);
     if (good)
-        g->seen = sp_replay_set_new(msg->replay_capacity ? msg->replay_capacity->value : DEFAULT_CAPACITY);
+        g->seen = sp_replay_set_keep(&place, msg->replay_capacity ? msg->replay_capacity->value : DEFAULT_CAPACITY);
     return good;
 }
 

@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
+#include "config/keep.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
 
@@ -14,7 +16,7 @@
  * half ahead is the future.  0 is empty.  An id may stand in either of two buckets (a cache line each), in the emptier
  * one when the first is half full: so the table fills to seven or eight tenths before a pair of buckets overflows.
  */
-enum { WAYS = SP_CACHELINE / 8, UNIT_S = 8, EXPIRY_BITS = 24, PLACES = 2 };
+enum { WAYS = SP_CACHELINE / 8, UNIT_S = 8, EXPIRY_BITS = 24, PLACES = 2, MAX_OLDER = 8 };
 #define EXPIRY_MASK ((1u << EXPIRY_BITS) - 1)
 #define FARTHEST ((int64_t)1 << (EXPIRY_BITS - 2))
 
@@ -23,11 +25,15 @@ struct bucket {
 };
 
 struct sp_replay_set {
+    struct sp_kept kept;
+    struct sp_replay_set *older; /* of another capacity, with ids that had not expired yet; NULL: none */
+    unsigned n_older;
     uint8_t key[32];
     uint64_t mask;
     struct bucket *buckets;
     /* The latest expiry (in units) that was overwritten: up to it nothing is known any more. */
     _Alignas(SP_CACHELINE) _Atomic int64_t forgotten;
+    _Atomic int64_t latest; /* expiry of all that were taken */
 };
 
 /* One id on its way in. */
@@ -37,11 +43,28 @@ struct entry {
     int64_t now, expires; /* units */
 };
 
-struct sp_replay_set *sp_replay_set_new(uint32_t capacity)
+static void give_back(struct sp_kept *k)
+{
+    struct sp_replay_set *s = SP_CONTAINER_OF(k, struct sp_replay_set, kept);
+    sp_replay_set_free(s->older);
+    free(s->buckets);
+    sp_wipe(s->key, sizeof(s->key));
+    free(s);
+}
+
+static const struct sp_kept_kind kind = {"replay set", give_back};
+
+static uint32_t size_of(uint32_t capacity)
 {
     uint32_t n = SP_REPLAY_MIN_CAPACITY;
     while (n < capacity && n < SP_REPLAY_MAX_CAPACITY)
         n *= 2;
+    return n;
+}
+
+struct sp_replay_set *sp_replay_set_new(uint32_t capacity)
+{
+    uint32_t n = size_of(capacity);
     struct sp_replay_set *s = aligned_alloc(SP_CACHELINE, sizeof(*s));
     struct bucket *buckets = aligned_alloc(SP_CACHELINE, n / WAYS * sizeof(*buckets));
     if (!s || !buckets)
@@ -49,6 +72,8 @@ struct sp_replay_set *sp_replay_set_new(uint32_t capacity)
     for (uint32_t i = 0; i < n / WAYS; i++)
         for (unsigned j = 0; j < WAYS; j++)
             atomic_init(&buckets[i].slot[j], 0);
+    memset(s, 0, sizeof(*s));
+    sp_kept_init(&s->kept, &kind);
     sp_random_bytes(s->key, sizeof(s->key));
     s->mask = n / WAYS - 1;
     s->buckets = buckets;
@@ -56,13 +81,35 @@ struct sp_replay_set *sp_replay_set_new(uint32_t capacity)
     return s;
 }
 
+/* The old one with all that it knows counts as seen, as long as something of it has not expired. */
+static struct sp_replay_set *resized(struct sp_replay_set *old, uint32_t capacity)
+{
+    struct sp_replay_set *s = sp_replay_set_new(capacity);
+    if (atomic_load(&old->latest) < time(NULL) / UNIT_S) {
+        sp_replay_set_free(old);
+        return s;
+    }
+    s->older = old;
+    s->n_older = old->n_older + 1;
+    return s;
+}
+
+struct sp_replay_set *sp_replay_set_keep(const struct sp_hash *place, uint32_t capacity)
+{
+    assert(place);
+    struct sp_kept *k = sp_keep_find(&kind, place);
+    struct sp_replay_set *old = k ? SP_CONTAINER_OF(k, struct sp_replay_set, kept) : NULL;
+    if (old && (old->mask == size_of(capacity) / WAYS - 1 || old->n_older == MAX_OLDER))
+        return old;
+    struct sp_replay_set *s = old ? resized(old, capacity) : sp_replay_set_new(capacity);
+    sp_keep_add(&s->kept, &kind, place);
+    return s;
+}
+
 void sp_replay_set_free(struct sp_replay_set *s)
 {
-    if (!s)
-        return;
-    free(s->buckets);
-    sp_wipe(s->key, sizeof(s->key));
-    free(s);
+    if (s)
+        sp_kept_unref(&s->kept);
 }
 
 /* How many units `word` still counts for; below 0: it does not. */
@@ -142,12 +189,33 @@ static void locate(const struct sp_replay_set *s, struct sp_str id, struct entry
         e->tag = 1;
 }
 
+static bool older_knows(const struct sp_replay_set *s, struct sp_str id, struct entry e)
+{
+    for (const struct sp_replay_set *o = s->older; o; o = o->older) {
+        locate(o, id, &e);
+        if (count(&e))
+            return true;
+    }
+    return false;
+}
+
+/* Changes every UNIT_S or so. */
+static void note_latest(struct sp_replay_set *s, int64_t expires)
+{
+    int64_t before = atomic_load_explicit(&s->latest, memory_order_relaxed);
+    while (before < expires && !atomic_compare_exchange_weak(&s->latest, &before, expires))
+        ;
+}
+
 enum sp_replay sp_replay_set_take(struct sp_replay_set *s, struct sp_str id, int64_t now, int64_t expires)
 {
     assert(s && now >= 0 && expires >= now);
     struct entry e = {.now = now / UNIT_S, .expires = expires / UNIT_S + (expires % UNIT_S != 0)};
     if (e.expires - e.now > FARTHEST)
         return SP_REPLAY_FULL;
+    if (s->older && older_knows(s, id, e))
+        return SP_REPLAY_SEEN;
+    note_latest(s, e.expires);
     locate(s, id, &e);
     for (;;) {
         if (count(&e))

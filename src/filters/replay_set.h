@@ -2,7 +2,8 @@
 /*
  * sp_replay_set: what was used once and must not be used again until it expires: a signed request (Akamai G2O), the jti
  * of a DPoP proof (RFC 9449 section 11.1).  A fixed number of words, shared by all workers, taken by compare-and-swap:
- * no lock, and no memory that a peer could make grow.  Belongs to a filter's config; any thread.
+ * no lock, and no memory that a peer could make grow.  Belongs to a filter's config, and to the one that takes its place: a reload
+ * forgets nothing; any thread.
  *
  * Fails closed in each doubt: when there is no room for one more, it says so and the caller refuses; when an id shares its
  * 40 bits of keyed hash with another one in the same place (once in some 10^11), or when two threads take the same id
@@ -14,7 +15,7 @@
 #ifndef SP_FILTERS_REPLAY_SET_H
 #define SP_FILTERS_REPLAY_SET_H
 
-#include "base/str.h"
+#include "config/doc_hash.h"
 
 enum { SP_REPLAY_MIN_CAPACITY = 1024, SP_REPLAY_MAX_CAPACITY = 1 << 24 };
 
@@ -28,7 +29,12 @@ enum sp_replay {
 
 /* `capacity` is raised to the next power of two within the limits above. */
 struct sp_replay_set *sp_replay_set_new(uint32_t capacity);
-void sp_replay_set_free(struct sp_replay_set *s); /* NULL-safe */
+/*
+ * The one that an earlier config has in this place (filters/place.h), or a new one.  Where the capacity is another one now, a new
+ * one that looks into the earlier one, too.
+ */
+struct sp_replay_set *sp_replay_set_keep(const struct sp_hash *place, uint32_t capacity);
+void sp_replay_set_free(struct sp_replay_set *s); /* one's own reference; NULL-safe */
 /*
  * `id`: any bytes, of any length; hashed here with a key of the set.  `expires` (Unix seconds, as `now`): from then on the
  * caller refuses the id by its age; not before `now`.  A clock that was set back is noticed: what may have been forgotten

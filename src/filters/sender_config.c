@@ -9,6 +9,7 @@
 #include "config/live_secret.h"
 #include "crypto/ct.h"
 #include "filters/dpop_uri.h"
+#include "filters/place.h"
 #include "route/duration.h"
 
 typedef Sallyport__Filters__Http__SenderConstraint__V1__SenderConstraint Message;
@@ -182,9 +183,11 @@ struct sp_sender_config *sp_sender_config_new(const struct sp_filter_build *buil
         sp_sender_config_free(c);
         return NULL;
     }
+    struct sp_hash place;
+    sp_filter_place(build, "sender_constraint", NULL, NULL, &place);
     if (c->dpop != BINDING(OFF))
-        c->seen = sp_replay_set_new(msg->proofs && msg->proofs->replay_capacity ? msg->proofs->replay_capacity->value
-                                                                                : DEFAULT_CAPACITY);
+        c->seen = sp_replay_set_keep(&place, msg->proofs && msg->proofs->replay_capacity ? msg->proofs->replay_capacity->value
+                                                                                         : DEFAULT_CAPACITY);
     struct sp_stats_scope *scope = sp_stats_scope(build->scope, SP_STR("sender_constraint"), NULL, SP_STR_NULL);
     c->allowed = sp_stats_counter(scope, SP_STR("allowed"));
     c->denied = sp_stats_counter(scope, SP_STR("denied"));

@@ -6,7 +6,9 @@
 
 #include "base/mem.h"
 #include "config/doc.h"
+#include "clusters/identity.h"
 #include "filters/gate.h"
+#include "filters/place.h"
 #include "route/duration.h"
 
 typedef Sallyport__Filters__Http__TokenIntrospection__V1__TokenIntrospection Message;
@@ -181,7 +183,15 @@ static void desk_init(const struct builder *b, struct sp_stats_scope *scope)
         .retried = sp_stats_counter(scope, SP_STR("retries")),
         .failed = sp_stats_counter(scope, SP_STR("failed")),
     };
-    b->c->desk = sp_token_desk_new(&b->c->endpoint, &o);
+    const struct sp_token_endpoint *e = &b->c->endpoint;
+    struct sp_hash place, who;
+    sp_filter_place(b->build, "token_introspection", b->msg, NULL, &place);
+    if (e->target.cluster)
+        sp_cluster_identity(e->target.cluster, &who);
+    else
+        sp_doc_hash_text(b->build->doc, sp_oidc_find(b->build->doc, e->name), NULL, &who);
+    sp_hash_mix(&place, sp_str_n((const char *)who.bytes, sizeof(who.bytes)));
+    b->c->desk = sp_token_desk_new(&b->c->endpoint, &o, &place);
 }
 
 struct sp_token_config *sp_token_config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/keep.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
 #include "event/worker.h"
@@ -14,10 +15,23 @@
 enum { BUCKETS = 256 };
 #define FIRST_WAIT_NS (25 * SP_NS_PER_MS)
 
+/* What is known, of one worker. */
+struct known {
+    struct sp_token_cache good, bad; /* apart: made-up tokens must not push out good ones */
+};
+
+/* The next config's desk has the same. */
+struct memory {
+    struct sp_kept kept;
+    unsigned n_good, n_bad;
+    uint8_t secret[32]; /* of the keyed hash */
+    _Atomic(struct known *) parts[SP_TOKEN_DESK_WORKERS];
+};
+
 /* One worker's. */
 struct part {
     struct sp_token_desk *desk;
-    struct sp_token_cache good, bad; /* apart: made-up tokens must not push out good ones */
+    struct known *known;
     struct sp_list flights[BUCKETS];
     unsigned n_waiting;
 };
@@ -25,7 +39,7 @@ struct part {
 struct sp_token_desk {
     const struct sp_token_endpoint *endpoint;
     struct sp_token_desk_options o;
-    uint8_t secret[32]; /* of the keyed hash */
+    struct memory *memory;
     _Atomic(struct part *) parts[SP_TOKEN_DESK_WORKERS];
 };
 
@@ -45,13 +59,57 @@ struct sp_token_flight {
     struct sp_grave grave;
 };
 
-struct sp_token_desk *sp_token_desk_new(const struct sp_token_endpoint *e, const struct sp_token_desk_options *o)
+static void memory_free(struct sp_kept *k)
 {
-    assert(e && o && o->retries <= SP_TOKEN_MAX_RETRIES && o->max_waiting > 0);
+    struct memory *m = SP_CONTAINER_OF(k, struct memory, kept);
+    for (unsigned i = 0; i < SP_TOKEN_DESK_WORKERS; i++) {
+        struct known *n = atomic_load_explicit(&m->parts[i], memory_order_acquire);
+        if (!n)
+            continue;
+        sp_token_cache_done(&n->good);
+        sp_token_cache_done(&n->bad);
+        free(n);
+    }
+    sp_wipe(m->secret, sizeof(m->secret));
+    free(m);
+}
+
+static const struct sp_kept_kind kind = {"token cache", memory_free};
+
+static struct memory *memory_of(const struct sp_hash *place, const struct sp_token_desk_options *o)
+{
+    struct sp_kept *k = sp_keep_find(&kind, place);
+    if (k)
+        return SP_CONTAINER_OF(k, struct memory, kept);
+    struct memory *m = sp_xcalloc(1, sizeof(*m));
+    m->n_good = o->max_ttl ? o->cache_entries : 0;
+    m->n_bad = o->negative_ttl ? o->cache_entries : 0;
+    sp_random_bytes(m->secret, sizeof(m->secret));
+    sp_keep_add(&m->kept, &kind, place);
+    return m;
+}
+
+/* By the worker itself. */
+static struct known *known_of(struct memory *m, unsigned worker)
+{
+    struct known *n = atomic_load_explicit(&m->parts[worker], memory_order_relaxed);
+    if (n)
+        return n;
+    n = sp_xcalloc(1, sizeof(*n));
+    sp_token_cache_init(&n->good, m->n_good);
+    sp_token_cache_init(&n->bad, m->n_bad);
+    atomic_store_explicit(&m->parts[worker], n, memory_order_release);
+    return n;
+}
+
+struct sp_token_desk *sp_token_desk_new(const struct sp_token_endpoint *e, const struct sp_token_desk_options *o,
+                                        const struct sp_hash *place)
+{
+    assert(e && o && o->retries <= SP_TOKEN_MAX_RETRIES && o->max_waiting > 0 && place);
     struct sp_token_desk *d = sp_xcalloc(1, sizeof(*d));
     d->endpoint = e;
     d->o = *o;
-    sp_random_bytes(d->secret, sizeof(d->secret));
+    d->memory = memory_of(place, o);
     return d;
 }
 
@@ -64,11 +122,9 @@ void sp_token_desk_free(struct sp_token_desk *d)
         if (!p)
             continue;
         assert(p->n_waiting == 0);
-        sp_token_cache_done(&p->good);
-        sp_token_cache_done(&p->bad);
         free(p);
     }
-    sp_wipe(d->secret, sizeof(d->secret));
+    sp_kept_unref(&d->memory->kept);
     free(d);
 }
 
@@ -79,8 +135,7 @@ static struct part *part_of(struct sp_token_desk *d, unsigned worker)
         return p;
     p = sp_xcalloc(1, sizeof(*p));
     p->desk = d;
-    sp_token_cache_init(&p->good, d->o.max_ttl ? d->o.cache_entries : 0);
-    sp_token_cache_init(&p->bad, d->o.negative_ttl ? d->o.cache_entries : 0);
+    p->known = known_of(d->memory, worker);
     for (unsigned i = 0; i < BUCKETS; i++)
         sp_list_init(&p->flights[i]);
     atomic_store_explicit(&d->parts[worker], p, memory_order_release);
@@ -127,7 +182,7 @@ static void keep(const struct sp_token_flight *f, enum sp_token_status s, json_t
         ttl = exp <= now ? 0 : SP_MIN(exp - now, o->max_ttl);
     }
     if (ttl > 0)
-        sp_token_cache_put(s == SP_TOKEN_OK ? &f->part->good : &f->part->bad, f->key, claims,
+        sp_token_cache_put(s == SP_TOKEN_OK ? &f->part->known->good : &f->part->known->bad, f->key, claims,
                            f->turn->now_ns + (uint64_t)ttl * SP_NS_PER_S);
 }
 
@@ -277,9 +332,9 @@ bool sp_token_desk_ask(struct sp_token_desk *d, struct sp_turn *turn, unsigned w
     if (worker >= SP_TOKEN_DESK_WORKERS)
         return true;
     struct part *p = part_of(d, worker);
-    sp_hmac_sha256(sp_str_n((const char *)d->secret, sizeof(d->secret)), token, key);
-    if (sp_token_cache_get(&p->good, key, turn->now_ns, ret_claims) ||
-        sp_token_cache_get(&p->bad, key, turn->now_ns, ret_claims)) {
+    sp_hmac_sha256(sp_str_n((const char *)d->memory->secret, sizeof(d->memory->secret)), token, key);
+    if (sp_token_cache_get(&p->known->good, key, turn->now_ns, ret_claims) ||
+        sp_token_cache_get(&p->known->bad, key, turn->now_ns, ret_claims)) {
         sp_counter_inc(d->o.cache_hit);
         *ret_status = *ret_claims ? SP_TOKEN_OK : SP_TOKEN_INACTIVE;
         return true;

@@ -3,11 +3,12 @@
  * Asking what a token is worth: a worker's cache first, else the endpoint, once for all requests that want to know the
  * same at the same time.  Belongs to a filter's config; each worker has a part of its own, made with its first token,
  * which it alone touches.  Questions under way never outlive the requests that wait for them: the last one that leaves
- * cancels the call.  Freed when no request has the config any more.
+ * cancels the call.  Freed when no request has the config any more; what is known stays for the next config.
  */
 #ifndef SP_FILTERS_TOKEN_DESK_H
 #define SP_FILTERS_TOKEN_DESK_H
 
+#include "config/doc_hash.h"
 #include "filters/token_answer.h"
 #include "filters/token_cache.h"
 #include "filters/token_endpoint.h"
@@ -33,8 +34,9 @@ struct sp_token_waiter {
     void (*told)(struct sp_token_waiter *w, enum sp_token_status s, json_t *claims);
 };
 
-/* `e` lives as long. */
-struct sp_token_desk *sp_token_desk_new(const struct sp_token_endpoint *e, const struct sp_token_desk_options *o);
+/* `e` lives as long. `place`: what an earlier config's desk knows there, whose options were the same, this one knows (filters/place.h). */
+struct sp_token_desk *sp_token_desk_new(const struct sp_token_endpoint *e, const struct sp_token_desk_options *o,
+                                        const struct sp_hash *place);
 void sp_token_desk_free(struct sp_token_desk *d); /* NULL-safe */
 /*
  * True: known at once: *ret_status is SP_TOKEN_OK with a new reference in *ret_claims, SP_TOKEN_INACTIVE, or why nobody

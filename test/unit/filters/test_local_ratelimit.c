@@ -206,6 +206,29 @@ static void of_a_route(void **state)
     fake_config_free(c);
 }
 
+/* A reload gives nobody new tokens, unless what is said of buckets has changed. */
+static void the_next_config(void **state)
+{
+#define BY_CLIENT "rate_limits: [{actions: [{remote_address: {}}]}]\ndescriptors: [{entries: [{key: remote_address}], " \
+                  "token_bucket: {max_tokens: 2, fill_interval: 60s}}]\n"
+    struct fake_config *c = config("stat_prefix: next\n" ON BUCKET("3") BY_CLIENT);
+    assert_int_equal(pass(c, "192.0.2.1", 1, 9), 2);
+    struct fake_config *other = config("stat_prefix: next\n" ON BUCKET("4") BY_CLIENT);
+    assert_int_equal(pass(other, "192.0.2.1", 1, 9), 2);
+    fake_config_free(other);
+    for (unsigned i = 0; i < 3; i++) {
+        struct fake_config *next = config("stat_prefix: m\nenable_x_ratelimit_headers: DRAFT_VERSION_03\n" ON BUCKET("3") BY_CLIENT);
+        fake_config_free(c);
+        c = next;
+        assert_int_equal(pass(c, "192.0.2.1", 1, 9), 0);
+    }
+    assert_int_equal(pass(c, "192.0.2.2", 1, 9), 1); /* one was left for all */
+    fake_config_free(c);
+    c = config("stat_prefix: next\n" ON BUCKET("3") BY_CLIENT); /* no config had it any more */
+    assert_int_equal(pass(c, "192.0.2.1", 1, 9), 2);
+    fake_config_free(c);
+}
+
 static void warns(const char *yaml, const char *words)
 {
     struct fake_config *c = config(yaml);
@@ -264,7 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses),     cmocka_unit_test(lets_pass),           cmocka_unit_test(parts), cmocka_unit_test(for_each_client),
-        cmocka_unit_test(full_table),  cmocka_unit_test(for_each_connection), cmocka_unit_test(tells), cmocka_unit_test(of_a_route),
+        cmocka_unit_test(full_table),  cmocka_unit_test(for_each_connection), cmocka_unit_test(tells), cmocka_unit_test(of_a_route), cmocka_unit_test(the_next_config),
         cmocka_unit_test(on_trial),    cmocka_unit_test(configs),
     };
     return cmocka_run_group_tests(tests, fake_setup, fake_teardown);

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "config/keep.h"
 #include "filters/replay_set.h"
 
 enum { NOW = 1800000000, THREADS = 4, IDS = 20000 };
@@ -147,10 +149,42 @@ static void test_threads(void **state)
     sp_replay_set_free(shared.set);
 }
 
+/* What an earlier config has taken is taken, whatever its capacity was. */
+static void test_the_next_config(void **state)
+{
+    const int64_t now = time(NULL); /* whether an earlier one still matters is asked by the clock */
+    struct sp_hash place = {{7}}, other = {{8}};
+    struct sp_replay_set *s[12] = {sp_replay_set_keep(&place, 5000)}, *elsewhere = sp_replay_set_keep(&other, 5000);
+    assert_int_equal(take(s[0], 1, now, now + 30), SP_REPLAY_FRESH);
+    assert_int_equal(take(elsewhere, 1, now, now + 30), SP_REPLAY_FRESH);
+    s[1] = sp_replay_set_keep(&place, 6000); /* rounded up, the same */
+    assert_ptr_equal(s[1], s[0]);
+    for (unsigned i = 2; i < 12; i++) {
+        s[i] = sp_replay_set_keep(&place, i % 2 ? 1024 : 1 << 20);
+        sp_replay_set_free(s[i - 1]);
+        for (unsigned k = 1; k < i; k++)
+            assert_int_equal(take(s[i], k, now + 1, now + 30), SP_REPLAY_SEEN);
+        assert_int_equal(take(s[i], i, now + 1, now + 30), SP_REPLAY_FRESH);
+        assert_int_equal(take(s[i], i, now + 1, now + 30), SP_REPLAY_SEEN);
+    }
+    sp_replay_set_free(s[0]);
+    sp_replay_set_free(s[11]);
+    sp_replay_set_free(elsewhere);
+    /* With the last config it is gone; and what has expired is not looked into any more. */
+    s[0] = sp_replay_set_keep(&place, 5000);
+    assert_int_equal(take(s[0], 1, 1000, 1030), SP_REPLAY_FRESH);
+    s[1] = sp_replay_set_keep(&place, 100000);
+    assert_int_equal(take(s[1], 1, 1000, 1030), SP_REPLAY_FRESH);
+    sp_replay_set_free(s[0]);
+    sp_replay_set_free(s[1]);
+    assert_int_equal(sp_keep_count(NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once),
+        cmocka_unit_test(test_the_next_config),
         cmocka_unit_test(test_never_twice_over_time),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_clock_set_back),

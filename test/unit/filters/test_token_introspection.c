@@ -254,6 +254,30 @@ static void test_kept(void **state)
     finish();
 }
 
+/* A reload asks nobody about tokens that are known; another config does. */
+static void test_kept_for_the_next_config(void **state)
+{
+    struct request r;
+    begin(BASIC);
+    ask(&r, "known");
+    fake_answer(&fake_calls[0], 200, GOOD, SP_ABORT_NONE);
+    over(&r);
+    struct fake_config *old = c;
+    begin(BASIC);
+    fake_config_free(old);
+    ask(&r, "known");
+    assert_int_equal(r.status, SP_CONTINUE);
+    passed(&r);
+    over(&r);
+    old = c;
+    begin(BASIC ", cache: {max_ttl: 30s}");
+    fake_config_free(old);
+    ask(&r, "known");
+    assert_int_equal(r.status, SP_STOP_PAUSE);
+    over(&r);
+    finish();
+}
+
 static void test_not_kept_beyond_exp(void **state)
 {
     struct request r;
@@ -531,7 +555,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_asks),    cmocka_unit_test(test_answers),   cmocka_unit_test(test_no_good_token),
-        cmocka_unit_test(test_many_wait), cmocka_unit_test(test_kept),    cmocka_unit_test(test_not_kept_beyond_exp),
+        cmocka_unit_test(test_many_wait), cmocka_unit_test(test_kept),    cmocka_unit_test(test_kept_for_the_next_config),
+        cmocka_unit_test(test_not_kept_beyond_exp),
         cmocka_unit_test(test_retries), cmocka_unit_test(test_too_late), cmocka_unit_test(test_overload),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_skips_jwts), cmocka_unit_test(test_routes), cmocka_unit_test(test_client_auth),

@@ -67,11 +67,12 @@ static struct sp_stats_scope *scope_of(const struct sp_listener *l, const char *
     return sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", value);
 }
 
-/* A chain is what it matches, in the listener of that name: with that it keeps its TLS context, if this is equal. */
+/* A chain is its name, or what it matches, in the listener of that name: with that it keeps its TLS context, if this is equal. */
 static struct sp_tls_ctx *tls_of(const struct sp_listener *l, const struct sp_listener_build *b, const ChainMessage *msg, const TlsMessage *tls)
 {
     struct sp_hash whose;
-    sp_doc_hash_text(b->doc, msg->filter_chain_match, NULL, &whose);
+    sp_doc_hash_text(b->doc, msg->name[0] ? NULL : msg->filter_chain_match, NULL, &whose);
+    sp_hash_mix(&whose, sp_str_c(msg->name));
     sp_hash_mix(&whose, l->name);
     return sp_tls_ctx_server(b->doc, b->diag, tls, sp_str_n((const char *)whose.bytes, sizeof(whose.bytes)));
 }

@@ -10,6 +10,7 @@
 #include "clusters/hosts.h"
 #include "clusters/pool.h"
 #include "clusters/publish.h"
+#include "clusters/resolve.h"
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
 typedef Envoy__Config__Cluster__V3__CircuitBreakers__Thresholds thresholds_msg;
@@ -23,6 +24,7 @@ static void free_cluster(struct sp_cluster *c)
             sp_slot_done(&c->slots[i]);
     free(c->slots);
     sp_health_free(c->checker);
+    sp_resolve_free(c->resolve);
     struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
     for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
         sp_permits_done(all[i]);
@@ -102,6 +104,31 @@ static void make_checks(struct sp_cluster *c, const struct sp_cluster_build *b, 
         sp_health_config_done(&config);
 }
 
+static bool one_name(const cluster_msg *msg)
+{
+    const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
+    return la && la->n_endpoints == 1 && la->endpoints[0]->n_lb_endpoints == 1;
+}
+
+static void make_hosts(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    struct sp_dns_options dns;
+    unsigned errors = b->diag->n_errors;
+    bool names = sp_dns_options_init(&dns, &c->arena, b->doc, b->diag, msg, b->dns_resolver);
+    struct sp_host_set *hosts = sp_hosts_read(b->doc, b->diag, msg, names);
+    if (names && dns.logical && !one_name(msg))
+        sp_doc_err(b->doc, b->diag, msg, "load_assignment", -1,
+                   "a LOGICAL_DNS cluster has exactly one endpoint (use STRICT_DNS for several)");
+    else if (!hosts->n && b->diag->n_errors == errors)
+        sp_doc_warn(b->doc, b->diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
+    if (names) {
+        c->resolve = sp_resolve_new(c, &dns, hosts);
+        hosts = sp_host_set_new(); /* nobody yet */
+    }
+    sp_host_set_close(hosts);
+    sp_hosts_first(c, hosts);
+}
+
 static struct sp_slot *slots_new(struct sp_cluster *c)
 {
     struct sp_slot *slots = sp_xcalloc(c->n_slots, sizeof(*slots));
@@ -130,10 +157,12 @@ static bool needs_document(const cluster_msg *msg)
 
 static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
 {
-    struct sp_hash bind;
+    struct sp_hash other;
     sp_doc_hash(build->doc, msg, NULL, ret);
-    sp_doc_hash(build->doc, msg->upstream_bind_config ? NULL : build->bind, NULL, &bind);
-    sp_hash_mix(ret, sp_str_n((const char *)bind.bytes, sizeof(bind.bytes)));
+    sp_doc_hash(build->doc, msg->upstream_bind_config ? NULL : build->bind, NULL, &other);
+    sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
+    sp_doc_hash(build->doc, build->dns_resolver, NULL, &other);
+    sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
 }
 
 /* The one that serves, if it is equal. */
@@ -172,10 +201,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
     make_breakers(c, build, msg);
-    struct sp_host_set *hosts = sp_hosts_read(build->doc, build->diag, msg);
-    if (!hosts->n && build->diag->n_errors == errors)
-        sp_doc_warn(build->doc, build->diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
-    sp_hosts_first(c, hosts);
+    make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, msg->upstream_bind_config ? msg->upstream_bind_config : build->bind);
     make_balancing(c, msg);
     make_checks(c, build, msg);
@@ -243,11 +269,15 @@ void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober)
     if (c->checker)
         sp_health_start(c->checker, sp_cluster_slot(c, prober->index));
     sp_hosts_start(c, prober);
+    if (c->resolve)
+        sp_resolve_start(c->resolve, sp_cluster_slot(c, prober->index));
 }
 
 void sp_cluster_stop(struct sp_cluster *c)
 {
     assert(c);
+    if (c->resolve)
+        sp_resolve_stop(c->resolve);
     sp_hosts_stop(c);
     if (c->checker)
         sp_health_stop(c->checker);
@@ -257,7 +287,7 @@ void sp_cluster_stop(struct sp_cluster *c)
 bool sp_cluster_warm(const struct sp_cluster *c)
 {
     assert(c);
-    return !c->checker || sp_health_warm(c->checker);
+    return (!c->resolve || sp_resolve_warm(c->resolve)) && (!c->checker || sp_health_warm(c->checker));
 }
 
 void sp_cluster_attach(struct sp_cluster *c, struct sp_worker *w)

@@ -30,6 +30,7 @@ struct sp_cluster_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     const Envoy__Config__Core__V3__BindConfig *bind; /* for clusters that have none of their own; may be NULL */
+    const Envoy__Config__Core__V3__TypedExtensionConfig *dns_resolver; /* the same; Bootstrap.typed_dns_resolver_config */
     unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
     const struct sp_clusters *previous; /* of the config that serves; NULL: none */
 };
@@ -54,7 +55,7 @@ struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain */
 /* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */
 void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober);
 void sp_cluster_stop(struct sp_cluster *c);
-/* The first round of health checks is over (at once when there are none). Any thread. */
+/* Names were resolved or failed, and the first round of health checks is over (at once when there are none). Any thread. */
 bool sp_cluster_warm(const struct sp_cluster *c);
 
 /* On a worker's thread (also the prober's): makes the worker's pools; closes them (idle connections now, the others

@@ -15,7 +15,7 @@ struct sp_endpoint {
     struct sp_addr health_addr;    /* where health checks go */
     struct sp_str hostname;        /* see sp_host */
     struct sp_str health_hostname; /* Host header of its checks; may be empty */
-    struct sp_str text;            /* the address as Envoy prints it */
+    struct sp_str text;            /* the address as Envoy prints it, since sp_host_set_close */
     struct sp_str region, zone, sub_zone;
     uint32_t weight;
     uint32_t eds_health;           /* SP_HEALTH_*_EDS, SP_HEALTH_EDS_DRAINING: what the config says of its health */

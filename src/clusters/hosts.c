@@ -4,29 +4,39 @@
 #include <assert.h>
 #include <sys/un.h>
 
+#include "clusters/dns_config.h"
+
 typedef Envoy__Config__Endpoint__V3__LocalityLbEndpoints locality_msg;
 typedef Envoy__Config__Endpoint__V3__LbEndpoint endpoint_msg;
 
 struct build {
     struct sp_host_set *set;
+    bool names; /* hosts may be names */
     const struct sp_doc *doc;
     struct sp_diag *diag;
 };
+
+static bool port_of(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__SocketAddress *socket,
+                    uint16_t *ret)
+{
+    if (!socket->port_value) {
+        sp_doc_err(doc, diag, socket, "port_value", -1, "0 is no port to connect to (set 1 to 65535)");
+        return false;
+    }
+    *ret = (uint16_t)socket->port_value;
+    return true;
+}
 
 static bool ip_address(const struct sp_doc *doc, struct sp_diag *diag,
                        const Envoy__Config__Core__V3__SocketAddress *socket, struct sp_addr *ret)
 {
     if (sp_addr_parse_ip(sp_str_c(socket->address), ret) < 0) {
         sp_doc_err(doc, diag, socket, "address", -1,
-                   "\"%s\" is not an IP address (hosts of a STATIC cluster are IP addresses or pipes)", socket->address);
+                   "\"%s\" is not an IP address (hosts of a STATIC or EDS cluster are IP addresses or pipes; set type to "
+                   "STRICT_DNS or LOGICAL_DNS for a name)", socket->address);
         return false;
     }
-    if (!socket->port_value) {
-        sp_doc_err(doc, diag, socket, "port_value", -1, "0 is no port to connect to (set 1 to 65535)");
-        return false;
-    }
-    ret->port = (uint16_t)socket->port_value;
-    return true;
+    return port_of(doc, diag, socket, &ret->port);
 }
 
 static bool pipe_address(struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
@@ -55,6 +65,26 @@ bool sp_hosts_address(struct sp_arena *arena, const struct sp_doc *doc, struct s
         sp_doc_err(doc, diag, msg, "address", -1, "is empty (set socket_address or pipe)");
         return false;
     }
+}
+
+/* A name, or an address: then `ret_name` stays empty. */
+static bool named_address(struct build *b, const endpoint_msg *msg, struct sp_addr *ret, struct sp_str *ret_name)
+{
+    const Envoy__Config__Core__V3__Address *address = msg->endpoint->address;
+    if (address->address_case != ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS) {
+        sp_doc_err(b->doc, b->diag, msg->endpoint, "address", -1, "is no name to resolve (set socket_address)");
+        return false;
+    }
+    const Envoy__Config__Core__V3__SocketAddress *socket = address->socket_address;
+    if (sp_addr_parse_ip(sp_str_c(socket->address), ret) == 0)
+        return port_of(b->doc, b->diag, socket, &ret->port);
+    const char *wrong = sp_dns_bad_name(sp_str_c(socket->address));
+    if (wrong)
+        sp_doc_err(b->doc, b->diag, socket, "address", -1, "\"%s\" %s (write it such as \"origin.example.com\")",
+                   socket->address, wrong);
+    *ret = (struct sp_addr){0};
+    *ret_name = sp_arena_str(&b->set->arena, sp_str_c(socket->address));
+    return port_of(b->doc, b->diag, socket, &ret->port) && !wrong;
 }
 
 static void health_target(struct build *b, struct sp_endpoint *h,
@@ -92,11 +122,15 @@ static void take_endpoint(struct build *b, const locality_msg *l, const endpoint
 {
     struct sp_arena *a = &b->set->arena;
     struct sp_addr addr;
-    if (!sp_hosts_address(a, b->doc, b->diag, msg->endpoint, msg->endpoint->address, &addr))
+    struct sp_str name = SP_STR_NULL;
+    bool good = b->names ? named_address(b, msg, &addr, &name)
+                         : sp_hosts_address(a, b->doc, b->diag, msg->endpoint, msg->endpoint->address, &addr);
+    if (!good)
         return;
     struct sp_endpoint *e = sp_host_set_add(b->set);
     e->addr = addr;
-    e->hostname = sp_arena_str(a, sp_str_c(msg->endpoint->hostname));
+    e->text = name;
+    e->hostname = msg->endpoint->hostname[0] ? sp_arena_str(a, sp_str_c(msg->endpoint->hostname)) : name;
     e->weight = msg->load_balancing_weight ? msg->load_balancing_weight->value : 1;
     e->priority = l->priority;
     e->eds_health = eds_health(msg);
@@ -109,17 +143,18 @@ static void take_endpoint(struct build *b, const locality_msg *l, const endpoint
 }
 
 struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag,
-                                  const Envoy__Config__Cluster__V3__Cluster *msg)
+                                  const Envoy__Config__Cluster__V3__Cluster *msg, bool names)
 {
     assert(doc && diag && msg);
-    struct build b = {.set = sp_host_set_new(), .doc = doc, .diag = diag};
+    struct build b = {.set = sp_host_set_new(), .names = names, .doc = doc, .diag = diag};
     const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
+    if (la && la->policy && la->policy->overprovisioning_factor)
+        b.set->overprovisioning = la->policy->overprovisioning_factor->value;
     for (size_t i = 0; la && i < la->n_endpoints; i++)
         for (size_t k = 0; k < la->endpoints[i]->n_lb_endpoints; k++) {
             const endpoint_msg *e = la->endpoints[i]->lb_endpoints[k];
             if (e->endpoint && e->endpoint->address) /* else reported by the field rules */
                 take_endpoint(&b, la->endpoints[i], e);
         }
-    sp_host_set_close(b.set);
     return b.set;
 }

@@ -224,6 +224,8 @@ void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *fresh)
     put_in(c, fresh);
     set_current(c, fresh);
     unsigned gone = take_out(c, fresh, old);
+    if (fresh->logical && !gone && old->n)
+        added = added || !sp_str_eq(fresh->v[0].text, old->v[0].text); /* another address counts as another host */
     sp_gauge_add(c->stats.membership_total, (int64_t)fresh->n - (int64_t)old->n);
     if (added || gone)
         sp_counter_inc(c->stats.membership_change);

@@ -17,6 +17,7 @@
 struct sp_lb;
 struct sp_pool;
 struct sp_health_checker;
+struct sp_resolve;
 struct sp_cluster;
 struct sp_offline;
 
@@ -62,6 +63,7 @@ struct sp_cluster {
     struct sp_worker *prober;   /* NULL: not started */
     unsigned stamp;             /* the publisher's: counts the sets */
     struct sp_health_checker *checker; /* NULL: no checks */
+    struct sp_resolve *resolve; /* NULL: hosts are not names */
     struct sp_slot *slots;      /* n_slots of them */
     unsigned n_slots;
     void (*destroy)(struct sp_cluster *c);

@@ -162,6 +162,8 @@ static void check_number(const struct check *c, int index, const ProtobufCFieldD
 static void check_enum(const struct check *c)
 {
     const ProtobufCEnumDescriptor *desc = c->field->descriptor;
+    if (sp_field_in_oneof(c->field) && !sp_field_is_set(c->place->msg, c->field))
+        return; /* another member stands in its place */
     int v = *(const int *)sp_field_ptr(c->place->msg, c->field);
     unsigned allowed = (unsigned)c->rule->a;
     if (c->rule->kind == SP_RULE_ENUM_SET ? v != 0 : allowed >> v & 1)

@@ -2,19 +2,29 @@
 /* Field rules: clusters and endpoints. */
 #include "config/rules_tables.h"
 
+#define CARES "envoy.extensions.network.dns_resolver.cares.v3."
 #define CLUSTER "envoy.config.cluster.v3."
+#define CORE "envoy.config.core.v3."
+#define DNS "envoy.extensions.clusters.dns.v3."
 #define ENDPOINT "envoy.config.endpoint.v3."
 #define UPSTREAM "envoy.extensions.upstreams.http.v3."
 
 static const struct sp_rule rules[] = {
     {CLUSTER "Cluster", "name", SP_RULE_MIN_LEN, 1, 0},
-    {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0) | BIT(3), 0},
+    {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2) | BIT(3), 0},
     {CLUSTER "Cluster", "connect_timeout", SP_RULE_POSITIVE, 0, 0},
+    {CLUSTER "Cluster", "dns_refresh_rate", SP_RULE_MIN_MS, 1, 0},
     {CLUSTER "Cluster", "lb_policy", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
     {CLUSTER "Cluster", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
+    {CLUSTER "Cluster.CustomClusterType", "name", SP_RULE_MIN_LEN, 1, 0},
+    {CLUSTER "Cluster.CustomClusterType", "typed_config", SP_RULE_REQUIRED, 0, 0},
     {CLUSTER "Cluster.EdsClusterConfig", "eds_config", SP_RULE_REQUIRED, 0, 0},
     {CLUSTER "Cluster.LeastRequestLbConfig", "choice_count", SP_RULE_RANGE, 2, U32_MAX},
+    {CLUSTER "Cluster.RefreshRate", "base_interval", SP_RULE_REQUIRED, 0, 0},
+    {CLUSTER "Cluster.RefreshRate", "base_interval", SP_RULE_MIN_MS, 1, 0},
+    {CLUSTER "Cluster.RefreshRate", "max_interval", SP_RULE_MIN_MS, 1, 0},
     {ENDPOINT "ClusterLoadAssignment", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
+    {ENDPOINT "ClusterLoadAssignment.Policy", "overprovisioning_factor", SP_RULE_RANGE, 1, U32_MAX},
     {ENDPOINT "Endpoint", "address", SP_RULE_REQUIRED, 0, 0},
     {ENDPOINT "Endpoint.HealthCheckConfig", "port_value", SP_RULE_RANGE, 0, PORT_MAX},
     {ENDPOINT "Endpoint.HealthCheckConfig", "hostname", SP_RULE_HEADER_VALUE, 0, 0},
@@ -22,6 +32,13 @@ static const struct sp_rule rules[] = {
     {ENDPOINT "LbEndpoint", "load_balancing_weight", SP_RULE_RANGE, 1, U32_MAX},
     {ENDPOINT "LocalityLbEndpoints", "load_balancing_weight", SP_RULE_RANGE, 1, U32_MAX},
     {ENDPOINT "LocalityLbEndpoints", "priority", SP_RULE_RANGE, 0, 128},
+    {CORE "DnsResolutionConfig", "resolvers", SP_RULE_MIN_ITEMS, 1, 0},
+    {DNS "DnsCluster", "dns_refresh_rate", SP_RULE_MIN_MS, 1, 0},
+    {DNS "DnsCluster.RefreshRate", "base_interval", SP_RULE_REQUIRED, 0, 0},
+    {DNS "DnsCluster.RefreshRate", "base_interval", SP_RULE_MIN_MS, 1, 0},
+    {DNS "DnsCluster.RefreshRate", "max_interval", SP_RULE_MIN_MS, 1, 0},
+    {CARES "CaresDnsResolverConfig", "query_timeout_seconds", SP_RULE_RANGE, 1, 3600},
+    {CARES "CaresDnsResolverConfig", "query_tries", SP_RULE_RANGE, 1, 100},
     {UPSTREAM "HttpProtocolOptions", "explicit_http_config", SP_RULE_ONEOF, 0, 0},
     {UPSTREAM "HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options", SP_RULE_ONEOF, 0, 0},
 };

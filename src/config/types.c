@@ -12,6 +12,7 @@
 #include "envoy/config/route/v3/route_components.pb-c.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
+#include "envoy/extensions/clusters/dns/v3/dns_cluster.pb-c.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb-c.h"
 #include "envoy/extensions/filters/http/health_check/v3/health_check.pb-c.h"
@@ -28,6 +29,7 @@
 #include "envoy/extensions/http/injected_credentials/generic/v3/generic.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
+#include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb-c.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb-c.h"
 #include "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.pb-c.h"
 #include "envoy/extensions/resource_monitors/cpu_utilization/v3/cpu_utilization.pb-c.h"
@@ -60,6 +62,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,
+    &envoy__extensions__clusters__dns__v3__dns_cluster__descriptor,
     &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation_per_route__descriptor,
@@ -80,6 +83,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__http__injected_credentials__generic__v3__generic__descriptor,
     &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor,
     &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor,
+    &envoy__extensions__network__dns_resolver__cares__v3__cares_dns_resolver_config__descriptor,
     &envoy__extensions__path__match__uri_template__v3__uri_template_match_config__descriptor,
     &envoy__extensions__resource_monitors__cgroup_memory__v3__cgroup_memory_config__descriptor,
     &envoy__extensions__resource_monitors__cpu_utilization__v3__cpu_utilization_config__descriptor,

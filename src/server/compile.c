@@ -20,7 +20,8 @@ static void compile_clusters(struct sp_config *c, unsigned n_workers, const stru
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_cluster_build build = {
-        .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL};
+        .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL,
+        .dns_resolver = c->bootstrap->typed_dns_resolver_config};
     if (c->bootstrap->cluster_manager)
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
     c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));

@@ -2,6 +2,7 @@
 """An HTTP/1.1 origin in this process that answers each request with what it got, as JSON."""
 import http.server
 import json
+import socket
 import threading
 import time
 
@@ -49,9 +50,10 @@ class Echo(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, name="echo", port=0):
+    def __init__(self, name="echo", port=0, host="127.0.0.1"):
         self.name, self.seen = name, 0
-        super().__init__(("127.0.0.1", port), Handler)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), Handler)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -96,7 +96,7 @@ static void test_errors(void **state)
 #define ENDPOINT(e) "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: " e "}]}]}\n"
     refused(ENDPOINT("{address: {socket_address: {address: example.com, port_value: 80}}}"),
             "t.yaml:2:112: load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: "
-            "\"example.com\" is not an IP address (hosts of a STATIC cluster are IP addresses or pipes)");
+            "\"example.com\" is not an IP address (hosts of a STATIC or EDS cluster are IP addresses or pipes; set type to STRICT_DNS or LOGICAL_DNS for a name)");
     refused(ENDPOINT("{address: {socket_address: {address: 1.2.3.4, port_value: 0}}}"), "0 is no port to connect to");
     refused(ENDPOINT("{address: {pipe: {path: /a/very/long/path/that/does/not/fit/into/the/address/of/a/unix/socket/because/"
                      "there/are/only/108/bytes/for/it}}}"),
@@ -117,7 +117,7 @@ static void test_errors(void **state)
     refused("name: c\n" HOST "transport_socket: {name: tls, typed_config: {\"@type\": "
             "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}\n", "is not for clusters");
     refused("name: c\nload_assignment: {cluster_name: c}\n", "has no endpoints: every request will get 503");
-    refused("name: c\ntype: STRICT_DNS\n" HOST, "type");
+    refused("name: c\ntype: ORIGINAL_DST\n" HOST, "type");
     char with_tls[8192];
     snprintf(with_tls, sizeof(with_tls), "name: c\n" HOST OPTIONS("    auto_config: {}\n") "%s", t_tls());
     refused(with_tls, "any certificate that it vouches for is taken for the origin's");

@@ -357,7 +357,7 @@ static void test_all_errors(void **state)
         "    listener_filters_timeout: 5\n"
         "  clusters:\n"
         "  - connect_timeout: 0s\n"
-        "    type: STRICT_DNS\n"
+        "    type: ORIGINAL_DST\n"
         "    load_assignment: {cluster_name: x, endpoints: {lb_endpoints: {endpoint: {address: {socket_address:\n"
         "      {address: 10.0.0.1, port_value: 70000}}}}}}\n"
         "hds_config: {}\n",
@@ -369,7 +369,7 @@ static void test_all_errors(void **state)
         "or 0.25s, found the number 5\n"
         "t.yaml:8:5: static_resources.clusters[0].name: required, but missing (add it)\n"
         "t.yaml:8:22: static_resources.clusters[0].connect_timeout: has to be more than 0s\n"
-        "t.yaml:9:11: static_resources.clusters[0].type: STRICT_DNS is not run by sallyport (choose one of: STATIC, EDS)\n"
+        "t.yaml:9:11: static_resources.clusters[0].type: ORIGINAL_DST is not run by sallyport (choose one of: STATIC, STRICT_DNS, LOGICAL_DNS, EDS)\n"
         "t.yaml:11:39: static_resources.clusters[0].load_assignment.endpoints[0].lb_endpoints[0].endpoint.address."
         "socket_address.port_value: 70000 is out of range (expected 0 to 65535)\n"
         "t.yaml:12:1: hds_config: Envoy has this field, sallyport does not run it (remove it, or see "

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_file_watcher: tells when a file's content has changed and settled: edited in place, replaced by a move, swapped by a
- * symlink (Kubernetes ConfigMaps), deleted.  It watches directories, since a watch on a file ends when another one is moved
- * over it.  A file that somebody still writes is left alone: a change counts 50 ms after the file was closed or moved into
- * place, otherwise (nobody said that he was done) when it has stood unchanged for a second.  Where the system tells
- * nothing (network file systems, too many watches) a look every 5 seconds finds the change.
+ * sp_file_watcher: tells when a file's content has changed and settled: edited in place, replaced by a move, reached through
+ * another symlink (Kubernetes ConfigMaps swap one called ..data), gone or come back.  It watches directories, since a watch on
+ * a file ends when another one is moved over it: each that has a symlink on the way to the file, and the file's own.  A file
+ * that somebody still writes is left alone: a change counts 50 ms after the file was closed or something was moved into place,
+ * otherwise (nobody said that he was done) when it has stood unchanged for a second.  Where the system tells nothing (network
+ * file systems, too many watches) a look every 5 seconds finds the change.
+ *
+ * A path that ends in '/' is a directory: it has changed when something was moved into it.
  *
  * Belongs to one worker, the main one, whose loop has its uv handle; all calls and callbacks on that thread.  It looks at
  * files' metadata only: reading them is the caller's, on another thread.
@@ -23,14 +26,15 @@ struct sp_file_facts {
 };
 /* Of the file that `path` leads to. Any thread. */
 struct sp_file_facts sp_file_facts(const char *path);
+bool sp_file_facts_eq(const struct sp_file_facts *a, const struct sp_file_facts *b);
 
 struct sp_file_watcher *sp_file_watcher_new(struct sp_worker *w);
 /* No callback comes any more; the handle closes with the loop's next turn. NULL-safe. */
 void sp_file_watcher_free(struct sp_file_watcher *fw);
-/* Directories that it knows. For tests. */
+/* Directories that it watches. For tests. */
 unsigned sp_file_watcher_dirs(const struct sp_file_watcher *fw);
-/* `path` is copied. `known`: what the file was when it was read last. `changed` may be called again and again; it must not
- * free the watcher. */
+/* `path` is copied; several may watch one. `known`: what the file was when it was read last. `changed` may be called again and
+ * again; it must not free the watcher. */
 void sp_file_watch(struct sp_file_watcher *fw, const char *path, const struct sp_file_facts *known,
                    void (*changed)(void *ctx), void *ctx);
 

@@ -15,6 +15,7 @@
 #include "config/doc_hash.h"
 #include "config/load.h"
 #include "config/rules.h"
+#include "route/matcher.h"
 
 struct sp_admin {
     struct sp_server *server;
@@ -24,6 +25,8 @@ struct sp_admin {
     struct sp_listener_socket *socket;
     struct sp_snapshot snapshot; /* what its streams hold: nothing, the admin page outlives them */
     bool has_snapshot;
+    struct sp_string_matcher **paths; /* n_paths of them: allow_paths */
+    size_t n_paths;
     struct sp_addr address, bound;
     int fd;
 };
@@ -60,6 +63,15 @@ static bool is_rebound(struct sp_filter *f, const struct sp_headers *h)
            !names_this_machine(h->authority);
 }
 
+/* allow_paths. */
+static bool may_be_asked(const struct sp_admin *admin, struct sp_str path)
+{
+    for (size_t i = 0; i < admin->n_paths; i++)
+        if (sp_string_match(admin->paths[i], path))
+            return true;
+    return !admin->n_paths;
+}
+
 static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_admin *admin, struct sp_admin_answer *a)
 {
     struct sp_str path = h->path, query = SP_STR_NULL;
@@ -75,6 +87,9 @@ static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_ad
     if (is_rebound(f, h)) {
         a->status = 403;
         sp_admin_put(a, "not under this name (use localhost or the address)\n");
+    } else if (!may_be_asked(admin, path)) {
+        a->status = 403;
+        sp_admin_put(a, "request to path %.*s not allowed", SP_STR_ARG(path));
     } else if (!handler) {
         a->status = 404;
         sp_admin_put(a, "no such path (/help lists what there is)\n");
@@ -161,8 +176,24 @@ static struct sp_hcm *make_hcm(struct sp_admin *a, const struct sp_config *confi
                                  .ctx = a,
                                  .log_doc = config->doc,
                                  .logs = config->bootstrap->admin->access_log,
-                                 .n_logs = config->bootstrap->admin->n_access_log};
+                                 .n_logs = config->bootstrap->admin->n_access_log,
+                                 .log_path = *config->bootstrap->admin->access_log_path ? config->bootstrap->admin->access_log_path : NULL,
+                                 .log_msg = config->bootstrap->admin};
     return sp_hcm_new(&build, sp_doc_root(a->doc));
+}
+
+static bool read_paths(struct sp_admin *a, const struct sp_config *config, struct sp_diag *diag)
+{
+    const Envoy__Config__Bootstrap__V3__Admin *msg = config->bootstrap->admin;
+    bool good = true;
+    a->paths = sp_xcalloc(msg->n_allow_paths + 1, sizeof(*a->paths));
+    for (size_t i = 0; i < msg->n_allow_paths; i++) {
+        struct sp_string_matcher *m = sp_string_matcher_new(config->doc, diag, msg->allow_paths[i]);
+        good = good && m;
+        if (m)
+            a->paths[a->n_paths++] = m;
+    }
+    return good;
 }
 
 static bool address_of(const Envoy__Config__Core__V3__Address *msg, struct sp_addr *ret)
@@ -218,9 +249,12 @@ static bool on_compile(void *ctx, struct sp_config *config, const struct sp_conf
         if (!sp_addr_is_loopback(&a->address) && a->address.family != AF_UNIX)
             sp_doc_warn(config->doc, diag, msg, "address", -1,
                         "the admin page has no login and is open to other machines here (use 127.0.0.1 or a pipe)");
+        bool good = read_paths(a, config, diag);
         struct sp_hcm *hcm = make_hcm(a, config, diag);
-        if (!hcm)
+        if (!hcm || !good) {
+            sp_hcm_free(hcm);
             return false;
+        }
         a->listener = sp_listener_new_plain(SP_STR("admin"), &a->address, hcm);
     }
     return !a->next.on_compile || a->next.on_compile(a->next.ctx, config, serves, diag);
@@ -303,6 +337,9 @@ void sp_admin_free(struct sp_admin *a)
         return;
     sp_listener_free(a->listener);
     sp_doc_free(a->doc);
+    for (size_t i = 0; i < a->n_paths; i++)
+        sp_string_matcher_free(a->paths[i]);
+    free(a->paths);
     if (a->has_snapshot)
         sp_snapshot_done(&a->snapshot);
     free(a);

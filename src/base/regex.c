@@ -142,6 +142,25 @@ bool sp_regex_search(const struct sp_regex *r, struct sp_str text, bool *ret_lim
     return judge(match(r->search, text, 0, scratch()), ret_limit);
 }
 
+bool sp_regex_groups(const struct sp_regex *r, struct sp_str text, struct sp_str *groups, unsigned n)
+{
+    assert(r && r->search && groups && n <= GROUPS);
+    struct scratch *s = scratch();
+    int rc = match(r->search, text, 0, s);
+    const size_t *v = pcre2_get_ovector_pointer(s->data);
+    if (rc == 0) /* more groups than there is room for */
+        rc = GROUPS;
+    for (unsigned i = 0; i < n; i++)
+        groups[i] = (int)i < rc && v[2 * i] != PCRE2_UNSET ? sp_str_n(text.ptr + v[2 * i], v[2 * i + 1] - v[2 * i]) : SP_STR_NULL;
+    return rc > 0;
+}
+
+unsigned sp_regex_n_groups(const struct sp_regex *r)
+{
+    assert(r);
+    return r->groups;
+}
+
 int sp_regex_check_substitution(const struct sp_regex *r, struct sp_str with, char why[SP_REGEX_WHY_MAX])
 {
     assert(r && why);

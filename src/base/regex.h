@@ -36,6 +36,13 @@ bool sp_regex_full_match(const struct sp_regex *r, struct sp_str text, bool *ret
 /* Some part of the text matches; the same. */
 bool sp_regex_search(const struct sp_regex *r, struct sp_str text, bool *ret_limit);
 
+/*
+ * Some part of the text matches: groups[0] is that part, groups[i] the i-th group, for i < n; a NULL slice where it took no
+ * part. A match that hits the limit is none. n is at most 10.
+ */
+bool sp_regex_groups(const struct sp_regex *r, struct sp_str text, struct sp_str *groups, unsigned n);
+unsigned sp_regex_n_groups(const struct sp_regex *r);
+
 /* Whether `with` is a good substitution for r: -EINVAL, and `why` says what is wrong. */
 int sp_regex_check_substitution(const struct sp_regex *r, struct sp_str with, char why[SP_REGEX_WHY_MAX]);
 /*

@@ -4,6 +4,7 @@
 
 #define ALOG "envoy.config.accesslog.v3."
 #define BOOTSTRAP "envoy.config.bootstrap.v3."
+#define METRICS "envoy.config.metrics.v3."
 #define MONITORS "envoy.extensions.resource_monitors."
 #define OVERLOAD "envoy.config.overload.v3."
 
@@ -24,6 +25,11 @@ static const struct sp_rule rules[] = {
     {BOOTSTRAP "Bootstrap", "stats_flush_interval", SP_RULE_MAX_MS, 299999, 0},
     {BOOTSTRAP "RuntimeLayer", "name", SP_RULE_MIN_LEN, 1, 0},
     {BOOTSTRAP "RuntimeLayer", "static_layer", SP_RULE_ONEOF, 0, 0},
+    {METRICS "HistogramBucketSettings", "match", SP_RULE_REQUIRED, 0, 0},
+    {METRICS "HistogramBucketSettings", "bins", SP_RULE_RANGE, 1, 46082},
+    {METRICS "StatsMatcher", "reject_all", SP_RULE_ONEOF, 0, 0},
+    {METRICS "TagSpecifier", "tag_name", SP_RULE_MIN_LEN, 1, 0},
+    {METRICS "TagSpecifier", "regex", SP_RULE_MAX_LEN, 1024, 0},
     {OVERLOAD "LoadShedPoint", "name", SP_RULE_MIN_LEN, 1, 0},
     {OVERLOAD "LoadShedPoint", "triggers", SP_RULE_MIN_ITEMS, 1, 0},
     {OVERLOAD "OverloadAction", "name", SP_RULE_MIN_LEN, 1, 0},

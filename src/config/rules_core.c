@@ -100,6 +100,7 @@ static const struct sp_rule rules[] = {
     {CORE "WatchedDirectory", "path", SP_RULE_MIN_LEN, 1, 0},
     {MATCHER "DoubleMatcher", "range", SP_RULE_ONEOF, 0, 0},
     {MATCHER "ListMatcher", "one_of", SP_RULE_ONEOF, 0, 0},
+    {MATCHER "ListStringMatcher", "patterns", SP_RULE_MIN_ITEMS, 1, 0},
     {MATCHER "MetadataMatcher", "filter", SP_RULE_MIN_LEN, 1, 0},
     {MATCHER "MetadataMatcher", "path", SP_RULE_MIN_ITEMS, 1, 0},
     {MATCHER "MetadataMatcher", "value", SP_RULE_REQUIRED, 0, 0},

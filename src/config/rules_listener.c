@@ -16,6 +16,7 @@ static const struct sp_rule rules[] = {
     {LISTENER "FilterChainMatch", "server_names", SP_RULE_MIN_LEN, 1, 0},
     {LISTENER "FilterChainMatch", "application_protocols", SP_RULE_MIN_LEN, 1, 0},
     {LISTENER "Listener", "address", SP_RULE_REQUIRED, 0, 0},
+    {LISTENER "Listener", "max_connections_to_accept_per_socket_event", SP_RULE_RANGE, 1, U32_MAX},
     {LISTENER "Listener", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
     {LISTENER "ListenerFilter", "name", SP_RULE_MIN_LEN, 1, 0},
     {LISTENER "ListenerFilter", "typed_config", SP_RULE_REQUIRED, 0, 0},

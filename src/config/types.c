@@ -31,6 +31,7 @@
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
 #include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb-c.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb-c.h"
+#include "envoy/extensions/regex_engines/v3/google_re2.pb-c.h"
 #include "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.pb-c.h"
 #include "envoy/extensions/resource_monitors/cpu_utilization/v3/cpu_utilization.pb-c.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
@@ -85,6 +86,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor,
     &envoy__extensions__network__dns_resolver__cares__v3__cares_dns_resolver_config__descriptor,
     &envoy__extensions__path__match__uri_template__v3__uri_template_match_config__descriptor,
+    &envoy__extensions__regex_engines__v3__google_re2__descriptor,
     &envoy__extensions__resource_monitors__cgroup_memory__v3__cgroup_memory_config__descriptor,
     &envoy__extensions__resource_monitors__cpu_utilization__v3__cpu_utilization_config__descriptor,
     &envoy__extensions__resource_monitors__downstream_connections__v3__downstream_connections_config__descriptor,

@@ -23,7 +23,7 @@ typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConn
     &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor
 
 static const uint64_t default_first_ns = 15 * SP_NS_PER_S, default_handshake_ns = 10 * SP_NS_PER_S;
-enum { DEFAULT_BUFFER = 1024 * 1024 };
+enum { DEFAULT_BUFFER = 1024 * 1024, ACCEPT_TURN = 32 };
 
 static bool read_ip(struct sp_listener *l, const struct sp_listener_build *b,
                     const Envoy__Config__Core__V3__SocketAddress *msg)
@@ -202,6 +202,7 @@ static struct sp_listener *listener_new(struct sp_str name)
     l->match = sp_chain_match_new();
     l->name = sp_arena_str(&l->arena, name);
     l->buffer_limit = DEFAULT_BUFFER;
+    l->accept_turn = ACCEPT_TURN;
     l->backlog = INT_MAX; /* the system's limit is what counts then */
     return l;
 }
@@ -211,6 +212,14 @@ static void name_by_address(struct sp_listener *l)
     char text[SP_ADDR_TEXT_MAX];
     if (!l->name.len)
         l->name = sp_arena_str(&l->arena, sp_str_n(text, sp_addr_format(&l->addr, text)));
+}
+
+static void read_keepalive(struct sp_sock_options *o, const Envoy__Config__Core__V3__TcpKeepalive *msg)
+{
+    o->keepalive = true;
+    o->keepalive_probes = msg->keepalive_probes ? msg->keepalive_probes->value : 0;
+    o->keepalive_time = msg->keepalive_time ? msg->keepalive_time->value : 0;
+    o->keepalive_interval = msg->keepalive_interval ? msg->keepalive_interval->value : 0;
 }
 
 static void adopt_limits(struct sp_listener *l, const struct sp_cx_limits *limits, bool no_global)
@@ -229,6 +238,11 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     name_by_address(l);
     sp_listener_stats_init(&l->stats, scope_of(l, msg->stat_prefix));
     l->first_ns = sp_duration_or(msg->listener_filters_timeout, default_first_ns);
+    l->freebind = msg->freebind && msg->freebind->value;
+    l->transparent = msg->transparent && msg->transparent->value;
+    l->accept_turn = msg->max_connections_to_accept_per_socket_event ? msg->max_connections_to_accept_per_socket_event->value : ACCEPT_TURN;
+    if (msg->tcp_keepalive)
+        read_keepalive(&l->keepalive, msg->tcp_keepalive);
     l->sheds = !msg->bypass_overload_manager;
     l->drains_failing = msg->drain_type == ENVOY__CONFIG__LISTENER__V3__LISTENER__DRAIN_TYPE__DEFAULT;
     if (msg->per_connection_buffer_limit_bytes)

@@ -36,6 +36,9 @@ struct sp_listener {
     struct sp_addr addr;
     unsigned unix_mode;
     bool reuse_port, v4_compat; /* v4_compat: an IPv6 wildcard takes IPv4 too */
+    bool freebind, transparent;
+    struct sp_sock_options keepalive; /* of its connections */
+    unsigned accept_turn;  /* accepted before others get their turn */
     int backlog;
     size_t buffer_limit;
     bool sheds;          /* the overload manager's actions hold for it */

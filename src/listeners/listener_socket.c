@@ -16,7 +16,6 @@
 #include "listeners/listener_filters.h"
 
 enum {
-    ACCEPT_TURN = 32,  /* accepted before others get their turn */
     PAUSE_MS = 100,
     RETIRE_ACCEPTS = 4096,
 };
@@ -40,6 +39,9 @@ int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, stru
     const struct sp_sock_listen o = {
         .reuse_port = l->reuse_port,
         .v6_only = !l->v4_compat,
+        .freebind = l->freebind,
+        .transparent = l->transparent,
+        .keepalive = l->keepalive.keepalive ? &l->keepalive : NULL,
         .unix_mode = l->unix_mode,
     };
     int fd = sp_sock_bind(at, &o);
@@ -156,7 +158,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
         sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
         return;
     }
-    for (unsigned i = 0; i < ACCEPT_TURN && accept_one(s); i++)
+    for (unsigned i = 0; i < s->home.listener->accept_turn && accept_one(s); i++)
         continue;
 }
 

@@ -66,11 +66,18 @@ bool sp_listener_same_base(const struct sp_listener *a, const struct sp_listener
     return same(&a->base, &b->base);
 }
 
+static bool same_keepalive(const struct sp_sock_options *a, const struct sp_sock_options *b)
+{
+    return a->keepalive == b->keepalive && a->keepalive_time == b->keepalive_time &&
+           a->keepalive_interval == b->keepalive_interval && a->keepalive_probes == b->keepalive_probes;
+}
+
 bool sp_listener_same_socket(const struct sp_listener *a, const struct sp_listener *b)
 {
     assert(a && b);
     return sp_addr_eq(&a->addr, &b->addr, true) && a->reuse_port == b->reuse_port && a->v4_compat == b->v4_compat &&
-           a->unix_mode == b->unix_mode &&
+           a->unix_mode == b->unix_mode && a->freebind == b->freebind && a->transparent == b->transparent &&
+           same_keepalive(&a->keepalive, &b->keepalive) &&
            (a->addr.port || a->addr.family == AF_UNIX || sp_str_eq(a->name, b->name));
 }
 

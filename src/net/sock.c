@@ -104,6 +104,12 @@ static int bind_unix(int fd, const struct sp_addr *at, unsigned mode)
     return r;
 }
 
+/* What an IP socket of either family calls by its own name. */
+static int set_ip(int fd, const struct sp_addr *at, int v4, int v6)
+{
+    return at->family == AF_INET6 ? set(fd, IPPROTO_IPV6, v6, 1) : set(fd, IPPROTO_IP, v4, 1);
+}
+
 static int bind_ip(int fd, const struct sp_addr *at, const struct sp_sock_listen *o)
 {
     int r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -113,6 +119,12 @@ static int bind_ip(int fd, const struct sp_addr *at, const struct sp_sock_listen
         r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
     if (!r)
         r = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (!r && o->freebind)
+        r = set_ip(fd, at, IP_FREEBIND, IPV6_FREEBIND);
+    if (!r && o->transparent)
+        r = set_ip(fd, at, IP_TRANSPARENT, IPV6_TRANSPARENT);
+    if (!r && o->keepalive)
+        r = set_keepalive(fd, o->keepalive);
     return r ? r : bind_to(fd, at);
 }
 

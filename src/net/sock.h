@@ -20,6 +20,8 @@ int sp_sock_client(const struct sp_addr *to, const struct sp_sock_options *o);
 struct sp_sock_listen {
     bool reuse_port;
     bool v6_only;       /* an IPv6 wildcard: false takes IPv4 too */
+    bool freebind, transparent; /* addresses that this machine has not */
+    const struct sp_sock_options *keepalive; /* of accepted connections; NULL: the system's */
     unsigned unix_mode; /* file mode of a unix socket's path; 0: as umask says */
 };
 /* A bound, non-blocking socket whose accepted connections have TCP_NODELAY. fd or negative errno. A unix path that a dead

@@ -9,6 +9,7 @@
 #include "server/edge.h"
 #include "server/overload.h"
 #include "server/secure_defaults.h"
+#include "server/stats_config.h"
 
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
 {
@@ -114,6 +115,8 @@ struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, cons
     sp_secure_defaults(c->doc, diag, c->bootstrap);
     sp_edge_read(&edge, &arena, c->doc, diag, c->bootstrap);
     compile_overload(c, &edge, diag);
+    if (c->bootstrap->stats_config)
+        c->stats = sp_stats_config_new(c->doc, diag, c->bootstrap->stats_config);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, previous, diag);
         compile_listeners(c, &edge, diag);
@@ -134,6 +137,7 @@ void sp_config_free(struct sp_config *c)
     for (unsigned i = 0; i < c->clusters.n; i++)
         sp_cluster_unref(c->clusters.v[i]);
     sp_overload_free(c->overload);
+    sp_stats_config_free(c->stats);
     free(c->listeners);
     free(c->clusters.v);
     sp_map_done(&c->clusters.by_name);

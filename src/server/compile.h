@@ -27,6 +27,7 @@ struct sp_config {
     struct sp_clusters clusters; /* a reference of each */
     struct sp_listener **listeners;
     unsigned n_listeners;
+    struct sp_stats_config *stats; /* NULL: stats are shown as they are; else as long as this config is the newest */
     struct sp_overload *overload; /* NULL: none; runs while this config is the newest */
 };
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "envoy/extensions/regex_engines/v3/google_re2.pb-c.h"
 #include "filters/oidc_discovery.h"
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 
@@ -56,6 +57,14 @@ static void read_extensions(struct ctx *x)
             read_edge(x, edge);
         seen |= edge != NULL;
     }
+}
+
+/* What else of the bootstrap is only known to be harmless once it is looked at. */
+static void check_engine(struct ctx *x)
+{
+    const Envoy__Config__Core__V3__TypedExtensionConfig *e = x->msg->default_regex_engine;
+    if (e && !sp_doc_any_as(x->doc, e->typed_config, &envoy__extensions__regex_engines__v3__google_re2__descriptor))
+        sp_doc_err(x->doc, x->diag, e, "typed_config", -1, "expressions are PCRE2's here (take it out, or name GoogleRE2)");
 }
 
 /* ---- layered_runtime ---- */
@@ -148,5 +157,6 @@ void sp_edge_read(struct sp_edge *e, struct sp_arena *arena, const struct sp_doc
     struct ctx x = {.e = e, .arena = arena, .doc = doc, .diag = diag, .msg = msg};
     *e = (struct sp_edge){0};
     read_extensions(&x);
+    check_engine(&x);
     read_runtime(&x);
 }

@@ -12,6 +12,7 @@
 #include "config/live.h"
 #include "server/overload.h"
 #include "server/reload_impl.h"
+#include "server/stats_config.h"
 
 /* Envoy lets a start wait for its first health checks too; nobody should wait for ever. */
 enum { WARM_MS = 15000, WARM_POLL_MS = 5 };
@@ -141,6 +142,7 @@ static void take_place(struct sp_reload *r)
     p->bound = NULL;
     sp_gauge_set(r->version, p->to->number);
     sp_overload_run(p->to->overload, &r->build.main->turn);
+    sp_stats_config_show(p->to->stats);
 }
 
 /* The config was warmed and cannot serve. */

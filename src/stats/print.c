@@ -28,8 +28,10 @@ static bool is_used(const struct sp_stat *s)
     return h.n != 0;
 }
 
-static bool wanted(const struct sp_stats_query *q, const struct sp_stat *s)
+static bool wanted(const struct sp_stats_query *q, struct sp_stat *s)
 {
+    if (!sp_stat_look(s))
+        return false;
     if (q->match && !q->match(q->ctx, s->name))
         return false;
     return !q->used_only || is_used(s);
@@ -78,7 +80,7 @@ void sp_stats_text(const struct sp_stats_query *q, struct sp_buf *out)
     sp_registry_sort();
     for (int hist = 0; hist < 2; hist++) { /* Envoy shows histograms behind all others */
         for (unsigned i = 0; i < sp_registry.n; i++) {
-            const struct sp_stat *s = sp_registry.v[i];
+            struct sp_stat *s = sp_registry.v[i];
             if ((s->kind == SP_STAT_HISTOGRAM) != hist || !wanted(q, s))
                 continue;
             if (hist)
@@ -123,7 +125,7 @@ static void json_hists(const struct sp_stats_query *q, bool first, struct sp_buf
 {
     bool none = true;
     for (unsigned i = 0; i < sp_registry.n; i++) {
-        const struct sp_stat *s = sp_registry.v[i];
+        struct sp_stat *s = sp_registry.v[i];
         if (s->kind != SP_STAT_HISTOGRAM || !wanted(q, s))
             continue;
         if (none) {
@@ -149,7 +151,7 @@ void sp_stats_json(const struct sp_stats_query *q, struct sp_buf *out)
     sp_registry_sort();
     put(out, "{\"stats\":[");
     for (unsigned i = 0; i < sp_registry.n; i++) {
-        const struct sp_stat *s = sp_registry.v[i];
+        struct sp_stat *s = sp_registry.v[i];
         if (s->kind == SP_STAT_HISTOGRAM || !wanted(q, s))
             continue;
         put(out, "%s{\"name\":", first ? "" : ",");
@@ -162,47 +164,58 @@ void sp_stats_json(const struct sp_stats_query *q, struct sp_buf *out)
     pthread_mutex_unlock(&sp_registry.lock);
 }
 
+static struct sp_str metric(const struct sp_stat *s)
+{
+    return s->shown ? s->shown->metric : s->metric;
+}
+
 static int by_metric(const void *a, const void *b)
 {
     const struct sp_stat *x = *(struct sp_stat *const *)a, *y = *(struct sp_stat *const *)b;
-    int r = sp_str_cmp(x->metric, y->metric);
+    int r = sp_str_cmp(metric(x), metric(y));
     return r ? r : sp_str_cmp(x->name, y->name);
 }
 
 static void put_labels(const struct sp_stat *s, const char *le, struct sp_buf *out)
 {
+    const struct sp_label *labels = s->shown ? s->shown->labels : s->labels;
+    unsigned n = s->shown ? s->shown->n_labels : s->n_labels;
     sp_buf_append(out, "{", 1);
-    for (unsigned i = 0; i < s->n_labels; i++) {
-        put(out, "%s%s=", i ? "," : "", s->labels[i].name);
-        put_quoted(out, s->labels[i].value);
+    for (unsigned i = 0; i < n; i++) {
+        put(out, "%s%s=", i ? "," : "", labels[i].name);
+        put_quoted(out, labels[i].value);
     }
     if (le)
-        put(out, "%sle=\"%s\"", s->n_labels ? "," : "", le);
+        put(out, "%sle=\"%s\"", n ? "," : "", le);
     sp_buf_append(out, "}", 1);
 }
 
 static void prometheus_hist(const struct sp_stat *s, struct sp_buf *out)
 {
-    static const char *const bounds[] = {"0.5",  "1",    "5",    "10",    "25",    "50",    "100",    "250",     "500",    "1000",
-                                         "2500", "5000", "10000", "30000", "60000", "300000", "600000", "1800000", "3600000"};
+    static const double usual[] = {0.5,  1,    5,     10,    25,    50,     100,    250,     500,    1000,
+                                   2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000};
+    unsigned n_bounds = SP_ARRAY_LEN(usual);
+    const double *own = sp_stat_bounds(s, &n_bounds), *bounds = own ? own : usual;
     struct sp_hist_sum h;
     sp_stat_hist(s, &h);
     uint64_t seen = 0;
     unsigned b = 0;
-    for (size_t i = 0; i < SP_ARRAY_LEN(bounds); i++) {
-        double le = atof(bounds[i]);
+    for (unsigned i = 0; i < n_bounds; i++) {
+        double le = bounds[i];
+        char text[32];
+        snprintf(text, sizeof(text), "%.10g", le);
         /* Values are whole numbers: a bucket counts when its largest one is not over the bound. */
         while (b + 1 < SP_HIST_BUCKETS && (double)(sp_hist_floor(b + 1) - 1) <= le)
             seen += h.count[b++];
-        put(out, "%.*s_bucket", SP_STR_ARG(s->metric));
-        put_labels(s, bounds[i], out);
+        put(out, "%.*s_bucket", SP_STR_ARG(metric(s)));
+        put_labels(s, text, out);
         put(out, " %llu\n", (unsigned long long)seen);
     }
-    put(out, "%.*s_bucket", SP_STR_ARG(s->metric));
+    put(out, "%.*s_bucket", SP_STR_ARG(metric(s)));
     put_labels(s, "+Inf", out);
-    put(out, " %llu\n%.*s_sum", (unsigned long long)h.n, SP_STR_ARG(s->metric));
+    put(out, " %llu\n%.*s_sum", (unsigned long long)h.n, SP_STR_ARG(metric(s)));
     put_labels(s, NULL, out);
-    put(out, " %llu\n%.*s_count", (unsigned long long)h.sum, SP_STR_ARG(s->metric));
+    put(out, " %llu\n%.*s_count", (unsigned long long)h.sum, SP_STR_ARG(metric(s)));
     put_labels(s, NULL, out);
     put(out, " %llu\n", (unsigned long long)h.n);
 }
@@ -220,13 +233,13 @@ void sp_stats_prometheus(const struct sp_stats_query *q, struct sp_buf *out)
     qsort(v, n, sizeof(*v), by_metric);
     for (unsigned i = 0; i < n; i++) {
         const struct sp_stat *s = v[i];
-        if (!i || !sp_str_eq(s->metric, v[i - 1]->metric))
-            put(out, "# TYPE %.*s %s\n", SP_STR_ARG(s->metric), kinds[s->kind]);
+        if (!i || !sp_str_eq(metric(s), metric(v[i - 1])))
+            put(out, "# TYPE %.*s %s\n", SP_STR_ARG(metric(s)), kinds[s->kind]);
         if (s->kind == SP_STAT_HISTOGRAM) {
             prometheus_hist(s, out);
             continue;
         }
-        sp_buf_append_str(out, s->metric);
+        sp_buf_append_str(out, metric(s));
         put_labels(s, NULL, out);
         put(out, " %llu\n", (unsigned long long)sp_stat_value(s));
     }

@@ -59,6 +59,8 @@ void sp_stats_done(void)
             free(atomic_load(&s->hists[h]));
         free(s);
     }
+    for (unsigned i = 0; i < sp_registry.n; i++)
+        free(sp_registry.v[i]->shown);
     free(sp_registry.slabs);
     free(sp_registry.v);
     sp_map_done(&sp_registry.by_name);
@@ -182,11 +184,8 @@ static struct sp_str take_code(struct sp_str name, struct sp_stat *s)
 static struct sp_str metric_name(struct sp_str bare, struct sp_str name)
 {
     struct sp_str m = sp_arena_printf(&sp_registry.arena, "envoy_%.*s%.*s", SP_STR_ARG(bare), SP_STR_ARG(name));
-    for (size_t i = 0; i < m.len; i++) {
-        char *c = (char *)m.ptr + i;
-        if (!is_digit(*c) && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z'))
-            *c = '_';
-    }
+    for (size_t i = 0; i < m.len; i++)
+        ((char *)m.ptr)[i] = sp_metric_char(m.ptr[i]);
     return m;
 }
 

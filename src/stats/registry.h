@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "stats/stats.h"
+#include "stats/view.h"
 
 enum { SP_HIST_EXACT = 16, SP_HIST_SUB = 8, SP_HIST_OCTAVES = 37, SP_HIST_BUCKETS = SP_HIST_EXACT + SP_HIST_SUB * SP_HIST_OCTAVES };
 enum { SP_STATS_LABELS = 4 };
@@ -34,6 +35,14 @@ struct sp_stats_scope {
 
 enum sp_stat_kind { SP_STAT_COUNTER, SP_STAT_GAUGE, SP_STAT_HISTOGRAM };
 
+/* What the view (view.h) makes of a stat; one block on the heap. */
+struct sp_shown {
+    struct sp_str metric;
+    unsigned n_labels;
+    struct sp_label labels[SP_STATS_LABELS + 1 + SP_STATS_TAGS];
+    char text[];
+};
+
 struct sp_stat {
     struct sp_str name, metric; /* full name; Prometheus name with its labels taken out, "envoy_..." */
     enum sp_stat_kind kind;
@@ -41,6 +50,9 @@ struct sp_stat {
     struct sp_label labels[SP_STATS_LABELS + 1];
     unsigned n_labels;
     uint64_t base; /* subtracted after a reset */
+    uint64_t looked; /* at which view this was asked of it */
+    bool hidden;
+    struct sp_shown *shown; /* NULL: as it is */
 };
 
 /* A histogram added up over threads. */
@@ -65,6 +77,11 @@ extern struct sp_stats_registry sp_registry;
 uint64_t sp_stat_value(const struct sp_stat *s);
 void sp_stat_hist(const struct sp_stat *s, struct sp_hist_sum *ret);
 void sp_registry_sort(void);
+
+/* Asks the view what it makes of the stat, once a view; false: it is not shown. */
+bool sp_stat_look(struct sp_stat *s);
+const double *sp_stat_bounds(const struct sp_stat *s, unsigned *ret_n); /* NULL: the usual ones */
+char sp_metric_char(char c); /* in Prometheus' letters */
 
 /* The bucket of a value, and the least value of a bucket. */
 unsigned sp_hist_bucket(uint64_t value);

@@ -108,7 +108,7 @@ struct sp_access_logs *sp_access_logs_new(const struct sp_doc *doc, struct sp_di
     l->completed = sp_stats_counter(files, SP_STR("write_completed"));
     l->failed = sp_stats_counter(files, SP_STR("write_failed"));
     l->reopen_failed = sp_stats_counter(files, SP_STR("reopen_failed"));
-    l->v = sp_xcalloc(n + 1, sizeof(*l->v));
+    l->v = sp_xcalloc(n + 1, sizeof(*l->v)); /* and room for sp_access_logs_add_file */
     bool good = true;
     for (size_t i = 0; i < n; i++)
         good = logger_init(&l->v[l->n++], doc, diag, list[i]) && good;
@@ -116,6 +116,18 @@ struct sp_access_logs *sp_access_logs_new(const struct sp_doc *doc, struct sp_di
         return l;
     sp_access_logs_free(l);
     return NULL;
+}
+
+bool sp_access_logs_add_file(struct sp_access_logs *l, const struct sp_doc *doc, struct sp_diag *diag, const void *msg,
+                             const char *field, const char *path)
+{
+    assert(l && doc && diag && msg && field && path);
+    struct logger *g = &l->v[l->n++];
+    g->format = sp_format_new_msg(doc, diag, NULL);
+    int err = sp_log_file_open(path, &g->file);
+    if (err < 0)
+        sp_doc_err(doc, diag, msg, field, -1, "cannot open %s for writing: %s (check the path and its permissions)", path, strerror(-err));
+    return err == 0;
 }
 
 void sp_access_logs_free(struct sp_access_logs *l)

@@ -16,6 +16,9 @@ struct sp_access_logs; /* a list of loggers; immutable */
 /* `n` may be 0. NULL after an error. Files are opened here. sp_stats_init comes first. */
 struct sp_access_logs *sp_access_logs_new(const struct sp_doc *doc, struct sp_diag *diag,
                                           Envoy__Config__Accesslog__V3__AccessLog **list, size_t n);
+/* One log more, once: everything, in Envoy's default format. Errors are about msg's field. False after one. */
+bool sp_access_logs_add_file(struct sp_access_logs *l, const struct sp_doc *doc, struct sp_diag *diag, const void *msg,
+                             const char *field, const char *path);
 void sp_access_logs_free(struct sp_access_logs *l);
 /* One stream's line in each log whose filter lets it pass. On any thread that counts (sp_stats_thread). */
 void sp_access_logs_write(const struct sp_access_logs *l, const struct sp_format_input *in, struct sp_turn *turn,

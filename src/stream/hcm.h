@@ -38,6 +38,8 @@ struct sp_hcm_build {
     const struct sp_doc *log_doc;
     Envoy__Config__Accesslog__V3__AccessLog **logs;
     size_t n_logs;
+    const char *log_path; /* one more log, in the default format: log_msg's field access_log_path; NULL: none */
+    const void *log_msg;
 };
 
 /* NULL after an error; all are in build->diag. */

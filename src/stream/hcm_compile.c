@@ -73,9 +73,11 @@ static bool logs(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hc
 {
     const struct sp_doc *doc = build->log_doc ? build->log_doc : build->doc;
     size_t n = build->log_doc ? build->n_logs : msg->n_access_log;
-    if (!n)
+    if (!n && !build->log_path)
         return true;
     h->logs = sp_access_logs_new(doc, build->diag, build->log_doc ? build->logs : msg->access_log, n);
+    if (h->logs && build->log_path)
+        return sp_access_logs_add_file(h->logs, doc, build->diag, build->log_msg, "access_log_path", build->log_path);
     return h->logs != NULL;
 }
 

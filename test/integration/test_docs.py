@@ -89,7 +89,7 @@ def wrap(block):
     first = re.match(r"- name: .*|[a-z_0-9]+", re.sub(r"^ *#.*\n", "", block)).group(0)
     if first in ("static_resources", "admin", "cluster_manager"):
         return block
-    if first in ("bootstrap_extensions", "layered_runtime", "overload_manager"):
+    if first in ("bootstrap_extensions", "layered_runtime", "overload_manager", "stats_config"):
         return block + config()
     if first.startswith("- name"):
         return config(manager="http_filters:\n" + block)

@@ -150,6 +150,62 @@ class Admin(unittest.TestCase):
         self.assertRegex(door.log(), r"config-\S+:\d+:\d+: admin\.access_log\[0\]\S*path: ")
 
 
+class Bootstrap(unittest.TestCase):
+    """Fields of the bootstrap and of listeners that real configs have."""
+
+    def start(self, **more):
+        self.port = free_port()
+        admin = free_port()
+        conf = config([listener(self.port, [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}], **more.pop("of_listener", {}))], [])
+        conf["admin"] = {"address": address(admin), **more.pop("admin", {})}
+        conf.update(more)
+        door = Sallyport(conf, wait=False)
+        door.admin = admin
+        self.addCleanup(door.kill)
+        wait_for("the door", lambda: connects(self.port))
+        return door
+
+    def test_admin_paths_and_log(self):
+        log = work(f"admin-{time.time_ns()}.log")
+        door = self.start(admin={"allow_paths": [{"exact": "/ready"}, {"prefix": "/stats"}], "access_log_path": log, "profile_path": "/x"})
+        self.assertEqual(door.get("/ready?x")[0], 200)
+        self.assertEqual(door.get("/stats?filter=x")[0], 200)
+        for path in ("/", "/help", "/config_dump", "/quitquitquit", "/none"):
+            self.assertEqual(door.get(path), (403, f"request to path {path} not allowed"))
+        self.assertEqual(door.get("/quitquitquit", "POST")[0], 403)
+        door.stop()
+        with open(log, encoding="utf-8") as f:
+            text = f.read()
+        self.assertIn('"GET /ready?x HTTP/1.1" 200', text)
+        self.assertIn('"GET /help HTTP/1.1" 403', text)
+
+    def test_stats_config(self):
+        door = self.start(stats_config={"stats_matcher": {"inclusion_list": {"patterns": [{"prefix": "http.test"}]}},
+                                        "stats_tags": [{"tag_name": "site", "fixed_value": "fra1"}]})
+        curl(f"http://127.0.0.1:{self.port}/")
+        self.assertEqual({line.split(".")[0] for line in door.get("/stats")[1].splitlines()}, {"http"})
+        self.assertIn('envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix="test",site="fra1"} 1', door.get("/stats/prometheus")[1])
+
+    def test_accepted(self):
+        re2 = "type.googleapis.com/envoy.extensions.regex_engines.v3.GoogleRE2"
+        self.start(layered_runtime={"layers": [{"name": "admin", "admin_layer": {}}]}, deferred_stat_options={"enable_deferred_creation_stats": True},
+                   cluster_manager={"local_cluster_name": "x"}, node={"id": "i", "user_agent_name": "x"}, default_regex_engine={
+                       "name": "re2", "typed_config": {"@type": re2}}, of_listener={
+                           "max_connections_to_accept_per_socket_event": 1, "freebind": True, "metadata": {}, "drain_type": "MODIFY_ONLY"})
+        self.assertEqual(curl(f"http://127.0.0.1:{self.port}/").status, 200)
+
+    def test_keepalive(self):
+        door = self.start(of_listener={"tcp_keepalive": {"keepalive_time": 77, "keepalive_interval": 5, "keepalive_probes": 2}})
+        with socket.create_connection(("127.0.0.1", self.port)):
+            def probed():
+                with open("/proc/net/tcp", encoding="ascii") as f:
+                    lines = [line.split() for line in f]
+                # Established, from this port, with timer 2: keepalive.
+                return any(x[1].endswith(f":{self.port:04X}") and x[3] == "01" and x[5].startswith("02:") for x in lines)
+            wait_for("the keepalive timer", probed)
+        self.assertEqual(door.stop(), 0)
+
+
 class Drain(unittest.TestCase):
     def setUp(self):
         self.origin = Echo()  # reads a body before it answers

@@ -66,6 +66,18 @@ static void search_finds_a_part(void **state)
     sp_regex_free(r);
 }
 
+static void groups_are_where_they_matched(void **state)
+{
+    struct sp_regex *r = good("x(a)?(b+)", SP_REGEX_SEARCH);
+    struct sp_str g[4];
+    assert_int_equal(sp_regex_n_groups(r), 2);
+    assert_true(sp_regex_groups(r, SP_STR("--xbb-"), g, 4));
+    assert_true(sp_str_eq(g[0], SP_STR("xbb")) && !g[1].ptr && sp_str_eq(g[2], SP_STR("bb")) && !g[3].ptr);
+    assert_false(sp_regex_groups(r, SP_STR("y"), g, 4));
+    assert_null(g[0].ptr);
+    sp_regex_free(r);
+}
+
 static void bad(const char *pattern, const char *expected)
 {
     char why[SP_REGEX_WHY_MAX];
@@ -215,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_match_is_of_the_whole_text),
         cmocka_unit_test(search_finds_a_part),
+        cmocka_unit_test(groups_are_where_they_matched),
         cmocka_unit_test(bad_patterns_say_why_and_where),
         cmocka_unit_test(the_limit_makes_bombs_harmless),
         cmocka_unit_test(substitution_is_re2s),

@@ -3,7 +3,6 @@
 import copy
 import http.client
 import json
-import os
 import signal
 import socket
 import ssl
@@ -12,31 +11,13 @@ import time
 import unittest
 
 from echo import Echo
-from harness import (SLOW, Sallyport, address, cluster, config, curl, downstream_tls, free_port, listener, log_lines, route_to,
-                     wait_for, work)
+from harness import SLOW, address, cluster, config, curl, downstream_tls, free_port, listener, route_to, wait_for
+from live import Live
 
 
 def says(text, path="/", status=200):
     return {"match": {"path": path} if path != "/" else {"prefix": "/"},
             "direct_response": {"status": status, "body": {"inline_string": text}}}
-
-
-class Live(Sallyport):
-    """A sallyport whose config file is rewritten."""
-
-    def write(self, conf, move=True):
-        text = conf if isinstance(conf, str) else json.dumps(dict(conf, admin={"address": address(self.admin)}), indent=1)
-        path = self.config_path + ".new" if move else self.config_path
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
-        if move:
-            os.rename(path, self.config_path)
-
-    def change(self, conf, move=True, ok=True):
-        name = "config_reload.success" if ok else "config_reload.rejected"
-        before = self.stat(name)
-        self.write(conf, move)
-        wait_for("the change to be " + ("taken" if ok else "refused"), lambda: self.stat(name) > before)
 
 
 class Case(unittest.TestCase):

@@ -61,6 +61,9 @@ struct sp_codec_cb {
     /* `detail` is a static string; status is what the codec answered to a request that never became a stream (0: nothing,
      * or the request has a stream, which is aborted and has its own line). For counters and the access log. */
     void (*on_event)(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status);
+    /* Server; may be NULL. The codec, or the wire, is about to answer by itself. True: `h` (made by the caller, empty) has
+     * a status and lines, `body` a body, to be sent instead of what it would have said. */
+    bool (*on_refusal)(void *ctx, unsigned status, const char *detail, struct sp_headers *h, struct sp_buf *body);
     /* Client: the peer will take no new streams (GOAWAY, Connection: close). */
     void (*on_draining)(void *ctx);
 };

@@ -114,7 +114,8 @@ int sp_h1_write_response(struct sp_h1_stream *s, const struct sp_headers *h, boo
 int sp_h1_write_request(struct sp_h1_stream *s, const struct sp_headers *h, bool end);
 /* The last chunk, with trailers (or NULL). */
 int sp_h1_write_trailers(struct sp_h1_stream *s, const struct sp_headers *t);
-/* An answer of the codec's own, complete. */
-void sp_h1_write_error(struct sp_buf *out, unsigned status, bool close, bool head_only);
+/* An answer of the codec's own, complete: as cb->on_refusal has it, else a line of text. Returns its status. */
+unsigned sp_h1_write_error(const struct sp_codec_cb *cb, void *ctx, const char *detail, struct sp_buf *out, unsigned status,
+                           bool close, bool head_only);
 
 #endif

@@ -4,14 +4,20 @@
 
 #include "http/h1_codec.h"
 
-/* The request gets no stream: answers it, and the connection ends. */
-static bool refuse(struct sp_h1 *h1, unsigned status)
+static unsigned error_answer(struct sp_h1 *h1, const char *detail, struct sp_buf *out, unsigned status, bool close,
+                             bool head_only)
+{
+    return sp_h1_write_error(h1->codec.cb, h1->codec.ctx, detail, out, status, close, head_only);
+}
+
+/* The request gets no stream: answers it, and the connection ends. Returns the status. */
+static unsigned refuse(struct sp_h1 *h1, unsigned status, const char *detail)
 {
     h1->stage = SP_H1_STAGE_DEAD;
     h1->close_after = true;
-    sp_h1_write_error(&h1->out, status, true, false);
+    status = error_answer(h1, detail, &h1->out, status, true, false);
     sp_h1_wake(h1);
-    return false;
+    return status;
 }
 
 static bool refuse_malformed(struct sp_h1 *h1, enum sp_h1_err err)
@@ -19,7 +25,7 @@ static bool refuse_malformed(struct sp_h1 *h1, enum sp_h1_err err)
     unsigned status = sp_h1_error(err)->status;
     h1->failed = true;
     sp_h1_head_done(&h1->head);
-    refuse(h1, status);
+    status = refuse(h1, status, sp_h1_error(err)->detail);
     sp_h1_event(h1, err, status);
     return false;
 }
@@ -45,7 +51,8 @@ static bool refuse_framed(struct sp_h1 *h1, const struct sp_headers *h, const st
         return refuse_malformed(h1, info->soft);
     unsigned status = sp_h1_error(info->soft)->status;
     start_body(h1, NULL, info);
-    sp_h1_write_error(&h1->out, status, false, sp_str_eq(h->method, SP_STR("HEAD")));
+    status = error_answer(h1, sp_h1_error(info->soft)->detail, &h1->out, status, false,
+                          sp_str_eq(h->method, SP_STR("HEAD")));
     sp_h1_wake(h1);
     sp_h1_event(h1, info->soft, status);
     return true;
@@ -66,7 +73,8 @@ static bool begin_request(struct sp_h1 *h1, struct sp_h1_stream *s, const struct
         h1->stream = NULL;
         c->n_streams--;
         sp_h1_stream_drop(h1, s);
-        return refuse(h1, 503);
+        refuse(h1, 503, "refused");
+        return false;
     }
     assert(s->cs.rx.sink || s->rx_over);
     if (!s->rx_over)
@@ -116,6 +124,6 @@ void sp_h1_bad_request_body(struct sp_h1 *h1, enum sp_h1_err err)
     if (s->tx != SP_H1_TX_HEAD)
         return;
     sp_h1_cancel_tx(s, SP_ABORT_PROTOCOL);
-    sp_h1_write_error(&s->out, sp_h1_error(err)->status, true, s->head_only);
+    error_answer(h1, sp_h1_error(err)->detail, &s->out, sp_h1_error(err)->status, true, s->head_only);
     sp_h1_wake(h1);
 }

@@ -65,7 +65,7 @@ static void inform(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_hea
 static void refuse_response(struct sp_h1 *h1, struct sp_h1_stream *s)
 {
     sp_log_limited(SP_LOG_WARNING, "http", 5, "http1: a response head that HTTP/1 cannot carry was replaced by a 502");
-    sp_h1_write_error(&s->out, 502, true, s->head_only);
+    sp_h1_write_error(h1->codec.cb, h1->codec.ctx, "upstream_protocol_error", &s->out, 502, true, s->head_only);
     s->tx = SP_H1_TX_OVER;
     s->tx_refused = true;
     s->why = SP_ABORT_PROTOCOL;

@@ -287,9 +287,69 @@ int sp_h1_write_trailers(struct sp_h1_stream *s, const struct sp_headers *t)
     return 0;
 }
 
-void sp_h1_write_error(struct sp_buf *out, unsigned status, bool close, bool head_only)
+static void write_line(struct sp_buf *out, struct sp_str name, struct sp_str value)
 {
-    assert(out && status >= 400 && status <= 599);
+    if (!sp_header_name_valid(name) || sp_has_ctl(value.ptr, value.len))
+        return;
+    sp_buf_append_str(out, name);
+    sp_buf_append_static(out, ": ", 2);
+    sp_buf_append_str(out, value);
+    sp_buf_append_static(out, "\r\n", 2);
+}
+
+static void write_refusal(struct sp_buf *out, const struct sp_headers *h, struct sp_buf *body, bool close, bool head_only)
+{
+    struct sp_str reason = sp_status_reason(h->status);
+    char line[128];
+    int n = snprintf(line, sizeof(line), "HTTP/1.1 %u %.*s\r\n", h->status, SP_STR_ARG(reason));
+    assert(n > 0 && (size_t)n < sizeof(line));
+    sp_buf_append(out, line, (size_t)n);
+    for (unsigned i = 0; i < h->n; i++)
+        if (!roles[h->v[i].id])
+            write_line(out, h->v[i].name, h->v[i].value);
+    if (h->status != 204) {
+        n = snprintf(line, sizeof(line), "content-length: %zu\r\n", h->status == 304 ? 0 : body->len);
+        sp_buf_append(out, line, (size_t)n);
+    }
+    if (close)
+        sp_buf_append_static(out, "connection: close\r\n", 19);
+    sp_buf_append_static(out, "\r\n", 2);
+    if (!head_only && h->status != 204 && h->status != 304)
+        sp_buf_move(out, body);
+}
+
+static bool told_otherwise(const struct sp_codec_cb *cb, void *ctx, const char *detail, struct sp_buf *out, unsigned *status,
+                           bool close, bool head_only)
+{
+    if (!cb->on_refusal)
+        return false;
+    struct sp_arena arena;
+    struct sp_headers h;
+    struct sp_buf body;
+    sp_arena_init(&arena);
+    sp_headers_init(&h, &arena);
+    sp_buf_init(&body);
+    bool told = cb->on_refusal(ctx, *status, detail, &h, &body);
+    if (told) {
+        write_refusal(out, &h, &body, close, head_only);
+        *status = h.status;
+    }
+    sp_buf_clear(&body);
+    sp_arena_done(&arena);
+    return told;
+}
+
+unsigned sp_h1_write_error(const struct sp_codec_cb *cb, void *ctx, const char *detail, struct sp_buf *out, unsigned status,
+                           bool close, bool head_only)
+{
+    assert(cb && detail && out && status >= 400 && status <= 599);
+    if (told_otherwise(cb, ctx, detail, out, &status, close, head_only))
+        return status;
+    if (status == 408) { /* nobody who is that slow reads */
+        static const char late[] = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        sp_buf_append_static(out, late, sizeof(late) - 1);
+        return status;
+    }
     struct sp_str reason = sp_status_reason(status);
     const char *more = status == 426 ? "upgrade: HTTP/1.1\r\nconnection: upgrade, close\r\n"
                        : close       ? "connection: close\r\n"
@@ -302,4 +362,5 @@ void sp_h1_write_error(struct sp_buf *out, unsigned status, bool close, bool hea
     sp_buf_append(out, text, (size_t)n);
     if (!head_only)
         sp_buf_append(out, "\n", 1);
+    return status;
 }

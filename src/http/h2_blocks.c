@@ -97,6 +97,19 @@ int sp_h2_on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp
     return sp_h2_verdict(c);
 }
 
+/* The request's head was not kept, so that nobody but us can answer. */
+static struct sp_headers *own_reply(struct sp_h2_stream *s, unsigned status, const char *detail)
+{
+    const struct sp_codec_cb *cb = s->conn->codec.cb;
+    struct sp_headers *h = sp_arena_alloc(&s->arena, sizeof(*h));
+    sp_headers_init(h, &s->arena);
+    if (cb->on_refusal && cb->on_refusal(s->conn->codec.ctx, status, detail, h, &s->tx_buf))
+        return h;
+    h->status = status;
+    sp_headers_add_id(h, SP_H_CONTENT_LENGTH, SP_STR("0"));
+    return h;
+}
+
 /* A head over the limits: a request is answered, all else is reset. */
 static void over_limit(struct sp_h2_stream *s, enum sp_h2_verdict why, const char *detail)
 {
@@ -108,9 +121,9 @@ static void over_limit(struct sp_h2_stream *s, enum sp_h2_verdict why, const cha
         stream_error(s, ev, detail, NGHTTP2_ENHANCE_YOUR_CALM, SP_ABORT_TOO_LARGE);
         return;
     }
-    s->reply = why == SP_H2_URL_TOO_LONG ? 414 : 431;
+    s->reply = own_reply(s, why == SP_H2_URL_TOO_LONG ? 414 : 431, detail);
     s->rx_over = true;
-    sp_h2_event(c, ev, detail, s->reply);
+    sp_h2_event(c, ev, detail, s->reply->status);
     sp_h2_mark_dirty(s);
 }
 

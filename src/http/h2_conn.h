@@ -83,7 +83,7 @@ struct sp_h2_stream {
     uint32_t lingered;    /* bytes of that rest */
     uint64_t linger_until_ns;
     uint32_t reset_code;
-    unsigned reply;       /* a status to answer with, without the user's knowing: 431, 414 */
+    struct sp_headers *reply; /* to answer with, without the user's knowing: 431, 414 */
     enum sp_abort why;    /* the first reason to end it early */
 };
 

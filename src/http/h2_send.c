@@ -214,16 +214,11 @@ static void submit_reset(struct sp_h2_stream *s)
     sp_h2_event(s->conn, SP_CE_TX_RESET, "http2.tx_reset", 0);
 }
 
-/* 431 and 414: the head was not kept, so nobody but us can answer. */
 static void submit_reply(struct sp_h2_stream *s)
 {
-    struct sp_headers *h = sp_arena_alloc(&s->arena, sizeof(*h));
-    sp_headers_init(h, &s->arena);
-    h->status = s->reply;
-    sp_headers_add_id(h, SP_H_CONTENT_LENGTH, SP_STR("0"));
-    s->reply = 0;
+    sp_h2_heads_push(&s->tx_heads, s->reply, &s->arena, true);
+    s->reply = NULL;
     s->tx_ended = true;
-    sp_h2_heads_push(&s->tx_heads, h, &s->arena, true);
 }
 
 static void submit_content(struct sp_h2_stream *s)

@@ -101,15 +101,14 @@ static size_t flush_once(struct sp_wire *w, size_t room)
     return n;
 }
 
-void sp_wire_put(struct sp_wire *w, struct sp_str s)
+void sp_wire_put(struct sp_wire *w, struct sp_buf *b)
 {
-    struct sp_buf plain;
-    sp_buf_init(&plain);
-    sp_buf_append_static(w->tls ? &w->tls->app_out : &plain, s.ptr, s.len);
-    if (w->tls)
-        push_tls(w);
-    else
-        send_out(w, &plain);
+    if (!w->tls) {
+        send_out(w, b);
+        return;
+    }
+    sp_buf_move(&w->tls->app_out, b);
+    push_tls(w);
 }
 
 bool sp_wire_flush(struct sp_wire *w)

@@ -17,7 +17,7 @@ void sp_wire_feed(struct sp_wire *w);
 /* Takes from the codec what is to be sent, as far as the watermarks allow. True: it has no more. */
 bool sp_wire_flush(struct sp_wire *w);
 /* Sends static bytes behind all that was flushed. */
-void sp_wire_put(struct sp_wire *w, struct sp_str s);
+void sp_wire_put(struct sp_wire *w, struct sp_buf *b);
 /* Reads on, or lets bytes wait in the kernel. */
 void sp_wire_set_reading(struct sp_wire *w);
 

@@ -73,6 +73,12 @@ static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsi
         w->codec_cb->on_event(w->ctx, ev, detail, status);
 }
 
+static bool on_refusal(void *ctx, unsigned status, const char *detail, struct sp_headers *h, struct sp_buf *body)
+{
+    struct sp_wire *w = ctx;
+    return w->codec_cb->on_refusal && w->codec_cb->on_refusal(w->ctx, status, detail, h, body);
+}
+
 static void on_draining(void *ctx)
 {
     struct sp_wire *w = ctx;
@@ -81,7 +87,7 @@ static void on_draining(void *ctx)
 }
 
 /* The codec's callbacks pass through here, so that its wake-ups reach the wire. */
-static const struct sp_codec_cb forward = {on_stream, on_stream_closed, on_wake, on_event, on_draining};
+static const struct sp_codec_cb forward = {on_stream, on_stream_closed, on_wake, on_event, on_refusal, on_draining};
 
 static bool make_codec(struct sp_wire *w, enum sp_codec_kind kind)
 {

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "http/h1_codec.h"
 #include "http/wire_close.h"
 #include "http/wire_io.h"
 #include "http/wire_open.h"
@@ -53,11 +54,17 @@ static void on_timer(struct sp_timer *t)
 /* A head that does not come to its end. HTTP/1 has an answer for that, HTTP/2 has not: its header block holds up all else. */
 static void headers_timeout(struct sp_wire *w)
 {
+    static const char detail[] = "request_header_timeout";
     bool h1 = w->codec && w->codec->ops->protocol != SP_HTTP_2 && !w->codec->n_streams;
+    unsigned status = h1 ? 408 : 0;
+    struct sp_buf out;
+    sp_buf_init(&out);
+    if (h1)
+        status = sp_h1_write_error(w->codec_cb, w->ctx, detail, &out, status, true, false);
     if (w->codec && w->codec_cb->on_event)
-        w->codec_cb->on_event(w->ctx, SP_CE_HEADERS_TIMEOUT, "request_header_timeout", h1 ? 408 : 0);
+        w->codec_cb->on_event(w->ctx, SP_CE_HEADERS_TIMEOUT, detail, status);
     if (h1) {
-        sp_wire_put(w, SP_STR("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
+        sp_wire_put(w, &out);
     } else if (w->codec) {
         w->codec->ops->goaway(w->codec);
         sp_wire_flush(w);

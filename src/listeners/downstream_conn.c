@@ -333,8 +333,14 @@ static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsi
     sp_hcm_codec_event(d->chain->hcm, &d->conn, &d->home->worker->turn, ev, detail, status);
 }
 
+static bool on_refusal(void *ctx, unsigned status, const char *detail, struct sp_headers *h, struct sp_buf *body)
+{
+    const struct sp_downstream *d = ctx;
+    return sp_hcm_codec_refusal(d->chain->hcm, &d->conn, &d->home->worker->turn, status, detail, h, body);
+}
+
 static const struct sp_codec_cb codec_cb = {.on_stream = on_stream, .on_stream_closed = on_stream_closed,
-                                            .on_event = on_event};
+                                            .on_event = on_event, .on_refusal = on_refusal};
 
 /* ---- life ---- */
 

@@ -52,6 +52,9 @@ struct sp_chain_ops {
     bool (*terminal)(struct sp_chain *c);
     /* Somebody waits for the body: time for 100 Continue. Called while c->expects is set. */
     void (*want_body)(struct sp_chain *c);
+    /* local_reply_config: whether there is one; changes a reply before it is made (stream/local_reply.h). NULL: none. */
+    bool (*rewrites)(struct sp_chain *c);
+    void (*rewrite)(void *c, struct sp_reply *reply, struct sp_headers *h);
     /* A final head, the upstream's or (c->local) a local reply's, before the filters see it. */
     void (*begin)(struct sp_chain *c, struct sp_headers *h);
     /* The response, ready for the codec. `inform` is a 1xx head: it passes no filter. */

@@ -183,7 +183,9 @@ void sp_chain_run_reply(struct sp_chain *c)
     struct sp_headers *h = sp_arena_zalloc(c->arena, sizeof(*h));
     struct sp_buf body;
     sp_buf_init(&body);
-    sp_local_reply_make(&c->reply, c->head[SP_DECODE], c->arena, h, &body);
+    const struct sp_reply_rewriter rewriter = {c->ops->rewrite, c};
+    bool rewrites = c->ops->rewrites && c->ops->rewrites(c);
+    sp_local_reply_make(&c->reply, c->head[SP_DECODE], c->arena, rewrites ? &rewriter : NULL, h, &body);
     c->reply_pending = false;
     c->head[SP_ENCODE] = h;
     c->local = true;

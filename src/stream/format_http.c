@@ -388,7 +388,8 @@ static void get_shadow(const struct sp_fmt_op *op, const struct sp_format_input 
 
 static void get_body(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
-    sp_fmt_set(v, SP_FMT_BODY, in->local_reply_body);
+    v->kind = SP_FMT_BODY; /* an empty one is a body too */
+    v->str = in->local_reply_body;
 }
 
 #define MAY SP_FMT_MAY_HAVE_PARAMS

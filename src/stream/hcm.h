@@ -59,6 +59,9 @@ struct sp_hcm_cx_stats {
     struct sp_histogram length_ms;
 };
 const struct sp_hcm_cx_stats *sp_hcm_cx(const struct sp_hcm *h);
+/* local_reply_config's word on what a codec answers by itself (codec_cb.on_refusal). */
+bool sp_hcm_codec_refusal(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn, unsigned status,
+                          const char *detail, struct sp_headers *ret, struct sp_buf *body);
 /* Counts a codec's event (http1.*, http2.*, downstream_rq_too_large ...) and, for a request that never became a stream,
  * writes its access log line. */
 void sp_hcm_codec_event(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn,

@@ -12,6 +12,7 @@
 #include "stream/hcm_upgrades.h"
 #include "stream/header_ops.h"
 #include "stream/rate_limits.h"
+#include "stream/reply_map.h"
 
 struct route_ctx {
     struct sp_hcm *h;
@@ -110,6 +111,10 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     warn_of_xfcc(h, build, msg);
     good &= routes(h, build, msg);
     good &= logs(h, build, msg);
+    if (msg->local_reply_config) {
+        h->replies = sp_reply_map_new(build->doc, build->diag, msg->local_reply_config);
+        good &= h->replies != NULL;
+    }
     free(h->builds);
     h->builds = NULL;
     if (!good || build->diag->n_errors != before) {
@@ -131,6 +136,7 @@ void sp_hcm_free(struct sp_hcm *h)
     sp_hcm_filters_free(h);
     if (h->logs)
         sp_access_logs_free(h->logs);
+    sp_reply_map_free(h->replies);
     sp_hcm_options_free(h);
     sp_arena_done(&h->arena);
     free(h);
@@ -152,33 +158,4 @@ const struct sp_hcm_cx_stats *sp_hcm_cx(const struct sp_hcm *h)
 {
     assert(h);
     return &h->cx;
-}
-
-/* A request that never became a stream: it is counted and logged as one all the same. */
-static void refused_by_codec(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn,
-                             enum sp_codec_event ev, const char *detail, unsigned status)
-{
-    const struct sp_hcm_stats *s = &h->stats;
-    bool h2 = sp_str_starts(sp_str_c(detail), SP_STR("http2."));
-    sp_counter_inc(s->rq_total);
-    sp_counter_inc(h2 ? s->rq_http2 : s->rq_http1);
-    sp_hcm_stats_status(s, status);
-    if (!h->logs)
-        return;
-    struct sp_stream_info info = {
-        .conn = conn, .start_ns = turn->now_ns, .start_wall_ns = turn->wall_ns, .client = conn->peer,
-        .protocol = h2 ? SP_HTTP_2 : SP_HTTP_11, .response_code = status, .details = sp_str_c(detail),
-        .flags = ev == SP_CE_HEADERS_TIMEOUT ? 0 : SP_FLAG_DPE,
-    };
-    const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns};
-    sp_access_logs_write(h->logs, &in, turn, sp_random_u64());
-}
-
-void sp_hcm_codec_event(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn,
-                        enum sp_codec_event ev, const char *detail, unsigned status)
-{
-    assert(h && conn && turn && detail);
-    sp_hcm_stats_codec(&h->stats, ev, detail);
-    if (status)
-        refused_by_codec(h, conn, turn, ev, detail, status);
 }

@@ -11,6 +11,8 @@
 #include "stream/path.h"
 #include "stream/xfcc.h"
 
+struct sp_reply_map; /* stream/reply_map.h */
+
 typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager sp_hcm_msg;
 
 enum sp_server_header { SP_SERVER_OVERWRITE, SP_SERVER_IF_ABSENT, SP_SERVER_PASS };
@@ -28,6 +30,7 @@ struct sp_hcm {
     struct sp_filter_build *builds; /* one a slot, while compiling */
     struct sp_route_table *routes;
     struct sp_access_logs *logs; /* NULL: none */
+    struct sp_reply_map *replies; /* local_reply_config; NULL: none */
     struct sp_wire_setup setup;
     struct sp_hcm_cx_stats cx;
     struct sp_hcm_stats stats;

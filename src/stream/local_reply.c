@@ -54,37 +54,61 @@ static struct sp_str decimal(struct sp_arena *arena, size_t n)
     return sp_str_n(p, (size_t)(out + 20 - p));
 }
 
-static void add_extra(const struct sp_reply *reply, struct sp_headers *h)
+static void add_lines(const struct sp_reply *reply, struct sp_headers *h)
 {
     for (unsigned i = 0; i < reply->n_headers; i++)
         sp_headers_add(h, reply->headers[i].name, reply->headers[i].value);
+}
+
+/* What a refusal says of itself stays, whatever a mapper makes of it: no cache may keep it. */
+static void add_extra(const struct sp_reply *reply, bool rewritten, struct sp_headers *h)
+{
+    if (!rewritten)
+        add_lines(reply, h);
     if (reply->no_store)
         sp_headers_set_id(h, SP_H_CACHE_CONTROL, SP_STR("no-store"));
 }
 
+static void grpc(const struct sp_reply *reply, bool head, bool rewritten, struct sp_headers *h)
+{
+    h->status = 200;
+    sp_headers_set_id(h, SP_H_CONTENT_TYPE, SP_STR("application/grpc"));
+    sp_headers_set_id(h, SP_H_GRPC_STATUS, decimal(h->arena, sp_grpc_status(reply->status)));
+    struct sp_str text = reply->body;
+    if (reply->json && text.len)
+        text.len--;
+    if (text.len && !head)
+        sp_headers_set_id(h, SP_H_GRPC_MESSAGE, percent_encoded(h->arena, text));
+    add_extra(reply, rewritten, h);
+}
+
 void sp_local_reply_make(const struct sp_reply *reply, const struct sp_headers *request, struct sp_arena *arena,
-                         struct sp_headers *h, struct sp_buf *body)
+                         const struct sp_reply_rewriter *rewriter, struct sp_headers *h, struct sp_buf *body)
 {
     assert(reply && arena && h && body && reply->status >= 200 && reply->status < 600);
+    struct sp_reply r = *reply;
     sp_headers_init(h, arena);
-    h->status = reply->status;
+    h->status = r.status;
+    if (rewriter) {
+        add_lines(&r, h);
+        rewriter->rewrite(rewriter->ctx, &r, h);
+        assert(r.status >= 200 && r.status < 600 && h->status == r.status);
+    }
     bool head = request && sp_str_eq(request->method, SP_STR("HEAD"));
     if (request && sp_is_grpc(request)) {
-        h->status = 200;
-        sp_headers_add_id(h, SP_H_CONTENT_TYPE, SP_STR("application/grpc"));
-        sp_headers_add_id(h, SP_H_GRPC_STATUS, decimal(arena, sp_grpc_status(reply->status)));
-        if (reply->body.len && !head)
-            sp_headers_add_id(h, SP_H_GRPC_MESSAGE, percent_encoded(arena, reply->body));
-        add_extra(reply, h);
+        grpc(&r, head, rewriter, h);
         return;
     }
-    bool bodiless = reply->status == 204 || reply->status == 304; /* RFC 9110 sections 15.3.5 and 15.4.5 */
+    bool bodiless = r.status == 204 || r.status == 304; /* RFC 9110 sections 15.3.5 and 15.4.5 */
     if (!bodiless)
-        sp_headers_add_id(h, SP_H_CONTENT_LENGTH, decimal(arena, reply->body.len));
-    if (reply->body.len && !bodiless) {
-        sp_headers_add_id(h, SP_H_CONTENT_TYPE, reply->content_type.len ? reply->content_type : SP_STR("text/plain"));
+        sp_headers_set_id(h, SP_H_CONTENT_LENGTH, decimal(arena, r.body.len));
+    if (r.body.len && !bodiless) {
+        if (!sp_headers_find_id(h, SP_H_CONTENT_TYPE, NULL))
+            sp_headers_add_id(h, SP_H_CONTENT_TYPE, r.content_type.len ? r.content_type : SP_STR("text/plain"));
         if (!head)
-            sp_buf_append_str(body, reply->body); /* a copy: what is sent outlives the stream */
+            sp_buf_append_str(body, r.body); /* a copy: what is sent outlives the stream */
+    } else {
+        sp_headers_remove_id(h, SP_H_CONTENT_TYPE);
     }
-    add_extra(reply, h);
+    add_extra(&r, rewriter, h);
 }

@@ -13,8 +13,13 @@
 bool sp_is_grpc(const struct sp_headers *h);
 /* gRPC's code for an HTTP status (grpc's http-grpc-status-mapping). */
 unsigned sp_grpc_status(unsigned http_status);
-/* Fills `h` (zeroed) and `body`, which is copied; `request` may be NULL. */
+/* Changes a reply and its head, which has the reply's own headers already (local_reply_config). */
+struct sp_reply_rewriter {
+    void (*rewrite)(void *ctx, struct sp_reply *reply, struct sp_headers *h);
+    void *ctx;
+};
+/* Fills `h` (zeroed) and `body`, which is copied; `request` and `rewriter` may be NULL. */
 void sp_local_reply_make(const struct sp_reply *reply, const struct sp_headers *request, struct sp_arena *arena,
-                         struct sp_headers *h, struct sp_buf *body);
+                         const struct sp_reply_rewriter *rewriter, struct sp_headers *h, struct sp_buf *body);
 
 #endif

@@ -6,8 +6,23 @@
 
 #include "event/overload.h"
 #include "stream/date.h"
+#include "stream/reply_map.h"
 #include "stream/local_health.h"
 #include "stream/stream_impl.h"
+
+static bool on_rewrites(struct sp_chain *c)
+{
+    return sp_stream_of(c)->hcm->replies != NULL;
+}
+
+static void on_rewrite(void *ctx, struct sp_reply *reply, struct sp_headers *h)
+{
+    struct sp_chain *c = ctx;
+    struct sp_stream *s = sp_stream_of(c);
+    const struct sp_format_input in = {.info = &s->info, .request = c->head[SP_DECODE], .response = h,
+                                       .now_ns = s->owner->turn->now_ns};
+    sp_reply_map_apply(s->hcm->replies, &in, &s->info, reply, h, s->random);
+}
 
 /* The upstream's head, or a local reply's, before the filters see it. */
 static void on_begin(struct sp_chain *c, struct sp_headers *h)
@@ -177,6 +192,8 @@ const struct sp_chain_ops sp_stream_chain_ops = {
     .route = sp_stream_on_route,
     .terminal = sp_stream_on_terminal,
     .want_body = on_want_body,
+    .rewrites = on_rewrites,
+    .rewrite = on_rewrite,
     .begin = on_begin,
     .inform = on_inform,
     .headers = on_headers,

@@ -53,7 +53,7 @@ def seen(answer):
     if body.startswith("HTTP/1.1 "):  # curl --head shows the head where the body would be
         body = ""
     origin = None
-    if headers.get("content-type") == "application/json" and body.startswith("{"):
+    if headers.get("content-type") == "application/json" and body.startswith("{") and '"headers"' in body:
         origin = json.loads(body)
         origin["headers"] = [h for h in origin["headers"] if h[0] not in IGNORED]
         body = ""

@@ -246,7 +246,7 @@ static void on_too_large(struct sp_chain *c, enum sp_direction dir)
 }
 
 static const struct sp_chain_ops owner_ops = {
-    on_route, on_terminal, on_want_body, on_begin, on_inform, on_headers, on_data, on_trailers,
+    on_route, on_terminal, on_want_body, NULL, NULL, on_begin, on_inform, on_headers, on_data, on_trailers,
     on_passed, on_finished, on_reset, on_too_large, NULL,
 };
 

@@ -175,7 +175,7 @@ static void on_draining(void *ctx)
     ((struct cu_side *)ctx)->drains++;
 }
 
-static const struct sp_codec_cb callbacks = {on_stream, on_stream_closed, on_wake, on_event, on_draining};
+static const struct sp_codec_cb callbacks = {on_stream, on_stream_closed, on_wake, on_event, NULL, on_draining};
 
 void cu_init(struct cu_side *s, struct sp_turn *turn, bool server)
 {

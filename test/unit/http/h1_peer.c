@@ -158,7 +158,7 @@ static void on_draining(void *ctx)
     note(ctx, "draining\n");
 }
 
-static const struct sp_codec_cb callbacks = {on_stream, on_stream_closed, on_wake, on_event, on_draining};
+static const struct sp_codec_cb callbacks = {on_stream, on_stream_closed, on_wake, on_event, NULL, on_draining};
 
 void peer_init(struct peer *p, bool server)
 {

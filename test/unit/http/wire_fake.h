@@ -406,7 +406,8 @@ static bool own_secure(void *ctx)
 }
 
 static const struct sp_wire_cb own_cb = {own_choose, own_ready, own_closed, own_bytes, NULL, own_secure};
-static const struct sp_codec_cb own_codec_cb = {own_stream, own_stream_closed, NULL, own_event, NULL};
+static const struct sp_codec_cb own_codec_cb = {
+    .on_stream = own_stream, .on_stream_closed = own_stream_closed, .on_event = own_event};
 
 static inline int own_setup(void **state)
 {

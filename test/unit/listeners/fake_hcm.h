@@ -66,6 +66,12 @@ void sp_hcm_codec_event(const struct sp_hcm *h, const struct sp_conn_info *conn,
     events++;
 }
 
+bool sp_hcm_codec_refusal(const struct sp_hcm *h, const struct sp_conn_info *conn, struct sp_turn *turn, unsigned status,
+                          const char *detail, struct sp_headers *ret, struct sp_buf *body)
+{
+    return false;
+}
+
 static void sink_headers(struct sp_sink *s, struct sp_headers *h, bool end)
 {
 }

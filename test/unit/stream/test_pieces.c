@@ -160,7 +160,7 @@ static void make(struct sp_reply reply, const char *method, const char *type)
         sp_headers_add_id(&request, SP_H_CONTENT_TYPE, sp_str_c(type));
     reply_head = (struct sp_headers){0};
     sp_buf_clear(&reply_body);
-    sp_local_reply_make(&reply, &request, &arena, &reply_head, &reply_body);
+    sp_local_reply_make(&reply, &request, &arena, NULL, &reply_head, &reply_body);
 }
 
 static const char *field(enum sp_header_id id)

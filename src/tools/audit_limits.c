@@ -148,22 +148,30 @@ static bool runtime_has(const Google__Protobuf__Struct *s, const char *key, unsi
     return false;
 }
 
-static bool runtime_limits(const struct sp_audit *a)
+static bool runtime_says(const struct sp_audit *a, const char *key)
 {
     const Envoy__Config__Bootstrap__V3__LayeredRuntime *r = a->bootstrap->layered_runtime;
-    for (size_t i = 0; r && i < r->n_layers; i++) {
-        if (r->layers[i]->layer_specifier_case != ENVOY__CONFIG__BOOTSTRAP__V3__RUNTIME_LAYER__LAYER_SPECIFIER_STATIC_LAYER)
-            continue;
-        if (runtime_has(r->layers[i]->static_layer, "connection_limit", 0) ||
-            runtime_has(r->layers[i]->static_layer, "global_downstream_max_connections", 0))
+    for (size_t i = 0; r && i < r->n_layers; i++)
+        if (r->layers[i]->layer_specifier_case == ENVOY__CONFIG__BOOTSTRAP__V3__RUNTIME_LAYER__LAYER_SPECIFIER_STATIC_LAYER &&
+            runtime_has(r->layers[i]->static_layer, key, 0))
             return true;
-    }
+    return false;
+}
+
+static bool overload_counts(const struct sp_audit *a)
+{
+    const Envoy__Config__Overload__V3__OverloadManager *o = a->bootstrap->overload_manager;
+    for (size_t i = 0; o && i < o->n_resource_monitors; i++)
+        if (sp_str_ends(sp_str_c(o->resource_monitors[i]->name), SP_STR("downstream_connections")) ||
+            sp_str_ends(sp_str_c(o->resource_monitors[i]->name), SP_STR("global_downstream_max_connections")))
+            return true;
     return false;
 }
 
 static void connections(struct sp_audit *a, const struct sp_look_chain *c)
 {
-    if (!c->outside || runtime_limits(a))
+    bool global = runtime_says(a, "global_downstream_max_connections") || overload_counts(a);
+    if (!c->outside || runtime_says(a, "connection_limit") || (global && !c->listener->ignore_global_conn_limit))
         return;
     for (size_t i = 0; i < c->chain->n_filters; i++)
         if (sp_doc_any_as(a->doc, c->chain->filters[i]->typed_config, CX_LIMIT_DESC))

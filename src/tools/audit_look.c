@@ -3,9 +3,6 @@
 
 #include <assert.h>
 
-#include "config/descriptor.h"
-#include "filters/registry.h"
-#include "net/addr.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "stream/staged.h"
 
@@ -18,44 +15,7 @@ typedef Sallyport__Filters__Http__OriginShield__V1__OriginShield Shield;
 #define GATE_DESC &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor
 #define SHIELD_DESC &sallyport__filters__http__origin_shield__v1__origin_shield__descriptor
 
-#define TO(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__CLUSTER_SPECIFIER_##name
-
-const void *sp_look_field(const void *msg, const char *name, ProtobufCType type)
-{
-    const ProtobufCMessage *m = msg;
-    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
-    return f && f->type == type && f->label != PROTOBUF_C_LABEL_REPEATED ? sp_field_ptr(m, f) : NULL;
-}
-
-bool sp_look_enforces(const void *msg)
-{
-    const int *enforcement = sp_look_field(msg, "enforcement", PROTOBUF_C_TYPE_ENUM);
-    Google__Protobuf__UInt32Value *const *percent = sp_look_field(msg, "enforced_percent", PROTOBUF_C_TYPE_MESSAGE);
-    return (!enforcement || *enforcement == SALLYPORT__COMMON__V1__ENFORCEMENT__ENFORCE) &&
-           (!percent || !*percent || (*percent)->value >= 100);
-}
-
-const struct sp_filter_ops *sp_look_ops(const void *msg)
-{
-    const struct sp_filter_ops *const *table = sp_filter_registry();
-    for (unsigned i = 0; msg && table[i]; i++)
-        if (strcmp(table[i]->type_url, ((const ProtobufCMessage *)msg)->descriptor->name) == 0)
-            return table[i];
-    return NULL;
-}
-
 /* ---- walks ---- */
-
-bool sp_look_is_outside(const Envoy__Config__Core__V3__Address *address)
-{
-    struct sp_addr addr;
-    if (!address || address->address_case != ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS)
-        return false;
-    struct sp_str text = sp_str_c(address->socket_address->address);
-    if (sp_addr_parse_ip(text, &addr) < 0)
-        return !sp_str_ieq(text, SP_STR("localhost"));
-    return !sp_addr_is_loopback(&addr);
-}
 
 static struct sp_look_chain look_at(const struct sp_audit *a, const sp_look_listener *l, const Envoy__Config__Listener__V3__FilterChain *c)
 {
@@ -116,40 +76,6 @@ void sp_look_run(struct sp_audit *a, const struct sp_audit_check *check)
     for (size_t i = 0; (check->chain || check->vhost || check->route) && res && i < res->n_listeners; i++)
         for (size_t k = 0; sp_look_chain_of(a, res->listeners[i], k, &c); k++)
             in_chain(a, &c);
-}
-
-const Envoy__Config__Route__V3__RouteConfiguration *sp_look_table(const sp_look_hcm *hcm)
-{
-    return hcm ? hcm->route_config : NULL;
-}
-
-const Envoy__Config__Route__V3__RouteAction *sp_look_action(const sp_look_route *r)
-{
-    assert(r);
-    return r->action_case == ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_ROUTE ? r->route : NULL;
-}
-
-const Envoy__Config__Route__V3__RedirectAction *sp_look_redirect(const sp_look_route *r)
-{
-    assert(r);
-    return r->action_case == ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_REDIRECT ? r->redirect : NULL;
-}
-
-const sp_look_validation *sp_look_validation_of(const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *c)
-{
-    return c ? c->validation_context : NULL;
-}
-
-bool sp_look_goes_to(const sp_look_route *r, const char *cluster)
-{
-    assert(r && cluster);
-    const Envoy__Config__Route__V3__RouteAction *action = sp_look_action(r);
-    if (action && action->cluster_specifier_case == TO(CLUSTER))
-        return strcmp(action->cluster, cluster) == 0;
-    for (size_t i = 0; action && action->cluster_specifier_case == TO(WEIGHTED_CLUSTERS) && i < action->weighted_clusters->n_clusters; i++)
-        if (strcmp(action->weighted_clusters->clusters[i]->name, cluster) == 0)
-            return true;
-    return false;
 }
 
 /* ---- filters ---- */

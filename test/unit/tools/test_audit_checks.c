@@ -188,6 +188,10 @@ static const struct {
     {"no-connection-limit", RUNTIME("other.key") WITH("merge_slashes: true"),
      RUNTIME("envoy.resource_limits.listener.l.connection_limit") WITH("merge_slashes: true")},
 
+    {"no-connection-limit", RUNTIME("overload.global_downstream_max_connections") LISTENER("0.0.0.0", "ignore_global_conn_limit: true, ", CHAIN("", EDGE)),
+     "overload_manager: {resource_monitors: [{name: envoy.resource_monitors.global_downstream_max_connections}]}\n"
+     LISTENER("0.0.0.0", "", CHAIN("", EDGE))},
+
     {"route-shadowed", ROUTES(VHOST("'*'", TO("prefix: /a", "") ", " TO("prefix: /ab", ""))),
      ROUTES(VHOST("'*'", TO("prefix: /ab", "") ", " TO("prefix: /a", "")))},
     {"route-shadowed", ROUTES(VHOST("'*'", TO("prefix: /", "") ", " TO("path: /x", ""))),
@@ -249,6 +253,9 @@ static const struct {
     {"rules-by-raw-path", RAW("{name: c, typed_config: {" OURS "claims_authz.v1.ClaimsAuthz, requires: {tenant: {path_segment: 1}}}}, "),
      RAW("{name: c, typed_config: {" OURS "claims_authz.v1.ClaimsAuthz, requires: {tenant: {header: a}}}}, ")},
     {"rbac-any", FILTER(RBAC("any: true", "any: true")), FILTER(RBAC("any: true", "remote_ip: {address_prefix: 10.0.0.0}"))},
+#define UPGRADE(filters) DOOR("::1", "", "", SECRET PROVIDER(""), "upgrade_configs: [{upgrade_type: websocket" filters "}]")
+    {"upgrade-skips-filter", UPGRADE(", filters: [" ROUTER "]"), UPGRADE(", filters: [" PROVIDER("") ROUTER "]")},
+    {"upgrade-skips-filter", UPGRADE(", filters: [" CLAIMS ROUTER "]"), UPGRADE("")},
     {"fails-open", NULL, NULL}, /* no filter here has the field yet: see by_fields */
     {"limit-fails-open", FILTER(LIMIT("")), FILTER(LIMIT(", failure_mode_deny: true"))},
     {"no-rate-limit", FILTER(""), FILTER(LIMIT(""))},

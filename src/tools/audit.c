@@ -23,7 +23,6 @@ void sp_audit_run(struct sp_audit *a, const struct sp_doc *doc)
 struct request {
     void (*print)(const struct sp_audit *a, FILE *to);
     int fail_on; /* enum sp_audit_severity; -1: nothing */
-    bool from_stdin;
     unsigned failing;
 };
 
@@ -74,9 +73,8 @@ static void look(void *ctx, const struct sp_config *config, struct sp_diag *diag
     struct request *r = ctx;
     struct sp_audit a;
     sp_audit_run(&a, config->doc);
-    for (unsigned i = 0; r->from_stdin && i < a.n; i++)
-        if (a.findings[i].mark.file && strcmp(a.findings[i].mark.file, "--config-yaml") == 0)
-            a.findings[i].mark.file = SP_VERB_STDIN;
+    for (unsigned i = 0; i < a.n; i++)
+        a.findings[i].mark.file = sp_verb_file_name(a.findings[i].mark.file);
     r->print(&a, stdout);
     r->failing = r->fail_on < 0 ? 0 : sp_audit_count(&a, (enum sp_audit_severity)r->fail_on);
     sp_audit_done(&a);
@@ -95,8 +93,10 @@ int sp_audit_main(int argc, char **argv)
     }
     int code = sp_verb_begin(&verb, argc, argv, &run);
     if (code == 0) {
-        r.from_stdin = run.text != NULL;
-        code = sp_verb_compile(&run.options, r.from_stdin, look, &r);
+        char *said;
+        code = sp_verb_compile(&run.options, look, &r, &said);
+        fputs(said, stderr);
+        free(said);
         code = code == SP_EXIT_OK && r.failing ? SP_EXIT_CONFIG : code;
     } else {
         code--;

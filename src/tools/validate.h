@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `sallyport validate FILE` and `--mode validate`: a config is loaded and compiled as for a start, and nothing runs.  Errors
- * and warnings go to stderr.  A good config is called OK on stdout, and behind it stands what one should know of it: what its
- * presets stand for, each as a document of YAML, and, as comments, which values are read at the start only.
+ * `sallyport validate FILE` and `--mode validate`: a config is loaded and compiled as for a start, and nothing runs.  A good one is
+ * called OK on stdout, and behind it stands what it would run (tools/show.h), as text or JSON; then what its presets stand for, each as
+ * a document of YAML, and, as comments, which values are read at the start only.  Errors and warnings go to stderr.
  */
 #ifndef SP_TOOLS_VALIDATE_H
 #define SP_TOOLS_VALIDATE_H

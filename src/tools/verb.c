@@ -9,6 +9,16 @@
 #include "base/mem.h"
 #include "config/doc.h"
 
+/* Set once, by the verb's arguments: whether --config-yaml is what came on the standard input. */
+static bool from_stdin;
+
+static const char yaml_name[] = "--config-yaml";
+
+const char *sp_verb_file_name(const char *file)
+{
+    return !file ? "" : from_stdin && strcmp(file, yaml_name) == 0 ? SP_VERB_STDIN : file;
+}
+
 static int usage(const struct sp_verb *v, const char *why)
 {
     fprintf(stderr, "sallyport: %s: %s\nTry sallyport %s --help.\n", v->name, why, v->name);
@@ -96,6 +106,7 @@ int sp_verb_begin(const struct sp_verb *v, int argc, char **argv, struct sp_verb
         if (!ret->text)
             return usage(v, reason);
         ret->options.config_yaml = ret->text;
+        from_stdin = true;
     } else if (file) {
         ret->options.config_path = file;
     }
@@ -118,9 +129,14 @@ void sp_verb_done(struct sp_verb_run *r)
 }
 
 /* Errors with the name that the user knows. */
-static void print_renamed(char *text, FILE *to)
+static char *renamed(char *text)
 {
     static const char name[] = "--config-yaml:";
+    char *out = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&out, &len);
+    if (!to)
+        abort();
     for (char *line = text, *end; *line; line = end) {
         end = line + strcspn(line, "\n");
         end += *end == '\n';
@@ -128,6 +144,9 @@ static void print_renamed(char *text, FILE *to)
         const char *from = named ? line + sizeof(name) - 2 : line;
         fprintf(to, "%s%.*s", named ? SP_VERB_STDIN : "", (int)(end - from), from);
     }
+    fclose(to);
+    free(text);
+    return out;
 }
 
 struct viewer {
@@ -142,9 +161,9 @@ static bool on_compile(void *ctx, struct sp_config *config, const struct sp_conf
     return true;
 }
 
-int sp_verb_compile(const struct sp_options *o, bool from_stdin, sp_verb_look *look, void *ctx)
+int sp_verb_compile(const struct sp_options *o, sp_verb_look *look, void *ctx, char **ret_said)
 {
-    assert(o && look);
+    assert(o && look && ret_said);
     char *text = NULL;
     size_t len = 0;
     FILE *diag_to = open_memstream(&text, &len);
@@ -158,10 +177,6 @@ int sp_verb_compile(const struct sp_options *o, bool from_stdin, sp_verb_look *l
     int code = sp_server_validate(o, &hooks, diag_to);
     sp_admin_free(admin);
     fclose(diag_to);
-    if (from_stdin)
-        print_renamed(text, stderr);
-    else
-        fputs(text, stderr);
-    free(text);
+    *ret_said = from_stdin ? renamed(text) : text;
     return code;
 }

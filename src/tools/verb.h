@@ -37,9 +37,14 @@ struct sp_verb_run {
  */
 int sp_verb_begin(const struct sp_verb *v, int argc, char **argv, struct sp_verb_run *ret);
 void sp_verb_done(struct sp_verb_run *r);
+/* The name of a file as the user knows it: a config from the standard input has one of ours. NULL is "". */
+const char *sp_verb_file_name(const char *file);
+
 /* A config that is good, with its document; `diag` takes what is remarked about it. */
 typedef void sp_verb_look(void *ctx, const struct sp_config *config, struct sp_diag *diag);
-/* Loads and compiles as sp_server_validate, with errors and warnings to stderr. The exit code. */
-int sp_verb_compile(const struct sp_options *o, bool from_stdin, sp_verb_look *look, void *ctx);
+/*
+ * Loads and compiles as sp_server_validate. The exit code. *ret_said: errors and warnings, a line each; free() it.
+ */
+int sp_verb_compile(const struct sp_options *o, sp_verb_look *look, void *ctx, char **ret_said);
 
 #endif

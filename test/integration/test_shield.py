@@ -332,7 +332,7 @@ class Validate(Shield):
                           "- CLOUDFRONT_ORIGIN_FACING\n", "# " + path, "SP_TEST_SECRET is read at the start only"):
                 self.assertIn(words, rest)
             self.assertNotIn("secret-number", p.stdout)
-        self.check_it_is_the_same(rest)
+        self.check_it_is_the_same(rest.partition("---\n")[2])
 
     def check_it_is_the_same(self, shown):
         """What is shown can stand in the preset's place."""

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a config's parts come from: secrets, files, variables, and what secure_defaults filled in. */
+#include <assert.h>
+
+#include "base/map.h"
+#include "config/descriptor.h"
+#include "config/fill.h"
+#include "config/live.h"
+#include "config/pb_json.h"
+#include "config/pb_yaml.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
+#include "sallyport/common/v1/common.pb-c.h"
+#include "tools/show.h"
+
+typedef Envoy__Config__Core__V3__DataSource Source;
+
+#define SOURCE(name) ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_##name
+#define SOURCE_DESC &envoy__config__core__v3__data_source__descriptor
+#define LIST_DESC &sallyport__common__v1__address_list__descriptor
+#define FILE_LOG_DESC &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor
+
+struct sources {
+    struct sp_show *show;
+    struct sp_map watched, seen; /* paths */
+};
+
+/* ---- secrets ---- */
+
+static struct sp_str secret_name(struct sp_show *s, const ProtobufCMessage *msg, const char *field)
+{
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(msg->descriptor, "name");
+    if (f && f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED && !sp_field_in_oneof(f) && **(char **)sp_field_ptr(msg, f))
+        return sp_str_c(*(char **)sp_field_ptr(msg, f));
+    return sp_str_c(field);
+}
+
+static void show_secret(void *arg, const ProtobufCMessage *msg)
+{
+    struct sp_show *s = arg;
+    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED || f->descriptor != SOURCE_DESC ||
+            !sp_pb_is_secret(msg->descriptor, f) || !sp_field_is_set(msg, f) || strcmp(f->name, "local_jwks") == 0)
+            continue;
+        const Source *source = *(Source **)sp_field_ptr(msg, f);
+        struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "secret", secret_name(s, msg, f->name));
+        sp_tree_say(&s->tree, n, "source", "%.*s", SP_STR_ARG(sp_show_source(s, source)));
+        sp_tree_say(&s->tree, n, "field", "%.*s", SP_STR_ARG(sp_doc_path(s->doc, msg, f->name, -1, &s->tree.arena)));
+    }
+}
+
+/* ---- files ---- */
+
+static void note_watched(void *arg, const struct sp_live_info *info)
+{
+    struct sources *x = arg;
+    for (unsigned i = 0; i < info->n_paths; i++)
+        sp_map_add(&x->watched, sp_arena_str(&x->show->tree.arena, sp_str_c(info->paths[i])), x);
+}
+
+static void add_file(struct sources *x, const char *path, const char *how)
+{
+    struct sp_show *s = x->show;
+    struct sp_str name = sp_arena_str(&s->tree.arena, sp_str_c(path));
+    if (!name.len || sp_map_get(&x->seen, name))
+        return;
+    sp_map_add(&x->seen, name, x);
+    struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "file", name);
+    if (!how)
+        how = sp_map_get(&x->watched, name) ? "read again when it changes" : "read with the config";
+    sp_tree_say(&s->tree, n, "use", "%s", how);
+}
+
+static void show_file(void *arg, const ProtobufCMessage *msg)
+{
+    struct sources *x = arg;
+    if (msg->descriptor == SOURCE_DESC && ((const Source *)msg)->specifier_case == SOURCE(FILENAME))
+        add_file(x, ((const Source *)msg)->filename, NULL);
+    else if (msg->descriptor == LIST_DESC)
+        add_file(x, ((const Sallyport__Common__V1__AddressList *)msg)->path, NULL);
+    else if (msg->descriptor == FILE_LOG_DESC)
+        add_file(x, ((const Envoy__Extensions__AccessLoggers__File__V3__FileAccessLog *)msg)->path, "written");
+}
+
+/* What is watched and stands in no DataSource: key sets, certificates of the system. */
+static void show_watched(void *arg, const struct sp_live_info *info)
+{
+    for (unsigned i = 0; i < info->n_paths; i++)
+        add_file(arg, info->paths[i], NULL);
+}
+
+static void show_variable(void *arg, const ProtobufCMessage *msg)
+{
+    struct sp_show *s = arg;
+    const Source *source = (const Source *)msg;
+    if (msg->descriptor != SOURCE_DESC || source->specifier_case != SOURCE(ENVIRONMENT_VARIABLE))
+        return;
+    struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "variable", sp_str_c(source->environment_variable));
+    sp_tree_say(&s->tree, n, "use", "read at the start only");
+}
+
+/* ---- secure_defaults ---- */
+
+static void show_filled(void *arg, const ProtobufCMessage *msg, const char *field)
+{
+    struct sp_show *s = arg;
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(msg->descriptor, field);
+    struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "secure default", sp_doc_path(s->doc, msg, field, -1, &s->tree.arena));
+    const void *p = sp_field_ptr(msg, f);
+    const ProtobufCMessage *m = f->type == PROTOBUF_C_TYPE_MESSAGE ? *(ProtobufCMessage **)sp_field_ptr(msg, f) : NULL;
+    if (f->type == PROTOBUF_C_TYPE_ENUM)
+        sp_tree_say(&s->tree, n, "value", "%s", protobuf_c_enum_descriptor_get_value(f->descriptor, *(const int *)p)->name);
+    else if (f->type == PROTOBUF_C_TYPE_BOOL || (m && strcmp(m->descriptor->short_name, "BoolValue") == 0))
+        sp_tree_say(&s->tree, n, "value", "true");
+    else if (m && sp_wkt_of(m->descriptor) == SP_WKT_DURATION)
+        sp_tree_say(&s->tree, n, "value", "%.*s", SP_STR_ARG(sp_show_duration(s, (const Google__Protobuf__Duration *)m)));
+    else if (m)
+        sp_tree_say(&s->tree, n, "value", "%u", ((const Google__Protobuf__UInt32Value *)m)->value);
+}
+
+void sp_show_sources(struct sp_show *s)
+{
+    assert(s);
+    struct sources x = {.show = s};
+    sp_map_init(&x.watched);
+    sp_map_init(&x.seen);
+    sp_doc_each(s->doc, show_secret, s);
+    sp_live_set_each(sp_doc_live(s->doc), note_watched, &x);
+    sp_doc_each(s->doc, show_file, &x);
+    sp_live_set_each(sp_doc_live(s->doc), show_watched, &x);
+    sp_doc_each(s->doc, show_variable, s);
+    sp_doc_each_filled(s->doc, show_filled, s);
+    sp_map_done(&x.watched);
+    sp_map_done(&x.seen);
+}

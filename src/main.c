@@ -7,6 +7,7 @@
 #include "sallyport_version.h"
 #include "server/server.h"
 #include "tools/audit.h"
+#include "tools/convert.h"
 #include "tools/demo.h"
 #include "tools/explain.h"
 #include "tools/validate.h"
@@ -54,6 +55,7 @@ static const struct verb {
     {"validate", sp_validate_verb},
     {"audit", sp_audit_main},
     {"explain", sp_explain_main},
+    {"convert", sp_convert_main},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/convert.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "server/options.h"
+#include "tools/convert_parts.h"
+#include "tools/tool_file.h"
+
+enum { HTTP_PORT = 8000, HTTPS_PORT = 8443 };
+
+struct args {
+    const char *in, *out; /* out NULL: stdout */
+    bool strict, help;
+    unsigned http_port, https_port;
+};
+
+static void help(FILE *to)
+{
+    fputs("sallyport convert: Kong's declarative format (decK) to a config of this program\n"
+          "\n"
+          "  sallyport convert kong.yaml -o door.yaml\n"
+          "\n"
+          "  -o FILE            write there; keys and certificates into files beside it that only you may read\n"
+          "                     (default: to stdout, with them inline)\n"
+          "      --http PORT    of the listener without TLS (default 8000), 0: none\n"
+          "      --https PORT   of the one with TLS (default 8443); there is one if the file has certificates\n"
+          "      --strict       exit 1 when something was not carried over\n"
+          "\n"
+          "What is not carried over, and what differs, is listed on stderr with its place. A route that would lose what guards\n"
+          "it answers 403. See docs/convert-kong.md.\n"
+          "\n"
+          "Exit codes: 0 converted; 1 not, or not all of it with --strict; 2 usage.\n",
+          to);
+}
+
+/* --- the config --- */
+
+static void put_manager(struct sp_convert *c, unsigned indent, bool tls, struct sp_str sni)
+{
+    sp_put(c, indent, "filters:");
+    sp_put(c, indent, "- name: http");
+    sp_put(c, indent + 2, "typed_config:");
+    sp_put(c, indent + 4, "\"@type\": " SP_T "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager");
+    sp_put(c, indent + 4, "stat_prefix: %s", tls ? "https" : "http");
+    sp_put(c, indent + 4, "use_remote_address: true");
+    sp_put(c, indent + 4, "normalize_path: true");
+    sp_put(c, indent + 4, "merge_slashes: true");
+    sp_put(c, indent + 4, "path_with_escaped_slashes_action: REJECT_REQUEST  # Kong passes %%2F on");
+    sp_put(c, indent + 4, "request_headers_timeout: 10s");
+    sp_put(c, indent + 4, "common_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}");
+    sp_convert_filters(c, indent + 4);
+    sp_put(c, indent + 4, "route_config:");
+    sp_convert_vhosts(c, indent + 6, tls, sni);
+}
+
+static void put_listener(struct sp_convert *c, bool tls, unsigned port)
+{
+    unsigned n = 0;
+    const struct sp_str *snis = sp_convert_route_snis(c, &n);
+    sp_put(c, 2, "- name: %s", tls ? "https" : "http");
+    sp_put(c, 4, "address: {socket_address: {address: 0.0.0.0, port_value: %u}}", port);
+    sp_put(c, 4, "filter_chains:");
+    for (unsigned i = 0; tls && i < n; i++) {
+        sp_put_remark(c, 4, NULL, "routes that ask for this server name, and those that ask for none");
+        sp_put(c, 4, "- filter_chain_match: {server_names: [%s]}", sp_quoted(c, snis[i]));
+        sp_convert_downstream_tls(c, 6);
+        put_manager(c, 6, tls, snis[i]);
+    }
+    sp_put(c, 4, "- name: %s", tls ? "any-name" : "plain");
+    if (tls) {
+        sp_put(c, 6, "transport_socket_connect_timeout: 10s");
+        sp_convert_downstream_tls(c, 6);
+    }
+    put_manager(c, 6, tls, SP_STR_NULL);
+}
+
+static void put_all(struct sp_convert *c)
+{
+    sp_put(c, 0, "# Made by sallyport convert from %s. What was not carried over it has said on stderr: make it anew to read it.", c->file.name);
+    sp_put(c, 0, "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}");
+    sp_convert_inspect(c);
+    sp_convert_issuers(c);
+    sp_put(c, 0, "static_resources:");
+    sp_put(c, 2, "listeners:");
+    if (c->http_port)
+        put_listener(c, false, c->http_port);
+    if (sp_convert_has_tls(c))
+        put_listener(c, true, c->https_port);
+    else
+        sp_kong_note(&c->file, NULL, "no certificates: there is no listener with TLS");
+    sp_convert_clusters(c);
+}
+
+/* --- files --- */
+
+static bool parse(struct sp_convert *c, const char *path)
+{
+    struct sp_diag diag;
+    struct sp_str text;
+    struct sp_node *root = NULL;
+    size_t n = strlen(path);
+    int err = sp_tool_read(path, &c->file.arena, &text);
+    if (err) {
+        fprintf(stderr, "sallyport convert: cannot read %s: %s\n", path, strerrordesc_np(-err));
+        return false;
+    }
+    sp_diag_init(&diag);
+    bool json = n > 5 && strcmp(path + n - 5, ".json") == 0;
+    err = (json ? sp_node_parse_json : sp_node_parse_yaml)(&c->file.arena, path, text, &diag, &root);
+    sp_diag_print(&diag, stderr);
+    sp_diag_done(&diag);
+    c->file.root = root;
+    if (!err && (!root || root->kind != SP_NODE_MAP))
+        fprintf(stderr, "%s: it is not Kong's declarative format (an object with _format_version)\n", path);
+    return !err && root && root->kind == SP_NODE_MAP;
+}
+
+/* "/etc/sallyport" and "door" of "/etc/sallyport/door.yaml". False: there is no such directory. */
+static bool split_out(struct sp_convert *c, const char *out)
+{
+    struct sp_str s = sp_str_c(out);
+    size_t slash = s.len;
+    while (slash && s.ptr[slash - 1] != '/')
+        slash--;
+    struct sp_str dir = slash ? sp_arena_str(&c->arena, sp_str_n(s.ptr, slash)) : SP_STR(".");
+    char *real = realpath(dir.ptr, NULL);
+    if (!real) {
+        fprintf(stderr, "sallyport convert: -o %s: %s\n", out, strerrordesc_np(errno));
+        return false;
+    }
+    c->dir = sp_arena_str(&c->arena, sp_str_c(real)).ptr;
+    free(real);
+    struct sp_str stem = sp_str_sub(s, slash, s.len);
+    ptrdiff_t dot = sp_str_chr(stem, '.');
+    c->stem = sp_arena_str(&c->arena, dot > 0 ? sp_str_n(stem.ptr, (size_t)dot) : stem).ptr;
+    return true;
+}
+
+static int write_out(struct sp_convert *c, const char *out, char *text, size_t len)
+{
+    int err = 0;
+    if (out)
+        err = sp_tool_write(out, sp_str_n(text, len));
+    else
+        fwrite(text, 1, len, stdout);
+    if (err)
+        fprintf(stderr, "sallyport convert: cannot write %s: %s\n", out, strerrordesc_np(-err));
+    return err ? err : c->err;
+}
+
+static int convert(const struct args *a, struct sp_convert *c)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (!parse(c, a->in) || !sp_kong_read(&c->kong, &c->file, stderr) || (a->out && !split_out(c, a->out)))
+        return SP_EXIT_CONFIG;
+    c->to = open_memstream(&text, &len);
+    if (!c->to)
+        abort();
+    put_all(c);
+    fclose(c->to);
+    int err = write_out(c, a->out, text, len);
+    free(text);
+    sp_kong_tell(&c->file, stderr);
+    fprintf(stderr, "%s: %u service%s, %u route%s, %u plugin%s; %u not carried over%s\n", a->in, c->kong.n_services, c->kong.n_services == 1 ? "" : "s",
+            c->kong.n_routes, c->kong.n_routes == 1 ? "" : "s", c->kong.n_plugins, c->kong.n_plugins == 1 ? "" : "s", c->file.n_dropped,
+            a->out ? "; now: sallyport validate, sallyport audit" : "");
+    return err || (a->strict && c->file.n_dropped) ? SP_EXIT_CONFIG : SP_EXIT_OK;
+}
+
+/* --- arguments --- */
+
+static const char *port(const char *value, unsigned *ret)
+{
+    uint64_t v;
+    if (!value || sp_str_u64(sp_str_c(value), 65535, &v) < 0)
+        return "a port";
+    *ret = (unsigned)v;
+    return NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_args(int argc, char **argv, struct args *a)
+{
+    *a = (struct args){.http_port = HTTP_PORT, .https_port = HTTPS_PORT};
+    for (int i = 2; i < argc; i++) {
+        const char *arg = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+            a->help = true;
+            return NULL;
+        }
+        if (strcmp(arg, "--strict") == 0) {
+            a->strict = true;
+        } else if (strcmp(arg, "-o") == 0 || strcmp(arg, "--output") == 0) {
+            if (!next)
+                return "-o needs a file";
+            a->out = argv[++i];
+        } else if (strcmp(arg, "--http") == 0 || strcmp(arg, "--https") == 0) {
+            if (port(next, arg[6] ? &a->https_port : &a->http_port))
+                return "--http and --https need a port";
+            i++;
+        } else if (arg[0] == '-' || a->in) {
+            return arg[0] == '-' ? "unknown argument" : "one file, please";
+        } else {
+            a->in = arg;
+        }
+    }
+    return a->in ? NULL : "which file? sallyport convert kong.yaml -o door.yaml";
+}
+
+int sp_convert_main(int argc, char **argv)
+{
+    struct args a;
+    const char *why = read_args(argc, argv, &a);
+    if (why) {
+        fprintf(stderr, "sallyport convert: %s\nTry sallyport convert --help.\n", why);
+        return SP_EXIT_USAGE;
+    }
+    if (a.help) {
+        help(stdout);
+        return SP_EXIT_OK;
+    }
+    struct sp_convert c = {.file.name = a.in, .http_port = a.http_port, .https_port = a.https_port};
+    sp_arena_init(&c.arena);
+    sp_arena_init(&c.file.arena);
+    int code = convert(&a, &c);
+    sp_kong_file_done(&c.file);
+    sp_arena_done_wipe(&c.arena);
+    sp_arena_thread_done();
+    return code;
+}

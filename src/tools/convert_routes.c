@@ -317,6 +317,15 @@ static void put_action(struct sp_convert *c, unsigned indent, const struct sp_ko
         put_insist(c, indent, r);
         return;
     }
+    const struct sp_kong_plugin *mtls = tls ? NULL : sp_kong_plugin_of(&c->kong, "mtls-auth", r);
+    if (!lost && mtls) {
+        sp_put_remark(c, indent, mtls->node, "plugin mtls-auth: there are no certificates without TLS");
+        put_direct(c, indent, 403, SP_STR("Forbidden"), SP_STR_NULL);
+        return;
+    }
+    if (lost && sp_str_eq(lost->name, SP_STR("acl")))
+        sp_kong_drop(&c->file, lost->node, "plugin acl: neither jwt nor key-auth says who a consumer is; what it guards answers 403 until you guard it "
+                                           "otherwise");
     if (lost) {
         sp_put_remark(c, indent, lost->node, "CLOSED: plugin %.*s is not carried over; guard this route otherwise, then put its action in", SP_STR_ARG(lost->name));
         put_direct(c, indent, 403, SP_STR("Forbidden"), SP_STR_NULL);

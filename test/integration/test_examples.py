@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every config under examples/, and the README's, serves as it stands: only paths and ports are put in."""
 import concurrent.futures
+import hashlib
+import hmac
 import json
 import os
 import re
 import subprocess
+import time
 import unittest
 import urllib.parse
 
 import proxied
 import rls
 from idp import INTROSPECTION, SECRET as CLIENT_SECRET, EcKey, Idp
-from harness import (BIN, ROOT, SLOW, Nginx, Proc, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
+from harness import (BIN, ROOT, SLOW, Nginx, Proc, b64url, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 from mtls import Revoker
 
@@ -535,6 +538,29 @@ class Examples(unittest.TestCase):
             self.assertEqual([ask("/x/../echo"), ask("//echo"), ask("/x%2f../echo"), ask("/echo", "-H", "x_user: a", "--http1.1")],
                              [200, 200, 307, 400])
         self.run_example(read("examples/secure-defaults/sallyport.yaml"), check)
+
+    def test_from_kong(self):
+        """The config is what convert makes of the file beside it, and does what that says."""
+        def check(e):
+            a = e.get("/echo", "-H", "x-user: mallory", host="api.example.com")
+            self.assertEqual(a.status, 200, a)
+            self.assertIn(b"secret=from-the-door user= ", a.body)
+            self.assertEqual(e.get("/orders/echo", host="api.example.com").status, 401)
+            text = b64url(b'{"alg":"HS256"}') + "." + b64url(json.dumps({"iss": "mobile-app", "exp": int(time.time()) + 600}).encode())
+            bearer = ["-H", "authorization: Bearer " + text + "." + b64url(hmac.new(secret, text.encode(), hashlib.sha256).digest())]
+            self.assertEqual(e.get("/orders/echo", *bearer, host="api.example.com").status, 200)
+            self.assertEqual(e.get("/orders/echo", *bearer, host="www.example.com").status, 404)
+        secret, folder = b"a-secret-of-the-mobile-app-0123456789", os.path.join(ROOT, "examples/from-kong")
+        etc("jwt-0-mobile-0.jwks", json.dumps({"keys": [{"kty": "oct", "alg": "HS256", "k": b64url(secret)}]}))
+        for i, path in enumerate(cert("examples")):
+            copy(path, ("api.example.com.pem", "api.example.com.key")[i])
+        p = subprocess.run([BIN, "convert", "kong.yaml", "-o", work("from-kong.yaml"), "--http", "0"], cwd=folder, capture_output=True, text=True,
+                           timeout=30 * SLOW, check=False)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        with open(work("from-kong.yaml"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), read("examples/from-kong/sallyport.yaml"), "make it anew: see its README")
+        # Kong's own: who may call is said by route, the CDN is known by its addresses alone, tokens are for any audience.
+        self.run_example(read("examples/from-kong/sallyport.yaml"), check, leaves_open=["jwt-unmatched", "proof-by-address", "jwt-no-audience"])
 
     def test_routing(self):
         def check(e):

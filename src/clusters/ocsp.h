@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_ocsp: asks a responder whether certificates are revoked (sallyport.tls.v1.Ocsp), over a cluster of the config's.
- * Part of a compiled config, shared by all workers; each worker has answers of its own, a bounded number, and asks once
- * for however many wait.  Answers without an outcome (no answer, a bad one) are kept for two seconds, so that a
- * responder that is down is not stormed.
+ * Part of a compiled config, and of the next one that says the same of the same cluster; shared by all workers; each worker
+ * has answers of its own, a bounded number, and asks once for however many wait.  Answers without an outcome (no answer, a
+ * bad one) are kept for two seconds, so that a responder that is down is not stormed.
  */
 #ifndef SP_CLUSTERS_OCSP_H
 #define SP_CLUSTERS_OCSP_H
@@ -22,7 +22,7 @@ struct sp_ocsp_entry;
 struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, const Sallyport__Tls__V1__Ocsp *msg,
                             struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name), void *ctx,
                             struct sp_stats_scope *scope);
-/* Nobody waits any more. NULL-safe. */
+/* One's own reference. With the last one nobody waits any more. NULL-safe. */
 void sp_ocsp_free(struct sp_ocsp *o);
 
 enum sp_ocsp_verdict { SP_OCSP_PASSES, SP_OCSP_REFUSES, SP_OCSP_ASKING };

@@ -341,7 +341,7 @@ bool sp_live_load(struct sp_live *l, struct sp_diag *diag)
 
 void sp_live_set_add_task(struct sp_live_set *set, struct sp_live_task *t)
 {
-    assert(set && t && t->start && t->stop && !set->running);
+    assert(set && t && t->start && t->stop && !set->running && !set->free_owner);
     sp_list_push_back(&set->tasks, &t->link);
 }
 

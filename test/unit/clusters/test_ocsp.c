@@ -118,6 +118,36 @@ static void test_question(void **state)
     end(&r);
 }
 
+/* What is known of certificates, and what is being asked, stays when a config takes the place of another. */
+static void test_the_next_config(void **state)
+{
+    struct rig r;
+    struct asker a, b;
+    begin(&r, "{cluster: c}");
+    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("t"), NULL, SP_STR_NULL);
+    assert_int_equal(ask(&r, &a, 0), SP_OCSP_ASKING);
+    answer(&r, 404, ""); /* kept for two seconds */
+    assert_int_equal(a.told, 1);
+    assert_int_equal(ask(&r, &b, 1), SP_OCSP_ASKING);
+    struct sp_ocsp *old = r.ocsp;
+    t_config_done(&r.config);
+    t_config_load(&r.config, &sallyport__tls__v1__ocsp__descriptor, "{cluster: c, nonce: true}");
+    r.ocsp = sp_ocsp_new(r.config.doc, &r.config.diag, r.config.msg, find, &r, scope);
+    assert_ptr_not_equal(r.ocsp, old);
+    sp_ocsp_free(r.ocsp);
+    t_config_done(&r.config);
+    t_config_load(&r.config, &sallyport__tls__v1__ocsp__descriptor, "{cluster: c}");
+    r.ocsp = sp_ocsp_new(r.config.doc, &r.config.diag, r.config.msg, find, &r, scope);
+    assert_ptr_equal(r.ocsp, old);
+    sp_ocsp_free(old);
+    uint64_t asked = count("asked");
+    assert_int_equal(ask(&r, &a, 0), SP_OCSP_REFUSES);
+    assert_int_equal(count("asked"), asked);
+    answer(&r, 404, "");
+    assert_int_equal(b.told, 1);
+    end(&r);
+}
+
 static void test_strict_and_soft(void **state)
 {
     static const struct {
@@ -263,7 +293,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_question),          cmocka_unit_test(test_strict_and_soft), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_question), cmocka_unit_test(test_the_next_config), cmocka_unit_test(test_strict_and_soft), cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_while_told), cmocka_unit_test(test_bounds),          cmocka_unit_test(test_nobody_to_ask),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

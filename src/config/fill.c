@@ -8,8 +8,7 @@
 
 struct sp_fill {
     struct sp_fill *next;
-    const ProtobufCMessage *msg;
-    const char *field;
+    struct sp_filled what;
 };
 
 /* A document only seems constant to those who compile it (config/doc.h). */
@@ -98,7 +97,7 @@ bool sp_doc_fill(const struct sp_doc *doc, const void *msg, const char *field, i
         return false;
     set(d, m, f, value);
     struct sp_fill *fill = sp_arena_alloc(&d->arena, sizeof(*fill));
-    *fill = (struct sp_fill){.msg = m, .field = f->name};
+    *fill = (struct sp_fill){.what = {.owner = msg, .path = field, .msg = m, .field = f->name}};
     *(d->fills ? &d->last_fill->next : &d->fills) = fill;
     d->last_fill = fill;
     return true;
@@ -108,14 +107,14 @@ bool sp_doc_filled(const struct sp_doc *doc, const void *msg, const char *field)
 {
     assert(doc && msg && field);
     for (const struct sp_fill *f = doc->fills; f; f = f->next)
-        if (f->msg == msg && strcmp(f->field, field) == 0)
+        if (f->what.msg == msg && strcmp(f->what.field, field) == 0)
             return true;
     return false;
 }
 
-void sp_doc_each_filled(const struct sp_doc *doc, void (*each)(void *arg, const ProtobufCMessage *msg, const char *field), void *arg)
+void sp_doc_each_filled(const struct sp_doc *doc, void (*each)(void *arg, const struct sp_filled *filled), void *arg)
 {
     assert(doc && each);
     for (const struct sp_fill *f = doc->fills; f; f = f->next)
-        each(arg, f->msg, f->field);
+        each(arg, &f->what);
 }

@@ -7,14 +7,15 @@
 #ifndef SP_TOOLS_SHOW_H
 #define SP_TOOLS_SHOW_H
 
-#include "config/doc.h"
+#include "config/set.h"
 #include "envoy/config/core/v3/base.pb-c.h"
 #include "tools/look.h"
 #include "tools/tree.h"
 
 struct sp_show {
     struct sp_tree tree;
-    const struct sp_doc *doc;
+    const struct sp_set *set;
+    const struct sp_doc *doc; /* the set's */
     const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     const char *(*file_name)(const char *file); /* of a place, as the user knows it */
 };

@@ -67,7 +67,7 @@ static void add_file(struct sources *x, const char *path, const char *how)
     sp_map_add(&x->seen, name, x);
     struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "file", name);
     if (!how)
-        how = sp_map_get(&x->watched, name) ? "read again when it changes" : "read with the config";
+        how = sp_map_get(&x->watched, name) ? "read again when it changes" : "the config is loaded anew when it changes";
     sp_tree_say(&s->tree, n, "use", "%s", how);
 }
 
@@ -89,6 +89,26 @@ static void show_watched(void *arg, const struct sp_live_info *info)
         add_file(arg, info->paths[i], NULL);
 }
 
+static void show_of_the_set(void *arg, const char *path, const struct sp_file_facts *facts)
+{
+    add_file(arg, path, NULL);
+}
+
+static void show_xds(struct sp_show *s)
+{
+    for (unsigned i = 0; i < s->set->n_sources; i++) {
+        const struct sp_set_source *x = &s->set->sources[i];
+        struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "subscription", sp_str_c(sp_set_kind_name(x->kind)));
+        sp_tree_say(&s->tree, n, "path", "%s", x->path);
+        if (x->name[0])
+            sp_tree_say(&s->tree, n, "resource", "\"%s\"", x->name);
+        if (x->file && x->file->version_info[0])
+            sp_tree_say(&s->tree, n, "version", "version %s", x->file->version_info);
+        if (x->file)
+            sp_tree_say(&s->tree, n, "resources", "%zu resource%s in it", x->file->n_resources, x->file->n_resources == 1 ? "" : "s");
+    }
+}
+
 static void show_variable(void *arg, const ProtobufCMessage *msg)
 {
     struct sp_show *s = arg;
@@ -101,21 +121,36 @@ static void show_variable(void *arg, const ProtobufCMessage *msg)
 
 /* ---- secure_defaults ---- */
 
-static void show_filled(void *arg, const ProtobufCMessage *msg, const char *field)
+struct filled {
+    struct sp_show *show;
+    struct sp_tree_node *node;
+    const ProtobufCMessage *owner; /* that the node is for */
+};
+
+static struct sp_str filled_value(struct sp_show *s, const struct sp_filled *filled)
 {
-    struct sp_show *s = arg;
-    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(msg->descriptor, field);
-    struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "secure default", sp_doc_path(s->doc, msg, field, -1, &s->tree.arena));
-    const void *p = sp_field_ptr(msg, f);
-    const ProtobufCMessage *m = f->type == PROTOBUF_C_TYPE_MESSAGE ? *(ProtobufCMessage **)sp_field_ptr(msg, f) : NULL;
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(filled->msg->descriptor, filled->field);
+    const void *p = sp_field_ptr(filled->msg, f);
+    const ProtobufCMessage *m = f->type == PROTOBUF_C_TYPE_MESSAGE ? *(ProtobufCMessage **)sp_field_ptr(filled->msg, f) : NULL;
     if (f->type == PROTOBUF_C_TYPE_ENUM)
-        sp_tree_say(&s->tree, n, "value", "%s", protobuf_c_enum_descriptor_get_value(f->descriptor, *(const int *)p)->name);
-    else if (f->type == PROTOBUF_C_TYPE_BOOL || (m && strcmp(m->descriptor->short_name, "BoolValue") == 0))
-        sp_tree_say(&s->tree, n, "value", "true");
-    else if (m && sp_wkt_of(m->descriptor) == SP_WKT_DURATION)
-        sp_tree_say(&s->tree, n, "value", "%.*s", SP_STR_ARG(sp_show_duration(s, (const Google__Protobuf__Duration *)m)));
-    else if (m)
-        sp_tree_say(&s->tree, n, "value", "%u", ((const Google__Protobuf__UInt32Value *)m)->value);
+        return sp_str_c(protobuf_c_enum_descriptor_get_value(f->descriptor, *(const int *)p)->name);
+    if (m && sp_wkt_of(m->descriptor) == SP_WKT_DURATION)
+        return sp_show_duration(s, (const Google__Protobuf__Duration *)m);
+    if (m && strcmp(m->descriptor->short_name, "UInt32Value") == 0)
+        return sp_arena_u64(&s->tree.arena, ((const Google__Protobuf__UInt32Value *)m)->value);
+    return SP_STR("true");
+}
+
+static void show_filled(void *arg, const struct sp_filled *filled)
+{
+    struct filled *x = arg;
+    struct sp_show *s = x->show;
+    if (x->owner != filled->owner) {
+        x->owner = filled->owner;
+        x->node = sp_tree_add(&s->tree, NULL, "secure default", sp_str_c(filled->owner->descriptor->short_name));
+        sp_show_place(s, x->node, filled->owner);
+    }
+    sp_tree_say(&s->tree, x->node, filled->path, "%s %.*s", filled->path, SP_STR_ARG(filled_value(s, filled)));
 }
 
 void sp_show_sources(struct sp_show *s)
@@ -124,12 +159,15 @@ void sp_show_sources(struct sp_show *s)
     struct sources x = {.show = s};
     sp_map_init(&x.watched);
     sp_map_init(&x.seen);
+    show_xds(s);
     sp_doc_each(s->doc, show_secret, s);
     sp_live_set_each(sp_doc_live(s->doc), note_watched, &x);
     sp_doc_each(s->doc, show_file, &x);
     sp_live_set_each(sp_doc_live(s->doc), show_watched, &x);
+    sp_doc_each_file(s->doc, show_of_the_set, &x);
     sp_doc_each(s->doc, show_variable, s);
-    sp_doc_each_filled(s->doc, show_filled, s);
+    struct filled filled = {.show = s};
+    sp_doc_each_filled(s->doc, show_filled, &filled);
     sp_map_done(&x.watched);
     sp_map_done(&x.seen);
 }

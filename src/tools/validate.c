@@ -92,7 +92,7 @@ static void show_remarks(void *arg, const ProtobufCMessage *msg)
 static void look(void *ctx, const struct sp_config *config, struct sp_diag *diag)
 {
     struct report *r = ctx;
-    struct sp_show show = {.doc = config->doc, .bootstrap = config->bootstrap, .file_name = sp_verb_file_name};
+    struct sp_show show = {.set = config->set, .doc = config->doc, .bootstrap = config->bootstrap, .file_name = sp_verb_file_name};
     r->doc = config->doc;
     r->diag = diag;
     sp_arena_init(&r->arena);

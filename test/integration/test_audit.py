@@ -99,6 +99,18 @@ class Audit(unittest.TestCase):
             run_ = json.loads(run(name, "--format", "sarif", cwd=work("repo")).stdout)["runs"][0]
             self.assertEqual({r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run_["results"]}, {"conf/door.json"})
 
+    def test_files_of_xds(self):
+        """What stands in another file is found there."""
+        conf, lds = self.bad(), work("audit-lds.json")
+        door = conf["static_resources"].pop("listeners")
+        door[0]["@type"] = T + "envoy.config.listener.v3.Listener"
+        with open(lds, "w", encoding="utf-8") as f:
+            json.dump({"resources": door}, f, indent=1)
+        conf["dynamic_resources"] = {"lds_config": {"path_config_source": {"path": lds}}}
+        findings = json.loads(audit(conf, "--format", "json")[1])["findings"]
+        self.assertEqual({f["id"]: f["file"] for f in findings}["no-gate"], lds)
+        self.assertEqual({f["id"]: f["path"] for f in findings}["no-gate"], "resources[0].filter_chains[0].filters[0].typed_config")
+
     def test_standard_input(self):
         p = run("-", "--format", "json", stdin=json.dumps(self.bad(), indent=1))
         self.assertEqual({f["file"] for f in json.loads(p.stdout)["findings"]}, {"<stdin>"})

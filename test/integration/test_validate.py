@@ -62,7 +62,7 @@ class Validate(unittest.TestCase):
                       r"verified by \S+ca\.pem as localhost, from 127\.0\.0\.5, connected within 2s, at most 7 connections, 1024 waiting, 1024 requests, "
                       r"3 retries\n  endpoint 127\.0\.0\.1:7001\n  endpoint 127\.0\.0\.1:7002\n  health check: HTTP /up, every 5s, answered within 1s\n",
                       r"\ncluster plain: STATIC, ROUND_ROBIN, \S+, HTTP/1\.1, no TLS, ", r"\nsecret now: inline, ", r"\nsecret old: \$SP_VALIDATE, ",
-                      r"\nfile \S+server\.pem: read with the config\n", r"\nfile \S+ca\.pem: read again when it changes\n",
+                      r"\nfile \S+server\.pem: the config is loaded anew when it changes\n", r"\nfile \S+ca\.pem: read again when it changes\n",
                       r"\nfile \S+validate\.log: written\n", r"\nvariable SP_VALIDATE: read at the start only\n"):
             self.assertRegex(text, words)
         self.assertNotIn(SECRET, p.stdout)
@@ -91,9 +91,30 @@ class Validate(unittest.TestCase):
         conf = self.conf()
         conf["bootstrap_extensions"] = [{"name": "e", "typed_config": {"@type": T + "sallyport.bootstrap.v1.Edge", "secure_defaults": True}}]
         p = run("validate", save(conf), "--all", SP_VALIDATE=SECRET)
-        self.assertIn("secure default static_resources.listeners[0].per_connection_buffer_limit_bytes: 32768\n", p.stdout)
-        self.assertRegex(p.stdout, r"secure default \S+\.merge_slashes: true\n")
-        self.assertNotRegex(p.stdout, r"secure default \S+\.normalize_path")
+        text = re.sub(r",\n +", ", ", p.stdout)
+        self.assertRegex(text, r"\nsecure default Listener: \S+\.json:\d+, per_connection_buffer_limit_bytes 32768, listener_filters_timeout 15s\n")
+        manager = re.search(r"\nsecure default HttpConnectionManager: (.*)\n", text).group(1)
+        self.assertIn(", merge_slashes true, path_with_escaped_slashes_action UNESCAPE_AND_REDIRECT, ", manager)
+        self.assertNotIn("normalize_path", manager)
+
+    def test_files_of_xds(self):
+        conf = self.conf()
+        door, lds = conf["static_resources"].pop("listeners"), work("validate-lds.json")
+        door[0]["@type"] = T + "envoy.config.listener.v3.Listener"
+        with open(lds, "w", encoding="utf-8") as f:
+            json.dump({"version_info": "seven", "resources": door}, f, indent=1)
+        conf["dynamic_resources"] = {"lds_config": {"path_config_source": {"path": lds}}}
+        p = run("validate", save(conf), SP_VALIDATE=SECRET)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        for words in (r"\nlistener door: \S+, \S+validate-lds\.json:4\n", rf"\nsubscription lds: {lds}, version seven, 1 resource in it\n",
+                      rf"\nfile {lds}: the config is loaded anew when it changes\n"):
+            self.assertRegex(p.stdout, words)
+        door[0]["adress"] = {}
+        with open(lds, "w", encoding="utf-8") as f:
+            json.dump({"resources": door}, f, indent=1)
+        p = run("validate", save(conf), SP_VALIDATE=SECRET)
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertRegex(p.stderr, r"validate-lds\.json:\d+:\d+: resources\[0\]\.adress: ")
 
     def test_refused(self):
         conf = self.conf()

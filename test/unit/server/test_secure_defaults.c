@@ -68,10 +68,10 @@ static const Hcm *manager_of(const Bootstrap *b)
     return (const Hcm *)sp_doc_any(doc, listener_of(b)->filter_chains[0]->filters[0]->typed_config);
 }
 
-static void count(void *arg, const ProtobufCMessage *msg, const char *field)
+static void count(void *arg, const struct sp_filled *filled)
 {
-    (void)msg;
-    (void)field;
+    assert_true(sp_doc_filled(doc, filled->msg, filled->field));
+    assert_non_null(strstr(filled->path, filled->field));
     ++*(unsigned *)arg;
 }
 

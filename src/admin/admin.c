@@ -15,6 +15,7 @@
 #include "config/doc_hash.h"
 #include "config/load.h"
 #include "config/rules.h"
+#include "net/inherit.h"
 #include "route/matcher.h"
 
 struct sp_admin {
@@ -265,7 +266,10 @@ static int on_bind(void *ctx, struct sp_server *s)
     struct sp_admin *a = ctx;
     a->server = s;
     if (a->listener) {
-        a->fd = sp_listener_bind(a->listener, &a->address, &a->bound);
+        a->bound = a->address;
+        a->fd = sp_inherit_take(&a->address);
+        if (a->fd < 0)
+            a->fd = sp_listener_bind(a->listener, &a->address, &a->bound);
         if (a->fd < 0) {
             char text[SP_ADDR_TEXT_MAX];
             sp_addr_format(&a->address, text);
@@ -285,13 +289,13 @@ static void on_start(void *ctx, struct sp_server *s)
 {
     struct sp_admin *a = ctx;
     if (a->listener) {
-        int err = 0;
         sp_snapshot_init(&a->snapshot, sp_server_main(s)->index + 1, nobody_left);
         a->has_snapshot = true;
-        a->socket = sp_listener_open(sp_server_main(s), a->listener, &a->snapshot, a->fd, &err);
-        if (!a->socket)
+        a->socket = sp_listener_open(sp_server_main(s), a->listener, &a->snapshot);
+        int err = sp_listener_accept_on(a->socket, a->fd);
+        if (err)
             sp_log(SP_LOG_ERROR, "admin", "cannot listen: %s", strerror(-err));
-        if (a->socket && sp_server_options(s)->admin_address_path)
+        else if (sp_server_options(s)->admin_address_path)
             write_address_file(a, sp_server_options(s)->admin_address_path);
     }
     if (a->next.on_start)
@@ -303,6 +307,24 @@ static void on_server_ready(void *ctx, struct sp_server *s)
     struct sp_admin *a = ctx;
     if (a->next.on_ready)
         a->next.on_ready(a->next.ctx, s);
+}
+
+static void each_socket(void *ctx, void (*add)(void *arg, int fd), void *arg)
+{
+    struct sp_admin *a = ctx;
+    if (a->socket)
+        add(arg, a->fd);
+    if (a->next.each_socket)
+        a->next.each_socket(a->next.ctx, add, arg);
+}
+
+static void on_handed_over(void *ctx, struct sp_server *s)
+{
+    struct sp_admin *a = ctx;
+    if (a->socket)
+        sp_listener_retire(a->socket, sp_server_options(s)->drain_time_s * SP_NS_PER_S, false);
+    if (a->next.on_handed_over)
+        a->next.on_handed_over(a->next.ctx, s);
 }
 
 static void on_stop(void *ctx, struct sp_server *s)
@@ -328,7 +350,8 @@ void sp_admin_hooks(struct sp_admin *a, const struct sp_server_hooks *next, stru
     if (next)
         a->next = *next;
     *ret = (struct sp_server_hooks){
-        .on_compile = on_compile, .on_bind = on_bind, .on_start = on_start, .on_ready = on_server_ready, .on_stop = on_stop, .ctx = a};
+        .on_compile = on_compile, .on_bind = on_bind, .on_start = on_start, .on_ready = on_server_ready, .on_stop = on_stop,
+        .each_socket = each_socket, .on_handed_over = on_handed_over, .ctx = a};
 }
 
 void sp_admin_free(struct sp_admin *a)

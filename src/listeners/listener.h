@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_listener: a compiled Listener: its address, filter chains (match, TLS context, connection manager), the accept-time
- * gate.  Immutable, part of the snapshot.  sp_listener_socket: the socket of one listener on one worker, and the
- * connections that came by it.
+ * gate.  Immutable, part of the snapshot.  sp_listener_socket: the sockets of one listener on one worker, and the
+ * connections that came by them.
  */
 #ifndef SP_LISTENERS_LISTENER_H
 #define SP_LISTENERS_LISTENER_H
@@ -44,10 +44,10 @@ void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, cons
  */
 int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, struct sp_addr *ret_bound);
 
-/* On the worker's thread: listens on `fd` (taken over). The snapshot is the one `l` belongs to; new connections take
- * references of it. */
-struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot,
-                                            int fd, int *ret_err);
+/* On the worker's thread. The snapshot is the one `l` belongs to; new connections take references of it. */
+struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot);
+/* Listens on `fd` (taken over) and accepts; several are fine. 0 or negative errno. */
+int sp_listener_accept_on(struct sp_listener_socket *s, int fd);
 /* Whether one socket can serve both: the same address (unless it is any free port: the same name too), bound alike. */
 bool sp_listener_same_socket(const struct sp_listener *a, const struct sp_listener *b);
 /*
@@ -56,9 +56,9 @@ bool sp_listener_same_socket(const struct sp_listener *a, const struct sp_listen
  */
 void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *l, struct sp_snapshot *snapshot,
                         uint64_t drain_ns);
-/* The listener is gone from the config: takes what the kernel has accepted already, then no more; the connections drain for at
- * most drain_ns. */
-void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns);
+/* Accepts no more; the connections drain for at most drain_ns. `take_rest`: what the kernel has accepted already is taken before, since
+ * nobody else will. */
+void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns, bool take_rest);
 /* Stops accepting, drains the connections: GOAWAY, Connection: close. Idle ones close at once. */
 void sp_listener_drain(struct sp_listener_socket *s);
 /* Connections that are still there. */

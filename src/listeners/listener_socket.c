@@ -20,13 +20,19 @@ enum {
     RETIRE_ACCEPTS = 4096,
 };
 
+struct door {
+    struct sp_list link;
+    struct sp_listener_socket *socket;
+    uv_poll_t poll;
+    int fd;
+};
+
 struct sp_listener_socket {
     struct sp_downstream_home home;
-    uv_poll_t poll;
+    struct sp_list doors;
     struct sp_timer pause;
-    int fd;             /* -1: no longer accepting */
     rlim_t limit;       /* RLIMIT_NOFILE; the system gives the lowest free number, so a high one means few are left */
-    bool polled;        /* the uv handle is open */
+    unsigned n_polled;  /* uv handles that are open */
     bool closing;
     struct sp_grave grave;
 };
@@ -53,23 +59,31 @@ int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, stru
 
 static void on_poll(uv_poll_t *p, int status, int events);
 
-static void watch(struct sp_listener_socket *s)
+static void watch(struct door *d)
 {
-    if (uv_poll_start(&s->poll, UV_READABLE, on_poll))
+    if (uv_poll_start(&d->poll, UV_READABLE, on_poll))
         abort(); /* cannot fail: the descriptor is ours alone */
 }
 
 static void on_pause_over(struct sp_timer *t)
 {
-    watch(SP_CONTAINER_OF(t, struct sp_listener_socket, pause));
+    struct sp_listener_socket *s = SP_CONTAINER_OF(t, struct sp_listener_socket, pause);
+    SP_LIST_FOREACH (n, &s->doors)
+        watch(SP_CONTAINER_OF(n, struct door, link));
+}
+
+static void wait_a_while(struct sp_listener_socket *s)
+{
+    SP_LIST_FOREACH (n, &s->doors)
+        uv_poll_stop(&SP_CONTAINER_OF(n, struct door, link)->poll);
+    sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
 }
 
 static void pause_accepting(struct sp_listener_socket *s, int err)
 {
     sp_log_limited(SP_LOG_ERROR, "listener", 1, "%.*s: cannot accept: %s; waiting %d ms",
                    SP_STR_ARG(s->home.listener->name), strerrordesc_np(err), PAUSE_MS);
-    uv_poll_stop(&s->poll);
-    sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
+    wait_a_while(s);
 }
 
 /* Whether there are descriptors left for one more client. */
@@ -129,11 +143,12 @@ static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_sto
 }
 
 /* False: there is none, or it has to wait. */
-static bool accept_one(struct sp_listener_socket *s)
+static bool accept_one(struct door *d)
 {
+    struct sp_listener_socket *s = d->socket;
     struct sockaddr_storage ss;
     socklen_t len = sizeof(ss);
-    int fd = accept4(s->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC), err = errno;
+    int fd = accept4(d->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC), err = errno;
     if (fd >= 0) {
         take(s, fd, &ss, len);
         return true;
@@ -149,16 +164,16 @@ static bool accept_one(struct sp_listener_socket *s)
 
 static void on_poll(uv_poll_t *p, int status, int events)
 {
-    struct sp_listener_socket *s = p->data;
+    struct door *d = p->data;
+    struct sp_listener_socket *s = d->socket;
     (void)events;
     if (status < 0) /* a listening socket has no errors of its own, but uv would stop watching */
-        watch(s);
+        watch(d);
     if (s->home.listener->sheds && sp_overload_value(SP_OL_STOP_CONNECTIONS) == SP_OVERLOAD_FULL) {
-        uv_poll_stop(&s->poll);
-        sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
+        wait_a_while(s);
         return;
     }
-    for (unsigned i = 0; i < s->home.listener->accept_turn && accept_one(s); i++)
+    for (unsigned i = 0; i < s->home.listener->accept_turn && accept_one(d); i++)
         continue;
 }
 
@@ -179,7 +194,7 @@ static void free_socket(struct sp_grave *g)
 /* Once nothing refers to it any more: its own handle, and its connections. */
 static void maybe_free(struct sp_listener_socket *s)
 {
-    if (!s->closing || s->polled || s->home.n_conns)
+    if (!s->closing || s->n_polled || s->home.n_conns)
         return;
     sp_timer_stop(&s->home.drain);
     s->grave.free = free_socket;
@@ -193,44 +208,55 @@ static void emptied(struct sp_downstream_home *h)
 
 static void on_poll_closed(uv_handle_t *h)
 {
-    struct sp_listener_socket *s = h->data;
-    s->polled = false;
+    struct door *d = h->data;
+    struct sp_listener_socket *s = d->socket;
+    free(d);
+    s->n_polled--;
     maybe_free(s);
 }
 
 static void stop_accepting(struct sp_listener_socket *s)
 {
-    if (s->fd < 0)
-        return;
     sp_timer_stop(&s->pause);
-    uv_close((uv_handle_t *)&s->poll, on_poll_closed);
-    close(s->fd);
-    s->fd = -1;
+    SP_LIST_FOREACH_SAFE (n, &s->doors) {
+        struct door *d = SP_CONTAINER_OF(n, struct door, link);
+        sp_list_remove(n);
+        uv_close((uv_handle_t *)&d->poll, on_poll_closed);
+        close(d->fd);
+    }
 }
 
-struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot,
-                                            int fd, int *ret_err)
+struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot)
 {
-    assert(w && l && fd >= 0 && ret_err);
+    assert(w && l);
     struct sp_listener_socket *s = sp_xcalloc(1, sizeof(*s));
-    int err = listen(fd, l->backlog) ? -errno : uv_poll_init(&w->loop, &s->poll, fd);
-    if (err) {
-        close(fd);
-        free(s);
-        *ret_err = err;
-        return NULL;
-    }
     s->home = (struct sp_downstream_home){.worker = w, .listener = l, .snapshot = snapshot, .emptied = emptied};
     sp_list_init(&s->home.conns);
-    s->poll.data = s;
-    s->polled = true;
+    sp_list_init(&s->doors);
     s->pause.fire = on_pause_over;
-    s->fd = fd;
     s->limit = descriptor_limit();
     if (snapshot)
         sp_snapshot_ref(snapshot, w->index);
-    watch(s);
     return s;
+}
+
+int sp_listener_accept_on(struct sp_listener_socket *s, int fd)
+{
+    assert(s && !s->closing && fd >= 0);
+    struct door *d = sp_xcalloc(1, sizeof(*d));
+    int err = listen(fd, s->home.listener->backlog) ? -errno : uv_poll_init(&s->home.worker->loop, &d->poll, fd);
+    if (err) {
+        close(fd);
+        free(d);
+        return err;
+    }
+    d->socket = s;
+    d->fd = fd;
+    d->poll.data = d;
+    s->n_polled++;
+    sp_list_push_back(&s->doors, &d->link);
+    watch(d);
+    return 0;
 }
 
 void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *l, struct sp_snapshot *snapshot,
@@ -243,17 +269,25 @@ void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *
     s->home.drain_ns = drain_ns;
     sp_downstream_adopt_all(&s->home);
     sp_snapshot_unref(old, s->home.worker->index);
-    if (s->fd >= 0 && listen(s->fd, l->backlog))
-        sp_log(SP_LOG_WARNING, "listener", "%.*s: tcp_backlog_size cannot be changed: %s", SP_STR_ARG(l->name),
-               strerrordesc_np(errno));
+    SP_LIST_FOREACH (n, &s->doors)
+        if (listen(SP_CONTAINER_OF(n, struct door, link)->fd, l->backlog))
+            sp_log(SP_LOG_WARNING, "listener", "%.*s: tcp_backlog_size cannot be changed: %s", SP_STR_ARG(l->name),
+                   strerrordesc_np(errno));
 }
 
-void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns)
+/* They were told that they are connected: resetting them would lose what they send. */
+static void accept_rest(struct sp_listener_socket *s)
+{
+    SP_LIST_FOREACH (n, &s->doors)
+        for (unsigned i = 0; i < RETIRE_ACCEPTS && accept_one(SP_CONTAINER_OF(n, struct door, link)); i++)
+            continue;
+}
+
+void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns, bool take_rest)
 {
     assert(s && !s->closing);
-    /* They were told that they are connected: resetting them would lose what they send. */
-    for (unsigned i = 0; s->fd >= 0 && i < RETIRE_ACCEPTS && accept_one(s); i++)
-        continue;
+    if (take_rest)
+        accept_rest(s);
     stop_accepting(s);
     s->home.drain_ns = drain_ns;
     sp_downstream_retire_all(&s->home);

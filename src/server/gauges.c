@@ -27,6 +27,7 @@ void sp_gauges_init(struct sp_gauges *g)
     g->live = sp_stats_gauge(server, SP_STR("live"));
     g->uptime = sp_stats_gauge(server, SP_STR("uptime"));
     g->concurrency = sp_stats_gauge(server, SP_STR("concurrency"));
+    g->hot_restart_epoch = sp_stats_gauge(server, SP_STR("hot_restart_epoch"));
     g->state = sp_stats_gauge(server, SP_STR("state"));
     g->version = sp_stats_gauge(server, SP_STR("version"));
     g->memory_allocated = sp_stats_gauge(server, SP_STR("memory_allocated"));
@@ -82,6 +83,7 @@ void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in)
     sp_gauge_set(g->live, in->state == 1);
     sp_gauge_set(g->uptime, sp_gauges_uptime_s(g));
     sp_gauge_set(g->concurrency, in->concurrency);
+    sp_gauge_set(g->hot_restart_epoch, in->epoch);
     sp_gauge_set(g->state, envoy_state[in->state]);
     sp_gauge_set(g->version, strtoul(SP_GIT_COMMIT, NULL, 16) & 0xffffff);
     sp_gauge_set(g->memory_allocated, allocated);

@@ -10,13 +10,13 @@
 
 struct sp_gauges {
     struct sp_gauge live, uptime, concurrency, state, version, memory_allocated, memory_heap_size, memory_physical_size,
-        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters;
+        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch;
     uint64_t started_ns; /* monotonic */
 };
 
 struct sp_gauges_input {
     unsigned state; /* Envoy: 0 live, 1 draining, 2 pre-initializing, 3 initializing */
-    unsigned concurrency;
+    unsigned concurrency, epoch /* how many processes served before by hot restarts */;
     const struct sp_config *config;
 };
 

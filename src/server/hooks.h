@@ -23,6 +23,10 @@ struct sp_server_hooks {
     void (*on_start)(void *ctx, struct sp_server *s);
     /* Workers listen: the door is open. */
     void (*on_ready)(void *ctx, struct sp_server *s);
+    /* Calls `add` for each socket of its own that listens, for the process that takes over. */
+    void (*each_socket)(void *ctx, void (*add)(void *arg, int fd), void *arg);
+    /* That one serves: accept no more. */
+    void (*on_handed_over)(void *ctx, struct sp_server *s);
     /* All workers have ended; close what is open on the main worker's loop, which runs until that is done. */
     void (*on_stop)(void *ctx, struct sp_server *s);
     void *ctx;

@@ -8,7 +8,7 @@
 
 enum option_id {
     OPT_CONFIG, OPT_YAML, OPT_MODE, OPT_CONCURRENCY, OPT_LEVEL, OPT_LOG_PATH, OPT_LOG_FORMAT, OPT_DRAIN, OPT_ADMIN_PATH,
-    OPT_VERSION, OPT_HELP,
+    OPT_HOT, OPT_VERSION, OPT_HELP,
 };
 
 static const struct option {
@@ -27,6 +27,7 @@ static const struct option {
     {"--log-format", OPT_LOG_FORMAT, true},
     {"--drain-time-s", OPT_DRAIN, true},
     {"--admin-address-path", OPT_ADMIN_PATH, true},
+    {"--hot-restart", OPT_HOT, true},
     {"--version", OPT_VERSION, false},
     {"-h", OPT_HELP, false},
     {"--help", OPT_HELP, false},
@@ -99,6 +100,9 @@ static const char *apply(struct sp_options *o, enum option_id id, const char *va
     case OPT_ADMIN_PATH:
         o->admin_address_path = value;
         return *value ? NULL : "a path";
+    case OPT_HOT:
+        o->hot_restart = value;
+        return *value ? NULL : "a path";
     case OPT_VERSION:
         o->version = true;
         return NULL;
@@ -162,9 +166,10 @@ void sp_options_help(FILE *to)
           "      --log-format text|json     (default text)\n"
           "      --drain-time-s N           how long requests may take to end after SIGTERM (default 600)\n"
           "      --admin-address-path FILE  write the admin page's address there\n"
+          "      --hot-restart SOCKET       take over from the process that serves there; be the one to ask\n"
           "      --version, --help\n"
           "\n"
-          "Signals: SIGTERM and SIGINT drain and exit, a second exits at once; SIGUSR1 reopens the log files.\n"
+          "Signals: SIGTERM and SIGINT drain and exit, a second exits at once; SIGHUP reloads; SIGUSR1 reopens logs.\n"
           "Exit codes: 0 served, or valid; 1 config refused, or audit findings; 2 usage; 3 could not bind.\n",
           to);
 }

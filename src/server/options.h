@@ -24,6 +24,7 @@ struct sp_options {
     bool log_json;
     unsigned drain_time_s;   /* default 600 */
     const char *admin_address_path;
+    const char *hot_restart; /* the unix socket by which one process hands over to the next; NULL: none */
     bool version, help;
 };
 

@@ -57,6 +57,9 @@ struct sp_config *sp_reload_config(const struct sp_reload *r);
 /* What listener `index` of it is bound to. */
 const struct sp_addr *sp_reload_bound(const struct sp_reload *r, unsigned index);
 
+/* The sockets that listen, for the process that takes over. */
+void sp_reload_each_socket(const struct sp_reload *r, void (*add)(void *arg, int fd), void *arg);
+
 struct sp_reload_info {
     uint64_t number;              /* of the config that serves */
     int64_t loaded_s, failed_s;   /* Unix times; failed_s 0: the last try went well */

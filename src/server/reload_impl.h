@@ -21,6 +21,7 @@ struct sp_reload {
     struct sp_config *current; /* NULL until the first one serves */
     struct sp_plan *plan;      /* of the next one, from when it is compiled until it serves */
     struct sp_addr *bound;     /* of current's listeners */
+    struct sp_doors *doors;    /* theirs; the workers' to close */
     enum sp_reload_phase phase;
     bool wanted, stopped;
     unsigned n_switched;

@@ -23,7 +23,7 @@ static void next_round(struct sp_reload *r);
 
 static bool still_used(const struct sp_reload *r, const struct sp_cluster *cluster)
 {
-    SP_LIST_FOREACH_SAFE (n, &r->configs) {
+    SP_LIST_FOREACH (n, &r->configs) {
         const struct sp_config *c = SP_CONTAINER_OF(n, struct sp_config, link);
         if (sp_map_get(&c->clusters.by_name, sp_cluster_name(cluster)) == cluster)
             return true;
@@ -134,11 +134,15 @@ static void enter(struct sp_reload *r, struct sp_config *c)
 static void take_place(struct sp_reload *r)
 {
     struct sp_plan *p = r->plan;
-    if (r->current)
+    if (r->current) {
         sp_gauge_inc(r->old);
+        sp_doors_free(r->doors, r->current->n_listeners);
+    }
     r->current = p->to;
+    p->switched = true;
     free(r->bound);
     r->bound = p->bound;
+    r->doors = sp_doors_copy(p->doors, p->to->n_listeners);
     p->bound = NULL;
     sp_gauge_set(r->version, p->to->number);
     sp_overload_run(p->to->overload, &r->build.main->turn);
@@ -246,7 +250,7 @@ void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, char *why
     }
     free(why);
     enter(r, config);
-    r->plan = sp_plan_new(r->current, config, r->bound, r->build.n_workers);
+    r->plan = sp_plan_new(r->current, config, r->bound, r->doors, r->build.n_workers);
     if (sp_plan_bind(r->plan, text, sizeof(text)) == 0) {
         warm(r);
         return;
@@ -295,7 +299,7 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     r->warm.fire = on_warm;
     sp_list_init(&r->configs);
     enter(r, first);
-    r->plan = sp_plan_new(NULL, first, NULL, build->n_workers);
+    r->plan = sp_plan_new(NULL, first, NULL, NULL, build->n_workers);
     return r;
 }
 
@@ -325,7 +329,7 @@ void sp_reload_stop(struct sp_reload *r)
     sp_timer_stop(&r->warm);
     sp_reload_unwatch(r);
     sp_reload_compile_end(r);
-    SP_LIST_FOREACH_SAFE (n, &r->configs)
+    SP_LIST_FOREACH (n, &r->configs)
         sp_live_set_stop(sp_doc_live(SP_CONTAINER_OF(n, struct sp_config, link)->doc));
 }
 
@@ -333,6 +337,7 @@ void sp_reload_free(struct sp_reload *r)
 {
     if (!r)
         return;
+    unsigned n_listeners = r->current ? r->current->n_listeners : 0;
     SP_LIST_FOREACH_SAFE (n, &r->configs) {
         sp_list_remove(n);
         if (r->plan && r->plan->to == SP_CONTAINER_OF(n, struct sp_config, link)) {
@@ -341,6 +346,7 @@ void sp_reload_free(struct sp_reload *r)
         }
         sp_config_free(SP_CONTAINER_OF(n, struct sp_config, link));
     }
+    sp_doors_free(r->doors, n_listeners);
     free(r->bound);
     free(r->why);
     free(r);
@@ -358,13 +364,21 @@ const struct sp_addr *sp_reload_bound(const struct sp_reload *r, unsigned index)
     return r->current ? &r->bound[index] : &r->plan->bound[index];
 }
 
+void sp_reload_each_socket(const struct sp_reload *r, void (*add)(void *arg, int fd), void *arg)
+{
+    assert(r && add);
+    for (unsigned i = 0; r->current && i < r->current->n_listeners; i++)
+        for (unsigned k = 0; k < r->doors[i].n; k++)
+            add(arg, r->doors[i].fds[k]);
+}
+
 struct sp_reload_info sp_reload_info(const struct sp_reload *r)
 {
     static const char *const phases[] = {"serving", "loading", "warming", "switching"};
     assert(r);
     struct sp_reload_info info = {.number = sp_reload_config(r)->number, .loaded_s = r->loaded_s, .failed_s = r->failed_s,
                                   .why = sp_str_c(r->why), .phase = phases[r->phase]};
-    SP_LIST_FOREACH_SAFE (n, &r->configs)
+    SP_LIST_FOREACH (n, &r->configs)
         info.n_old += SP_CONTAINER_OF(n, struct sp_config, link)->number < info.number;
     return info;
 }

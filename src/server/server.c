@@ -13,9 +13,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/live.h"
+#include "net/inherit.h"
 #include "net/tls_ctx.h"
 #include "sallyport_version.h"
 #include "server/gauges.h"
+#include "server/hot_restart.h"
+#include "server/notify.h"
 #include "server/reload_impl.h"
 #include "stream/access_log.h"
 #include "stream/local_health.h"
@@ -30,6 +33,8 @@ struct sp_server {
     struct sp_worker **readers; /* the same, as workers: who may read what sp_live publishes */
     unsigned n_workers, n_ended;
     struct sp_reload *reload;
+    struct sp_hot_restart *hot; /* NULL: not wanted */
+    bool handed_over;
     struct sp_gauges gauges;
     enum sp_server_state state;
     int exit_code;
@@ -140,6 +145,30 @@ static void make_workers(struct sp_server *s)
 static void on_serving(void *ctx);
 static void on_failed(void *ctx);
 
+/* Sockets that others have opened for this process. */
+static int inherit(struct sp_server *s)
+{
+    char why[512];
+    unsigned n = sp_inherit_systemd();
+    if (n)
+        sp_log(SP_LOG_INFO, "server", "systemd has opened %u socket%s for us", n, n == 1 ? "" : "s");
+    if (!s->options.hot_restart)
+        return SP_EXIT_OK;
+    s->hot = sp_hot_restart_take(s->options.hot_restart, why, sizeof(why));
+    if (s->hot)
+        return SP_EXIT_OK;
+    sp_log(SP_LOG_CRITICAL, "server", "%s", why);
+    return SP_EXIT_BIND;
+}
+
+static void not_wanted(void *arg, const struct sp_addr *at)
+{
+    char text[SP_ADDR_TEXT_MAX];
+    sp_addr_format(at, text);
+    (void)arg;
+    sp_log(SP_LOG_WARNING, "listener", "a socket on %s was handed to us, but no listener has that address: it is closed", text);
+}
+
 /* Takes the config. */
 static int bind_all(struct sp_server *s, struct sp_config *config)
 {
@@ -151,9 +180,12 @@ static int bind_all(struct sp_server *s, struct sp_config *config)
                                           .readers = s->readers, .n_workers = s->n_workers, .on_serving = on_serving,
                                           .on_failed = on_failed, .ctx = s};
     s->reload = sp_reload_new(&build, config);
-    int code = sp_reload_bind(s->reload) < 0 ? SP_EXIT_BIND : SP_EXIT_OK;
+    int code = inherit(s);
+    if (code == SP_EXIT_OK && sp_reload_bind(s->reload) < 0)
+        code = SP_EXIT_BIND;
     if (code == SP_EXIT_OK && s->hooks.on_bind)
         code = s->hooks.on_bind(s->hooks.ctx, s);
+    sp_inherit_drop(not_wanted, NULL);
     if (code == SP_EXIT_OK)
         make_workers(s);
     return code;
@@ -163,20 +195,50 @@ static void drain_all(struct sp_server *s, uint64_t drain_ns)
 {
     s->state = SP_SERVER_DRAINING;
     sp_reload_stop(s->reload);
+    if (s->hot)
+        sp_hot_restart_stop(s->hot);
     for (unsigned i = 0; i <= s->n_workers; i++)
-        sp_serving_drain(&s->workers[i], drain_ns);
+        sp_serving_drain(&s->workers[i], drain_ns, s->handed_over);
+}
+
+static uint64_t drain_ns_of(const struct sp_server *s)
+{
+    return s->options.drain_time_s * SP_NS_PER_S;
 }
 
 void sp_server_quit(struct sp_server *s)
 {
     assert(s);
-    bool again = s->state == SP_SERVER_DRAINING;
+    bool again = s->state == SP_SERVER_DRAINING && !s->handed_over;
+    if (!s->handed_over)
+        sp_notify("STOPPING=1\n");
+    s->handed_over = false;
     if (again)
         sp_log(SP_LOG_WARNING, "server", "asked to end again: closing what is left");
     else
         sp_log(SP_LOG_INFO, "server", "draining for at most %u s", s->options.drain_time_s);
-    drain_all(s, again ? 0 : s->options.drain_time_s * SP_NS_PER_S);
+    drain_all(s, again ? 0 : drain_ns_of(s));
 }
+
+static void each_socket(void *ctx, void (*add)(void *arg, int fd), void *arg)
+{
+    struct sp_server *s = ctx;
+    sp_reload_each_socket(s->reload, add, arg);
+    if (s->hooks.each_socket)
+        s->hooks.each_socket(s->hooks.ctx, add, arg);
+}
+
+static void on_handed_over(void *ctx)
+{
+    struct sp_server *s = ctx;
+    sp_log(SP_LOG_INFO, "server", "draining for at most %u s", s->options.drain_time_s);
+    s->handed_over = true;
+    if (s->hooks.on_handed_over)
+        s->hooks.on_handed_over(s->hooks.ctx, s);
+    drain_all(s, drain_ns_of(s));
+}
+
+static const struct sp_hot_restart_events hot_events = {.each_socket = each_socket, .on_handed_over = on_handed_over};
 
 static void on_failed(void *ctx)
 {
@@ -198,6 +260,9 @@ static void on_serving(void *ctx)
         sp_log(SP_LOG_INFO, "listener", "\"%.*s\" listens on %s", SP_STR_ARG(sp_listener_name(c->listeners[i])), text);
     }
     sp_log(SP_LOG_INFO, "server", "the door is open: %u worker%s", s->n_workers, s->n_workers == 1 ? "" : "s");
+    if (s->hot)
+        sp_hot_restart_serve(s->hot, &s->main, &hot_events, s);
+    sp_notify_ready();
     if (s->hooks.on_ready)
         s->hooks.on_ready(s->hooks.ctx, s);
 }
@@ -324,7 +389,8 @@ static void run(struct sp_server *s, bool serves)
 void sp_server_update_gauges(struct sp_server *s)
 {
     assert(s);
-    struct sp_gauges_input in = {.state = s->state, .concurrency = s->n_workers, .config = sp_server_config(s)};
+    struct sp_gauges_input in = {.epoch = s->hot ? sp_hot_restart_epoch(s->hot) : 0,
+                                 .state = s->state, .concurrency = s->n_workers, .config = sp_server_config(s)};
     sp_gauges_update(&s->gauges, &in);
     sp_live_set_gauges(sp_doc_live(sp_server_config(s)->doc));
 }
@@ -366,6 +432,7 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
         sp_config_free(config);
     sp_access_log_thread_flush();
     sp_log(SP_LOG_INFO, "server", "ended");
+    sp_hot_restart_free(s->hot);
     free(s->workers);
     free(s->readers);
     free(s);

@@ -23,6 +23,7 @@ struct order_msg {
     struct sp_config *config;
     struct sp_cluster *cluster;
     uint64_t drain_ns;
+    bool handed_over;
     int err;
 };
 
@@ -168,6 +169,18 @@ static void give_up(struct sp_serving *v, const struct sp_config *config, const 
 
 /* ---- from one config to the next ---- */
 
+static struct sp_listener_socket *open_socket(struct sp_serving *v, const struct sp_plan *p, unsigned i, int *ret_err)
+{
+    const struct sp_doors *d = &p->doors[i];
+    struct sp_listener_socket *s = sp_listener_open(&v->worker, p->to->listeners[i], &p->to->snapshot);
+    for (unsigned k = v->worker.index; k < d->n; k += p->n_workers) {
+        int err = sp_listener_accept_on(s, d->fds[k]);
+        if (err)
+            *ret_err = err;
+    }
+    return s;
+}
+
 static int switch_sockets(struct sp_serving *v, const struct sp_plan *p)
 {
     struct sp_listener_socket **old = v->sockets;
@@ -175,13 +188,11 @@ static int switch_sockets(struct sp_serving *v, const struct sp_plan *p)
     v->sockets = sp_xcalloc(p->to->n_listeners + 1, sizeof(struct sp_listener_socket *));
     for (unsigned i = 0; i < p->to->n_listeners; i++) {
         const struct sp_listener *l = p->to->listeners[i];
-        int *fd = &p->fds[(size_t)i * p->n_workers + v->worker.index];
         if (p->takes[i] >= 0) {
             v->sockets[i] = old[p->takes[i]];
             sp_listener_update(v->sockets[i], l, &p->to->snapshot, v->reload_drain_ns);
         } else {
-            v->sockets[i] = sp_listener_open(&v->worker, l, &p->to->snapshot, *fd, &err);
-            *fd = -1;
+            v->sockets[i] = open_socket(v, p, i, &err);
         }
     }
     for (unsigned k = 0; p->from && k < p->from->n_listeners; k++) {
@@ -190,7 +201,7 @@ static int switch_sockets(struct sp_serving *v, const struct sp_plan *p)
         struct leaving *l = sp_xcalloc(1, sizeof(*l));
         l->socket = old[k];
         sp_list_push_back(&v->leaving, &l->link);
-        sp_listener_retire(old[k], v->reload_drain_ns);
+        sp_listener_retire(old[k], v->reload_drain_ns, true);
         poll_soon(v);
     }
     free(old);
@@ -224,7 +235,7 @@ static unsigned connections_of(const struct sp_serving *v)
     for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
         if (v->sockets[i])
             n += sp_listener_connections(v->sockets[i]);
-    SP_LIST_FOREACH_SAFE (it, &v->leaving)
+    SP_LIST_FOREACH (it, &v->leaving)
         n += sp_listener_connections(SP_CONTAINER_OF(it, struct leaving, link)->socket);
     return n;
 }
@@ -287,18 +298,24 @@ static void on_poll(struct sp_timer *t)
         poll_soon(v);
 }
 
-static void drain(struct sp_serving *v, uint64_t drain_ns)
+static void drain(struct sp_serving *v, const struct order_msg *o)
 {
     struct sp_turn *turn = &v->worker.turn;
-    v->deadline_ns = v->draining ? SP_MIN(v->deadline_ns, turn->now_ns + drain_ns) : turn->now_ns + drain_ns;
-    if (v->draining)
+    uint64_t due = turn->now_ns + o->drain_ns;
+    v->deadline_ns = v->draining ? SP_MIN(v->deadline_ns, due) : due;
+    if (v->draining && (o->handed_over || !v->handed_over))
         return;
     v->draining = true;
-    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
-        if (v->sockets[i])
+    v->handed_over = o->handed_over;
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++) {
+        if (v->sockets[i] && o->handed_over)
+            sp_listener_retire(v->sockets[i], o->drain_ns, false);
+        else if (v->sockets[i])
             sp_listener_drain(v->sockets[i]);
-    SP_LIST_FOREACH_SAFE (n, &v->leaving)
-        sp_listener_drain(SP_CONTAINER_OF(n, struct leaving, link)->socket);
+    }
+    SP_LIST_FOREACH (n, &v->leaving)
+        if (!o->handed_over)
+            sp_listener_drain(SP_CONTAINER_OF(n, struct leaving, link)->socket);
     poll_soon(v);
 }
 
@@ -311,7 +328,7 @@ static void run_order(struct sp_msg *m)
     bool alive = sp_worker_self() == &v->worker; /* else it came when the thread had ended */
     bool answers = false;
     if (alive && o->order == DRAIN) {
-        drain(v, o->drain_ns);
+        drain(v, o);
     } else if (alive && !v->draining) {
         answers = o->order != WARM;
         if (o->order == WARM)
@@ -360,9 +377,9 @@ void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster)
     order(v, (struct order_msg){.order = FORGET, .cluster = cluster});
 }
 
-void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns)
+void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns, bool handed_over)
 {
-    order(v, (struct order_msg){.order = DRAIN, .drain_ns = drain_ns});
+    order(v, (struct order_msg){.order = DRAIN, .drain_ns = drain_ns, .handed_over = handed_over});
 }
 
 /* ---- life ---- */

@@ -40,7 +40,7 @@ struct sp_serving {
     struct sp_list tasks;                 /* configs whose background work runs: the prober's */
     struct sp_timer poll;
     uint64_t deadline_ns;
-    bool draining, closed;
+    bool draining, handed_over, closed;
 };
 
 /* 0 or negative errno. */
@@ -57,9 +57,11 @@ void sp_serving_switch(struct sp_serving *v, struct sp_plan *plan);
 void sp_serving_cool(struct sp_serving *v, struct sp_config *config, struct sp_plan *plan);
 /* Nobody needs the cluster any more, of which a reference is held: closes all of it; on_forgotten answers. */
 void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster);
-/* Stop accepting, let requests end for at most `drain_ns`, then end; on_ended answers. 0: end now. A second call may only
- * shorten it. */
-void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns);
+/*
+ * Stop accepting, let requests end for at most `drain_ns`, then end; on_ended answers. 0: end now. A second call may only
+ * shorten it. `handed_over`: another process serves what comes; idle HTTP/1 connections stay until their next answer.
+ */
+void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns, bool handed_over);
 /* Joins the thread; frees all. */
 void sp_serving_done(struct sp_serving *v);
 

@@ -128,11 +128,11 @@ static void nobody_left(struct sp_snapshot *s)
 static void on_start(void *ctx, struct sp_server *s)
 {
     struct sp_demo_origin *o = ctx;
-    int err = 0;
     sp_snapshot_init(&o->snapshot, sp_server_main(s)->index + 1, nobody_left);
     o->has_snapshot = true;
-    o->socket = sp_listener_open(sp_server_main(s), o->listener, &o->snapshot, o->fd, &err);
-    if (!o->socket)
+    o->socket = sp_listener_open(sp_server_main(s), o->listener, &o->snapshot);
+    int err = sp_listener_accept_on(o->socket, o->fd);
+    if (err)
         sp_log(SP_LOG_ERROR, "demo", "the origin cannot listen: %s", strerror(-err));
     if (o->next.on_start)
         o->next.on_start(o->next.ctx, s);

@@ -45,6 +45,12 @@ static void on_drain_due(struct sp_timer *t)
         sp_timer_start(&h->worker->turn, t, next - now);
 }
 
+/* It is being closed, and has nothing left to be told. */
+static bool is_ending(const struct sp_downstream *d)
+{
+    return !d->wire || (d->ready && !sp_wire_codec(d->wire));
+}
+
 /*
  * An idle HTTP/1 connection stays until its next answer, since a client that sends a request while we close would lose it;
  * HTTP/2 has GOAWAY for that.
@@ -52,14 +58,14 @@ static void on_drain_due(struct sp_timer *t)
 static void say_goodbye(struct sp_downstream *d)
 {
     d->owner.draining = true;
-    if (d->wire && d->ready && sp_wire_codec(d->wire)->ops->protocol == SP_HTTP_2)
+    if (d->ready && sp_wire_codec(d->wire)->ops->protocol == SP_HTTP_2)
         sp_wire_drain(d->wire);
 }
 
 static void retire(struct sp_downstream *d)
 {
     struct sp_downstream_home *h = d->home;
-    if (d->drain_due_ns)
+    if (d->drain_due_ns || is_ending(d))
         return;
     if (d->chain && !d->owner.draining)
         sp_counter_inc(sp_hcm_cx(d->chain->hcm)->drain_close);
@@ -129,7 +135,7 @@ void sp_downstream_adopt(struct sp_downstream *d)
 {
     assert(d);
     const struct sp_listener *l = d->home->listener;
-    if (d->listener == l || !d->wire || d->home->draining)
+    if (d->listener == l || d->home->draining || is_ending(d))
         return;
     if (!d->chain) {
         adopt_unchosen(d);

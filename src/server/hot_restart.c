@@ -131,7 +131,7 @@ static bool ask(struct sp_hot_restart *h, char *why, size_t why_size)
     char text[PACKET_MAX];
     uint64_t epoch;
     ssize_t n = send_packet(h->old, "takeover 1", NULL, 0);
-    if (n == 0)
+    if (n == 0 || n == -EPIPE) /* it may have said no already */
         while ((n = receive_packet(h->old, text, true)) > 0 && strcmp(text, "sockets") == 0)
             continue;
     struct sp_str s = sp_str_c(text);

@@ -16,12 +16,14 @@
 #include "base/str.h"
 #include "net/inherit.h"
 
-enum { PACKET_MAX = 256, FDS_MAX = 64, WAIT_S = 5 };
+enum { PACKET_MAX = 256, FDS_MAX = 64, WAIT_S = 5, REFUSED_MAX = 8 };
 
 /* A descriptor that main's loop watches; freed by itself when it is closed. */
 struct end {
     uv_poll_t poll;
     int fd;
+    struct sp_hot_restart *home;
+    const char *no; /* what a process is told that gets nothing; static */
 };
 
 struct sp_hot_restart {
@@ -33,6 +35,7 @@ struct sp_hot_restart {
     void *ctx;
     struct end *door, *peer; /* where the next process asks; the one that does */
     bool given;            /* it has the sockets */
+    struct end *refused[REFUSED_MAX]; /* those who are told no when they ask: closing before would lose the words */
 };
 
 static bool trusted(int fd)
@@ -131,7 +134,7 @@ static bool ask(struct sp_hot_restart *h, char *why, size_t why_size)
     char text[PACKET_MAX];
     uint64_t epoch;
     ssize_t n = send_packet(h->old, "takeover 1", NULL, 0);
-    if (n == 0 || n == -EPIPE) /* it may have said no already */
+    if (n == 0)
         while ((n = receive_packet(h->old, text, true)) > 0 && strcmp(text, "sockets") == 0)
             continue;
     struct sp_str s = sp_str_c(text);
@@ -187,7 +190,6 @@ static void end_close(struct end **e)
 {
     if (!*e)
         return;
-    (*e)->poll.data = *e;
     uv_close((uv_handle_t *)&(*e)->poll, on_closed);
     close((*e)->fd);
     *e = NULL;
@@ -197,7 +199,8 @@ static struct end *end_open(struct sp_hot_restart *h, int fd, uv_poll_cb cb)
 {
     struct end *e = sp_xcalloc(1, sizeof(*e));
     e->fd = fd;
-    e->poll.data = h;
+    e->home = h;
+    e->poll.data = e;
     if (uv_poll_init(&h->main->loop, &e->poll, fd) || uv_poll_start(&e->poll, UV_READABLE, cb))
         abort(); /* cannot fail: the descriptor is ours alone */
     return e;
@@ -243,17 +246,25 @@ static void give(struct sp_hot_restart *h)
     sp_log(SP_LOG_INFO, "hot-restart", "another process has got the %u sockets that listen; serving until it does", s.total);
 }
 
+void sp_hot_restart_stop(struct sp_hot_restart *h)
+{
+    assert(h);
+    end_close(&h->peer);
+    end_close(&h->door);
+    for (size_t i = 0; i < REFUSED_MAX; i++)
+        end_close(&h->refused[i]);
+}
+
 static void handed_over(struct sp_hot_restart *h)
 {
     sp_log(SP_LOG_INFO, "hot-restart", "the other process serves");
-    end_close(&h->peer);
-    end_close(&h->door);
+    sp_hot_restart_stop(h);
     h->events->on_handed_over(h->ctx);
 }
 
 static void on_packet(uv_poll_t *p, int status, int events)
 {
-    struct sp_hot_restart *h = p->data;
+    struct sp_hot_restart *h = ((struct end *)p->data)->home;
     char text[PACKET_MAX];
     (void)events;
     ssize_t n = status < 0 ? status : receive_packet(h->peer->fd, text, false);
@@ -275,23 +286,50 @@ static void on_packet(uv_poll_t *p, int status, int events)
     end_close(&h->peer);
 }
 
+static void on_refused(uv_poll_t *p, int status, int events)
+{
+    struct end *e = p->data;
+    struct sp_hot_restart *h = e->home;
+    char text[PACKET_MAX];
+    (void)status;
+    (void)events;
+    if (receive_packet(e->fd, text, false) == -EAGAIN)
+        return;
+    send_packet(e->fd, e->no, NULL, 0);
+    for (size_t i = 0; i < REFUSED_MAX; i++)
+        if (h->refused[i] == e)
+            end_close(&h->refused[i]);
+}
+
+static void refuse(struct sp_hot_restart *h, int fd, const char *no)
+{
+    sp_log_limited(SP_LOG_WARNING, "hot-restart", 1, "a process that asked for the sockets was refused:%s", no + 2);
+    for (size_t i = 0; i < REFUSED_MAX; i++) {
+        if (h->refused[i])
+            continue;
+        h->refused[i] = end_open(h, fd, on_refused);
+        h->refused[i]->no = no;
+        return;
+    }
+    close(fd);
+}
+
 static void on_knock(uv_poll_t *p, int status, int events)
 {
-    struct sp_hot_restart *h = p->data;
+    struct sp_hot_restart *h = ((struct end *)p->data)->home;
     (void)status;
     (void)events;
     int fd = accept4(h->door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    const char *no = !trusted(fd) ? "no it is not the same user" : h->peer ? "no another process takes over just now" : NULL;
-    if (!no) {
+    if (!trusted(fd)) {
+        refuse(h, fd, "no it is not the same user");
+    } else if (h->peer) {
+        refuse(h, fd, "no another process takes over just now");
+    } else {
         h->given = false;
         h->peer = end_open(h, fd, on_packet);
-        return;
     }
-    sp_log_limited(SP_LOG_WARNING, "hot-restart", 1, "a process that asked for the sockets was refused:%s", no + 2);
-    send_packet(fd, no, NULL, 0);
-    close(fd);
 }
 
 /* Under another name first: there is always somebody to ask. */
@@ -335,13 +373,6 @@ void sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, cons
         sp_log(SP_LOG_INFO, "hot-restart", "took over from the old process, which drains now");
     close(h->old);
     h->old = -1;
-}
-
-void sp_hot_restart_stop(struct sp_hot_restart *h)
-{
-    assert(h);
-    end_close(&h->peer);
-    end_close(&h->door);
 }
 
 void sp_hot_restart_free(struct sp_hot_restart *h)

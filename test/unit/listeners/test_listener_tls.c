@@ -106,7 +106,6 @@ static struct sp_doc *load(const char *yaml, const ProtobufCMessageDescriptor *t
 
 static void serve(struct world *w, const char *yaml)
 {
-    int err = 0;
     w->doc = load(yaml, &envoy__config__listener__v3__listener__descriptor, &w->diag);
     const struct sp_listener_build build = {.doc = w->doc, .diag = &w->diag};
     w->listener = sp_listener_new(&build, sp_doc_root(w->doc));
@@ -115,8 +114,8 @@ static void serve(struct world *w, const char *yaml)
     assert_non_null(w->listener);
     int fd = sp_listener_bind(w->listener, NULL, &w->at);
     assert_true(fd >= 0);
-    w->socket = sp_listener_open(&w->l->worker, w->listener, NULL, fd, &err);
-    assert_non_null(w->socket);
+    w->socket = sp_listener_open(&w->l->worker, w->listener, NULL);
+    assert_int_equal(sp_listener_accept_on(w->socket, fd), 0);
 }
 
 static int setup(void **state)

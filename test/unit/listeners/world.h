@@ -73,15 +73,14 @@ static inline void compile(struct world *w, const char *yaml)
 
 static inline void serve(struct world *w, const char *yaml)
 {
-    int err = 0;
     compile(w, yaml);
     if (!w->listener)
         sp_diag_print(&w->diag, stderr);
     assert_non_null(w->listener);
     int fd = sp_listener_bind(w->listener, NULL, &w->at);
     assert_true(fd >= 0);
-    w->socket = sp_listener_open(&w->l->worker, w->listener, NULL, fd, &err);
-    assert_non_null(w->socket);
+    w->socket = sp_listener_open(&w->l->worker, w->listener, NULL);
+    assert_int_equal(sp_listener_accept_on(w->socket, fd), 0);
 }
 
 static inline int dial(struct world *w, const char *from)

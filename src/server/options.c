@@ -169,7 +169,7 @@ void sp_options_help(FILE *to)
           "      --hot-restart SOCKET       take over from the process that serves there; be the one to ask\n"
           "      --version, --help\n"
           "\n"
-          "Signals: SIGTERM and SIGINT drain and exit, a second exits at once; SIGHUP reloads; SIGUSR1 reopens logs.\n"
+          "Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGHUP reloads; SIGUSR1 reopens logs.\n"
           "Exit codes: 0 served, or valid; 1 config refused, or audit findings; 2 usage; 3 could not bind.\n",
           to);
 }

@@ -8,20 +8,20 @@
 #include "base/log.h"
 #include "clusters/state.h"
 
-typedef Envoy__Config__Core__V3__SocketAddress socket_msg;
-
 /* A host that this address cannot reach would fail at each connect. */
-static void check_hosts(const struct sp_cluster *c, const struct sp_doc *doc, struct sp_diag *diag,
-                        const socket_msg *msg, const struct sp_addr *from)
+void sp_bind_check(const struct sp_cluster *c, const struct sp_host_set *set, const struct sp_doc *doc, struct sp_diag *diag,
+                   const Envoy__Config__Core__V3__BindConfig *config)
 {
-    for (unsigned i = 0; i < c->hosts->n; i++) {
-        const struct sp_endpoint *h = &c->hosts->v[i];
-        if (h->addr.family != AF_UNIX && h->addr.family != from->family) {
-            sp_doc_err(doc, diag, msg, "address", -1,
-                       "%s cannot connect to host %.*s of cluster \"%.*s\" (give the cluster an address of the host's family)",
-                       msg->address, SP_STR_ARG(h->text), SP_STR_ARG(c->name));
-            return;
-        }
+    assert(c && set && doc && diag);
+    const struct sp_addr *from = &c->options.sock.bind;
+    for (unsigned i = 0; from->family && config && i < set->n; i++) {
+        const struct sp_endpoint *e = &set->v[i];
+        if (e->addr.family == AF_UNIX || e->addr.family == from->family)
+            continue;
+        sp_doc_err(doc, diag, config->source_address, "address", -1,
+                   "%s cannot connect to host %.*s of cluster \"%.*s\" (give the cluster an address of the host's family)",
+                   config->source_address->address, SP_STR_ARG(e->text), SP_STR_ARG(c->name));
+        return;
     }
 }
 
@@ -31,7 +31,7 @@ void sp_bind_init(struct sp_cluster *c, const struct sp_doc *doc, struct sp_diag
     assert(c && doc && diag);
     if (!config || !config->source_address)
         return;
-    const socket_msg *source = config->source_address;
+    const Envoy__Config__Core__V3__SocketAddress *source = config->source_address;
     struct sp_addr a;
     if (sp_addr_parse_ip(sp_str_c(source->address), &a) < 0) {
         sp_doc_err(doc, diag, source, "address", -1, "\"%s\" is not an IP address", source->address);
@@ -41,8 +41,8 @@ void sp_bind_init(struct sp_cluster *c, const struct sp_doc *doc, struct sp_diag
     if (a.port)
         sp_doc_warn(doc, diag, source, "port_value", -1,
                     "with a fixed port there is one connection to each host (0 takes a free port)");
-    check_hosts(c, doc, diag, source, &a);
     c->options.sock.bind = a;
+    sp_bind_check(c, c->hosts, doc, diag, config);
 }
 
 void sp_bind_failed(const struct sp_cluster *c, int err)

@@ -110,6 +110,17 @@ static bool one_name(const cluster_msg *msg)
     return la && la->n_endpoints == 1 && la->endpoints[0]->n_lb_endpoints == 1;
 }
 
+static void warn_empty(const struct sp_host_set *set, const struct sp_cluster_build *b, const cluster_msg *msg, unsigned errors)
+{
+    if (!set->n && b->diag->n_errors == errors)
+        sp_doc_warn(b->doc, b->diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
+}
+
+static const Envoy__Config__Core__V3__BindConfig *bind_of(const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    return msg->upstream_bind_config ? msg->upstream_bind_config : b->bind;
+}
+
 static void make_hosts(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
 {
     struct sp_dns_options dns;
@@ -119,8 +130,8 @@ static void make_hosts(struct sp_cluster *c, const struct sp_cluster_build *b, c
     if (names && dns.logical && !one_name(msg))
         sp_doc_err(b->doc, b->diag, msg, "load_assignment", -1,
                    "a LOGICAL_DNS cluster has exactly one endpoint (use STRICT_DNS for several)");
-    else if (!hosts->n && b->diag->n_errors == errors)
-        sp_doc_warn(b->doc, b->diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
+    else
+        warn_empty(hosts, b, msg, errors);
     if (names) {
         c->resolve = sp_resolve_new(c, &dns, hosts);
         hosts = sp_host_set_new(); /* nobody yet */
@@ -155,10 +166,12 @@ static bool needs_document(const cluster_msg *msg)
     return false;
 }
 
+/* Without load_assignment where its hosts can be exchanged. */
 static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
 {
+    static const char *const skip[] = {"load_assignment", NULL};
     struct sp_hash other;
-    sp_doc_hash(build->doc, msg, NULL, ret);
+    sp_doc_hash(build->doc, msg, sp_dns_is_named(build->doc, msg) ? NULL : skip, ret);
     sp_doc_hash(build->doc, msg->upstream_bind_config ? NULL : build->bind, NULL, &other);
     sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
     sp_doc_hash(build->doc, build->dns_resolver, NULL, &other);
@@ -176,15 +189,39 @@ static struct sp_cluster *keep(const struct sp_cluster_build *build, const clust
     return c;
 }
 
+/* Notes the hosts of a kept cluster, if they differ. False after errors. */
+static bool note_hosts(const struct sp_cluster_build *build, struct sp_cluster *c, const cluster_msg *msg,
+                       const struct sp_hash *hash)
+{
+    unsigned errors = build->diag->n_errors;
+    if (c->resolve || sp_hash_eq(&c->hosts_hash, hash))
+        return true;
+    struct sp_host_set *set = sp_hosts_read(build->doc, build->diag, msg, false);
+    warn_empty(set, build, msg, errors);
+    sp_host_set_close(set);
+    sp_bind_check(c, set, build->doc, build->diag, bind_of(build, msg));
+    if (build->diag->n_errors != errors) {
+        sp_host_set_unref(set);
+        return false;
+    }
+    sp_host_change_add(build->fresh, c, set, hash);
+    return true;
+}
+
 struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cluster_msg *msg)
 {
     assert(build && build->doc && build->diag && msg);
     unsigned errors = build->diag->n_errors;
-    struct sp_hash hash;
+    struct sp_hash hash, hosts_hash;
     hash_of(build, msg, &hash);
+    sp_doc_hash(build->doc, msg->load_assignment, NULL, &hosts_hash);
     struct sp_cluster *c = keep(build, msg, &hash);
-    if (c)
+    if (c && note_hosts(build, c, msg, &hosts_hash))
         return c;
+    if (c) {
+        sp_cluster_drop(c);
+        return NULL;
+    }
     c = aligned_alloc(SP_CACHELINE, sizeof(*c));
     if (!c)
         abort();
@@ -193,6 +230,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     atomic_init(&c->refs, 1);
     c->destroy = free_cluster;
     c->hash = hash;
+    c->hosts_hash = hosts_hash;
     sp_doc_hash_text(build->doc, msg->transport_socket, NULL, &c->transport);
     c->n_slots = build->n_workers + 1;
     c->slots = slots_new(c);
@@ -202,7 +240,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
     make_breakers(c, build, msg);
     make_hosts(c, build, msg);
-    sp_bind_init(c, build->doc, build->diag, msg->upstream_bind_config ? msg->upstream_bind_config : build->bind);
+    sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
     make_balancing(c, msg);
     make_checks(c, build, msg);
     if (build->diag->n_errors == errors)

@@ -10,7 +10,7 @@
 #ifndef SP_CLUSTERS_CLUSTER_H
 #define SP_CLUSTERS_CLUSTER_H
 
-#include "base/map.h"
+#include "clusters/host_change.h"
 #include "config/doc.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 #include "event/worker.h"
@@ -19,13 +19,6 @@
 struct sp_cluster;
 struct sp_buf;
 
-/* The clusters of a config by name. */
-struct sp_clusters {
-    struct sp_map by_name;
-    struct sp_cluster **v; /* n of them, in order of the config */
-    unsigned n;
-};
-
 struct sp_cluster_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
@@ -33,11 +26,13 @@ struct sp_cluster_build {
     const Envoy__Config__Core__V3__TypedExtensionConfig *dns_resolver; /* the same; Bootstrap.typed_dns_resolver_config */
     unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
     const struct sp_clusters *previous; /* of the config that serves; NULL: none */
+    struct sp_clusters *fresh;          /* of the config that is compiled, to put `changes` in; needed with `previous` */
 };
 
 /*
  * NULL after an error; all are in build->diag.  When the previous cluster of that name was made of an equal message, files included,
- * it is that one, with one more reference: its pools, its health and its counters are what they were.
+ * it is that one, with one more reference: its pools, its health and its counters are what they were.  If only
+ * the addresses in load_assignment differ (not its names), it is that one too, and its new hosts are among build->fresh->changes.
  */
 struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const Envoy__Config__Cluster__V3__Cluster *msg);
 struct sp_cluster *sp_cluster_ref(struct sp_cluster *c);

@@ -134,6 +134,24 @@ static void init_stats(struct sp_dns_stats *s)
     s->pending_resolutions = sp_stats_gauge(cares, SP_STR("pending_resolutions"));
 }
 
+static bool is_extension(const cluster_msg *msg)
+{
+    return msg->cluster_discovery_type_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE_CLUSTER_TYPE;
+}
+
+static bool is_legacy(const cluster_msg *msg)
+{
+    return !is_extension(msg) && (msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS ||
+                                  msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__LOGICAL_DNS);
+}
+
+bool sp_dns_is_named(const struct sp_doc *doc, const cluster_msg *msg)
+{
+    assert(doc && msg);
+    return is_legacy(msg) || (is_extension(msg) && sp_doc_any_as(doc, msg->cluster_type->typed_config,
+                                                                 &envoy__extensions__clusters__dns__v3__dns_cluster__descriptor));
+}
+
 bool sp_dns_options_init(struct sp_dns_options *o, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
                          const cluster_msg *msg, const typed_msg *resolver)
 {
@@ -141,7 +159,7 @@ bool sp_dns_options_init(struct sp_dns_options *o, struct sp_arena *arena, const
     struct build b = {o, arena, doc, diag};
     const dns_msg *dns = NULL;
     *o = (struct sp_dns_options){.wait = !msg->wait_for_warm_on_init || msg->wait_for_warm_on_init->value};
-    if (msg->cluster_discovery_type_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE_CLUSTER_TYPE) {
+    if (is_extension(msg)) {
         dns = sp_doc_any_as(doc, msg->cluster_type->typed_config,
                             &envoy__extensions__clusters__dns__v3__dns_cluster__descriptor);
         if (!dns) {
@@ -149,8 +167,7 @@ bool sp_dns_options_init(struct sp_dns_options *o, struct sp_arena *arena, const
             return false;
         }
         take_extension(&b, dns);
-    } else if (msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS ||
-               msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__LOGICAL_DNS) {
+    } else if (is_legacy(msg)) {
         take_legacy(&b, msg);
     } else {
         return false;

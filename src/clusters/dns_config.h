@@ -24,6 +24,8 @@ struct sp_dns_options {
 bool sp_dns_options_init(struct sp_dns_options *o, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
                          const Envoy__Config__Cluster__V3__Cluster *msg,
                          const Envoy__Config__Core__V3__TypedExtensionConfig *resolver);
+/* The first alone, without looking for errors. */
+bool sp_dns_is_named(const struct sp_doc *doc, const Envoy__Config__Cluster__V3__Cluster *msg);
 /* A host name as DNS has them; else why not. */
 const char *sp_dns_bad_name(struct sp_str name);
 

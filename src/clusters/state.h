@@ -59,6 +59,7 @@ struct sp_cluster {
     uint32_t high_limits[4];    /* thresholds of priority HIGH: shown only */
     pthread_mutex_t hosts_lock; /* of `hosts`, `posted`, `prober` and slots' `attached`: for those who change or show them */
     struct sp_host_set *hosts;  /* the current set; the prober alone changes it */
+    struct sp_hash hosts_hash;  /* of load_assignment as it was committed last: main, and the compiler while main waits for it */
     struct sp_host_set *posted; /* to be published when the cluster starts; NULL: none */
     struct sp_worker *prober;   /* NULL: not started */
     unsigned stamp;             /* the publisher's: counts the sets */

@@ -21,7 +21,7 @@ static void compile_clusters(struct sp_config *c, unsigned n_workers, const stru
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_cluster_build build = {
-        .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL,
+        .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL, .fresh = &c->clusters,
         .dns_resolver = c->bootstrap->typed_dns_resolver_config};
     if (c->bootstrap->cluster_manager)
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
@@ -134,6 +134,7 @@ void sp_config_free(struct sp_config *c)
         return;
     for (unsigned i = 0; i < c->n_listeners; i++)
         sp_listener_free(c->listeners[i]);
+    sp_clusters_drop_changes(&c->clusters);
     for (unsigned i = 0; i < c->clusters.n; i++)
         sp_cluster_unref(c->clusters.v[i]);
     sp_overload_free(c->overload);

@@ -174,6 +174,7 @@ static void publish(struct sp_reload *r)
     }
     r->phase = SP_RELOAD_SWITCHING;
     take_place(r);
+    sp_clusters_commit(&r->plan->to->clusters);
     for (unsigned i = 0; i <= r->build.n_workers; i++)
         sp_serving_switch(&r->build.workers[i], r->plan);
 }

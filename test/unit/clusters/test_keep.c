@@ -21,12 +21,14 @@
     "health_checks:\n- timeout: 1s\n  interval: 1s\n  unhealthy_threshold: 1\n  healthy_threshold: 1\n" \
     "  http_health_check: {path: /up, host: h, request_headers_to_add: [{header: {key: x-a, value: b}}]}\n"
 
+static struct sp_clusters fresh; /* of the last reload */
+
 /* Takes the place of the bed's config, as a reload does; returns what its cluster is. */
 static struct sp_cluster *reload(struct t_bed *b, const char *yaml, const char *bind, struct t_config *ret)
 {
     struct t_config binding;
     struct sp_clusters previous = {0};
-    struct sp_cluster_build build = {.n_workers = T_WORKERS, .previous = &previous};
+    struct sp_cluster_build build = {.n_workers = T_WORKERS, .previous = &previous, .fresh = &fresh};
     sp_map_init(&previous.by_name);
     sp_map_add(&previous.by_name, sp_cluster_name(b->cluster), b->cluster);
     t_config_load(ret, &envoy__config__cluster__v3__cluster__descriptor, yaml);
@@ -65,6 +67,45 @@ static void test_what_changes_it(void **state)
     assert_false(stays(&b, "name: c\nconnect_timeout: 1s\n" HOST CHECKS, NULL));
     assert_false(stays(&b, "name: c\n" HOST, NULL));
     assert_false(stays(&b, "name: c\n" HOST CHECKS, "source_address: {address: 127.0.0.1, port_value: 0}\n"));
+    t_bed_free(&b);
+}
+
+#define HOSTS(list) "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [" list "]}]}\n"
+#define AT(port) "{endpoint: {hostname: h, address: {socket_address: {address: 127.0.0.1, port_value: " #port "}}}}"
+
+/* Other hosts alone: the same cluster, and they come when the config is published. */
+static void test_hosts_change(void **state)
+{
+    struct t_bed b;
+    struct t_config next;
+    t_bed_new(&b, "name: c\n" HOST);
+    struct sp_host *h = t_host(&b, 0);
+    struct sp_cluster *c = reload(&b, "name: c\n" HOSTS(AT(1) "," AT(2)), NULL, &next);
+    assert_ptr_equal(c, b.cluster);
+    assert_non_null(fresh.changes);
+    t_step(&b, 0);
+    assert_int_equal(t_stat("membership_total"), 1);
+    sp_clusters_commit(&fresh);
+    assert_null(fresh.changes);
+    sp_cluster_unref(c);
+    t_config_done(&next); /* nothing of it is needed any more */
+    t_step(&b, 0);
+    t_step(&b, 0);
+    assert_int_equal(t_stat("membership_total"), 2);
+    assert_ptr_equal(t_host(&b, 0), h);
+    /* The same again is no change; one that is given up has no effect. */
+    assert_true(stays(&b, "name: c\n" HOSTS(AT(1) "," AT(2)), NULL));
+    assert_null(fresh.changes);
+    assert_true(stays(&b, "name: c\n" HOSTS(AT(3)), NULL));
+    assert_non_null(fresh.changes);
+    sp_clusters_drop_changes(&fresh);
+    t_step(&b, 0);
+    assert_int_equal(t_stat("membership_total"), 2);
+    assert_true(stays(&b, "name: c\n" HOSTS(AT(3)), NULL));
+    assert_non_null(fresh.changes);
+    sp_clusters_drop_changes(&fresh);
+    /* A name is another kind of cluster. */
+    assert_false(stays(&b, "name: c\ntype: STRICT_DNS\n" HOSTS(AT(1)), NULL));
     t_bed_free(&b);
 }
 
@@ -157,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_changes_it),
+        cmocka_unit_test(test_hosts_change),
         cmocka_unit_test(test_it_lives_on),
         cmocka_unit_test(test_a_ca_is_watched_by_each_document),
     };

@@ -85,9 +85,9 @@ struct sp_doc *sp_doc_load_text(const char *name, struct sp_str text, enum sp_sy
     return NULL;
 }
 
-static void file_error(struct sp_diag *diag, const char *path, const char *what, const char *advice)
+static void file_error(struct sp_diag *diag, const char *path, const char *text)
 {
-    sp_diag_add(diag, SP_ERROR, (struct sp_mark){path, 0, 0}, NULL, "%s (%s)", what, advice);
+    sp_diag_add(diag, SP_ERROR, (struct sp_mark){path, 0, 0}, NULL, "%s", text);
 }
 
 /* Reads all of a regular file into a block of its own. */
@@ -96,18 +96,18 @@ static char *read_once(const char *path, size_t *ret_len, struct sp_diag *diag)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0) {
-        char err[128], what[160];
-        snprintf(what, sizeof(what), "cannot read it: %s", strerror_r(errno, err, sizeof(err)));
-        file_error(diag, path, what, "check the path and its permissions");
+        char err[128];
+        sp_diag_add(diag, SP_ERROR, (struct sp_mark){path, 0, 0}, NULL, "cannot read it: %s (check the path and its permissions)",
+                    strerror_r(errno, err, sizeof(err)));
         if (fd >= 0)
             close(fd);
         return NULL;
     }
     char *text = NULL;
     if (!S_ISREG(st.st_mode)) {
-        file_error(diag, path, "this is not a regular file", "a config is read from a file");
+        file_error(diag, path, "this is not a regular file (a config is read from a file)");
     } else if (st.st_size > SP_CONFIG_MAX_BYTES) {
-        file_error(diag, path, "larger than 64 MiB", "put long lists into files of their own");
+        file_error(diag, path, "larger than 64 MiB (put long lists into files of their own)");
     } else {
         size_t cap = (size_t)st.st_size, n = 0;
         ssize_t got = 1;
@@ -115,7 +115,7 @@ static char *read_once(const char *path, size_t *ret_len, struct sp_diag *diag)
         while (n < cap && (got = read(fd, text + n, cap - n)) > 0)
             n += (size_t)got;
         if (got < 0) {
-            file_error(diag, path, "reading failed", "check the disk");
+            file_error(diag, path, "reading failed (check the disk)");
             free(text);
             text = NULL;
         }
@@ -148,7 +148,7 @@ static char *read_file(const char *path, size_t *ret_len, struct sp_diag *diag)
             return text;
     }
     if (text)
-        file_error(diag, path, "it changes while it is read", "write another file and move it over this one");
+        file_error(diag, path, "it changes while it is read (write another file and move it over this one)");
     drop(text, len);
     return NULL;
 }
@@ -184,7 +184,7 @@ static ProtobufCMessage *decode_file(struct sp_doc *doc, const char *path, const
         return NULL;
     ProtobufCMessage *msg = decode(doc, name.ptr, sp_str_n(text, len), syntax, root, diag);
     if (!msg && syntax == SP_SYNTAX_JSON && !sp_str_iends(name, SP_STR(".json")))
-        file_error(diag, path, "it was read as JSON", "name it .yaml if it is YAML");
+        file_error(diag, path, "it was read as JSON (name it .yaml if it is YAML)");
     drop(text, len);
     return msg;
 }

@@ -234,17 +234,26 @@ static void test_wire_any(void **state)
 
 static void test_wire_errors(void **state)
 {
-#define NOT_BINARY(what) "not protobuf's binary form: " what " (is the file whole, and of this type of message?)"
-    bad_wire(HEADER, BYTES("\x0a\x05k"), "key: byte 1: " NOT_BINARY("a value that is cut off"));
-    bad_wire(HEADER, BYTES("\x0a\x01k\x80"), "byte 3: " NOT_BINARY("the number of a field was expected here"));
-    bad_wire(HEADER, BYTES("\x02\x01k"), "byte 0: " NOT_BINARY("the number of a field was expected here"));
-    bad_wire(HEADER, BYTES("\x08\x01"), "key: byte 1: " NOT_BINARY("a value of another kind than the field's"));
-    bad_wire(RANGE, BYTES("\x08\xff\xff"), "start: byte 1: " NOT_BINARY("a number that is cut off"));
-    bad_wire(RANGE, BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "start: byte 1: " NOT_BINARY("a number that is cut off"));
-    bad_wire(PERCENT, BYTES("\x09\x00\x00\x00\x00"), "value: byte 1: " NOT_BINARY("a number that is cut off"));
-    bad_wire(MATCH, BYTES("\x3a\x01\x81"), "source_ports: byte 2: " NOT_BINARY("a number that is cut off"));
-    bad_wire(HEADER, BYTES("\x7b\x7c"), "byte 1: " NOT_BINARY("a group"));
-    bad_wire(HEADER, BYTES("\x7a\x05"), "byte 1: " NOT_BINARY("a value that is cut off"));
+    bad_wire(HEADER, BYTES("\x0a\x05k"),
+             "key: byte 1: not protobuf's binary form: a value that is cut off (is the file whole, and of this type of message?)");
+    bad_wire(HEADER, BYTES("\x0a\x01k\x80"),
+             "byte 3: not protobuf's binary form: the number of a field was expected here (is the file whole, and of this type of message?)");
+    bad_wire(HEADER, BYTES("\x02\x01k"),
+             "byte 0: not protobuf's binary form: the number of a field was expected here (is the file whole, and of this type of message?)");
+    bad_wire(HEADER, BYTES("\x08\x01"),
+             "key: byte 1: not protobuf's binary form: a value of another kind than the field's (is the file whole, and of this type of message?)");
+    bad_wire(RANGE, BYTES("\x08\xff\xff"),
+             "start: byte 1: not protobuf's binary form: a number that is cut off (is the file whole, and of this type of message?)");
+    bad_wire(RANGE, BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
+             "start: byte 1: not protobuf's binary form: a number that is cut off (is the file whole, and of this type of message?)");
+    bad_wire(PERCENT, BYTES("\x09\x00\x00\x00\x00"),
+             "value: byte 1: not protobuf's binary form: a number that is cut off (is the file whole, and of this type of message?)");
+    bad_wire(MATCH, BYTES("\x3a\x01\x81"),
+             "source_ports: byte 2: not protobuf's binary form: a number that is cut off (is the file whole, and of this type of message?)");
+    bad_wire(HEADER, BYTES("\x7b\x7c"),
+             "byte 1: not protobuf's binary form: a group (is the file whole, and of this type of message?)");
+    bad_wire(HEADER, BYTES("\x7a\x05"),
+             "byte 1: not protobuf's binary form: a value that is cut off (is the file whole, and of this type of message?)");
     bad_wire(HEADER, BYTES("\x0a\x01\xff"), "key: a string that is not UTF-8 (mend it)");
     bad_wire(HEADER, BYTES("\x0a\x01k\x0a\x01l"), "key: written 2 times (keep one)");
     bad_wire(HEADER, BYTES("\x0a\x01k\x7a\x01x"),

@@ -49,6 +49,7 @@ void sp_offline_asked(struct sp_upstream *u)
         .head = u->request,
         .info = u->setup.info,
         .has_host = u->host != NULL,
+        .auto_host_rewrite = u->setup.auto_host_rewrite,
         .protocol = protocol_of(u->key.kind),
         .tls = options->tls != NULL,
         .sni = u->key.sni,

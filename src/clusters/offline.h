@@ -18,7 +18,8 @@ struct sp_offline_request {
     struct sp_str cluster_name;
     const struct sp_headers *head;   /* as it would be sent */
     const void *info;                /* the sp_stream_info of the request that it is; NULL: a call of a filter's */
-    bool has_host;                   /* else there is none to send it to */
+    bool has_host;                   /* else there is none to send it to, or nobody has asked DNS for it */
+    bool auto_host_rewrite;          /* the host's name becomes the authority */
     struct sp_addr host;
     struct sp_str hostname;          /* Endpoint.hostname; may be empty */
     const char *protocol;            /* "HTTP/1.1", "HTTP/2", "HTTP/2 or HTTP/1.1 by ALPN" */

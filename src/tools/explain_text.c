@@ -170,6 +170,14 @@ static void ms(FILE *to, const json_t *o, const char *name, const char *word)
         fprintf(to, ", %s %g s", word, (double)json_integer_value(v) / 1000);
 }
 
+static void names(FILE *to, const json_t *list)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(list, i, v)
+        part(to, i ? ", " : ", a host that DNS gives for ", json_string_value(v), "");
+}
+
 static void upstream(FILE *to, const json_t *up)
 {
     if (!up)
@@ -179,7 +187,9 @@ static void upstream(FILE *to, const json_t *up)
     part(to, "cluster ", str(up, "cluster"), "");
     part(to, ", host ", str(up, "host"), "");
     part(to, " (", str(up, "hostname"), ")");
-    if (!*str(up, "host"))
+    if (json_object_get(up, "by_dns"))
+        names(to, json_object_get(up, "by_dns"));
+    else if (!*str(up, "host"))
         fputs(", which has no host to send it to", to);
     part(to, ", ", str(up, "protocol"), "");
     fputs(json_is_true(json_object_get(up, "tls")) ? ", TLS" : ", no TLS", to);

@@ -232,6 +232,21 @@ class Explain(unittest.TestCase):
         # Without a token nobody has to be asked.
         self.assertEqual(explain(conf, "http://a.test/")[1], 4)
 
+    def test_files_and_names(self):
+        """Routes that come from a file, hosts that DNS would have to be asked for."""
+        name, hosts = f"rds-{time.time_ns()}.json", {"type": "STRICT_DNS"}
+        rds = write(name, {"resources": [{"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "r", "virtual_hosts": [
+            {"name": "all", "domains": ["*"], "routes": [route_to("origin", auto_host_rewrite=True)]}]}]})
+        conf = config([listener(8080, [], hcm={"rds": {"route_config_name": "r", "config_source": {"path_config_source": {"path": rds}}}})],
+                      [{**cluster("origin", 443), **hosts}])
+        del conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]
+        conf["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"][
+            "address"] = "origin.example.com"
+        report, code = explain(write(name + "-conf.json", conf), "http://a.test/")
+        self.assertEqual((code, report["upstream"]["by_dns"], report["upstream"]["request"]["authority"]),
+                         (0, ["origin.example.com:443"], "origin.example.com"))
+        self.assertTrue(self.steps(report, "route")[0]["place"].startswith(rds), report)
+
     def test_writes_no_access_log_and_opens_no_socket(self):
         log = work("explain-access.log")
         conf = self.simple([route_to("origin")], hcm={"access_log": [{"name": "f", "typed_config": {

@@ -139,6 +139,23 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     return sp_gate_refuse(f, &c->refusal, details);
 }
 
+static void explain(struct sp_filter *f, struct sp_buf *out)
+{
+    static const char *const sources[] = {[SALLYPORT__COMMON__V1__SOURCE__SOCKET] = "SOCKET", [SALLYPORT__COMMON__V1__SOURCE__PEER] = "PEER",
+                                          [SALLYPORT__COMMON__V1__SOURCE__CLIENT] = "CLIENT"};
+    const struct config *c = f->config;
+    const struct sp_addr *a = address(c, sp_filter_info(f));
+    char text[SP_ADDR_TEXT_MAX], range_text[SP_ADDR_TEXT_MAX] = "no range of deny";
+    struct sp_cidr range;
+    struct sp_str list = SP_STR("");
+    if (!a)
+        return;
+    if (c->rules.allow && sp_address_set_find(c->rules.allow, a, &range, &list))
+        sp_cidr_format(&range, range_text);
+    sp_buf_append_str(out, sp_arena_printf(sp_filter_arena(f), "%s %s is in %s%s%.*s", sources[c->source], sp_addr_ip_text(a, text), range_text,
+                                           list.len ? " of " : "", SP_STR_ARG(list)));
+}
+
 const struct sp_filter_ops sp_ip_restriction_ops = {
     .name = "ip_restriction",
     .type_url = "sallyport.filters.http.ip_restriction.v1.IpRestriction",
@@ -147,4 +164,5 @@ const struct sp_filter_ops sp_ip_restriction_ops = {
     .config_new = config_new,
     .config_free = config_free,
     .decode_headers = decode_headers,
+    .explain = explain,
 };

@@ -41,6 +41,7 @@ struct waiting {
     struct sp_jwks_waiter waiter;
     const struct sp_jwt_requirement *requires;
     unsigned waits;
+    unsigned rule; /* that matched, counted from 1: for explain */
 };
 
 struct route_config {
@@ -386,10 +387,27 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
         if (limit)
             return deny_undecided(f, h, SP_STR("a regular expression of the rules hit its limit"),
                                   SP_STR("jwt_authn_access_denied{regex_limit}"));
-        if (matches)
+        if (matches) {
+            of(f)->rule = i + 1;
             return decide(f, h, c->rules[i].requires);
+        }
     }
     return allow(c);
+}
+
+static void explain(struct sp_filter *f, struct sp_buf *out)
+{
+    const struct config *c = f->config;
+    const struct route_config *route = sp_filter_route_config(f);
+    unsigned rule = of(f)->rule;
+    struct sp_str why = SP_STR("no rule matches: nothing is required");
+    if (route && route->disabled)
+        why = SP_STR("the route switches it off");
+    else if (route)
+        why = sp_arena_printf(sp_filter_arena(f), "the route's requirement %s is met", route->requirement);
+    else if (rule)
+        why = sp_arena_printf(sp_filter_arena(f), "rule #%u %s", rule - 1, c->rules[rule - 1].requires ? "is met" : "requires nothing");
+    sp_buf_append_str(out, why);
 }
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
@@ -415,5 +433,6 @@ const struct sp_filter_ops sp_jwt_authn_ops = {
     .sanitize = sanitize,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
+    .explain = explain,
     .destroy = destroy,
 };

@@ -346,6 +346,15 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     return e ? exempt(f, e, enforced) : refuse(f, h, enforced, r.failed);
 }
 
+static void explain(struct sp_filter *f, struct sp_buf *out)
+{
+    const struct sp_stream_info *info = sp_filter_info(f);
+    bool exempted = !info->proven && find_exemption(f->config, sp_filter_request(f), info);
+    sp_buf_append_str(out, info->proven ? SP_STR("its proof is there")
+                           : exempted   ? SP_STR("exempted: no proof is asked for")
+                                        : SP_STR("on trial"));
+}
+
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
     hide_secrets(f->config, t, 0);
@@ -365,4 +374,5 @@ const struct sp_filter_ops sp_origin_shield_ops = {
     .vouches = vouches,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
+    .explain = explain,
 };

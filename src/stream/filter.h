@@ -103,6 +103,8 @@ struct sp_filter_ops {
     enum sp_status (*encode_headers)(struct sp_filter *f, struct sp_headers *h, bool end);
     enum sp_status (*encode_data)(struct sp_filter *f, struct sp_buf *b, bool end);
     enum sp_status (*encode_trailers)(struct sp_filter *f, struct sp_headers *t);
+    /* For tools that explain a config: why it let the request's head pass, in some words. NULL: there is nothing to say. */
+    void (*explain)(struct sp_filter *f, struct sp_buf *out);
     void (*on_complete)(struct sp_filter *f); /* the stream is over; before the access log */
     void (*destroy)(struct sp_filter *f);     /* cancel whatever runs; memory goes with the arena */
 };

@@ -79,6 +79,12 @@ static void add_changes(struct sp_filter_notes *n, json_t *list, const struct sp
     add_line_changes(n, list, now);
 }
 
+/* What a filter decided by, where it leaves that as metadata; what others leave may be claims of a person. */
+static bool may_be_shown(struct sp_str ns)
+{
+    return sp_str_ends(ns, SP_STR(".rbac")) || sp_str_ends(ns, SP_STR(".ip_tagging")) || sp_str_starts(ns, SP_STR("sallyport.shadow"));
+}
+
 static void add_findings(struct sp_filter_notes *n, json_t *list, const struct sp_stream_info *info)
 {
     char text[SP_ADDR_TEXT_MAX];
@@ -91,7 +97,8 @@ static void add_findings(struct sp_filter_notes *n, json_t *list, const struct s
     }
     for (const struct sp_metadata *m = info->metadata; m; m = m->next)
         if (i++ >= n->n_metadata)
-            change(list, n->report, "sets metadata", m->ns, m->key);
+            change(list, n->report, "sets metadata", sp_arena_printf(&n->report->arena, "%.*s %.*s", SP_STR_ARG(m->ns), SP_STR_ARG(m->key)),
+                   may_be_shown(m->ns) ? m->json : SP_STR_NULL);
 }
 
 /* --- steps --- */
@@ -130,6 +137,19 @@ static const char *verdict_of(const struct sp_trace_step *s)
     return "waits";
 }
 
+/* Why it let the request pass, in its own words. */
+static void add_own_words(json_t *step, const struct sp_trace_step *s)
+{
+    const struct sp_filter_ops *ops = s->chain->plan->v[s->index].ops;
+    struct sp_buf out;
+    sp_buf_init(&out);
+    if (ops->explain && s->part == SP_TRACE_HEADERS)
+        ops->explain(sp_chain_filter(s->chain, s->index), &out);
+    if (out.len)
+        sp_report_set(step, "why", sp_str_n(sp_buf_pullup(&out, out.len), out.len));
+    sp_buf_clear(&out);
+}
+
 static void note_decode(struct sp_filter_notes *n, const struct sp_trace_step *s)
 {
     const struct sp_stream_info *info = s->chain->info;
@@ -141,6 +161,8 @@ static void note_decode(struct sp_filter_notes *n, const struct sp_trace_step *s
     }
     if (s->replied)
         add_reply(step, &s->chain->reply);
+    else if (s->status == SP_CONTINUE)
+        add_own_words(step, s);
     if (info->n_shadow > n->n_shadow) {
         sp_report_set(step, "shadow", info->shadow[info->n_shadow - 1]);
         json_object_set_new(step, "verdict", json_string("passes"));

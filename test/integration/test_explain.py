@@ -9,7 +9,7 @@ import time
 import unittest
 
 import test_examples
-from harness import BIN, SLOW, ca, cert, cluster, config, downstream_tls, good_token, jwks, jwt_filter, listener, route_to, shield, work
+from harness import BIN, SLOW, ca, cert, cluster, config, downstream_tls, good_token, ip_restriction, jwks, jwt_filter, listener, route_to, shield, work
 
 # What depends on what happened before, or on others: an explanation knows of one request only.
 # (test_vault_agent: an explanation is of what is on the disk, which the door refuses there).
@@ -219,6 +219,20 @@ class Explain(unittest.TestCase):
         self.assertEqual(explain(conf, "http://a.test/", *args, "--time", "2030-03-17T17:40:00Z")[1], 0)
         report, code = explain(conf, "http://a.test/", *args, "--time", "2030-03-17T20:00:00+01:00")
         self.assertEqual((code, report["answer"]["status"]), (4, 401))
+
+    def test_why_it_passes(self):
+        jwt = jwt_filter()
+        jwt["typed_config"]["rules"] = [{"match": {"path": "/public"}}, {"match": {"prefix": "/api"}, "requires": {"provider_name": "test"}}]
+        rbac = {"name": "rbac", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC", "rules": {
+            "policies": {"all": {"permissions": [{"any": True}], "principals": [{"any": True}]}}}}}
+        gate = ip_restriction(source="SOCKET", allow=["203.0.113.0/24"])
+        conf = self.simple([route_to("origin")], [gate, jwt, rbac], hcm={"normalize_path": True, "merge_slashes": True})
+        for path, args, why in (("/", [], "no rule matches: nothing is required"), ("/public", [], "rule #0 requires nothing"),
+                                ("/api", ["-H", "authorization: Bearer " + good_token()], "rule #1 is met")):
+            report, code = explain(conf, "http://a.test" + path, *args, source="203.0.113.9")
+            self.assertEqual((code, self.steps(report, "filter")[0]["why"]), (0, why))
+            self.assertEqual(self.steps(report, "gate")[0]["why"], "SOCKET 203.0.113.9 is in 203.0.113.0/24")
+        self.assertIn('sets metadata envoy.filters.http.rbac enforced_effective_policy_id: "all"', self.steps(report, "filter")[1]["does"])
 
     def test_cannot_be_decided(self):
         remote = {"http_uri": {"uri": "https://login.example.com/jwks", "cluster": "login", "timeout": "1s"}}

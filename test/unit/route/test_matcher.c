@@ -393,6 +393,43 @@ static void route_limit_is_told(void **state)
     t_config_done(&c);
 }
 
+static enum sp_route_part part(const char *yaml, const char *lines, unsigned *ret_index)
+{
+    struct t_config c;
+    struct sp_arena arena;
+    struct sp_headers h;
+    bool limit = false;
+    t_config_load(&c, &envoy__config__route__v3__route_match__descriptor, yaml);
+    struct sp_route_match *m = sp_route_match_new(c.doc, &c.diag, c.msg);
+    sp_arena_init(&arena);
+    t_headers(&h, &arena, lines);
+    enum sp_route_part p = sp_route_match_part(m, &h, 60, ret_index);
+    assert_int_equal(sp_route_match(m, &h, 60, &limit), p == SP_ROUTE_PART_NONE);
+    sp_arena_done(&arena);
+    sp_route_match_free(m);
+    t_config_done(&c);
+    return p;
+}
+
+static void route_parts(void **state)
+{
+    static const char yaml[] = "{prefix: /a, headers: [{name: x}, {name: w, exact_match: z}], query_parameters: [{name: p}, {name: q, "
+                               "string_match: {exact: '1'}}]}";
+    unsigned i = 99;
+    assert_int_equal(part(yaml, ":path: /b", &i), SP_ROUTE_PART_PATH);
+    assert_int_equal(part(yaml, ":path: /a", &i), SP_ROUTE_PART_HEADER);
+    assert_int_equal(i, 0);
+    assert_int_equal(part(yaml, ":path: /a\nx: 1\nw: no", &i), SP_ROUTE_PART_HEADER);
+    assert_int_equal(i, 1);
+    assert_int_equal(part(yaml, ":path: /a\nx: 1\nw: z", &i), SP_ROUTE_PART_QUERY);
+    assert_int_equal(i, 0);
+    assert_int_equal(part(yaml, ":path: /a?p=1&q=2\nx: 1\nw: z", &i), SP_ROUTE_PART_QUERY);
+    assert_int_equal(i, 1);
+    assert_int_equal(part(yaml, ":path: /a?p=1&q=1\nx: 1\nw: z", &i), SP_ROUTE_PART_NONE);
+    assert_int_equal(part("{prefix: /, runtime_fraction: {default_value: {numerator: 60}}}", ":path: /", &i), SP_ROUTE_PART_FRACTION);
+    assert_int_equal(part("{prefix: /, runtime_fraction: {default_value: {numerator: 61}}}", ":path: /", &i), SP_ROUTE_PART_NONE);
+}
+
 static void bad_routes_tell_all(void **state)
 {
     struct t_config c;
@@ -431,6 +468,7 @@ int main(void)
         cmocka_unit_test(route_headers_and_fractions),
         cmocka_unit_test(route_warnings),
         cmocka_unit_test(route_limit_is_told),
+        cmocka_unit_test(route_parts),
         cmocka_unit_test(bad_routes_tell_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,43 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The admin page's longer answers: config, certificates, clusters, listeners, the server itself. */
+/* The admin page's longer answers: certificates, clusters, listeners, the server itself. */
 #include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "admin/handlers.h"
-#include "config/pb_json.h"
 #include "sallyport_version.h"
-
-static void dump_each(const struct sp_doc *doc, struct sp_admin_answer *a, const char *type, const char *list,
-                      const char *field, ProtobufCMessage *const *v, size_t n)
-{
-    sp_admin_put(a, ",\n  {\n   \"@type\": \"type.googleapis.com/envoy.admin.v3.%s\",\n   \"%s\": [", type, list);
-    for (size_t i = 0; i < n; i++) {
-        sp_admin_put(a, "%s\n    {\n     \"%s\": ", i ? "," : "", field);
-        sp_pb_json(doc, v[i], 5, &a->body);
-        sp_admin_put(a, "\n    }");
-    }
-    sp_admin_put(a, "%s]\n  }", n ? "\n   " : "");
-}
-
-void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a)
-{
-    struct sp_config *c = sp_server_config(r->server);
-    const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
-    a->content_type = "application/json";
-    sp_admin_put(a, "{\n \"configs\": [\n  {\n   \"@type\": \"type.googleapis.com/envoy.admin.v3.BootstrapConfigDump\",\n"
-                    "   \"bootstrap\": ");
-    sp_pb_json(c->doc, c->bootstrap, 3, &a->body);
-    sp_admin_put(a, "\n  }");
-    if (res) {
-        dump_each(c->doc, a, "ClustersConfigDump", "static_clusters", "cluster", (ProtobufCMessage *const *)(void *)res->clusters,
-                  res->n_clusters);
-        dump_each(c->doc, a, "ListenersConfigDump", "static_listeners", "listener",
-                  (ProtobufCMessage *const *)(void *)res->listeners, res->n_listeners);
-    }
-    sp_admin_put(a, "\n ]\n}\n");
-}
 
 static json_t *time_of(int64_t t)
 {

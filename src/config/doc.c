@@ -42,6 +42,12 @@ void sp_doc_reads(const struct sp_doc *doc, const char *path)
     sp_files_add(doc->files, path);
 }
 
+struct sp_files *sp_doc_files(const struct sp_doc *doc)
+{
+    assert(doc);
+    return doc->files;
+}
+
 void sp_doc_each_file(const struct sp_doc *doc, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg)
 {
     assert(doc && doc->files && each);

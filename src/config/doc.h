@@ -26,6 +26,7 @@ enum sp_syntax { SP_SYNTAX_YAML, SP_SYNTAX_JSON, SP_SYNTAX_PB, SP_SYNTAX_PB_TEXT
 
 struct sp_doc;
 struct sp_file_facts; /* event/file_watch.h */
+struct sp_files;      /* config/files.h */
 struct sp_live_set;   /* config/live.h */
 
 /*
@@ -53,7 +54,8 @@ struct sp_live_set *sp_doc_live(const struct sp_doc *doc);
  * are compiled.  Files that a sp_live watches are not entered.
  */
 void sp_doc_reads(const struct sp_doc *doc, const char *path);
-/* The document's own files, and those that were read for it; see config/files.h. */
+/* The document's own files, and those that were read for it: config/files.h. */
+struct sp_files *sp_doc_files(const struct sp_doc *doc);
 void sp_doc_each_file(const struct sp_doc *doc, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg);
 /*
  * A new message, of any type, that stands where `msg` does: errors about it show that place.  Of msg's own type it is a

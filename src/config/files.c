@@ -13,6 +13,7 @@ struct file {
     struct file *next;
     const char *path;
     struct sp_file_facts facts;
+    bool unread;
 };
 
 struct sp_files {
@@ -74,6 +75,21 @@ void sp_files_add_dir(struct sp_files *f, const char *path)
     if (dir.len && dir.ptr[dir.len - 1] != '/')
         dir = sp_arena_printf(&f->arena, "%s/", path);
     add(f, dir);
+}
+
+void sp_files_mark_unread(struct sp_files *f, const char *path)
+{
+    assert(f && path);
+    struct file *file = sp_map_get(&f->by_path, sp_str_c(path));
+    if (file)
+        file->unread = true;
+}
+
+bool sp_files_unread(const struct sp_files *f, const char *path)
+{
+    assert(f && path);
+    const struct file *file = sp_map_get(&f->by_path, sp_str_c(path));
+    return file && file->unread;
 }
 
 bool sp_files_find(const struct sp_files *f, const char *path, struct sp_file_facts *ret_facts)

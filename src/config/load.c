@@ -211,8 +211,10 @@ const ProtobufCMessage *sp_doc_attach(struct sp_doc *doc, const char *path, cons
 {
     assert(doc && path && root && diag);
     ProtobufCMessage *msg = decode_file(doc, path, root, diag);
-    if (!msg)
+    if (!msg) {
+        sp_files_mark_unread(doc->files, path);
         return NULL;
+    }
     struct sp_doc_file *f = sp_arena_zalloc(&doc->arena, sizeof(*f)), **last = &doc->attached;
     while (*last)
         last = &(*last)->next;

@@ -337,3 +337,17 @@ void sp_pb_json(const struct sp_doc *doc, const void *msg, unsigned indent, stru
     struct writer w = {doc, out, indent, false};
     put_message(&w, msg);
 }
+
+void sp_pb_json_typed(const struct sp_doc *doc, const void *msg, unsigned indent, struct sp_buf *out)
+{
+    assert(doc && msg && out);
+    struct writer w = {doc, out, indent, false};
+    unsigned count = 0;
+    open_bracket(&w, "{");
+    put_name(&w, &count, "@type");
+    put(&w, "\"type.googleapis.com/");
+    put(&w, ((const ProtobufCMessage *)msg)->descriptor->name);
+    put(&w, "\"");
+    put_fields(&w, msg, &count);
+    close_bracket(&w, count, "}");
+}

@@ -19,4 +19,7 @@ void sp_pb_json(const struct sp_doc *doc, const void *msg, unsigned indent, stru
 /* Whether what stands under that field is secret, unless it is the name of a file or variable. */
 bool sp_pb_is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f);
 
+/* The same as an Any would show it: with its "@type". */
+void sp_pb_json_typed(const struct sp_doc *doc, const void *msg, unsigned indent, struct sp_buf *out);
+
 #endif

@@ -13,6 +13,7 @@
 #define SP_CONFIG_SET_H
 
 #include "config/doc.h"
+#include "event/file_watch.h"
 #include "envoy/service/discovery/v3/discovery.pb-c.h"
 
 struct sp_files;
@@ -23,11 +24,12 @@ enum sp_set_kind { SP_SET_LDS, SP_SET_CDS, SP_SET_RDS, SP_SET_EDS, SP_SET_SDS, S
 struct sp_set_source {
     enum sp_set_kind kind;
     const char *name;  /* of the route table, the cluster, the secret; "" for LDS and CDS */
-    const char *owner; /* RDS: the connection manager's stat_prefix; else "" */
+    const char *owner; /* RDS: the connection manager's stat_prefix; EDS: the cluster's alt_stat_name; else "" */
     const char *path;
     const Envoy__Service__Discovery__V3__DiscoveryResponse *file;
     const void *resource; /* the one of that name; NULL for LDS and CDS: all of the file */
-    int64_t read_ms;      /* Unix time */
+    struct sp_file_facts facts; /* of the file, before it was read */
+    int64_t read_ms;            /* Unix time */
 };
 
 struct sp_set {

@@ -18,6 +18,7 @@ struct sp_xds_file {
     struct sp_map by_name; /* content of resources by sp_xds_key */
     bool bad;              /* it has errors: what is not in it may only not have been understood */
     bool checked[SP_SET_KINDS];
+    struct sp_file_facts facts;
     int64_t read_ms;
 };
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "config/files.h"
 #include "config/load.h"
 #include "config/names.h"
 #include "config/rules.h"
@@ -126,6 +127,7 @@ static struct sp_xds_file *read_in(struct sp_xds *x, const char *path)
     file->msg = (const Response *)(const void *)sp_doc_attach(x->doc, path, &envoy__service__discovery__v3__discovery_response__descriptor,
                                                               x->diag);
     file->bad = x->diag->n_errors != before;
+    sp_files_find(x->doc->files, path, &file->facts);
     sp_map_add(&x->files, sp_str_c(path), file);
     return file;
 }
@@ -188,5 +190,6 @@ void sp_xds_source(struct sp_xds *x, enum sp_set_kind kind, const char *owner, c
     if (!sp_map_add(&x->sources, key, s))
         return;
     s->sources = sp_xrealloc(s->sources, (s->n_sources + 1) * sizeof(*s->sources));
-    s->sources[s->n_sources++] = (struct sp_set_source){kind, name, owner, file->path, file->msg, resource, file->read_ms};
+    s->sources[s->n_sources++] = (struct sp_set_source){kind,       name,     owner,       file->path,
+                                                          file->msg, resource, file->facts, file->read_ms};
 }

@@ -91,7 +91,7 @@ static void hosts(struct sp_xds *x, Cluster *msg)
     const char *name = eds->service_name[0] ? eds->service_name : msg->name;
     msg->load_assignment = sp_map_get(&file->by_name, sp_str_c(name));
     if (msg->load_assignment)
-        sp_xds_source(x, SP_SET_EDS, "", msg->name, file, msg->load_assignment);
+        sp_xds_source(x, SP_SET_EDS, msg->alt_stat_name, msg->name, file, msg->load_assignment);
     else
         missing(x, eds, eds->service_name[0] ? "service_name" : NULL, "ClusterLoadAssignment", name, file);
 }

@@ -67,6 +67,8 @@ struct sp_reload_info {
     unsigned n_old;               /* older configs that streams still hold */
     const char *phase;            /* "serving", "loading", "warming", "switching" */
 };
+/* Of the files of the config that serves. */
+const struct sp_xds_stats *sp_reload_xds(const struct sp_reload *r);
 struct sp_reload_info sp_reload_info(const struct sp_reload *r);
 
 #endif

@@ -9,6 +9,7 @@
 #include "config/load.h"
 #include "event/file_watch.h"
 #include "server/reload.h"
+#include "server/xds_stats.h"
 #include "stats/stats.h"
 
 enum sp_reload_phase { SP_RELOAD_IDLE, SP_RELOAD_LOADING, SP_RELOAD_WARMING, SP_RELOAD_SWITCHING };
@@ -29,6 +30,7 @@ struct sp_reload {
     struct sp_timer warm;
     struct sp_reload_job *job; /* the thread that compiles */
     struct sp_file_watcher *watcher;
+    struct sp_xds_stats *xds;
     char *why;
     int64_t loaded_s, failed_s;
     struct sp_counter attempts, ok, refused;
@@ -43,8 +45,8 @@ void sp_reload_forgotten(struct sp_reload *r, struct sp_cluster *c);
 /* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread. */
 void sp_reload_compile(struct sp_reload *r);
 void sp_reload_compile_end(struct sp_reload *r);
-/* config NULL: refused; takes `why`. */
-void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, char *why, unsigned n_errors);
+/* config NULL: refused; takes `why`. `files`: what it was made of. */
+void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, const struct sp_files *files, char *why, unsigned n_errors);
 /* Watches the files of this document, besides those of the last one that was refused. */
 void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc);
 void sp_reload_unwatch(struct sp_reload *r);

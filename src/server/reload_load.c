@@ -97,7 +97,7 @@ static void run_compiled(struct sp_msg *m)
     r->job = NULL;
     if (!j->config)
         watch_refused(r, j);
-    sp_reload_compiled(r, j->config, j->why, j->n_errors);
+    sp_reload_compiled(r, j->config, j->files, j->why, j->n_errors);
     sp_files_unref(j->files);
     free(j);
 }
@@ -133,12 +133,12 @@ void sp_reload_compile(struct sp_reload *r)
     if (!err)
         return;
     r->job = NULL;
-    sp_files_unref(j->files);
-    free(j);
     char text[128], why[192];
     snprintf(why, sizeof(why), "cannot start a thread to load the config: %s", strerror_r(err, text, sizeof(text)));
     sp_log(SP_LOG_ERROR, "config", "%s", why);
-    sp_reload_compiled(r, NULL, sp_xstrdup(why), 1);
+    sp_reload_compiled(r, NULL, j->files, sp_xstrdup(why), 1);
+    sp_files_unref(j->files);
+    free(j);
 }
 
 void sp_reload_compile_end(struct sp_reload *r)

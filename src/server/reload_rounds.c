@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/files.h"
 #include "config/live.h"
 #include "server/overload.h"
 #include "server/reload_impl.h"
@@ -109,8 +110,9 @@ static void note(struct sp_reload *r, bool ok, char *why)
     sp_gauge_set(r->failing, !ok);
 }
 
-static void refuse(struct sp_reload *r, char *why, unsigned n_errors)
+static void refuse(struct sp_reload *r, const struct sp_files *files, char *why, unsigned n_errors)
 {
+    sp_xds_stats_refused(r->xds, files, why);
     sp_log(SP_LOG_ERROR, "config", "the new config is refused (%u error%s), the old one serves on", n_errors,
            n_errors == 1 ? "" : "s");
     note(r, false, why);
@@ -154,13 +156,15 @@ static void give_up(struct sp_reload *r, char *why)
 {
     struct sp_plan *p = r->plan;
     bool first = !p->from;
+    struct sp_files *files = sp_files_ref(sp_doc_files(p->to->doc));
     r->plan = NULL;
     sp_serving_cool(&r->build.workers[r->build.n_workers], p->to, p);
     r->phase = SP_RELOAD_IDLE;
     if (first)
         r->build.on_failed(r->build.ctx);
     else
-        refuse(r, why, 1);
+        refuse(r, files, why, 1);
+    sp_files_unref(files);
 }
 
 /* All workers listen, or none does. */
@@ -196,6 +200,7 @@ void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
     r->plan = NULL;
     r->n_switched = 0;
     note(r, true, NULL);
+    sp_xds_stats_taken(r->xds, r->current->set);
     sp_histogram_record(r->duration_ms, ms_since(r, r->began_ns));
     sp_reload_watch(r, r->current->doc);
     r->phase = SP_RELOAD_IDLE;
@@ -241,12 +246,12 @@ static void warm(struct sp_reload *r)
 
 /* ---- the next one ---- */
 
-void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, char *why, unsigned n_errors)
+void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, const struct sp_files *files, char *why, unsigned n_errors)
 {
     char text[512];
     if (!config) {
         r->phase = SP_RELOAD_IDLE;
-        refuse(r, why, n_errors);
+        refuse(r, files, why, n_errors);
         return;
     }
     free(why);
@@ -261,7 +266,7 @@ void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, char *why
     r->plan = NULL;
     r->phase = SP_RELOAD_IDLE;
     bury(r, config);
-    refuse(r, sp_xstrdup(text), 1);
+    refuse(r, files, sp_xstrdup(text), 1);
 }
 
 static void next_round(struct sp_reload *r)
@@ -299,6 +304,7 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     r->duration_ms = sp_stats_histogram(scope, SP_STR("duration_ms"));
     r->warm.fire = on_warm;
     sp_list_init(&r->configs);
+    r->xds = sp_xds_stats_new();
     enter(r, first);
     r->plan = sp_plan_new(NULL, first, NULL, NULL, build->n_workers);
     return r;
@@ -348,6 +354,7 @@ void sp_reload_free(struct sp_reload *r)
         sp_config_free(SP_CONTAINER_OF(n, struct sp_config, link));
     }
     sp_doors_free(r->doors, n_listeners);
+    sp_xds_stats_free(r->xds);
     free(r->bound);
     free(r->why);
     free(r);
@@ -371,6 +378,12 @@ void sp_reload_each_socket(const struct sp_reload *r, void (*add)(void *arg, int
     for (unsigned i = 0; r->current && i < r->current->n_listeners; i++)
         for (unsigned k = 0; k < r->doors[i].n; k++)
             add(arg, r->doors[i].fds[k]);
+}
+
+const struct sp_xds_stats *sp_reload_xds(const struct sp_reload *r)
+{
+    assert(r);
+    return r->xds;
 }
 
 struct sp_reload_info sp_reload_info(const struct sp_reload *r)

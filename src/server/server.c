@@ -63,6 +63,11 @@ struct sp_reload_info sp_server_reload_info(const struct sp_server *s)
     return sp_reload_info(s->reload);
 }
 
+const struct sp_xds_stats *sp_server_xds(const struct sp_server *s)
+{
+    return sp_reload_xds(s->reload);
+}
+
 const struct sp_options *sp_server_options(const struct sp_server *s)
 {
     return &s->options;

@@ -28,7 +28,9 @@ int sp_server_validate(const struct sp_options *options, const struct sp_server_
 void sp_server_reload(struct sp_server *s);
 /* How that goes (server/reload.h). */
 struct sp_reload_info;
+struct sp_xds_stats; /* server/xds_stats.h */
 struct sp_reload_info sp_server_reload_info(const struct sp_server *s);
+const struct sp_xds_stats *sp_server_xds(const struct sp_server *s);
 
 struct sp_worker *sp_server_main(struct sp_server *s);
 struct sp_config *sp_server_config(struct sp_server *s);

@@ -298,8 +298,9 @@ uint64_t sp_gauge_value(struct sp_gauge g)
 uint64_t sp_stat_value(const struct sp_stat *s)
 {
     uint64_t v = cell_sum(s->cell);
-    if (s->kind == SP_STAT_GAUGE) /* shares are read one after the other: a moving gauge can look negative */
-        return (int64_t)v < 0 ? 0 : v;
+    /* Shares are read one after the other: a moving gauge can look negative. Hashes (version) have the other large values. */
+    if (s->kind == SP_STAT_GAUGE)
+        return v > UINT64_MAX - (UINT64_C(1) << 40) ? 0 : v;
     return v - s->base;
 }
 

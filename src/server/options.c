@@ -170,7 +170,7 @@ void sp_options_help(FILE *to)
           "      --version, --help\n"
           "\n"
           "Signals: SIGTERM, SIGINT drain, a second one ends at once; SIGHUP reloads; SIGUSR1 reopens logs.\n"
-          "Exit codes: 0 served, or valid; 1 config refused, or audit findings; 2 usage; 3 could not bind.\n",
+          "Exit codes: 0 served, or valid; 1 config refused; 2 usage; 3 could not bind.\n",
           to);
 }
 

@@ -68,15 +68,26 @@ static int by_severity(const void *x, const void *y)
         return a->mark.line < b->mark.line ? -1 : 1;
     if (a->mark.column != b->mark.column)
         return a->mark.column < b->mark.column ? -1 : 1;
-    int id = strcmp(a->check->id, b->check->id);
-    return id ? id : strcmp(a->path.ptr, b->path.ptr);
+    int id = strcmp(a->check->id, b->check->id), path = strcmp(a->path.ptr, b->path.ptr);
+    return id ? id : path ? path : strcmp(a->what.ptr, b->what.ptr);
+}
+
+/* What several refer to (a secret of a file, say) is found as often as it is referred to. */
+static bool is_same(const struct sp_audit_finding *a, const struct sp_audit_finding *b)
+{
+    return by_severity(a, b) == 0;
 }
 
 void sp_audit_sort(struct sp_audit *a)
 {
     assert(a);
+    unsigned kept = 0;
     if (a->n)
         qsort(a->findings, a->n, sizeof(*a->findings), by_severity);
+    for (unsigned i = 0; i < a->n; i++)
+        if (!kept || !is_same(&a->findings[kept - 1], &a->findings[i]))
+            a->findings[kept++] = a->findings[i];
+    a->n = kept;
 }
 
 unsigned sp_audit_count(const struct sp_audit *a, enum sp_audit_severity severity)

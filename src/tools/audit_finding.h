@@ -59,7 +59,7 @@ void sp_audit_done(struct sp_audit *a);
 /* A finding of the running check about `msg`, its field or the field's element (as in sp_doc_mark). */
 void sp_audit_found(struct sp_audit *a, const void *msg, const char *field, int index, const char *fmt, ...)
     SP_PRINTF(5, 6);
-/* The worst first, then in order of place. */
+/* The worst first, then in order of place; each once. */
 void sp_audit_sort(struct sp_audit *a);
 /* How many are as bad as `severity` or worse. */
 unsigned sp_audit_count(const struct sp_audit *a, enum sp_audit_severity severity);

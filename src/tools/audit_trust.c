@@ -201,8 +201,16 @@ static void forwarded_certificate(struct sp_audit *a, const struct sp_look_chain
 
 static void check_admin(struct sp_audit *a)
 {
-    if (a->bootstrap->admin && sp_look_is_outside(a->bootstrap->admin->address))
-        sp_audit_found(a, a->bootstrap->admin, "address", -1, "the admin page has no login and can be reached from outside");
+    const Envoy__Config__Bootstrap__V3__Admin *m = a->bootstrap->admin;
+    if (m && sp_look_is_outside(m->address) && !m->n_allow_paths)
+        sp_audit_found(a, m, "address", -1, "the admin page has no login and can be reached from outside");
+}
+
+static void check_admin_paths(struct sp_audit *a)
+{
+    const Envoy__Config__Bootstrap__V3__Admin *m = a->bootstrap->admin;
+    if (m && sp_look_is_outside(m->address) && m->n_allow_paths)
+        sp_audit_found(a, m, "allow_paths", -1, "these pages have no login and can be reached from outside");
 }
 
 static void plaintext(struct sp_audit *a, const struct sp_look_chain *c)
@@ -215,6 +223,9 @@ static void plaintext(struct sp_audit *a, const struct sp_look_chain *c)
 static const struct sp_audit_check checks[] = {
     {"admin-exposed", SP_AUDIT_CRITICAL, "the admin page can be reached from other machines",
      "bind it to 127.0.0.1, ::1 or a unix socket", SP_CONTROL_ADMIN, .whole = check_admin},
+    {"admin-partly-exposed", SP_AUDIT_MEDIUM, "pages of the admin page can be reached from other machines",
+     "bind it to 127.0.0.1, ::1 or a unix socket, or let allow_paths name no more than /ready and /stats", SP_CONTROL_ADMIN,
+     .whole = check_admin_paths},
     {"no-gate", SP_AUDIT_CRITICAL, "a listener that anybody can use",
      "put an origin_shield or ip_restriction first in http_filters, an ip_restriction in listener_filters, or require client "
      "certificates", SP_CONTROL_BYPASS, .chain = no_gate},

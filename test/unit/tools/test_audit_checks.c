@@ -84,6 +84,9 @@ static const struct {
     {"admin-exposed", "admin: {address: {socket_address: {address: '::', port_value: 1}}}",
      "admin: {address: {socket_address: {address: '::1', port_value: 1}}}"},
     {"admin-exposed", "admin: {address: {socket_address: {address: 10.0.0.1, port_value: 1}}}", "admin: {address: {pipe: {path: /x}}}"},
+#define ADMIN(address, more) "admin: {address: {socket_address: {address: '" address "', port_value: 1}}" more "}"
+    {"admin-exposed", ADMIN("0.0.0.0", ""), ADMIN("0.0.0.0", ", allow_paths: [{exact: /ready}]")},
+    {"admin-partly-exposed", ADMIN("0.0.0.0", ", allow_paths: [{exact: /ready}]"), ADMIN("127.0.0.1", ", allow_paths: [{exact: /ready}]")},
     {"no-gate", DOOR("0.0.0.0", "", TLS(""), "", EDGE), DOOR("127.0.0.1", "", TLS(""), "", EDGE)},
     {"no-gate", DOOR("0.0.0.0", GATE(", deny: [10.0.0.1], enforcement: SHADOW"), TLS(""), "", EDGE),
      DOOR("0.0.0.0", GATE(", deny: [10.0.0.1]"), TLS(""), "", EDGE)},

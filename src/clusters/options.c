@@ -91,6 +91,8 @@ static void take_common(struct build *b, const Envoy__Config__Core__V3__HttpProt
     o->max_stream_ns = sp_duration_ns(common->max_stream_duration, 0);
     SET(o->h1.max_headers, common->max_headers_count);
     SET(o->h2.max_headers, common->max_headers_count);
+    if (common->max_response_headers_kb)
+        o->h1.max_header_bytes = o->h2.max_header_bytes = (size_t)common->max_response_headers_kb->value * 1024;
     o->h1.underscores = o->h2.underscores = (uint8_t)common->headers_with_underscores_action;
     if (common->max_requests_per_connection && common->max_requests_per_connection->value)
         o->max_requests = common->max_requests_per_connection->value;

@@ -61,6 +61,8 @@ static void send_request(struct sp_upstream *u)
     bool end = u->request_ended && !u->body.len && !u->trailers && !u->upgrade;
     u->sent = true;
     u->ticket.tx_over = u->request_ended && !u->upgrade;
+    if (u->setup.info && u->setup.info->match_upstream_scheme)
+        u->request->scheme = u->ticket.conn->facts ? SP_STR("https") : SP_STR("http");
     if (u->upgrade)
         sp_websocket_send(&u->websocket, u->request, u->ticket.conn->h2);
     cs->tx.ops->headers(&cs->tx, u->request, end);

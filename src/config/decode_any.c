@@ -35,6 +35,18 @@ static void unknown_type(struct sp_decode *l, struct sp_place *place, struct sp_
                       SP_STR_ARG(url));
 }
 
+/* Whether it stands in a message, such as HttpFilter, that says that it may be left out if nobody knows it. */
+static bool optional(const struct sp_place *place)
+{
+    const struct sp_node *owner = place->parent ? place->parent->origin[0].node : NULL;
+    if (!owner || owner->kind != SP_NODE_MAP)
+        return false;
+    const struct sp_node *says = sp_node_value(owner, SP_STR("is_optional"));
+    if (!says)
+        says = sp_node_value(owner, SP_STR("isOptional"));
+    return says && says->kind == SP_NODE_BOOL && sp_node_true(says);
+}
+
 /* An Any as it is written. */
 struct any {
     struct sp_node *type;    /* a string, the URL */
@@ -168,7 +180,8 @@ void sp_decode_any(struct sp_decode *l, struct sp_place *place)
         return;
     const ProtobufCMessageDescriptor *desc = sp_type_find(any.type->text);
     if (!desc) {
-        unknown_type(l, place, any.type);
+        if (!optional(place))
+            unknown_type(l, place, any.type);
         return;
     }
     struct sp_node *fields = content_node(l, place, &any, desc);

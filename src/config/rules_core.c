@@ -66,6 +66,7 @@ static const struct sp_rule rules[] = {
     {CORE "Http2ProtocolOptions", "max_outbound_control_frames", SP_RULE_RANGE, 1, U32_MAX},
     {CORE "Http2ProtocolOptions", "max_inbound_window_update_frames_per_data_frame_sent", SP_RULE_RANGE, 1, U32_MAX},
     {CORE "HttpProtocolOptions", "max_headers_count", SP_RULE_RANGE, 1, U32_MAX},
+    {CORE "HttpProtocolOptions", "max_response_headers_kb", SP_RULE_RANGE, 1, 8192},
     {CORE "HttpUri", "uri", SP_RULE_MIN_LEN, 1, 0},
     {CORE "HttpUri", "cluster", SP_RULE_ONEOF, 0, 0},
     {CORE "HttpUri", "cluster", SP_RULE_MIN_LEN, 1, 0},

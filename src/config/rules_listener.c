@@ -4,6 +4,7 @@
 
 #define CX_LIMIT "envoy.extensions.filters.network.connection_limit.v3."
 #define CUSTOM_HEADER "envoy.extensions.http.original_ip_detection.custom_header.v3."
+#define EARLY "envoy.extensions.http.early_header_mutation.header_mutation.v3."
 #define HCM "envoy.extensions.filters.network.http_connection_manager.v3."
 #define LISTENER "envoy.config.listener.v3."
 #define XFF "envoy.extensions.http.original_ip_detection.xff.v3."
@@ -32,6 +33,7 @@ static const struct sp_rule rules[] = {
     {HCM "HttpFilter", "name", SP_RULE_MIN_LEN, 1, 0},
     {HCM "HttpFilter", "typed_config", SP_RULE_REQUIRED, 0, 0},
     {HCM "Rds", "config_source", SP_RULE_REQUIRED, 0, 0},
+    {EARLY "HeaderMutation", "mutations", SP_RULE_MIN_ITEMS, 1, 0},
     {HCM "ResponseMapper", "filter", SP_RULE_REQUIRED, 0, 0},
     {HCM "ResponseMapper", "status_code", SP_RULE_RANGE, 200, 599},
     {HCM "ResponseMapper", "headers_to_add", SP_RULE_MAX_ITEMS, 1000, 0},

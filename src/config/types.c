@@ -26,6 +26,7 @@
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
+#include "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.pb-c.h"
 #include "envoy/extensions/http/injected_credentials/generic/v3/generic.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
@@ -81,6 +82,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor,
     &envoy__extensions__filters__network__connection_limit__v3__connection_limit__descriptor,
     &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor,
+    &envoy__extensions__http__early_header_mutation__header_mutation__v3__header_mutation__descriptor,
     &envoy__extensions__http__injected_credentials__generic__v3__generic__descriptor,
     &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor,
     &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor,

@@ -76,6 +76,7 @@ static void on_async(uv_async_t *a)
     struct sp_worker *w = a->data;
     struct sp_msg *m = atomic_exchange_explicit(&w->inbox, NULL, memory_order_acquire);
     struct sp_msg *in_order = NULL;
+    w->turn.now_ns = SP_MAX(w->turn.now_ns, clock_ns(CLOCK_MONOTONIC)); /* it may have slept since the turn before */
     while (m) { /* the inbox is a stack: turn it round */
         struct sp_msg *next = m->next;
         m->next = in_order;

@@ -111,8 +111,8 @@ struct sp_codec_ops {
     void (*flush)(struct sp_codec *c, struct sp_buf *out, size_t room);
     /* Client: a new exchange whose response goes to `response`. NULL when none can be opened now. */
     struct sp_codec_stream *(*open)(struct sp_codec *c, struct sp_sink *response);
-    /* No new streams. Graceful: HTTP/2 server sends GOAWAY(2^31-1) first and the final one on the next call or after a
-     * round trip; HTTP/1 answers the request under way with Connection: close. */
+    /* No new streams. Graceful: HTTP/2 server sends GOAWAY(2^31-1) first and the final one on the next call; HTTP/1 answers
+     * the request under way with Connection: close. */
     void (*goaway)(struct sp_codec *c);
     /* Client: how many more streams may be opened now. */
     unsigned (*room)(struct sp_codec *c);
@@ -133,6 +133,7 @@ struct sp_codec {
     bool tunnel;             /* HTTP/1: the protocol was switched: an end of input is one half's end only */
     bool want_fin;           /* HTTP/1: the tunnel's half that is sent has ended: tell the peer once all output was sent */
     bool draining;
+    bool last_answer;        /* HTTP/1 server: the next answer is the last, but an idle connection stays */
     bool lingers;            /* HTTP/2 server: answered requests still arrive, which ends soon; a drain waits for it */
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
      * feed and runs request_headers_timeout by it. */

@@ -103,7 +103,7 @@ static void response_headers(struct sp_h1 *h1, struct sp_h1_stream *s, const str
         inform(h1, s, h);
         return;
     }
-    bool close, keep = s->keep_alive && !h1->close_after && !h1->codec.draining && !s->expects &&
+    bool close, keep = s->keep_alive && !h1->close_after && !h1->codec.draining && !h1->codec.last_answer && !s->expects &&
                        (rest_is_little(h1) || (!end && !s->rx_over));
     if (sp_h1_write_response(s, h, end, keep, &close)) {
         refuse_response(h1, s);

@@ -83,11 +83,6 @@ static void on_goaway(struct sp_h2 *c)
 
 static void on_pong(struct sp_h2 *c, const uint8_t *opaque)
 {
-    if (sp_h2_is_drain_ping(opaque)) {
-        if (c->shutdown == SP_H2_NOTICE_SENT)
-            c->shutdown = SP_H2_LAST_DUE;
-        return;
-    }
     c->ping_waits = false;
     if (c->codec.config.h2_ping_interval_ns)
         sp_timer_start(c->codec.turn, &c->ping_timer, c->codec.config.h2_ping_interval_ns);

@@ -281,14 +281,7 @@ static void submit_dirty(struct sp_h2 *c)
             sp_list_push_back(&c->waiting, n);
 }
 
-static const uint8_t drain_ping[8] = "drain\0\0"; /* its answer says that the peer saw the notice before it */
 static const uint8_t alive_ping[8] = "alive\0\0";
-
-bool sp_h2_is_drain_ping(const uint8_t *opaque)
-{
-    assert(opaque);
-    return memcmp(opaque, drain_ping, sizeof(drain_ping)) == 0;
-}
 
 static void submit_control(struct sp_h2 *c)
 {
@@ -299,7 +292,6 @@ static void submit_control(struct sp_h2 *c)
     if (c->shutdown == SP_H2_NOTICE_DUE) {
         c->shutdown = SP_H2_NOTICE_SENT;
         nghttp2_submit_shutdown_notice(c->session);
-        nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, drain_ping);
     } else if (c->shutdown == SP_H2_LAST_DUE) {
         c->shutdown = SP_H2_LAST_SENT;
         nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session),

@@ -23,7 +23,6 @@ void sp_h2_fail(struct sp_h2 *c, enum sp_codec_event ev, const char *detail, uin
 void sp_h2_put_goaway(struct sp_h2 *c, struct sp_buf *out);
 
 /* Of the PING that is sent behind the first GOAWAY of a graceful shutdown. */
-bool sp_h2_is_drain_ping(const uint8_t *opaque);
 
 /* Client: how many streams more may be opened. */
 unsigned sp_h2_room(struct sp_h2 *c);

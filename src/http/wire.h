@@ -36,6 +36,8 @@ struct sp_wire_setup {
     uint64_t headers_ns;         /* request_headers_timeout: from a request's first byte to the end of its head */
     uint64_t delayed_close_ns;   /* how long the peer may take to read the last answer */
     uint64_t max_age_ns;         /* max_connection_duration */
+    uint64_t drain_ns;           /* server: between the two GOAWAYs (drain_timeout); default 5 s */
+    bool safe_max_age;           /* HTTP/1 at that age ends with its next answer only */
     struct sp_str sni, verify_name; /* client */
     uint64_t connect_ns;         /* client: TCP connect and TLS handshake together */
     struct sp_sock_options sock; /* client */

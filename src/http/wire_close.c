@@ -8,7 +8,6 @@ enum {
     LINGER_BYTES = 1 << 20, /* what a peer may go on sending to a connection that we closed */
     LINGER_ROUNDS = 30,     /* times a slow reader's progress may push the deadline out */
     FLUSH_MS = 10000,       /* with delayed_close_ns 0 there is no lingering, but the last answer is still sent */
-    GOAWAY_MS = 1000,       /* between HTTP/2's first GOAWAY and the final one */
 };
 
 static void queue_close_notify(struct sp_wire *w)
@@ -82,19 +81,32 @@ void sp_wire_closing_turn(struct sp_wire *w)
     }
 }
 
+/* HTTP/1 has no word for it but the next answer's: who would close an idle connection risks a request on its way. */
+static bool age_of_http1(struct sp_wire *w, enum sp_wire_end why)
+{
+    if (why != SP_WIRE_MAX_AGE || !w->server || !w->codec || w->codec->ops->protocol == SP_HTTP_2)
+        return false;
+    w->codec->last_answer = true;
+    return true;
+}
+
 void sp_wire_begin_drain(struct sp_wire *w, enum sp_wire_end why)
 {
     if (w->draining)
         return;
+    bool http1 = age_of_http1(w, why);
+    w->age_due = 0;
+    if (http1 && w->safe_age)
+        return;
     w->draining = true;
     w->end = (uint8_t)why;
-    w->age_due = 0;
     w->drain_step = 1;
     if (!w->codec)
         return;
-    w->codec->ops->goaway(w->codec);
-    if (w->server && w->codec->ops->protocol == SP_HTTP_2)
-        w->age_due = sp_wire_now(w) + GOAWAY_MS * SP_NS_PER_MS;
+    if (!http1)
+        w->codec->ops->goaway(w->codec);
+    if (w->server && (http1 || w->codec->ops->protocol == SP_HTTP_2))
+        w->age_due = sp_wire_now(w) + w->drain_ms * SP_NS_PER_MS;
     else
         w->drain_step = 2;
 }

@@ -31,6 +31,8 @@ void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
     w->sheds = s->sheds;
     w->headers_ms = to_ms(s->headers_ns);
     w->delayed_ms = to_ms(s->delayed_close_ns);
+    w->drain_ms = to_ms(s->drain_ns);
+    w->safe_age = s->safe_max_age;
     w->age_due = s->max_age_ns ? sp_wire_now(w) + s->max_age_ns : 0;
     w->opening = sp_xcalloc(1, sizeof(*w->opening));
     w->opening->config = s->config;

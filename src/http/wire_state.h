@@ -69,7 +69,8 @@ struct sp_wire {
     bool failed;                      /* the codec gave up */
     bool idling, heading, new_head;   /* what phase_due means in SP_WP_OPEN */
     bool close_asked, close_reset, proceed;
-    bool draining, again, fin_sent;
+    bool draining, again, fin_sent, safe_age;
+    uint32_t drain_ms;
     bool sheds;                       /* the idle time gets shorter while the process is overloaded */
 };
 

@@ -177,6 +177,12 @@ static bool same_router(const struct ctx *x, const void *owner, const struct ite
     return same;
 }
 
+/* An optional filter whose type is not known here (config/decode_any.c). */
+static bool left_out(const struct ctx *x, const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpFilter *msg)
+{
+    return msg->is_optional && !sp_doc_any(x->build->doc, msg->typed_config);
+}
+
 /* http_filters without the last one, those of each upgrade without the last one, the last one. */
 static bool collect(struct ctx *x)
 {
@@ -186,7 +192,8 @@ static bool collect(struct ctx *x)
         most += (unsigned)m->upgrade_configs[u]->n_filters;
     x->items = sp_xcalloc(most, sizeof(*x->items));
     for (size_t i = 0; i + 1 < m->n_http_filters; i++)
-        x->items[n++] = (struct item){m->http_filters[i], m, FIELD, (int)i, 0, false};
+        if (!left_out(x, m->http_filters[i]))
+            x->items[n++] = (struct item){m->http_filters[i], m, FIELD, (int)i, 0, false};
     int end = (int)m->n_http_filters - 1;
     const struct item router = {m->http_filters[end], m, FIELD, end, 0, true};
     bool good = true;
@@ -195,6 +202,8 @@ static bool collect(struct ctx *x)
         for (size_t i = 0; i < k; i++) {
             const struct item item = {m->upgrade_configs[u]->filters[i], m->upgrade_configs[u], "filters", (int)i,
                                       x->h->upgrades[u].group, false};
+            if (i + 1 < k && left_out(x, item.msg))
+                continue;
             if (i + 1 < k)
                 x->items[n++] = item;
             else

@@ -12,6 +12,7 @@
 #include "stream/xfcc.h"
 
 struct sp_reply_map; /* stream/reply_map.h */
+struct sp_mutations; /* stream/header_ops.h */
 
 typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager sp_hcm_msg;
 
@@ -50,6 +51,10 @@ struct sp_hcm {
     bool proof_gate;    /* a gate of the chain proves: who stays unproven is a stranger */
     size_t buffer_limit;
     uint64_t idle_ns, request_ns, max_duration_ns; /* of streams; 0: no limit */
+    struct sp_str scheme; /* that requests get; empty: their own */
+    bool match_upstream_scheme;
+    struct sp_mutations **early; /* n_early of them: before the route is matched */
+    unsigned n_early;
     struct sp_hcm_upgrade *upgrades; /* n_upgrades of them */
     unsigned n_upgrades;
     struct sp_no_route no_route;

@@ -5,15 +5,20 @@
 #include <assert.h>
 #include <ifaddrs.h>
 
+#include "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
 #include "route/duration.h"
 #include "stream/hcm_impl.h"
+#include "stream/header_ops.h"
 
 typedef Envoy__Config__Core__V3__CidrRange cidr_msg;
 typedef Envoy__Extensions__Http__OriginalIpDetection__Xff__V3__XffConfig xff_msg;
 typedef Envoy__Extensions__Http__OriginalIpDetection__CustomHeader__V3__CustomHeaderConfig header_msg;
 
+typedef Envoy__Extensions__Http__EarlyHeaderMutation__HeaderMutation__V3__HeaderMutation early_msg;
+
+#define EARLY_DESC &envoy__extensions__http__early_header_mutation__header_mutation__v3__header_mutation__descriptor
 #define XFF_DESC &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor
 #define HEADER_DESC &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor
 
@@ -102,6 +107,8 @@ static void timeouts(struct ctx *x)
     h->idle_ns = sp_duration_or(x->msg->stream_idle_timeout, 300 * SP_NS_PER_S);
     h->request_ns = sp_duration_or(x->msg->request_timeout, 0);
     h->setup.headers_ns = sp_duration_or(x->msg->request_headers_timeout, 10 * SP_NS_PER_S);
+    h->setup.drain_ns = sp_duration_or(x->msg->drain_timeout, 5 * SP_NS_PER_S);
+    h->setup.safe_max_age = x->msg->http1_safe_max_connection_duration;
     h->setup.delayed_close_ns = sp_duration_or(x->msg->delayed_close_timeout, SP_NS_PER_S);
 }
 
@@ -262,6 +269,34 @@ static void client_certificates(struct ctx *x)
     }
 }
 
+static void scheme(struct ctx *x)
+{
+    const Envoy__Config__Core__V3__SchemeHeaderTransformation *m = x->msg->scheme_header_transformation;
+    if (!m)
+        return;
+    x->h->match_upstream_scheme = m->match_upstream;
+    if (m->transformation_case == ENVOY__CONFIG__CORE__V3__SCHEME_HEADER_TRANSFORMATION__TRANSFORMATION_SCHEME_TO_OVERWRITE)
+        x->h->scheme = sp_arena_str(&x->h->arena, sp_str_c(m->scheme_to_overwrite));
+    if (x->h->scheme.len && !sp_str_eq(x->h->scheme, SP_STR("http")) && !sp_str_eq(x->h->scheme, SP_STR("https")))
+        clash(x, m, "scheme_to_overwrite", "neither http nor https");
+}
+
+static void early_mutations(struct ctx *x)
+{
+    const sp_hcm_msg *m = x->msg;
+    x->h->early = sp_arena_zalloc(&x->h->arena, (m->n_early_header_mutation_extensions + 1) * sizeof(*x->h->early));
+    for (size_t i = 0; i < m->n_early_header_mutation_extensions; i++) {
+        const early_msg *e = sp_doc_any_as(x->build->doc, m->early_header_mutation_extensions[i]->typed_config, EARLY_DESC);
+        struct sp_mutations *made =
+            e ? sp_mutations_new(x->build->doc, x->build->diag, e, "mutations", e->mutations, e->n_mutations) : NULL;
+        if (made)
+            x->h->early[x->h->n_early++] = made;
+        else if (!e)
+            clash(x, m->early_header_mutation_extensions[i], "typed_config", "no such extension (HeaderMutation)");
+        x->good &= made != NULL;
+    }
+}
+
 static void headers(struct ctx *x)
 {
     const sp_hcm_msg *m = x->msg;
@@ -294,6 +329,8 @@ bool sp_hcm_options(struct sp_hcm *h, const struct sp_hcm_build *build, const sp
     path(&x);
     client_certificates(&x);
     headers(&x);
+    scheme(&x);
+    early_mutations(&x);
     return x.good;
 }
 
@@ -303,4 +340,6 @@ void sp_hcm_options_free(struct sp_hcm *h)
     for (unsigned i = 0; i < h->client.n_ext; i++)
         sp_cidr_table_free(h->client.ext[i].trusted);
     sp_cidr_table_free(h->client.internal);
+    for (unsigned i = 0; i < h->n_early; i++)
+        sp_mutations_free(h->early[i]);
 }

@@ -82,6 +82,7 @@ struct sp_stream_info {
     bool client_derived;    /* a derivation was configured and succeeded */
     bool client_failed;     /* a derivation was configured and failed: source CLIENT must refuse */
     bool health_check;      /* of what stands in front (the filter health_check): counted and logged apart */
+    bool match_upstream_scheme; /* the origin is sent its connection's scheme */
     bool proven;            /* an enforcing origin shield saw its proof */
     const struct sp_client_cert *header_cert; /* verified, from a header; NULL: the connection's is the client's */
 

@@ -62,6 +62,14 @@ static void settle_client(struct sp_stream *s, struct sp_headers *h)
         info->client_failed = s->client.failed;
     }
     sp_sanitize_request(hcm, info, &s->client, h);
+    info->match_upstream_scheme = hcm->match_upstream_scheme;
+    if (hcm->scheme.len) {
+        h->scheme = hcm->scheme;
+        sp_headers_set_id(h, SP_H_X_FORWARDED_PROTO, hcm->scheme);
+    }
+    const struct sp_format_input in = {.info = info, .request = h, .now_ns = s->owner->turn->now_ns};
+    for (unsigned i = 0; i < hcm->n_early; i++)
+        sp_mutations_apply(hcm->early[i], h, &in);
 }
 
 /* VirtualHost.require_tls. */

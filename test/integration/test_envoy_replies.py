@@ -70,6 +70,21 @@ class Replies(Base):
             ("malformed", b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n"), ("too large", b"GET / HTTP/1.1\r\nHost: a\r\n" + long + b"\r\n\r\n"),
             ("no host", b"GET / HTTP/1.1\r\n\r\n")])
 
+    def test_early_mutations_and_schemes(self):
+        early = {"name": "early", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": [{"remove": "x-gone"}, {"append": {"header": {"key": "x-early", "value": "%REQ(x-in)%:%PROTOCOL%"}}},
+                          {"append": {"header": {"key": "x-kept", "value": "e"}, "append_action": "ADD_IF_ABSENT"}}]}}
+        routes = [{"match": {"prefix": "/", "headers": [{"name": "x-early", "string_match": {"prefix": "1:"}}]}, "route": {"cluster": "o"}},
+                  {"match": {"prefix": "/"}, "redirect": {"path_redirect": "/x"}}]
+        requests = [("none", [], "/"), ("matches", ["-H", "x-in: 1", "-H", "x-gone: 1", "-H", "x-kept: c"], "/"),
+                    ("forged", ["-H", "x-early: 1:", "-H", "x-in: 2"], "/")]
+        for hcm in ({"early_header_mutation_extensions": [early]}, {"scheme_header_transformation": {"scheme_to_overwrite": "https"}},
+                    {"early_header_mutation_extensions": [early], "use_remote_address": True},
+                    {"scheme_header_transformation": {"match_upstream": True}}):
+            with self.subTest(hcm=hcm):
+                self.both(self.conf(routes, hcm=hcm), requests)
+
     def test_upgrades(self):
         """WebSocket over HTTP/1.1 end to end, and refusals."""
         origin = ws.Origin()

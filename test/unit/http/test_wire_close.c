@@ -149,13 +149,28 @@ static void test_max_age(void **state)
 {
     struct owner *o = *state;
     o->setup.max_age_ns = MS(400);
+    o->setup.drain_ns = MS(100);
     open_one(o);
-    hear(o, "G");
-    loop_wait(o->l, 30);
-    assert_int_equal(o->closed, 0);
+    LOOP_UNTIL(o->l, o->codec->base.last_answer); /* the next answer says that it is the last */
     fake_answer(o->codec, "1", 1);
     hear(o, "1");
+    assert_int_equal(o->codec->goaways + o->closed, 0);
+    hear(o, "G"); /* drain_timeout later */
     expect_end(o, SP_WIRE_MAX_AGE);
+}
+
+static void test_safe_max_age(void **state)
+{
+    struct owner *o = *state;
+    o->setup.max_age_ns = MS(100);
+    o->setup.safe_max_age = true;
+    open_one(o);
+    LOOP_UNTIL(o->l, o->codec->base.last_answer);
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    loop_wait(o->l, 100);
+    assert_int_equal(o->closed, 0); /* idle, and still there for a request that is on its way */
+    assert_int_equal(o->codec->goaways, 0);
 }
 
 /* The last answer must not be lost because the peer had more to say. */
@@ -339,6 +354,7 @@ static void test_drain_h2(void **state)
 {
     struct owner *o = *state;
     o->setup.codec = SP_CODEC_H2;
+    o->setup.drain_ns = MS(1000);
     own_server(o, false, 0);
     LOOP_UNTIL(o->l, o->ready);
     sp_wire_drain(o->wire);
@@ -493,6 +509,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_first_bytes), T(test_first_bytes_dripping), T(test_idle_before_first), T(test_idle), T(test_idle_with_bytes),
         T(test_slow_head), T(test_slow_head_ends_in_time), T(test_slow_head_h2), T(test_max_age), T(test_linger),
+        T(test_safe_max_age),
         T(test_linger_time), T(test_linger_bytes), T(test_no_linger), T(test_linger_slow_reader),
         T(test_linger_stuck_reader), T(test_protocol_error), T(test_cut_message), T(test_drain_busy), T(test_drain_idle),
         T(test_drain_before_ready), T(test_drain_h2), T(test_drain_lingering), T(test_close_flushes), T(test_client),

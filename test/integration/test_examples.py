@@ -267,6 +267,19 @@ class Examples(unittest.TestCase):
         self.addCleanup(origin.kill)
         return origin
 
+    def test_origin_name(self):
+        chain, key = cert("example-origin", san="DNS:origin.example.com")
+        origin = Nginx(f'listen 127.0.0.1:$PORT ssl; ssl_certificate {chain}; ssl_certificate_key {key}; '
+                       f'location / {{ return 200 "$http_host"; }}')
+        self.addCleanup(origin.kill)
+
+        def check(e):
+            # Of the name that was resolved; nobody serves the name of the example here.
+            self.assertEqual(e.get("/", *self.secret).body, b"localhost")
+            self.assertEqual(e.get("/").status, 403)
+        text = read("examples/origin-name/sallyport.yaml").replace("address: origin.example.com", "address: localhost")
+        self.run_example(text, check, origin)
+
     def test_fixed_egress(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$remote_addr"; }')
         self.addCleanup(origin.kill)

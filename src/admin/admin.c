@@ -94,9 +94,9 @@ static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_ad
     } else if (!handler) {
         a->status = 404;
         sp_admin_put(a, "no such path (/help lists what there is)\n");
-    } else if (handler->post ? !post : !get) {
+    } else if (!((get && handler->method != SP_ADMIN_POST) || (post && handler->method != SP_ADMIN_GET))) {
         a->status = 405;
-        sp_admin_put(a, "this path needs %s\n", handler->post ? "POST" : "GET");
+        sp_admin_put(a, "this path needs %s\n", handler->method == SP_ADMIN_POST ? "POST" : "GET");
     } else if (post && is_cross_site(h)) {
         a->status = 403;
         sp_admin_put(a, "not from another site\n");

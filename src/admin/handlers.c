@@ -176,7 +176,7 @@ static void on_help(const struct sp_admin_request *r, struct sp_admin_answer *a)
     const struct sp_admin_handler *h = sp_admin_handlers(&n);
     sp_admin_put(a, "admin commands are:\n");
     for (size_t i = 0; i < n; i++)
-        sp_admin_put(a, "  %s%s: %s\n", h[i].path, h[i].post ? " (POST)" : "", h[i].help);
+        sp_admin_put(a, "  %s%s: %s\n", h[i].path, h[i].method == SP_ADMIN_POST ? " (POST)" : "", h[i].help);
 }
 
 static void on_index(const struct sp_admin_request *r, struct sp_admin_answer *a)
@@ -188,7 +188,7 @@ static void on_index(const struct sp_admin_request *r, struct sp_admin_answer *a
                     "system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}td{padding:.2rem 1rem .2rem 0;"
                     "vertical-align:top}button{font:inherit}</style></head><body><h1>sallyport admin</h1><table>");
     for (size_t i = 0; i < n; i++) {
-        if (h[i].post)
+        if (h[i].method == SP_ADMIN_POST)
             sp_admin_put(a, "<tr><td><form method=\"post\" action=\"%s\"><button>%s</button></form></td><td>%s</td></tr>",
                          h[i].path, h[i].path + 1, h[i].help);
         else
@@ -199,25 +199,27 @@ static void on_index(const struct sp_admin_request *r, struct sp_admin_answer *a
 }
 
 static const struct sp_admin_handler handlers[] = {
-    {"/", false, "this page", on_index},
-    {"/certs", false, "certificates, their names and how long they last", sp_admin_certs},
-    {"/clusters", false, "clusters and their hosts (?format=json)", sp_admin_clusters},
-    {"/config_dump", false, "the config as it runs, secrets redacted", sp_admin_config_dump},
-    {"/files", false, "what was read from files or fetched, and what was refused (?format=json)", sp_admin_files},
-    {"/healthcheck/fail", true, "makes /ready say no", on_fail},
-    {"/healthcheck/ok", true, "makes /ready say yes again", on_ok},
-    {"/help", false, "what there is", on_help},
-    {"/listeners", false, "listeners and their addresses (?format=json)", sp_admin_listeners},
-    {"/logging", true, "the log level (?level=debug sets it)", on_logging},
-    {"/memory", false, "memory in use", on_memory},
-    {"/quitquitquit", true, "drains and ends the process", on_quit},
-    {"/ready", false, "200 while the door is open", on_ready},
-    {"/reopen_logs", true, "opens log files anew, after they were rotated", on_reopen},
-    {"/reset_counters", true, "sets counters to 0", on_reset},
-    {"/secrets", false, "secrets by name: where from, how often and when they were used (?format=json)", sp_admin_secrets},
-    {"/server_info", false, "version, state and options", sp_admin_server_info},
-    {"/stats", false, "stats (?filter=REGEX, ?usedonly, ?format=json or prometheus)", sp_admin_stats},
-    {"/stats/prometheus", false, "stats for Prometheus", sp_admin_stats_prometheus},
+    {"/", SP_ADMIN_GET, "this page", on_index},
+    {"/certs", SP_ADMIN_GET, "certificates, their names and how long they last", sp_admin_certs},
+    {"/clusters", SP_ADMIN_GET, "clusters and their hosts (?format=json)", sp_admin_clusters},
+    {"/config_dump", SP_ADMIN_GET, "the config as it runs, secrets redacted", sp_admin_config_dump},
+    {"/files", SP_ADMIN_GET, "what was read from files or fetched, and what was refused (?format=json)", sp_admin_files},
+    {"/healthcheck/fail", SP_ADMIN_POST, "makes /ready say no", on_fail},
+    {"/healthcheck/ok", SP_ADMIN_POST, "makes /ready say yes again", on_ok},
+    {"/help", SP_ADMIN_GET, "what there is", on_help},
+    {"/listeners", SP_ADMIN_GET, "listeners and their addresses (?format=json)", sp_admin_listeners},
+    {"/logging", SP_ADMIN_POST, "the log level (?level=debug sets it)", on_logging},
+    {"/memory", SP_ADMIN_GET, "memory in use", on_memory},
+    {"/quitquitquit", SP_ADMIN_POST, "drains and ends the process", on_quit},
+    {"/ready", SP_ADMIN_GET, "200 while the door is open", on_ready},
+    {"/reload", SP_ADMIN_GET_POST, "which config serves, why a newer one was refused (?format=json); POST loads it anew",
+     sp_admin_reload},
+    {"/reopen_logs", SP_ADMIN_POST, "opens log files anew, after they were rotated", on_reopen},
+    {"/reset_counters", SP_ADMIN_POST, "sets counters to 0", on_reset},
+    {"/secrets", SP_ADMIN_GET, "secrets by name: where from, how often and when they were used (?format=json)", sp_admin_secrets},
+    {"/server_info", SP_ADMIN_GET, "version, state and options", sp_admin_server_info},
+    {"/stats", SP_ADMIN_GET, "stats (?filter=REGEX, ?usedonly, ?format=json or prometheus)", sp_admin_stats},
+    {"/stats/prometheus", SP_ADMIN_GET, "stats for Prometheus", sp_admin_stats_prometheus},
 };
 
 const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n)

@@ -22,9 +22,12 @@ struct sp_admin_answer {
     struct sp_buf body;
 };
 
+/* POST changes something. */
+enum sp_admin_method { SP_ADMIN_GET, SP_ADMIN_POST, SP_ADMIN_GET_POST };
+
 struct sp_admin_handler {
     const char *path;
-    bool post; /* changes something */
+    enum sp_admin_method method;
     const char *help;
     void (*run)(const struct sp_admin_request *r, struct sp_admin_answer *a);
 };
@@ -53,6 +56,7 @@ void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a)
 void sp_admin_stats_prometheus(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_secrets(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_files(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_reload(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_clusters(const struct sp_admin_request *r, struct sp_admin_answer *a);

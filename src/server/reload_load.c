@@ -22,7 +22,7 @@ enum { NICE = 5, WHY_MAX = 16384 };
 
 struct sp_reload_job {
     struct sp_msg msg;
-    struct sp_reload *reload; /* NULL: nobody waits for it any more */
+    struct sp_reload *reload;
     pthread_t thread;
     struct sp_config *previous, *config;
     struct sp_files *files;
@@ -91,8 +91,10 @@ static void run_compiled(struct sp_msg *m)
 {
     struct sp_reload_job *j = SP_CONTAINER_OF(m, struct sp_reload_job, msg);
     struct sp_reload *r = j->reload;
-    if (!r || r->job != j) /* it came when the process ends: sp_reload_compile_end has it */
+    if (r->job != j) { /* it came when the process ends: sp_reload_compile_end had it */
+        free(j);
         return;
+    }
     pthread_join(j->thread, NULL);
     r->job = NULL;
     if (!j->config)
@@ -153,5 +155,5 @@ void sp_reload_compile_end(struct sp_reload *r)
     sp_files_unref(j->files);
     free(j->why);
     j->why = NULL;
-    /* Its message is in main's inbox: it finds that nobody waits, and `j` is freed with it. */
+    /* Its message is in main's inbox: it finds that nobody waits, and frees `j`. */
 }

@@ -43,10 +43,13 @@ class Changes(Case):
         self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"three")
         self.assertEqual(s.stat("config_reload.version"), 3)
 
-    def test_sighup_loads_anew(self):
+    def test_loads_anew_when_asked(self):
         s = self.start(config([listener(free_port(), [says("x")])], []))
         s.signal(signal.SIGHUP)
         wait_for("the reload", lambda: s.stat("config_reload.success") == 2)
+        self.assertEqual(s.get("/reload", "POST"), (200, "OK\n"))
+        wait_for("the reload", lambda: s.stat("config_reload.success") == 3)
+        self.assertTrue(s.get("/reload")[1].startswith("config 3 serves since "))
 
     def test_broken_is_refused_whole(self):
         port = free_port()
@@ -59,6 +62,9 @@ class Changes(Case):
         self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"one")
         self.assertEqual(s.stat("config_reload.failing"), 1)
         self.assertRegex(s.log(), r"config-\d+\.json:\d+:\d+: static_resources\.listeners\[0\]\S*routes\[1\].*nowhere")
+        status, text = s.get("/reload")
+        self.assertRegex(text, r"config 1 serves since .*\(serving\)\nWARNING: a newer version was refused .*:\n.*nowhere")
+        self.assertIn("nowhere", json.loads(s.get("/reload?format=json")[1])["why"])
         s.change("{ half a fi", ok=False)
         self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"one")
         s.change(config([listener(port, [says("three")])], []))

@@ -121,8 +121,9 @@ static void read_key(struct ctx *x, struct sp_str key, const ValueMessage *v)
         x->e->limits.global = (uint64_t)n;
     else if (has_listener(x->msg, name))
         set_limit(x, name, (uint64_t)n);
-    else
-        fail(x, key, "no listener has that name");
+    else /* Envoy's own example for an edge names one that is not there */
+        sp_doc_warn(x->doc, x->diag, x->layer, "static_layer", -1, "%.*s: no listener has that name, so it limits nothing (name one)",
+                    SP_STR_ARG(key));
 }
 
 static void walk(struct ctx *x, struct sp_str base, const StructMessage *s, unsigned depth)

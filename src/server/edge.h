@@ -16,7 +16,7 @@ struct sp_edge {
     struct sp_cx_limits limits; /* in `arena` */
 };
 
-/* Adds errors to `diag`: extensions and keys that are not run, limits of listeners that there are not. */
+/* Adds errors to `diag`: extensions and keys that are not run, warnings: limits of listeners that there are not. */
 void sp_edge_read(struct sp_edge *e, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
                   const Envoy__Config__Bootstrap__V3__Bootstrap *msg);
 

@@ -421,6 +421,8 @@ def stats(*tags, **more):
 
 
 LATER = [
+    (["envoy.resource_limits.listener.x.connection_limit: no listener has that name, so it limits nothing (name one)"],
+     boot([lst()], layered_runtime={"layers": [{"name": "a", "static_layer": {"envoy.resource_limits.listener.x.connection_limit": 5}}]})),
     (["a name alone stands for one of Envoy's own expressions, which are not run here (write regex or fixed_value)"], stats({"tag_name": "a"})),
     (["a tag of this name stands above already"], stats({"tag_name": "a", "fixed_value": "b"}, {"tag_name": "a", "fixed_value": "c"})),
     (["no group in it (put what is to be the label's value in parentheses)"], stats({"tag_name": "a", "regex": "b"})),

@@ -114,7 +114,8 @@ static void bad_limits(void **state)
     refused(LAYER("overload.global_downstream_max_connections: 1e300"), "whole number");
     refused(LAYER("overload: 5"), "no such runtime key");
     refused(LAYER("re2.max_program_size.error_level: 100"), "no such runtime key");
-    refused(LAYER("envoy.resource_limits.listener.d.connection_limit: 5"), "no listener");
+    assert_int_equal(read_yaml(LAYER("envoy.resource_limits.listener.d.connection_limit: 5")), 0); /* warned */
+    assert_int_equal(edge.limits.n, 0);
     refused(LAYER("envoy.resource_limits.listener.connection_limit: 5"), "no such runtime key");
 }
 

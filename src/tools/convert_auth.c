@@ -268,7 +268,7 @@ void sp_convert_claims(struct sp_convert *c, unsigned indent)
     sp_put(c, indent + 4, "\"@type\": " SP_T "sallyport.filters.http.claims_authz.v1.ClaimsAuthz");
     sp_put(c, indent + 4, "sources:");
     for (unsigned i = 0; i < c->kong.n_plugins; i++)
-        if (is_oidc(&c->kong.plugins[i]))
+        if (is_oidc(&c->kong.plugins[i]) && c->kong.plugins[i].first == &c->kong.plugins[i])
             sp_put(c, indent + 4, "- {key: oidc-%u}", c->kong.plugins[i].index);
     sp_put(c, indent + 4, "requires: {authenticated: true}");
     put_claim_names(c, indent + 4, "scopes_claim", "scope_claims");
@@ -291,14 +291,20 @@ static struct sp_str requirement_name(struct sp_convert *c, const struct sp_kong
     return s;
 }
 
-struct required {
+/* The first plugins of that config: what they have none has a state of its own. */
+struct sp_convert_required {
     const struct sp_kong_plugin *jwt, *acl, *oidc, *key;
 };
 
-static struct required required_of(const struct sp_convert *c, const struct sp_kong_route *r)
+static const struct sp_kong_plugin *first_of(const struct sp_convert *c, const char *name, const struct sp_kong_route *r)
 {
-    struct required q = {sp_kong_plugin_of(&c->kong, "jwt", r), sp_kong_plugin_of(&c->kong, "acl", r),
-                         sp_kong_plugin_of(&c->kong, "openid-connect", r), sp_kong_plugin_of(&c->kong, "key-auth", r)};
+    const struct sp_kong_plugin *p = sp_kong_plugin_of(&c->kong, name, r);
+    return p ? p->first : NULL;
+}
+
+static struct sp_convert_required find_required(const struct sp_convert *c, const struct sp_kong_route *r)
+{
+    struct sp_convert_required q = {first_of(c, "jwt", r), first_of(c, "acl", r), first_of(c, "openid-connect", r), first_of(c, "key-auth", r)};
     if (q.jwt && lets_all_pass(q.jwt))
         q.jwt = NULL;
     if (q.oidc && (!is_oidc(q.oidc) || lets_all_pass(q.oidc)))
@@ -308,7 +314,17 @@ static struct required required_of(const struct sp_convert *c, const struct sp_k
     return q;
 }
 
-static void put_requirement(struct sp_convert *c, unsigned indent, const struct required *q)
+static struct sp_convert_required required_of(struct sp_convert *c, const struct sp_kong_route *r)
+{
+    if (!c->required) {
+        c->required = sp_arena_alloc(&c->arena, (c->kong.n_routes + 1) * sizeof(*c->required));
+        for (unsigned i = 0; i < c->kong.n_routes; i++)
+            c->required[i] = find_required(c, &c->kong.routes[i]);
+    }
+    return c->required[r - c->kong.routes];
+}
+
+static void put_requirement(struct sp_convert *c, unsigned indent, const struct sp_convert_required *q)
 {
     struct jwt x = {.c = c, .p = q->jwt, .acl = q->acl};
     struct sp_str parts = SP_STR_NULL;
@@ -328,13 +344,13 @@ static void put_requirement(struct sp_convert *c, unsigned indent, const struct 
         sp_put(c, indent, "%s: %.*s", name, SP_STR_ARG(parts));
 }
 
-static bool same(const struct required *a, const struct required *b)
+static bool same(const struct sp_convert_required *a, const struct sp_convert_required *b)
 {
     return a->jwt == b->jwt && a->oidc == b->oidc && (a->acl == b->acl || !a->jwt);
 }
 
 /* acl that admits no holder of a credential: the route is refused in another way. */
-static bool nobody(struct sp_convert *c, const struct required *q)
+static bool nobody(struct sp_convert *c, const struct sp_convert_required *q)
 {
     struct jwt x = {.c = c, .p = q->jwt, .acl = q->acl};
     if (!q->jwt)
@@ -345,7 +361,7 @@ static bool nobody(struct sp_convert *c, const struct required *q)
 
 bool sp_convert_admits_nobody(struct sp_convert *c, const struct sp_kong_route *r)
 {
-    struct required q = required_of(c, r);
+    struct sp_convert_required q = required_of(c, r);
     return nobody(c, &q);
 }
 
@@ -353,10 +369,10 @@ static void put_requirements(struct sp_convert *c, unsigned indent)
 {
     bool first = true;
     for (unsigned i = 0; i < c->kong.n_routes; i++) {
-        struct required q = required_of(c, &c->kong.routes[i]);
+        struct sp_convert_required q = required_of(c, &c->kong.routes[i]);
         bool known = (!q.jwt && !q.oidc) || nobody(c, &q);
         for (unsigned k = 0; k < i && !known; k++) {
-            struct required before = required_of(c, &c->kong.routes[k]);
+            struct sp_convert_required before = required_of(c, &c->kong.routes[k]);
             known = same(&q, &before);
         }
         if (known)
@@ -401,6 +417,8 @@ static void put_jwt_filter(struct sp_convert *c, unsigned indent)
     for (unsigned i = 0; i < c->kong.n_plugins; i++) {
         const struct sp_kong_plugin *p = &c->kong.plugins[i];
         struct jwt x = {.c = c, .p = p, .indent = indent + 6};
+        if (p->first != p)
+            continue;
         if (is(p, "jwt") && jwt && !lets_all_pass(p))
             sp_kong_credentials(&c->kong, "jwt_secrets", put_provider, &x);
         else if (is_oidc(p) && !lets_all_pass(p))
@@ -472,7 +490,7 @@ static void put_key_filter(struct sp_convert *c, unsigned indent)
         sp_put(c, indent + 4, "forwarding: {hide_credentials: true}");
 }
 
-static void put_route_key(struct sp_convert *c, unsigned indent, const struct required *q)
+static void put_route_key(struct sp_convert *c, unsigned indent, const struct sp_convert_required *q)
 {
     struct keys x = {.c = c, .acl = q->acl};
     sp_kong_credentials(&c->kong, "keyauth_credentials", name_client, &x);
@@ -494,7 +512,7 @@ void sp_convert_auth(struct sp_convert *c, unsigned indent)
 
 void sp_convert_route_auth(struct sp_convert *c, unsigned indent, const struct sp_kong_route *r)
 {
-    struct required q = required_of(c, r);
+    struct sp_convert_required q = required_of(c, r);
     const struct sp_kong_plugin *from = q.jwt ? q.jwt : q.oidc;
     if (from) {
         sp_put_remark(c, indent, from->node, "plugin %.*s", SP_STR_ARG(from->name));

@@ -17,6 +17,7 @@ struct sp_convert {
     unsigned n_files;
     int err;                /* of writing files; the first */
     unsigned http_port, https_port;
+    struct sp_convert_required *required; /* one a route: convert_auth.c's; NULL until it is asked for */
 };
 
 /* A line, `indent` spaces in. */

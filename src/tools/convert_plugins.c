@@ -119,7 +119,7 @@ const struct sp_kong_plugin *sp_convert_lost_guard(const struct sp_convert *c, c
     assert(c && r);
     for (unsigned i = 0; i < c->kong.n_plugins; i++) {
         const struct sp_kong_plugin *p = &c->kong.plugins[i];
-        const struct plugin *known = find(p->name);
+        const struct plugin *known = sp_kong_applies(p, r) ? find(p->name) : NULL;
         if (!known || (known->kind != GUARD && known->kind != LOST_GUARD) || is_open(p) ||
             sp_kong_plugin_of(&c->kong, known->name, r) != p)
             continue;

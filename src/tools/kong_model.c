@@ -180,8 +180,12 @@ static void add_plugin(struct sp_kong *k, const struct sp_node *n, const struct 
             sp_kong_drop(k->file, n, "plugin %.*s: it is for one %s only", SP_STR_ARG(name), who[i]);
             return;
         }
-    k->plugins[k->n_plugins] = (struct sp_kong_plugin){.node = n, .config = sp_kong_get(n, "config"), .name = name, .service = s,
-                                                       .route = r, .index = k->n_plugins};
+    struct sp_kong_plugin *p = &k->plugins[k->n_plugins];
+    *p = (struct sp_kong_plugin){.node = n, .config = sp_kong_get(n, "config"), .name = name, .service = s,
+                                 .route = r, .index = k->n_plugins};
+    p->first = k->plugins;
+    while (!sp_str_eq(p->first->name, name) || !sp_kong_same(p->first->config, p->config))
+        p->first++; /* itself at the latest */
     k->n_plugins++;
 }
 
@@ -229,9 +233,7 @@ static void read_plugins(struct sp_kong *k)
 /* 0: it does not apply; the greater the more specific. */
 static int specificity(const struct sp_kong_plugin *p, const struct sp_kong_route *r)
 {
-    if ((p->route && p->route != r) || (p->service && p->service != r->service))
-        return 0;
-    return 1 + (p->service ? 1 : 0) + (p->route ? 2 : 0);
+    return !sp_kong_applies(p, r) ? 0 : 1 + (p->service ? 1 : 0) + (p->route ? 2 : 0);
 }
 
 const struct sp_kong_plugin *sp_kong_plugin_of(const struct sp_kong *k, const char *name, const struct sp_kong_route *r)

@@ -31,6 +31,7 @@ struct sp_kong_plugin {
     const struct sp_kong_service *service;
     const struct sp_kong_route *route;
     unsigned index;         /* among all of the file: for names */
+    const struct sp_kong_plugin *first; /* of this name and config: what has no state of its own is made once for all */
 };
 
 struct sp_kong_list {
@@ -59,6 +60,11 @@ void sp_kong_credentials(const struct sp_kong *k, const char *kind,
                          void (*each)(void *ctx, const struct sp_node *consumer, const struct sp_node *credential), void *ctx);
 /* The plugin of that name that runs for a route of a service: the most specific one; NULL: none. */
 const struct sp_kong_plugin *sp_kong_plugin_of(const struct sp_kong *k, const char *name, const struct sp_kong_route *r);
+/* Whether its scopes take the route in. */
+static inline bool sp_kong_applies(const struct sp_kong_plugin *p, const struct sp_kong_route *r)
+{
+    return (!p->route || p->route == r) && (!p->service || p->service == r->service);
+}
 /* Whether the plugin is the whole file's. */
 static inline bool sp_kong_is_global(const struct sp_kong_plugin *p)
 {

@@ -136,6 +136,25 @@ bool sp_kong_has(const struct sp_node *list, struct sp_str value)
     return false;
 }
 
+bool sp_kong_same(const struct sp_node *a, const struct sp_node *b)
+{
+    if (a == b || !a || !b)
+        return a == b;
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind != SP_NODE_LIST && a->kind != SP_NODE_MAP)
+        return a->kind == SP_NODE_NULL || sp_str_eq(a->text, b->text);
+    if (a->n != b->n)
+        return false;
+    for (unsigned i = 0; i < a->n; i++) {
+        bool same = a->kind == SP_NODE_LIST ? sp_kong_same(a->items[i], b->items[i])
+                                            : sp_str_eq(a->pairs[i].key, b->pairs[i].key) && sp_kong_same(a->pairs[i].value, b->pairs[i].value);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
 unsigned sp_kong_members(const struct sp_node *map)
 {
     return map && map->kind == SP_NODE_MAP ? map->n : 0;

@@ -46,6 +46,8 @@ const struct sp_node *sp_kong_item(const struct sp_node *list, unsigned i);
 struct sp_str sp_kong_text(const struct sp_node *scalar);
 struct sp_str sp_kong_item_str(const struct sp_node *list, unsigned i);
 bool sp_kong_has(const struct sp_node *list, struct sp_str value);
+/* The same text; NULL is the same as NULL. */
+bool sp_kong_same(const struct sp_node *a, const struct sp_node *b);
 /* An object's members; 0 of anything else. */
 unsigned sp_kong_members(const struct sp_node *map);
 

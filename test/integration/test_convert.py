@@ -11,6 +11,7 @@ import subprocess
 import time
 import unittest
 
+from idp import Idp
 from harness import BIN, SLOW, Nginx, Proc, b64url, ca, cert, connects, curl, free_port, wait_for, work
 
 ORIGIN = ('listen 127.0.0.1:$PORT; location / { return 200 "$request_method $request_uri host=$http_host x=$http_x_a new=$http_x_new old=$http_x_old '
@@ -35,12 +36,14 @@ def hs256(secret, **claims):
 class Door:
     """What convert made of it, serving."""
 
-    def __init__(self, kong, *args):
+    def __init__(self, kong, *args, patch=()):
         self.http, self.https, self.admin = free_port(), free_port(), free_port()
         self.path, self.said, code = convert(kong, "--http", str(self.http), "--https", str(self.https), *args)
         assert code == 0, self.said
         with open(self.path, encoding="utf-8") as f:
             self.text = f.read().replace("port_value: 9901", f"port_value: {self.admin}").replace("address: 0.0.0.0", "address: 127.0.0.1")
+        for old, new in patch:
+            self.text = self.text.replace(old, new)
         with open(self.path, "w", encoding="utf-8") as f:
             f.write(self.text)
         p = subprocess.run([BIN, "validate", self.path], capture_output=True, text=True, timeout=30 * SLOW, check=False)
@@ -66,9 +69,9 @@ class Convert(unittest.TestCase):
         cls.a.kill()
         cls.b.kill()
 
-    def door(self, kong, *args):
+    def door(self, kong, *args, patch=()):
         kong = {"_format_version": "3.0", **kong}
-        d = Door(kong, *args)
+        d = Door(kong, *args, patch=patch)
         self.addCleanup(d.kill)
         return d
 
@@ -286,6 +289,25 @@ class Convert(unittest.TestCase):
             self.assertIn(words, text)
         p = subprocess.run([BIN, "validate", to], capture_output=True, text=True, timeout=30, check=False)
         self.assertEqual(p.returncode, 0, p.stderr + text)
+
+    def test_openid_connect_against_an_issuer(self):
+        idp = Idp()
+        self.addCleanup(idp.kill)
+        config = {"issuer": idp.issuer, "auth_methods": ["bearer"], "audience_required": ["urn:api:jwt"], "scopes_required": ["read write", "admin"],
+                  "upstream_headers_claims": ["client_id"], "upstream_headers_names": ["x-user"]}
+        kong = {"services": [self.service([{"name": "r", "paths": ["/"], "plugins": [{"name": "openid-connect", "config": config}]},
+                                           {"name": "o", "paths": ["/open"]}])]}
+        # The harness's issuer: its CA, and no DNS.
+        d = self.door(kong, patch=[("/etc/ssl/certs/ca-certificates.crt", ca()), ("type: STRICT_DNS", "type: STATIC"),
+                                   ('address: "localhost"', "address: 127.0.0.1")])
+        ask = lambda *args, path="/", **kw: d.get(path, "-H", "authorization: Bearer " + idp.token(**kw), "-H", "x-user: mallory")
+        a = ask(resource="urn:api:jwt", scope="read write")
+        self.assertEqual(a.status, 200, a)
+        self.assertIn(b"user=caller auth= ", a.body.replace(b"auth=\n", b"auth= "))
+        self.assertEqual(ask(resource="urn:api:jwt", scope="admin").status, 200)
+        self.assertEqual(ask(resource="urn:api:jwt", scope="read").status, 403)
+        self.assertEqual(ask(resource="urn:api:jwt:es256", scope="admin").status, 403)
+        self.assertEqual([d.get("/").status, d.get("/open").status], [401, 200])
 
     def test_vaults_and_stdout(self):
         kong = {"_format_version": "3.0", "vaults": [{"name": "env", "prefix": "my", "config": {"prefix": "SP_"}}],

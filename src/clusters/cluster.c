@@ -30,6 +30,7 @@ static void free_cluster(struct sp_cluster *c)
         sp_permits_done(all[i]);
     sp_hosts_done(c);
     sp_cluster_options_done(&c->options);
+    sp_cluster_stats_done(&c->stats);
     sp_arena_done(&c->arena);
     free(c);
 }

@@ -6,7 +6,7 @@
 void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, bool checked)
 {
     assert(s && name.len);
-    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("cluster"), "envoy_cluster_name", name);
+    struct sp_stats_scope *scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("cluster"), "envoy_cluster_name", name);
     s->scope = scope;
 #define X(id) s->id = sp_stats_counter(scope, SP_STR(#id));
     SP_CLUSTER_COUNTERS(X)
@@ -40,4 +40,10 @@ struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struc
     assert(s && s->scope);
     struct sp_stats_scope *all = sp_stats_scope(s->scope, SP_STR("circuit_breakers"), NULL, SP_STR_NULL);
     return sp_stats_gauge(sp_stats_scope(all, SP_STR("default"), NULL, SP_STR_NULL), name);
+}
+
+void sp_cluster_stats_done(struct sp_cluster_stats *s)
+{
+    assert(s);
+    sp_stats_scope_drop(s->scope);
 }

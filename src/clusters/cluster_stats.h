@@ -67,6 +67,8 @@ struct sp_cluster_stats {
 
 /* `name`: alt_stat_name, or the cluster's. The ssl and health_check ones are made where asked for only. */
 void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, bool checked);
+/* The cluster is gone: so are they, unless one of the same name has come. A zeroed one is fine. */
+void sp_cluster_stats_done(struct sp_cluster_stats *s);
 /* A gauge of circuit_breakers.default. */
 struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name);
 

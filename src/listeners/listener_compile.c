@@ -64,7 +64,7 @@ static struct sp_stats_scope *scope_of(const struct sp_listener *l, const char *
     struct sp_str value = sp_str_c(stat_prefix);
     if (!value.len)
         value = sp_str_n(text, sp_addr_format(&l->addr, text));
-    return sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", value);
+    return sp_stats_scope_hold(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", value);
 }
 
 /* A chain is its name, or what it matches, in the listener of that name: with that it keeps its TLS context, if this is equal. */
@@ -280,7 +280,7 @@ struct sp_listener *sp_listener_new_plain(struct sp_str name, const struct sp_ad
     if (addr->family == AF_UNIX)
         l->addr.path = sp_arena_str(&l->arena, sp_str_c(addr->path)).ptr;
     name_by_address(l);
-    sp_listener_stats_init(&l->stats, sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", l->name));
+    sp_listener_stats_init(&l->stats, sp_stats_scope_hold(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", l->name));
     l->chains = sp_arena_zalloc(&l->arena, sizeof(*l->chains));
     l->n_chains = 1;
     l->chains[0].hcm = hcm;
@@ -305,6 +305,7 @@ void sp_listener_free(struct sp_listener *l)
     sp_cx_limit_done(&l->global_limit);
     if (l->access_log)
         sp_access_logs_free(l->access_log);
+    sp_stats_scope_drop(l->stats.scope);
     sp_chain_match_free(l->match);
     sp_arena_done(&l->arena);
     free(l);

@@ -30,6 +30,8 @@ static bool is_used(const struct sp_stat *s)
 
 static bool wanted(const struct sp_stats_query *q, struct sp_stat *s)
 {
+    if (s->home && !s->home->holds && !s->home->pinned) /* its owner is gone */
+        return false;
     if (!sp_stat_look(s))
         return false;
     if (q->match && !q->match(q->ctx, s->name))

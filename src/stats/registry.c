@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "stats/registry.h"
@@ -40,6 +41,7 @@ void sp_stats_init(unsigned n_threads)
     sp_arena_init(&sp_registry.arena);
     sp_map_init(&sp_registry.by_name);
     sp_map_init(&sp_registry.scopes);
+    sp_list_init(&sp_registry.ended);
     sp_registry.n_slabs = n_threads + 1;
     sp_registry.slabs = sp_xcalloc(sp_registry.n_slabs, sizeof(*sp_registry.slabs));
     for (unsigned i = 0; i < sp_registry.n_slabs; i++)
@@ -61,6 +63,7 @@ void sp_stats_done(void)
     }
     for (unsigned i = 0; i < sp_registry.n; i++)
         free(sp_registry.v[i]->shown);
+    sp_registry_free_homes();
     free(sp_registry.slabs);
     free(sp_registry.v);
     sp_map_done(&sp_registry.by_name);
@@ -124,9 +127,10 @@ struct sp_stats_scope *sp_stats_root(void)
     return &root;
 }
 
-static struct sp_str cleaned(struct sp_str value)
+/* Names that are only looked for take no memory of the registry: configs come and go. */
+static struct sp_str cleaned(struct sp_arena *a, struct sp_str value)
 {
-    struct sp_str s = sp_arena_str(&sp_registry.arena, value);
+    struct sp_str s = sp_arena_str(a, value);
     for (size_t i = 0; i < s.len; i++) {
         char *c = (char *)s.ptr + i;
         if (*c == ':' || (unsigned char)*c <= ' ' || *c == 0x7f)
@@ -135,29 +139,93 @@ static struct sp_str cleaned(struct sp_str value)
     return s;
 }
 
+static struct sp_arena *memory_of(struct sp_stats_home *home)
+{
+    return home ? &home->arena : &sp_registry.arena;
+}
+
+static struct sp_stats_scope *scope_new(struct sp_stats_home *home, const struct sp_stats_scope *parent, struct sp_str prefix,
+                                        struct sp_str name, const char *tag, struct sp_str value)
+{
+    struct sp_arena *a = memory_of(home);
+    struct sp_stats_scope *s = sp_arena_zalloc(a, sizeof(*s));
+    *s = *parent;
+    s->home = home;
+    for (unsigned i = 0; i < s->n_labels; i++)
+        s->labels[i].value = sp_arena_str(a, s->labels[i].value);
+    s->prefix = sp_arena_str(a, prefix);
+    s->bare = sp_arena_printf(a, "%.*s%.*s%s", SP_STR_ARG(parent->bare), SP_STR_ARG(name), name.len ? "." : "");
+    if (!tag && value.len)
+        s->bare = sp_arena_printf(a, "%.*s%.*s.", SP_STR_ARG(s->bare), SP_STR_ARG(value));
+    if (tag && value.len && s->n_labels < SP_STATS_LABELS)
+        s->labels[s->n_labels++] = (struct sp_label){tag, sp_arena_str(a, value)};
+    sp_map_add(&sp_registry.scopes, s->prefix, s);
+    return s;
+}
+
+static struct sp_stats_scope *scope_of(struct sp_stats_scope *parent, struct sp_str name, const char *tag, struct sp_str value,
+                                       bool hold)
+{
+    struct sp_arena tmp;
+    sp_arena_init(&tmp);
+    value = cleaned(&tmp, value);
+    struct sp_str prefix = sp_arena_printf(&tmp, "%.*s%.*s%s%.*s%s", SP_STR_ARG(parent->prefix), SP_STR_ARG(name),
+                                           name.len ? "." : "", SP_STR_ARG(value), value.len ? "." : "");
+    struct sp_stats_scope *s = sp_map_get(&sp_registry.scopes, prefix);
+    struct sp_stats_home *home = parent->home;
+    if (!s && hold) {
+        home = sp_xcalloc(1, sizeof(*home));
+        sp_arena_init(&home->arena);
+        sp_list_init(&home->link);
+    }
+    if (!s)
+        s = scope_new(home, parent, prefix, name, tag, value);
+    sp_arena_done(&tmp);
+    return s;
+}
+
 struct sp_stats_scope *sp_stats_scope(struct sp_stats_scope *parent, struct sp_str name, const char *tag,
                                       struct sp_str value)
 {
     assert(parent && sp_registry.slabs);
-    struct sp_arena *a = &sp_registry.arena;
     pthread_mutex_lock(&sp_registry.lock);
-    value = cleaned(value);
-    struct sp_str prefix = sp_arena_printf(a, "%.*s%.*s%s%.*s%s", SP_STR_ARG(parent->prefix), SP_STR_ARG(name),
-                                           name.len ? "." : "", SP_STR_ARG(value), value.len ? "." : "");
-    struct sp_stats_scope *s = sp_map_get(&sp_registry.scopes, prefix);
-    if (!s) {
-        s = sp_arena_zalloc(a, sizeof(*s));
-        *s = *parent;
-        s->prefix = prefix;
-        s->bare = sp_arena_printf(a, "%.*s%.*s%s", SP_STR_ARG(parent->bare), SP_STR_ARG(name), name.len ? "." : "");
-        if (!tag && value.len)
-            s->bare = sp_arena_printf(a, "%.*s%.*s.", SP_STR_ARG(s->bare), SP_STR_ARG(value));
-        if (tag && value.len && s->n_labels < SP_STATS_LABELS)
-            s->labels[s->n_labels++] = (struct sp_label){tag, value};
-        sp_map_add(&sp_registry.scopes, prefix, s);
-    }
+    struct sp_stats_scope *s = scope_of(parent, name, tag, value, false);
+    sp_registry_pin(s->home, parent->home);
     pthread_mutex_unlock(&sp_registry.lock);
     return s;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct sp_stats_scope *sp_stats_scope_hold(struct sp_stats_scope *parent, struct sp_str name, const char *tag, struct sp_str value)
+{
+    assert(parent && sp_registry.slabs);
+    pthread_mutex_lock(&sp_registry.lock);
+    struct sp_stats_scope *s = scope_of(parent, name, tag, value, true);
+    if (s->home && s->home->holds++ == 0 && sp_list_linked(&s->home->link))
+        sp_list_remove(&s->home->link);
+    sp_registry_sweep(now_ns());
+    pthread_mutex_unlock(&sp_registry.lock);
+    return s;
+}
+
+void sp_stats_scope_drop(struct sp_stats_scope *scope)
+{
+    if (!scope || !scope->home)
+        return;
+    pthread_mutex_lock(&sp_registry.lock);
+    struct sp_stats_home *home = scope->home;
+    assert(home->holds > 0);
+    if (--home->holds == 0) {
+        home->ended_ns = now_ns();
+        sp_list_push_back(&sp_registry.ended, &home->link);
+    }
+    pthread_mutex_unlock(&sp_registry.lock);
 }
 
 static bool is_digit(char c)
@@ -166,14 +234,14 @@ static bool is_digit(char c)
 }
 
 /* "..._rq_200" and "..._rq_2xx" are one metric with a label each, as Envoy has it. */
-static struct sp_str take_code(struct sp_str name, struct sp_stat *s)
+static struct sp_str take_code(struct sp_arena *a, struct sp_str name, struct sp_stat *s)
 {
     const char *e = name.ptr + name.len;
     if (name.len < 7 || e[-4] != '_' || !is_digit(e[-3]))
         return name;
     if (e[-2] == 'x' && e[-1] == 'x') {
         s->labels[s->n_labels++] = (struct sp_label){"envoy_response_code_class", {e - 3, 1}};
-        return sp_arena_printf(&sp_registry.arena, "%.*s_xx", (int)name.len - 4, name.ptr);
+        return sp_arena_printf(a, "%.*s_xx", (int)name.len - 4, name.ptr);
     }
     if (!is_digit(e[-2]) || !is_digit(e[-1]))
         return name;
@@ -181,18 +249,45 @@ static struct sp_str take_code(struct sp_str name, struct sp_stat *s)
     return sp_str_sub(name, 0, name.len - 4);
 }
 
-static struct sp_str metric_name(struct sp_str bare, struct sp_str name)
+static struct sp_str metric_name(struct sp_arena *a, struct sp_str bare, struct sp_str name)
 {
-    struct sp_str m = sp_arena_printf(&sp_registry.arena, "envoy_%.*s%.*s", SP_STR_ARG(bare), SP_STR_ARG(name));
+    struct sp_str m = sp_arena_printf(a, "envoy_%.*s%.*s", SP_STR_ARG(bare), SP_STR_ARG(name));
     for (size_t i = 0; i < m.len; i++)
         ((char *)m.ptr)[i] = sp_metric_char(m.ptr[i]);
     return m;
 }
 
+static uint32_t again_cell(void)
+{
+    uint32_t cell = sp_registry.free_cells.v[--sp_registry.free_cells.n];
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
+        atomic_store_explicit(&atomic_load(&sp_registry.slabs[i]->chunks[cell / SP_STATS_CHUNK])[cell % SP_STATS_CHUNK], 0,
+                              memory_order_relaxed);
+    return cell;
+}
+
+static uint32_t again_hist(void)
+{
+    uint32_t hist = sp_registry.free_hists.v[--sp_registry.free_hists.n];
+    for (unsigned i = 0; i < sp_registry.n_slabs; i++) {
+        struct sp_hist_share *share = atomic_load_explicit(&((struct slab *)sp_registry.slabs[i])->hists[hist], memory_order_acquire);
+        if (!share)
+            continue;
+        atomic_store_explicit(&share->sum, 0, memory_order_relaxed);
+        for (unsigned b = 0; b < SP_HIST_BUCKETS; b++)
+            atomic_store_explicit(&share->count[b], 0, memory_order_relaxed);
+    }
+    return hist;
+}
+
 static uint32_t new_cell(enum sp_stat_kind kind)
 {
+    if (kind == SP_STAT_HISTOGRAM && sp_registry.free_hists.n)
+        return again_hist();
     if (kind == SP_STAT_HISTOGRAM) /* over the limit they share number 0, which nobody reads */
         return sp_registry.hists < HISTS_MAX ? sp_registry.hists++ : 0;
+    if (sp_registry.free_cells.n)
+        return again_cell();
     if (sp_registry.cells == (uint32_t)SP_STATS_CHUNK * SP_STATS_CHUNKS)
         return 0;
     if (sp_registry.cells % SP_STATS_CHUNK == 0)
@@ -200,32 +295,43 @@ static uint32_t new_cell(enum sp_stat_kind kind)
     return sp_registry.cells++;
 }
 
+static struct sp_stat *stat_new(const struct sp_stats_scope *scope, struct sp_str full, struct sp_str name, enum sp_stat_kind kind)
+{
+    struct sp_stats_registry *r = &sp_registry;
+    struct sp_arena *a = memory_of(scope->home);
+    struct sp_stat *s = sp_arena_zalloc(a, sizeof(*s));
+    s->home = scope->home;
+    s->name = sp_arena_str(a, full);
+    s->kind = kind;
+    s->cell = new_cell(kind);
+    memcpy(s->labels, scope->labels, sizeof(scope->labels));
+    s->n_labels = scope->n_labels;
+    s->metric = metric_name(a, scope->bare, take_code(a, sp_str_sub(s->name, s->name.len - name.len, s->name.len), s));
+    sp_map_add(&r->by_name, s->name, s);
+    if (r->n == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 256;
+        r->v = sp_xrealloc(r->v, r->cap * sizeof(*r->v));
+    }
+    r->v[r->n++] = s;
+    r->sorted = false;
+    return s;
+}
+
 static uint32_t stat_cell(struct sp_stats_scope *scope, struct sp_str name, enum sp_stat_kind kind)
 {
     assert(scope && name.len && sp_registry.slabs);
-    struct sp_stats_registry *r = &sp_registry;
-    pthread_mutex_lock(&r->lock);
-    name = cleaned(name);
-    struct sp_str full = sp_arena_cat(&r->arena, scope->prefix, name);
-    struct sp_stat *s = sp_map_get(&r->by_name, full);
-    if (!s) {
-        s = sp_arena_zalloc(&r->arena, sizeof(*s));
-        s->name = full;
-        s->kind = kind;
-        s->cell = new_cell(kind);
-        memcpy(s->labels, scope->labels, sizeof(scope->labels));
-        s->n_labels = scope->n_labels;
-        s->metric = metric_name(scope->bare, take_code(name, s));
-        sp_map_add(&r->by_name, full, s);
-        if (r->n == r->cap) {
-            r->cap = r->cap ? r->cap * 2 : 256;
-            r->v = sp_xrealloc(r->v, r->cap * sizeof(*r->v));
-        }
-        r->v[r->n++] = s;
-        r->sorted = false;
-    }
+    struct sp_arena tmp;
+    sp_arena_init(&tmp);
+    pthread_mutex_lock(&sp_registry.lock);
+    name = cleaned(&tmp, name);
+    struct sp_str full = sp_arena_cat(&tmp, scope->prefix, name);
+    struct sp_stat *s = sp_map_get(&sp_registry.by_name, full);
+    if (!s)
+        s = stat_new(scope, full, name, kind);
+    sp_registry_pin(s->home, scope->home);
     uint32_t cell = s->kind == kind ? s->cell : 0;
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(&sp_registry.lock);
+    sp_arena_done(&tmp);
     return cell;
 }
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "base/arena.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "stats/stats.h"
 #include "stats/view.h"
@@ -27,7 +28,20 @@ struct sp_label {
     struct sp_str value;
 };
 
+/*
+ * What is made under a scope that is held (sp_stats_scope_hold), and its memory.  Whatever of it is found by another way is
+ * pinned: then it stays, since nobody says when it is used no more.
+ */
+struct sp_stats_home {
+    struct sp_arena arena;
+    struct sp_list link; /* of registry.ended, when nobody holds it */
+    unsigned holds;
+    uint64_t ended_ns;
+    bool pinned, swept;
+};
+
 struct sp_stats_scope {
+    struct sp_stats_home *home; /* NULL: it lives as long as the registry */
     struct sp_str prefix, bare; /* "cluster.api.", "cluster." */
     struct sp_label labels[SP_STATS_LABELS];
     unsigned n_labels;
@@ -44,6 +58,7 @@ struct sp_shown {
 };
 
 struct sp_stat {
+    struct sp_stats_home *home;
     struct sp_str name, metric; /* full name; Prometheus name with its labels taken out, "envoy_..." */
     enum sp_stat_kind kind;
     uint32_t cell; /* of a histogram: its number */
@@ -60,6 +75,13 @@ struct sp_hist_sum {
     uint64_t n, sum, count[SP_HIST_BUCKETS];
 };
 
+struct sp_freed {
+    uint32_t *v;
+    unsigned n, cap;
+};
+
+enum { SP_STATS_GRACE_S = 3 };
+
 struct sp_stats_registry {
     pthread_mutex_t lock;
     struct sp_arena arena;
@@ -68,10 +90,17 @@ struct sp_stats_registry {
     unsigned n, cap;
     bool sorted; /* v is in order of name */
     uint32_t cells, hists;
+    struct sp_freed free_cells, free_hists; /* of stats that are gone: to be used again */
+    struct sp_list ended;
     struct sp_slab **slabs;
     unsigned n_slabs;
 };
 extern struct sp_stats_registry sp_registry;
+
+/* homes.c, with the lock held: forgets what ended SP_STATS_GRACE_S before. */
+void sp_registry_sweep(uint64_t now_ns);
+void sp_registry_pin(struct sp_stats_home *of, const struct sp_stats_home *user);
+void sp_registry_free_homes(void); /* at the end of all */
 
 /* With the lock held. */
 uint64_t sp_stat_value(const struct sp_stat *s);

@@ -57,7 +57,7 @@ void sp_gauge_set(struct sp_gauge g, uint64_t value);
 /* A value in the histogram's unit (milliseconds, bytes); buckets are log-linear, 1/8 wide or better up to 2^40. */
 void sp_histogram_record(struct sp_histogram h, uint64_t value);
 
-struct sp_stats_scope; /* lives until sp_stats_done */
+struct sp_stats_scope; /* lives until sp_stats_done, unless it is held */
 /* "" : top-level names such as server.uptime. */
 struct sp_stats_scope *sp_stats_root(void);
 /*
@@ -66,6 +66,14 @@ struct sp_stats_scope *sp_stats_root(void);
  */
 struct sp_stats_scope *sp_stats_scope(struct sp_stats_scope *parent, struct sp_str name, const char *tag,
                                       struct sp_str value);
+/*
+ * The same, for an owner that may go before the process does (a cluster, a listener): what is made under the scope is forgotten when
+ * as many have dropped it as hold it, a few seconds later.  Until then an owner of the same name goes on with the numbers.
+ */
+struct sp_stats_scope *sp_stats_scope_hold(struct sp_stats_scope *parent, struct sp_str name, const char *tag,
+                                           struct sp_str value);
+/* Nobody counts by this hold any more. Any thread; NULL-safe. */
+void sp_stats_scope_drop(struct sp_stats_scope *scope);
 struct sp_counter sp_stats_counter(struct sp_stats_scope *scope, struct sp_str name);
 struct sp_gauge sp_stats_gauge(struct sp_stats_scope *scope, struct sp_str name);
 struct sp_histogram sp_stats_histogram(struct sp_stats_scope *scope, struct sp_str name);

@@ -100,6 +100,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     struct sp_hcm *h = sp_xcalloc(1, sizeof(*h));
     sp_arena_init(&h->arena);
     h->stat_prefix = sp_arena_str(&h->arena, sp_str_c(msg->stat_prefix));
+    h->scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix", h->stat_prefix);
     h->no_route = build->no_route;
     h->drains_failing = build->drains_failing;
     h->sheds = h->setup.sheds = build->sheds;
@@ -122,9 +123,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
         sp_hcm_free(h);
         return NULL;
     }
-    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix",
-                                                  h->stat_prefix);
-    sp_hcm_stats_init(&h->stats, &h->cx, scope, build->listener_scope, h->stat_prefix);
+    sp_hcm_stats_init(&h->stats, &h->cx, h->scope, build->listener_scope, h->stat_prefix);
     return h;
 }
 
@@ -138,6 +137,8 @@ void sp_hcm_free(struct sp_hcm *h)
         sp_access_logs_free(h->logs);
     sp_reply_map_free(h->replies);
     sp_hcm_options_free(h);
+    sp_hcm_stats_done(&h->stats);
+    sp_stats_scope_drop(h->scope);
     sp_arena_done(&h->arena);
     free(h);
 }

@@ -131,15 +131,13 @@ static bool compile(const struct ctx *x)
     h->client.proof = h->proof_gate;
     bool derived = !h->proof_gate && sp_client_rules_derive(&h->client), proof = false, weak = false;
     bool certs = x->build->tls_verifies;
-    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix",
-                                                  h->stat_prefix);
     for (unsigned i = 0; i < h->plan.n; i++) {
         struct sp_filter_slot *slot = &h->plan.v[i];
         if (!slot->ops->gate)
             derived = true; /* behind the gates it is always known what CLIENT is */
         h->builds[i] = (struct sp_filter_build){
             .doc = x->build->doc, .diag = x->build->diag, .stat_prefix = h->stat_prefix.ptr,
-            .filter_name = slot->name.ptr, .scope = scope, .find_cluster = x->build->find_cluster, .ctx = x->build->ctx,
+            .filter_name = slot->name.ptr, .scope = h->scope, .find_cluster = x->build->find_cluster, .ctx = x->build->ctx,
             .tls = x->build->tls, .tls_verifies = x->build->tls_verifies, .client_derived = derived,
             .proof_before = proof, .proof_is_weak = weak, .client_certs = certs,
             .normalizes = h->path.normalize && h->path.merge_slashes,

@@ -27,6 +27,7 @@ struct sp_hcm_upgrade {
 struct sp_hcm {
     struct sp_arena arena; /* strings; the struct itself is on the heap */
     struct sp_str stat_prefix, server_name, via;
+    struct sp_stats_scope *scope; /* "http.<stat_prefix>.", held */
     struct sp_filter_plan plan;
     struct sp_filter_build *builds; /* one a slot, while compiling */
     struct sp_route_table *routes;

@@ -59,9 +59,10 @@ static void init_listener(struct sp_hcm_stats *s, const struct sp_stats_scope *l
 {
     static const char *const classes[6] = {NULL, "downstream_rq_1xx", "downstream_rq_2xx", "downstream_rq_3xx",
                                            "downstream_rq_4xx", "downstream_rq_5xx"};
-    struct sp_stats_scope *scope = sp_stats_scope((struct sp_stats_scope *)(uintptr_t)listener, SP_STR("http"),
-                                                  "envoy_http_conn_manager_prefix", prefix);
+    struct sp_stats_scope *scope = sp_stats_scope_hold((struct sp_stats_scope *)(uintptr_t)listener, SP_STR("http"),
+                                                       "envoy_http_conn_manager_prefix", prefix);
     s->has_listener = true;
+    s->of_listener = scope;
     s->listener_completed = sp_stats_counter(scope, SP_STR("downstream_rq_completed"));
     for (int i = 1; i < 6; i++)
         s->listener_classes[i] = sp_stats_counter(scope, sp_str_c(classes[i]));
@@ -152,4 +153,10 @@ void sp_hcm_stats_codec(const struct sp_hcm_stats *s, enum sp_codec_event ev, co
     case SP_CE_METADATA_REFUSED:
         break;
     }
+}
+
+void sp_hcm_stats_done(struct sp_hcm_stats *s)
+{
+    assert(s);
+    sp_stats_scope_drop(s->of_listener);
 }

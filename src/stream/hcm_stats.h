@@ -42,6 +42,7 @@ struct sp_hcm_stats {
     /* The listener's: completed and by class; cell 0 (nobody's) without one. */
     struct sp_counter listener_completed, listener_classes[6];
     bool has_listener;
+    struct sp_stats_scope *of_listener; /* held */
     struct sp_counter codec_dropped[2], codec_rejected[2]; /* http1, http2: headers with underscores */
     struct sp_counter h2_messaging, h2_overflow, h2_rx_reset, h2_tx_reset, h2_empty_flood, h2_priority_flood,
         h2_window_flood, h2_outbound_flood, h2_control_flood;
@@ -49,6 +50,8 @@ struct sp_hcm_stats {
 
 void sp_hcm_stats_init(struct sp_hcm_stats *s, struct sp_hcm_cx_stats *cx, struct sp_stats_scope *scope,
                        const struct sp_stats_scope *listener_scope, struct sp_str stat_prefix);
+/* A zeroed one is fine. */
+void sp_hcm_stats_done(struct sp_hcm_stats *s);
 /* A final head or a 1xx one was sent. */
 void sp_hcm_stats_status(const struct sp_hcm_stats *s, unsigned status);
 /* A codec's event. */

@@ -165,9 +165,128 @@ static void many(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- owners that come and go --- */
+
+static struct sp_stats_scope *hold(const char *name)
+{
+    return sp_stats_scope_hold(sp_stats_root(), SP_STR("cluster"), "envoy_cluster_name", sp_str_c(name));
+}
+
+static bool is_there(const char *name)
+{
+    uint64_t v;
+    return sp_stats_find(sp_str_c(name), &v) == 0;
+}
+
+static void sweep(void)
+{
+    pthread_mutex_lock(&sp_registry.lock);
+    sp_registry_sweep(UINT64_MAX);
+    pthread_mutex_unlock(&sp_registry.lock);
+}
+
+static void an_owner_that_is_gone(void **state)
+{
+    struct sp_stats_scope *a = hold("a"), *b = hold("b");
+    struct sp_counter total = sp_stats_counter(a, SP_STR("total"));
+    struct sp_histogram ms = sp_stats_histogram(sp_stats_scope(a, SP_STR("sub"), NULL, SP_STR_NULL), SP_STR("ms"));
+    sp_counter_add(sp_stats_counter(b, SP_STR("total")), 7);
+    sp_counter_add(total, 3);
+    sp_histogram_record(ms, 5);
+    /* The next config's owner of that name comes before the last one goes: the numbers go on. */
+    struct sp_stats_scope *next = hold("a");
+    assert_ptr_equal(next, a);
+    sp_stats_scope_drop(a);
+    sweep();
+    assert_int_equal(sp_stats_counter(next, SP_STR("total")).cell, total.cell);
+    expect(sp_stats_text, "cluster.a.total: 3\ncluster.b.total: 7\ncluster.a.sub.ms: P0(nan,5) P25(nan,5) P50(nan,5) P75(nan,5) "
+                          "P90(nan,5) P95(nan,5) P99(nan,5) P99.5(nan,5) P99.9(nan,5) P100(nan,5)\n");
+    /* Nobody has it any more: it is not shown, and a while later it is forgotten. */
+    sp_stats_scope_drop(next);
+    expect(sp_stats_text, "cluster.b.total: 7\n");
+    hold("b"); /* sweeps what is over, which it is not yet */
+    assert_true(is_there("cluster.a.total"));
+    sweep();
+    assert_false(is_there("cluster.a.total"));
+    assert_false(is_there("cluster.a.sub.ms"));
+    assert_true(is_there("cluster.b.total"));
+    /* What it counted in is used again, from 0. */
+    struct sp_stats_scope *c = hold("c");
+    assert_int_equal(sp_stats_counter(c, SP_STR("new")).cell, total.cell);
+    assert_int_equal(sp_counter_value(total), 0);
+    assert_int_equal(sp_stats_histogram(c, SP_STR("new_ms")).cell, ms.cell);
+    expect(sp_stats_text, "cluster.b.total: 7\n");
+    expect(sp_stats_prometheus, "# TYPE envoy_cluster_total counter\nenvoy_cluster_total{envoy_cluster_name=\"b\"} 7\n");
+}
+
+static void one_that_comes_back_in_time(void **state)
+{
+    struct sp_stats_scope *a = hold("a");
+    sp_counter_inc(sp_stats_counter(a, SP_STR("total")));
+    sp_stats_scope_drop(a);
+    a = hold("a");
+    sweep();
+    expect(sp_stats_text, "cluster.a.total: 1\n");
+    sp_stats_scope_drop(a);
+    sp_stats_scope_drop(NULL);
+}
+
+/* What somebody found by another way stays: nobody says when he is done with it. */
+static void what_others_use_stays(void **state)
+{
+    struct sp_stats_scope *a = hold("a"), *sub = hold("a.ssl");
+    sp_counter_inc(sp_stats_counter(sub, SP_STR("x")));
+    assert_ptr_equal(sp_stats_scope(a, SP_STR("ssl"), NULL, SP_STR_NULL), sub);
+    sp_stats_scope_drop(sub);
+    sweep();
+    assert_true(is_there("cluster.a.ssl.x"));
+    struct sp_counter y = sp_stats_counter(a, SP_STR("y"));
+    assert_int_equal(sp_stats_counter(sp_stats_root(), SP_STR("cluster.a.y")).cell, y.cell);
+    sp_stats_scope_drop(a);
+    sweep();
+    assert_true(is_there("cluster.a.y"));
+}
+
+/* A config generator whose names are always new, and one whose names are always the same: neither makes memory grow. */
+static void memory_does_not_grow(void **state)
+{
+    uint32_t cells = 0, hists = 0;
+    size_t total = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "new-%u", i);
+        struct sp_stats_scope *new = hold(name), *same = hold("same");
+        for (unsigned k = 0; k < 50; k++) {
+            char stat[32];
+            snprintf(stat, sizeof(stat), "s%u", k);
+            sp_counter_inc(sp_stats_counter(new, sp_str_c(stat)));
+            sp_counter_inc(sp_stats_counter(same, sp_str_c(stat)));
+            sp_histogram_record(sp_stats_histogram(new, SP_STR("ms")), k);
+        }
+        sp_stats_scope_drop(new);
+        if (i)
+            sp_stats_scope_drop(same);
+        sweep();
+        if (i == 0) {
+            cells = sp_registry.cells;
+            hists = sp_registry.hists;
+            total = sp_registry.arena.total;
+        }
+    }
+    assert_int_equal(sp_registry.cells, cells);
+    assert_int_equal(sp_registry.hists, hists);
+    assert_int_equal(sp_registry.arena.total, total);
+    assert_int_equal(sp_registry.n, 50);
+    uint64_t v;
+    assert_int_equal(sp_stats_find(SP_STR("cluster.same.s7"), &v), 0);
+    assert_int_equal(v, 300);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(threads_add_up), T(same_name_is_the_same_stat), T(prints), T(histograms),
-                                       T(buckets_hold_their_values), T(reset_keeps_gauges), T(many)};
+    const struct CMUnitTest tests[] = {
+        T(an_owner_that_is_gone), T(one_that_comes_back_in_time), T(what_others_use_stays), T(memory_does_not_grow),
+        T(threads_add_up), T(same_name_is_the_same_stat), T(prints), T(histograms), T(buckets_hold_their_values),
+        T(reset_keeps_gauges), T(many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

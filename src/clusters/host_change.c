@@ -35,8 +35,6 @@ void sp_clusters_commit(struct sp_clusters *fresh)
 {
     assert(fresh);
     for (struct sp_host_change *x; (x = take(fresh)) != NULL;) {
-        sp_counter_inc(x->cluster->stats.update_attempt);
-        sp_counter_inc(x->cluster->stats.update_success);
         x->cluster->hosts_hash = x->hash;
         sp_hosts_post(x->cluster, x->set);
         sp_cluster_drop(x->cluster);

@@ -87,8 +87,13 @@ def config(manager="", chain="", listener="", of_cluster=""):
 
 def wrap(block):
     first = re.match(r"- name: .*|[a-z_0-9]+", re.sub(r"^ *#.*\n", "", block)).group(0)
-    if first in ("static_resources", "admin", "cluster_manager"):
+    if first in ("static_resources", "admin", "cluster_manager", "node"):
         return block
+    if first == "version_info":  # a file that an EDS cluster names
+        path = work("docs/eds.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(block)
+        return f"static_resources: {{clusters: [{{name: origin, type: EDS, eds_cluster_config: {{eds_config: {{path: {path}}}}}}}]}}\n"
     if first in ("bootstrap_extensions", "layered_runtime", "overload_manager", "stats_config"):
         return block + config()
     if first.startswith("- name"):
@@ -130,13 +135,14 @@ class Docs(unittest.TestCase):
         for name, path in (("pem", chain), ("key", key), ("ca", ca())):
             with open(path, "rb") as f:
                 files[name] = f.read()
+        files["xds"] = b"resources: []\n"
         files["crl"] = Revoker().list().encode()
         cls.files = files
 
     def put(self, path):
         """A file that a block names, made of what its name says that it is."""
         name = os.path.basename(path)
-        kind = ("ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
+        kind = ("xds" if name.endswith(".yaml") else "ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
                 "aws" if name == "ip-ranges.json" else "list" if name == "blocklist.txt" else
                 "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
         to = os.path.join(work("docs/keys"), name)

@@ -14,56 +14,12 @@ import urllib.parse
 import proxied
 import rls
 from idp import INTROSPECTION, SECRET as CLIENT_SECRET, EcKey, Idp
-from harness import (BIN, ROOT, SLOW, Nginx, Proc, b64url, ca, cert, connects, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
+from example import Example, copy, etc
+from harness import (BIN, ROOT, SLOW, Nginx, Proc, b64url, ca, cert, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 from mtls import Revoker
 
 SECRET = "the-secret-of-the-examples-0123"
-
-
-def etc(name, text):
-    path = os.path.join(work("etc"), name)
-    os.makedirs(work("etc"), exist_ok=True)
-    with open(path, "w", encoding="ascii") as f:
-        f.write(text)
-    os.chmod(path, 0o600)
-
-
-def copy(source, name):
-    with open(source, encoding="ascii") as f:
-        etc(name, f.read())
-
-
-class Example:
-    """One of them, running."""
-
-    def __init__(self, text, origin, leaves_open=()):
-        self.port, self.admin = free_port(), free_port()
-        text = text.replace("/etc/sallyport/", work("etc") + "/")
-        self.audit(text, leaves_open)
-        for old, new in (("0.0.0.0", "127.0.0.1"), ("port_value: 8443", f"port_value: {self.port}"),
-                         ("port_value: 9901", f"port_value: {self.admin}"), ("port_value: 8080", f"port_value: {origin.port}")):
-            text = text.replace(old, new)
-        path = work(f"example-{self.port}.yaml")
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
-        p = subprocess.run([BIN, "validate", path], capture_output=True, text=True, timeout=30 * SLOW, check=False)
-        assert p.returncode == 0, p.stderr
-        self.proc = Proc("example", [BIN, "-c", path, "--concurrency", "1"])
-        wait_for("the example", lambda: connects(self.port))
-
-    @staticmethod
-    def audit(text, leaves_open):
-        """As it stands, on an address that all may reach: nothing is found that is worse than low, but for what is said here."""
-        p = subprocess.run([BIN, "audit", "-", "--format", "json"], input=text, capture_output=True, text=True, timeout=30 * SLOW, check=False)
-        assert p.returncode == 0, p.stderr
-        found = {f["id"] for f in json.loads(p.stdout)["findings"] if f["severity"] in ("critical", "high", "medium") or f["id"] in leaves_open}
-        assert found == set(leaves_open), p.stdout
-
-    def get(self, path, *args, host="localhost"):
-        # The port of a test is not the CDN's: Host goes without it.
-        return curl(f"https://{host}:{self.port}{path}", "--connect-to", f"{host}:{self.port}:127.0.0.1:{self.port}", "-H",
-                    f"host: {host}", *args)
 
 
 def read(name):
@@ -90,8 +46,8 @@ class Examples(unittest.TestCase):
     def tearDownClass(cls):
         cls.origin.kill()
 
-    def run_example(self, text, check, origin=None, leaves_open=()):
-        example = Example(text, origin or self.origin, leaves_open)
+    def run_example(self, text, check, origin=None, leaves_open=(), files=()):
+        example = Example(text, origin or self.origin, leaves_open, files)
         try:
             check(example)
         finally:
@@ -111,6 +67,21 @@ class Examples(unittest.TestCase):
 
     def test_readme(self):
         self.run_example(re.search(r"```yaml\n(.*?)```", read("README.md"), re.S).group(1), self.check_secret)
+
+    def test_file_xds(self):
+        here = "examples/file-xds/"
+        files = {f"xds/{n}": read(here + n) for n in os.listdir(os.path.join(ROOT, here)) if n.endswith(".yaml") and n != "sallyport.yaml"}
+        self.assertEqual(len(files), 5)
+
+        def check(e):
+            self.check_secret(e)
+            routes = files["xds/rds.yaml"]
+            e.put("xds/rds.yaml", routes.replace("route: {cluster: example_proxy_cluster}", "direct_response: {status: 418}"), e.changes)
+            wait_for("the new routes", lambda: e.get("/echo", *self.secret).status == 418)
+            e.put("xds/rds.yaml", routes.replace("example_proxy_cluster", "another"), e.changes)
+            wait_for("the refusal", lambda: '"error_state"' in curl(f"http://127.0.0.1:{e.admin}/config_dump").body.decode())
+            self.assertEqual(e.get("/echo", *self.secret).status, 418)
+        self.run_example(read(here + "sallyport.yaml"), check, files=files)
 
     def test_origin_secret(self):
         self.run_example(read("examples/origin-secret/sallyport.yaml"), self.check_secret)

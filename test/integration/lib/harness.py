@@ -338,7 +338,8 @@ class Sallyport(Proc):
         with open(self.config_path, "w", encoding="utf-8") as f:
             json.dump(conf, f, indent=1)
         super().__init__("sallyport", [BIN, "-c", self.config_path, "--concurrency", str(concurrency), *args])
-        self.port = conf["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"]
+        listeners = conf["static_resources"]["listeners"]
+        self.port = listeners[0]["address"]["socket_address"]["port_value"] if listeners else None
         if wait:
             wait_for("sallyport to be ready", self.is_ready)
 

@@ -163,7 +163,35 @@ static void no_bundle(struct sp_audit *a, const sp_look_cluster *c)
                        secret ? "yes" : "no", token ? "yes" : "no");
 }
 
+/* An endpoint that is the admin page of this process. */
+static bool is_admin(const struct sp_audit *a, const Envoy__Config__Core__V3__Address *e)
+{
+    const Envoy__Config__Core__V3__Address *m = a->bootstrap->admin ? a->bootstrap->admin->address : NULL;
+    if (!m || !e || m->address_case != e->address_case)
+        return false;
+    if (m->address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_PIPE)
+        return strcmp(m->pipe->path, e->pipe->path) == 0;
+    if (m->address_case != ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS || !m->socket_address->port_value)
+        return false;
+    bool same = strcmp(m->socket_address->address, e->socket_address->address) == 0;
+    return m->socket_address->port_value == e->socket_address->port_value && (same || !sp_look_is_outside(e));
+}
+
+static void admin_routed(struct sp_audit *a, const sp_look_cluster *c)
+{
+    const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *load = c->load_assignment;
+    for (size_t i = 0; load && i < load->n_endpoints; i++)
+        for (size_t k = 0; k < load->endpoints[i]->n_lb_endpoints; k++) {
+            const Envoy__Config__Endpoint__V3__LbEndpoint *e = load->endpoints[i]->lb_endpoints[k];
+            if (e->host_identifier_case == ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT &&
+                is_admin(a, e->endpoint->address) && users_of(a, c).n)
+                sp_audit_found(a, e->endpoint, "address", -1, "a route leads to the admin page, which takes this process for a local user");
+        }
+}
+
 static const struct sp_audit_check checks[] = {
+    {"admin-routed", SP_AUDIT_CRITICAL, "a route that leads to the admin page", "take the route out; scrape stats on the admin page's own address",
+     SP_CONTROL_ADMIN, .cluster = admin_routed},
     {"upstream-unverified", SP_AUDIT_HIGH, "an origin whose certificate is not verified",
      "set trusted_ca or system_root_certs, and match_typed_subject_alt_names", SP_CONTROL_UPSTREAM, .cluster = unverified},
     {"upstream-any-name", SP_AUDIT_MEDIUM, "an origin whose name is not verified",

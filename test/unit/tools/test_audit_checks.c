@@ -256,6 +256,26 @@ static const struct {
     {"rules-by-raw-path", RAW("{name: c, typed_config: {" OURS "claims_authz.v1.ClaimsAuthz, requires: {tenant: {path_segment: 1}}}}, "),
      RAW("{name: c, typed_config: {" OURS "claims_authz.v1.ClaimsAuthz, requires: {tenant: {header: a}}}}, ")},
     {"rbac-any", FILTER(RBAC("any: true", "any: true")), FILTER(RBAC("any: true", "remote_ip: {address_prefix: 10.0.0.0}"))},
+    {"identity-by-header", FILTER(RBAC("any: true", "header: {name: x-user}")), FILTER(RBAC("any: true", "header: {name: ':method'}"))},
+    {"identity-by-header", FILTER(PROVIDER("") RBAC("any: true", "or_ids: {ids: [{any: true}, {header: {name: x-user}}]}")),
+     FILTER(PROVIDER(", claim_to_headers: [{header_name: X-User, claim_name: sub}]") RBAC("any: true", "header: {name: x-user}"))},
+    {"identity-by-header", FILTER(RBAC("any: true", "not_id: {header: {name: x-user}}")),
+     FILTER(RBAC("any: true", "and_ids: {ids: [{header: {name: x-user}}, {remote_ip: {address_prefix: 10.0.0.0}}]}"))},
+    {"jwt-exempt-by-header", FILTER(JWT("rules: [{match: {prefix: /, headers: [{name: x-internal}]}}]")),
+     FILTER(JWT("rules: [{match: {prefix: /, headers: [{name: ':method', string_match: {exact: OPTIONS}}]}}]"))},
+    {"jwt-exempt-by-header", FILTER(JWT("rules: [{match: {prefix: /, query_parameters: [{name: public}]}}]")),
+     FILTER(JWT("rules: [{match: {prefix: /, query_parameters: [{name: public}]}, requires: {provider_name: p}}]"))},
+#define OFF_IF(match) \
+    ROUTES(VHOST("'*'", "{match: {prefix: /" match "}, route: {cluster: o}, typed_per_filter_config: {j: {" TYPE \
+                 "envoy.config.route.v3.FilterConfig, disabled: true}}}"))
+    {"filter-off-by-header", OFF_IF(", headers: [{name: x-internal}]"), OFF_IF("")},
+#define COUNTED(header, filter) \
+    LISTENER("::1", "", CHAIN("", MANAGER(filter, EDGE, VHOST("'*'", TO("prefix: /", ", rate_limits: [{actions: [{request_headers: {header_name: " \
+                                                                          header ", descriptor_key: k}}]}]")))))
+    {"limit-by-client-header", COUNTED("x-key", ""), COUNTED("':path'", "")},
+    {"limit-by-client-header", COUNTED("x-key", PROVIDER("")), COUNTED("x-key", PROVIDER(", claim_to_headers: [{header_name: x-key, claim_name: s}]"))},
+    {"admin-routed", ADMIN("127.0.0.1", "") "\n" ORIGIN("127.0.0.1", SECRET, ""), ORIGIN("127.0.0.1", SECRET, "")},
+    {"admin-routed", ADMIN("0.0.0.0", "") "\n" ORIGIN("127.0.0.1", SECRET, ""), ADMIN("127.0.0.1", "") "\n" ORIGIN("10.0.0.1", SECRET, "")},
 #define UPGRADE(filters) DOOR("::1", "", "", SECRET PROVIDER(""), "upgrade_configs: [{upgrade_type: websocket" filters "}]")
     {"upgrade-skips-filter", UPGRADE(", filters: [" ROUTER "]"), UPGRADE(", filters: [" PROVIDER("") ROUTER "]")},
     {"upgrade-skips-filter", UPGRADE(", filters: [" CLAIMS ROUTER "]"), UPGRADE("")},

@@ -23,6 +23,7 @@ void sp_audit_run(struct sp_audit *a, const struct sp_doc *doc)
 struct request {
     void (*print)(const struct sp_audit *a, FILE *to);
     int fail_on; /* enum sp_audit_severity; -1: nothing */
+    bool no_files;
     unsigned failing;
 };
 
@@ -46,6 +47,12 @@ static const char *take_fail_on(void *ctx, const char *value)
     return r->fail_on < 0 ? "critical, high, medium, low, info or none" : NULL;
 }
 
+static const char *take_no_files(void *ctx, const char *value)
+{
+    ((struct request *)ctx)->no_files = true;
+    return NULL;
+}
+
 static void help(FILE *to)
 {
     fputs("sallyport audit FILE: what a valid config leaves open, and what to do about it\n"
@@ -54,6 +61,7 @@ static void help(FILE *to)
           "  --format FORMAT          text (default), json, or sarif 2.1.0 for code scanning\n"
           "  --fail-on SEVERITY       exit with 1 if there is a finding as bad as this or worse:\n"
           "                           critical, high, medium, low, info; default: none\n"
+          "  --no-files               the certificates, secrets and lists that it names need not be here: for pipelines\n"
           "  --checks                 list all checks, by area, with their severities\n"
           "  --config-yaml YAML       merged over the file's\n"
           "\n"
@@ -67,12 +75,11 @@ static void help(FILE *to)
           to);
 }
 
-/* All is compiled and good; the document goes with it. */
-static void look(void *ctx, const struct sp_config *config, struct sp_diag *diag)
+static void look_at(void *ctx, const struct sp_doc *doc)
 {
     struct request *r = ctx;
     struct sp_audit a;
-    sp_audit_run(&a, config->doc);
+    sp_audit_run(&a, doc);
     for (unsigned i = 0; i < a.n; i++)
         a.findings[i].mark.file = sp_verb_file_name(a.findings[i].mark.file);
     r->print(&a, stdout);
@@ -80,11 +87,16 @@ static void look(void *ctx, const struct sp_config *config, struct sp_diag *diag
     sp_audit_done(&a);
 }
 
+static void look(void *ctx, const struct sp_config *config, struct sp_diag *diag)
+{
+    look_at(ctx, config->doc);
+}
+
 int sp_audit_main(int argc, char **argv)
 {
     struct request r = {.print = sp_audit_print_text, .fail_on = -1};
     static const struct sp_verb_option options[] = {
-        {"--format", true, take_format}, {"--fail-on", true, take_fail_on}};
+        {"--format", true, take_format}, {"--fail-on", true, take_fail_on}, {"--no-files", false, take_no_files}};
     const struct sp_verb verb = {"audit", options, SP_ARRAY_LEN(options), &r, help};
     struct sp_verb_run run;
     if (argc == 3 && strcmp(argv[2], "--checks") == 0) {
@@ -94,7 +106,7 @@ int sp_audit_main(int argc, char **argv)
     int code = sp_verb_begin(&verb, argc, argv, &run);
     if (code == 0) {
         char *said;
-        code = sp_verb_compile(&run.options, look, &r, &said);
+        code = r.no_files ? sp_verb_load(&run.options, look_at, &r, &said) : sp_verb_compile(&run.options, look, &r, &said);
         fputs(said, stderr);
         free(said);
         code = code == SP_EXIT_OK && r.failing ? SP_EXIT_CONFIG : code;

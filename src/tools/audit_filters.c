@@ -152,8 +152,14 @@ static void limit_open(struct sp_audit *a, const ProtobufCMessage *msg)
 
 static void no_limit(struct sp_audit *a, const struct sp_look_chain *c)
 {
-    if (c->hcm && c->outside && !sp_look_has_filter(a, c->hcm, LIMIT_DESC) && !sp_look_has_filter(a, c->hcm, LOCAL_DESC))
-        sp_audit_found(a, c->hcm, "http_filters", -1, "one caller may take all that the origin can give");
+    if (!c->hcm || !c->outside)
+        return;
+    for (size_t i = 0; i < c->hcm->n_http_filters; i++) { /* also one that only some routes turn on */
+        const ProtobufCMessage *msg = sp_doc_any(a->doc, c->hcm->http_filters[i]->typed_config);
+        if (msg && (msg->descriptor == LIMIT_DESC || msg->descriptor == LOCAL_DESC))
+            return;
+    }
+    sp_audit_found(a, c->hcm, "http_filters", -1, "one caller may take all that the origin can give");
 }
 
 static void from_client(struct sp_audit *a, const ProtobufCMessage *msg)

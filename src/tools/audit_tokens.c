@@ -47,31 +47,45 @@ static bool has_config(const struct sp_audit *a, size_t n, const void *entries)
     return false;
 }
 
-/* Routes may name requirements themselves: whether all do. */
-static bool routes_name_theirs(const struct sp_audit *a, const sp_look_hcm *hcm)
+/* Whether a route, or what it is in, names a requirement itself. */
+static bool names_its_own(const struct sp_audit *a, const sp_look_vhost *v, const sp_look_route *r)
+{
+    return has_config(a, v->n_typed_per_filter_config, v->typed_per_filter_config) ||
+           has_config(a, r->n_typed_per_filter_config, r->typed_per_filter_config);
+}
+
+/* Whether requirements are a matter of routes here, not of rules. */
+static bool goes_by_route(const struct sp_audit *a, const sp_look_hcm *hcm)
 {
     const Envoy__Config__Route__V3__RouteConfiguration *r = sp_look_table(hcm);
-    if (!r)
-        return false;
-    if (has_config(a, r->n_typed_per_filter_config, r->typed_per_filter_config))
+    if (r && has_config(a, r->n_typed_per_filter_config, r->typed_per_filter_config))
         return true;
-    for (size_t i = 0; i < r->n_virtual_hosts; i++) {
-        const sp_look_vhost *v = r->virtual_hosts[i];
-        if (has_config(a, v->n_typed_per_filter_config, v->typed_per_filter_config))
-            continue;
-        for (size_t k = 0; k < v->n_routes; k++)
-            if (sp_look_action(v->routes[k]) && !has_config(a, v->routes[k]->n_typed_per_filter_config, v->routes[k]->typed_per_filter_config))
-                return false;
-    }
-    return r->n_virtual_hosts > 0;
+    for (size_t i = 0; r && i < r->n_virtual_hosts; i++)
+        for (size_t k = 0; k < r->virtual_hosts[i]->n_routes; k++)
+            if (names_its_own(a, r->virtual_hosts[i], r->virtual_hosts[i]->routes[k]))
+                return true;
+    return false;
 }
 
 static void jwt_unmatched(struct sp_audit *a, const struct sp_look_chain *c)
 {
     size_t i = 0;
     for (const Jwt *j; (j = sp_look_filter_as(a, c->hcm, &i, JWT_DESC));)
-        if (!rule_for_the_rest(j) && !others_refuse(a, c->hcm) && !routes_name_theirs(a, c->hcm))
+        if (!rule_for_the_rest(j) && !others_refuse(a, c->hcm) && (j->n_rules || !goes_by_route(a, c->hcm)))
             sp_audit_found(a, j, "rules", -1, "no rule is for all paths, and what no rule matches needs no token");
+}
+
+static void jwt_route_open(struct sp_audit *a, const struct sp_look_chain *c, const sp_look_vhost *v)
+{
+    size_t i = 0;
+    const Envoy__Config__Route__V3__RouteConfiguration *table = sp_look_table(c->hcm);
+    const Jwt *j = sp_look_filter_as(a, c->hcm, &i, JWT_DESC);
+    if (!j || j->n_rules || others_refuse(a, c->hcm) || !goes_by_route(a, c->hcm) ||
+        has_config(a, table->n_typed_per_filter_config, table->typed_per_filter_config))
+        return;
+    for (size_t k = 0; k < v->n_routes; k++)
+        if (sp_look_action(v->routes[k]) && !names_its_own(a, v, v->routes[k]))
+            sp_audit_found(a, v, "routes", (int)k, "no token is needed here, while other routes of this table want one");
 }
 
 static void jwt_open(struct sp_audit *a, const struct sp_look_chain *c)
@@ -185,6 +199,8 @@ static void token_optional(struct sp_audit *a, const struct sp_look_chain *c)
 static const struct sp_audit_check checks[] = {
     {"jwt-unmatched", SP_AUDIT_HIGH, "paths that no JWT rule matches need no token", "end the rules with {match: {prefix: /}, requires: ...}",
      SP_CONTROL_TOKENS, .chain = jwt_unmatched},
+    {"jwt-route-open", SP_AUDIT_LOW, "a route that names no JWT requirement beside others that do",
+     "give it a PerRouteConfig with requirement_name, if it is not meant to be open", SP_CONTROL_TOKENS, .vhost = jwt_route_open},
     {"jwt-open", SP_AUDIT_MEDIUM, "the JWT rule for all paths requires nothing", "give it requires, and name what is open before it",
      SP_CONTROL_TOKENS, .chain = jwt_open},
     {"jwt-exempt-prefix", SP_AUDIT_INFO, "a prefix that needs no token", "use path for one page, or path_separated_prefix", SP_CONTROL_TOKENS,

@@ -7,7 +7,8 @@
 
 #include "admin/admin.h"
 #include "base/mem.h"
-#include "config/doc.h"
+#include "config/set.h"
+#include "server/secure_defaults.h"
 
 /* Set once, by the verb's arguments: whether --config-yaml is what came on the standard input. */
 static bool from_stdin;
@@ -179,4 +180,32 @@ int sp_verb_compile(const struct sp_options *o, sp_verb_look *look, void *ctx, c
     fclose(diag_to);
     *ret_said = from_stdin ? renamed(text) : text;
     return code;
+}
+
+int sp_verb_load(const struct sp_options *o, void (*look)(void *ctx, const struct sp_doc *doc), void *ctx, char **ret_said)
+{
+    assert(o && look && ret_said);
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    struct sp_diag diag;
+    if (!to)
+        abort();
+    sp_diag_init(&diag);
+    struct sp_set *set = sp_set_load(o->config_path, o->config_yaml, NULL, &diag);
+    if (set)
+        sp_secure_defaults(set->doc, &diag, sp_doc_root(set->doc));
+    bool good = diag.n_errors == 0;
+    if (good)
+        look(ctx, set->doc);
+    sp_diag_print(&diag, to);
+    if (!good)
+        fprintf(to, "sallyport: the config is refused: %u error%s\n", diag.n_errors, diag.n_errors == 1 ? "" : "s");
+    sp_set_free(set);
+    sp_diag_done(&diag);
+    sp_buf_thread_done();
+    sp_arena_thread_done();
+    fclose(to);
+    *ret_said = from_stdin ? renamed(text) : text;
+    return good ? SP_EXIT_OK : SP_EXIT_CONFIG;
 }

@@ -46,5 +46,7 @@ typedef void sp_verb_look(void *ctx, const struct sp_config *config, struct sp_d
  * Loads and compiles as sp_server_validate. The exit code. *ret_said: errors and warnings, a line each; free() it.
  */
 int sp_verb_compile(const struct sp_options *o, sp_verb_look *look, void *ctx, char **ret_said);
+/* The same, but for the config's text and files of xDS alone: nothing is compiled, what else it names need not be here. */
+int sp_verb_load(const struct sp_options *o, void (*look)(void *ctx, const struct sp_doc *doc), void *ctx, char **ret_said);
 
 #endif

@@ -111,6 +111,24 @@ class Audit(unittest.TestCase):
         self.assertEqual({f["id"]: f["file"] for f in findings}["no-gate"], lds)
         self.assertEqual({f["id"]: f["path"] for f in findings}["no-gate"], "resources[0].filter_chains[0].filters[0].typed_config")
 
+    def test_without_the_files(self):
+        """Where the certificates and secrets are not."""
+        conf = self.bad()
+        door = conf["static_resources"]["listeners"][0]
+        door["filter_chains"][0]["transport_socket"] = downstream_tls()
+        text = json.dumps(conf, indent=1).replace(work(""), "/not/here/")
+        self.assertIn("/not/here/", text)
+        self.assertEqual(run("-", stdin=text).returncode, 1)
+        p = run("-", "--no-files", "--format", "json", stdin=text)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        ids = {f["id"] for f in json.loads(p.stdout)["findings"]}
+        self.assertIn("no-gate", ids)
+        self.assertNotIn("slashes-not-merged", ids)  # secure_defaults holds
+        self.assertEqual(run("-", "--no-files", "--fail-on", "high", stdin=text).returncode, 1)
+        p = run("-", "--no-files", stdin="static_resources: {listeners: [{nmae: x}]}")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("<stdin>:1:33: static_resources.listeners[0].nmae", p.stderr)
+
     def test_standard_input(self):
         p = run("-", "--format", "json", stdin=json.dumps(self.bad(), indent=1))
         self.assertEqual({f["file"] for f in json.loads(p.stdout)["findings"]}, {"<stdin>"})

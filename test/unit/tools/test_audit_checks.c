@@ -233,6 +233,12 @@ static const struct {
     {"jwt-unmatched", FILTER(JWT("rules: [{match: {prefix: /, headers: [{name: a}]}, requires: {provider_name: p}}]")),
      FILTER(JWT("rules: [{match: {safe_regex: {regex: '.*'}}, requires: {provider_name: p}}]"))},
     {"jwt-unmatched", FILTER(JWT("rules: []")), FILTER(JWT("rules: []") CLAIMS)},
+#define NAMED ", typed_per_filter_config: {j: {" TYPE "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig, requirement_name: r}}"
+#define BY_ROUTE(one, two) \
+    LISTENER("::1", "", CHAIN("", MANAGER(JWT("requirement_map: {r: {provider_name: p}}"), EDGE, \
+                                          VHOST("'*'", "{match: {prefix: /a}, route: {cluster: o}" one "}, {match: {prefix: /b}, route: {cluster: o}" two "}"))))
+    {"jwt-route-open", BY_ROUTE(NAMED, ""), BY_ROUTE(NAMED, NAMED)},
+    {"jwt-unmatched", BY_ROUTE("", ""), BY_ROUTE(NAMED, "")},
     {"jwt-open", FILTER(JWT("rules: [{match: {prefix: /}}]")), FILTER(JWT("rules: [{match: {prefix: /}, requirement_name: r}]"))},
     {"jwt-exempt-prefix", FILTER(JWT("rules: [{match: {prefix: /health}}]")), FILTER(JWT("rules: [{match: {path: /health}}]"))},
     {"jwt-missing-allowed", FILTER(JWT("rules: [{match: {prefix: /}, requires: {requires_any: {requirements: [{provider_name: p}, {allow_missing: "
@@ -282,6 +288,7 @@ static const struct {
     {"fails-open", NULL, NULL}, /* no filter here has the field yet: see by_fields */
     {"limit-fails-open", FILTER(LIMIT("")), FILTER(LIMIT(", failure_mode_deny: true"))},
     {"no-rate-limit", FILTER(""), FILTER(LIMIT(""))},
+    {"no-rate-limit", FILTER(""), FILTER("{name: l, disabled: true, typed_config: {" HTTP "local_ratelimit.v3.LocalRateLimit}}, ")},
     {"credential-from-client", FILTER(INJECTOR(", overwrite: false")), FILTER(INJECTOR(""))},
     {"cors-any-origin", NULL, NULL},
 

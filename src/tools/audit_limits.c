@@ -112,7 +112,7 @@ static void buffers(struct sp_audit *a, const sp_look_listener *l)
 {
     const U32 *v = l->per_connection_buffer_limit_bytes;
     if (!v || v->value >= LARGE_BUFFER)
-        sp_audit_found(a, l, "per_connection_buffer_limit_bytes", -1, "one connection can make the door hold %u bytes a stream and direction",
+        sp_audit_found(a, l, "per_connection_buffer_limit_bytes", -1, "filters that collect bodies may hold %u bytes for each stream",
                        v ? v->value : LARGE_BUFFER);
 }
 
@@ -120,7 +120,7 @@ static void origin_buffers(struct sp_audit *a, const sp_look_cluster *c)
 {
     const U32 *v = c->per_connection_buffer_limit_bytes;
     if (!v || v->value >= LARGE_BUFFER)
-        sp_audit_found(a, c, "per_connection_buffer_limit_bytes", -1, "one slow client can make the door hold %u bytes of an answer",
+        sp_audit_found(a, c, "per_connection_buffer_limit_bytes", -1, "bodies of up to %u bytes are kept for another try, for each request",
                        v ? v->value : LARGE_BUFFER);
 }
 

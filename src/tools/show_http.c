@@ -115,6 +115,17 @@ static void show_filter(struct sp_show *s, struct sp_tree_node *under, const Fil
         sp_tree_say(&s->tree, n, "disabled", "off but where a route turns it on");
 }
 
+static void show_upgrades(struct sp_show *s, struct sp_tree_node *under, const sp_look_hcm *h)
+{
+    for (size_t i = 0; i < h->n_upgrade_configs; i++) {
+        struct sp_tree_node *n = sp_tree_add(&s->tree, under, "upgrade", sp_str_c(h->upgrade_configs[i]->upgrade_type));
+        if (h->upgrade_configs[i]->enabled && !h->upgrade_configs[i]->enabled->value)
+            sp_tree_say(&s->tree, n, "enabled", "where a route allows it");
+        for (size_t k = 0; k < h->upgrade_configs[i]->n_filters; k++)
+            show_filter(s, n, h->upgrade_configs[i]->filters[k]);
+    }
+}
+
 static void show_logs(struct sp_show *s, struct sp_tree_node *under, const sp_look_hcm *h)
 {
     for (size_t i = 0; i < h->n_access_log; i++) {
@@ -136,6 +147,7 @@ void sp_show_http(struct sp_show *s, struct sp_tree_node *chain, const sp_look_h
     show_limits(s, n, h);
     for (size_t i = 0; i < h->n_http_filters; i++)
         show_filter(s, n, h->http_filters[i]);
+    show_upgrades(s, n, h);
     show_logs(s, n, h);
     if (sp_look_table(h))
         sp_show_routes(s, n, sp_look_table(h));

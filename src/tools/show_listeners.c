@@ -93,6 +93,32 @@ static void show_chain(struct sp_show *s, struct sp_tree_node *under, const Chai
     }
 }
 
+/* Keys of layered_runtime, of whatever depth, by their full names. */
+static void show_runtime(struct sp_show *s, struct sp_str base, const Google__Protobuf__Struct *st, unsigned depth)
+{
+    for (size_t i = 0; st && i < st->n_fields && depth < 16; i++) {
+        const Google__Protobuf__Value *v = st->fields[i]->value;
+        struct sp_str key = sp_arena_printf(&s->tree.arena, "%.*s%s%s", SP_STR_ARG(base), base.len ? "." : "", st->fields[i]->key);
+        if (v && v->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE)
+            show_runtime(s, key, v->struct_value, depth + 1);
+        else if (v && v->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE)
+            sp_tree_say(&s->tree, sp_tree_add(&s->tree, NULL, "runtime key", key), "value", "%.0f", v->number_value);
+    }
+}
+
+static void show_process(struct sp_show *s)
+{
+    const Envoy__Config__Bootstrap__V3__LayeredRuntime *r = s->bootstrap->layered_runtime;
+    for (size_t i = 0; r && i < r->n_layers; i++)
+        if (r->layers[i]->layer_specifier_case == ENVOY__CONFIG__BOOTSTRAP__V3__RUNTIME_LAYER__LAYER_SPECIFIER_STATIC_LAYER)
+            show_runtime(s, SP_STR(""), r->layers[i]->static_layer, 0);
+    const Envoy__Config__Overload__V3__OverloadManager *o = s->bootstrap->overload_manager;
+    for (size_t i = 0; o && i < o->n_resource_monitors; i++)
+        sp_tree_add(&s->tree, NULL, "overload monitor", sp_str_c(o->resource_monitors[i]->name));
+    for (size_t i = 0; o && i < o->n_actions; i++)
+        sp_tree_add(&s->tree, NULL, "overload action", sp_str_c(o->actions[i]->name));
+}
+
 void sp_show_listeners(struct sp_show *s)
 {
     assert(s);
@@ -115,4 +141,5 @@ void sp_show_listeners(struct sp_show *s)
     if (s->bootstrap->admin && s->bootstrap->admin->address)
         sp_tree_say(&s->tree, sp_tree_add(&s->tree, NULL, "admin page", SP_STR("")), "address", "%.*s",
                     SP_STR_ARG(sp_show_address(s, s->bootstrap->admin->address)));
+    show_process(s);
 }

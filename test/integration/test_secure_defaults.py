@@ -29,7 +29,8 @@ class SecureDefaults(unittest.TestCase):
     @classmethod
     def door(cls, on, tls=None, **hcm):
         log = work(f"secure-{time.time_ns()}.log")
-        door = Sallyport(edge(config([listener(free_port(), [route_to("o", "/echo")], tls=tls, hcm={"access_log": log_to(log), **hcm})],
+        door = Sallyport(edge(config([listener(free_port(), [route_to("o", "/echo"), route_to("o", "/missing", retry_policy={
+            "retry_on": "retriable-status-codes", "retriable_status_codes": [404], "num_retries": 1})], tls=tls, hcm={"access_log": log_to(log), **hcm})],
                                      [cluster("o", cls.origin.port)]), on), concurrency=1)
         door.log_path = log
         return door
@@ -72,6 +73,15 @@ class SecureDefaults(unittest.TestCase):
         self.assertIn("SETTINGS_MAX_CONCURRENT_STREAMS(0x03):100", p.stdout)
         self.assertIn("SETTINGS_INITIAL_WINDOW_SIZE(0x04):65536", p.stdout)
         self.assertIn("window_size_increment=%d" % ((1 << 20) - 65535), p.stdout)
+
+    def test_buffers(self):
+        """A body of 100 KiB is kept for a second try, or is not."""
+        body = work("body")
+        with open(body, "wb") as f:
+            f.write(b"x" * (100 << 10))
+        answers = self.both("/missing", "--data-binary", "@" + body)
+        self.assertEqual([a.status for a in answers], [404, 404])
+        self.assertEqual([d.stat("cluster.o.upstream_rq_retry") for d in self.doors], [1, 0])
 
     def test_the_dump_has_them(self):
         dumps = [json.loads(d.get("/config_dump")[1]) for d in self.doors]

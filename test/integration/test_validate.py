@@ -97,6 +97,15 @@ class Validate(unittest.TestCase):
         self.assertIn(", merge_slashes true, path_with_escaped_slashes_action UNESCAPE_AND_REDIRECT, ", manager)
         self.assertNotIn("normalize_path", manager)
 
+    def test_the_process(self):
+        conf = self.conf()
+        conf["layered_runtime"] = {"layers": [{"name": "l", "static_layer": {"overload": {"global_downstream_max_connections": 1000}}}]}
+        conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["upgrade_configs"] = [
+            {"upgrade_type": "websocket", "enabled": False}]
+        out = run("validate", save(conf), SP_VALIDATE=SECRET).stdout
+        self.assertIn("\nruntime key overload.global_downstream_max_connections: 1000\n", out)
+        self.assertIn("\n      upgrade websocket: where a route allows it\n", out)
+
     def test_files_of_xds(self):
         conf = self.conf()
         door, lds = conf["static_resources"].pop("listeners"), work("validate-lds.json")

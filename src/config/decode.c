@@ -90,6 +90,8 @@ static void unknown_field(struct sp_decode *l, const struct sp_place *place, con
 static void decode_one(struct sp_decode *l, const struct sp_place *place, const ProtobufCFieldDescriptor *f, int index,
                        struct sp_node *node, void *slot)
 {
+    if (f->type == PROTOBUF_C_TYPE_STRING) /* a bad value leaves the default, so that the rest can still be checked */
+        *(const char **)slot = protobuf_c_empty_string;
     if (f->type != PROTOBUF_C_TYPE_MESSAGE) {
         sp_decode_scalar(l->doc, l->diag, place, f, index, node, slot);
         return;
@@ -133,9 +135,6 @@ static void decode_list(struct sp_decode *l, const struct sp_place *place, const
             sp_decode_err(l->doc, l->diag, place, f, (int)i, items[i], "null in a list (remove it)");
             continue;
         }
-        /* A bad element leaves its default, so that the rest can still be checked. */
-        if (f->type == PROTOBUF_C_TYPE_STRING)
-            *(const char **)(void *)slot = protobuf_c_empty_string;
         decode_one(l, place, f, (int)i, items[i], slot);
         done++;
     }
@@ -205,8 +204,6 @@ static void decode_field(struct sp_decode *l, const struct sp_place *place, cons
     } else if (oneof_free(l, place, f, node)) {
         /* Set even if the value is bad, or the rules would complain that none is chosen. */
         *sp_field_case(place->msg, f) = f->id;
-        if (f->type == PROTOBUF_C_TYPE_STRING)
-            *(const char **)sp_field_ptr(place->msg, f) = protobuf_c_empty_string;
         decode_one(l, place, f, -1, node, sp_field_ptr(place->msg, f));
     }
 }

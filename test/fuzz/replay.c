@@ -17,8 +17,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define SP_SMALL(a, b) ((a) < (b) ? (a) : (b))
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) __attribute__((weak));
@@ -30,6 +28,11 @@ struct input {
 };
 static struct input *corpus;
 static size_t n_corpus;
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 static void *must(void *p)
 {
@@ -102,7 +105,7 @@ static size_t below(size_t n)
 static size_t change_bytes(uint8_t *data, size_t size)
 {
     static const uint8_t odd[] = {0, 1, 0x7f, 0x80, 0xff, '\n', '"', '{', ':', ' '};
-    size_t at = below(size + 1), n = SP_SMALL(below(64), size - at);
+    size_t at = below(size + 1), n = smaller(below(64), size - at);
     const struct input *other = &corpus[below(n_corpus)];
     switch (below(5)) {
     case 0:
@@ -122,7 +125,7 @@ static size_t change_bytes(uint8_t *data, size_t size)
         memmove(data + at + n, data + at, size - at);
         return size + n;
     default: /* the end of another one */
-        n = SP_SMALL(below(other->size + 1), (size_t)LARGEST - at);
+        n = smaller(below(other->size + 1), (size_t)LARGEST - at);
         memcpy(data + at, other->data + other->size - n, n);
         return at + n;
     }
@@ -146,7 +149,7 @@ static void fuzz(unsigned seconds, uint64_t seed)
     fflush(stdout);
     for (state = seed; time(NULL) < end; runs++) {
         const struct input *from = &corpus[below(n_corpus)];
-        size_t size = SP_SMALL(from->size, (size_t)LARGEST);
+        size_t size = smaller(from->size, (size_t)LARGEST);
         memcpy(data, from->data, size);
         if (LLVMFuzzerCustomMutator && below(4))
             size = LLVMFuzzerCustomMutator(data, size, LARGEST, (unsigned)below(UINT32_MAX));

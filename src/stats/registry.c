@@ -216,7 +216,7 @@ struct sp_stats_scope *sp_stats_scope_hold(struct sp_stats_scope *parent, struct
 
 void sp_stats_scope_drop(struct sp_stats_scope *scope)
 {
-    if (!scope || !scope->home)
+    if (!scope || !sp_registry.slabs || !scope->home) /* the admin page goes when all is over */
         return;
     pthread_mutex_lock(&sp_registry.lock);
     struct sp_stats_home *home = scope->home;

@@ -72,7 +72,7 @@ struct sp_stats_scope *sp_stats_scope(struct sp_stats_scope *parent, struct sp_s
  */
 struct sp_stats_scope *sp_stats_scope_hold(struct sp_stats_scope *parent, struct sp_str name, const char *tag,
                                            struct sp_str value);
-/* Nobody counts by this hold any more. Any thread; NULL-safe. */
+/* Nobody counts by this hold any more. Any thread; NULL-safe; after sp_stats_done nothing is left to drop. */
 void sp_stats_scope_drop(struct sp_stats_scope *scope);
 struct sp_counter sp_stats_counter(struct sp_stats_scope *scope, struct sp_str name);
 struct sp_gauge sp_stats_gauge(struct sp_stats_scope *scope, struct sp_str name);

@@ -231,6 +231,15 @@ static void one_that_comes_back_in_time(void **state)
     sp_stats_scope_drop(NULL);
 }
 
+static void one_that_goes_last(void **state)
+{
+    sp_stats_init(1);
+    struct sp_stats_scope *a = hold("a");
+    sp_stats_counter(a, SP_STR("total"));
+    sp_stats_done();
+    sp_stats_scope_drop(a);
+}
+
 /* What somebody found by another way stays: nobody says when he is done with it. */
 static void what_others_use_stays(void **state)
 {
@@ -285,7 +294,7 @@ static void memory_does_not_grow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(an_owner_that_is_gone), T(one_that_comes_back_in_time), T(what_others_use_stays), T(memory_does_not_grow),
+        T(an_owner_that_is_gone), T(one_that_comes_back_in_time), T(what_others_use_stays), cmocka_unit_test(one_that_goes_last), T(memory_does_not_grow),
         T(threads_add_up), T(same_name_is_the_same_stat), T(prints), T(histograms), T(buckets_hold_their_values),
         T(reset_keeps_gauges), T(many)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,47 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* jwt, openid-connect, key-auth and acl. */
+/* jwt and openid-connect: what they require becomes requirements of one jwt_authn. */
 #include <assert.h>
 #include <inttypes.h>
 
 #include "crypto/hash.h"
-#include "net/addr.h"
-#include "tools/convert_parts.h"
-
-#define KEY_AUTH "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"
-
-static bool is(const struct sp_kong_plugin *p, const char *name)
-{
-    return p && sp_str_eq(p->name, sp_str_c(name));
-}
-
-static bool lets_all_pass(const struct sp_kong_plugin *p)
-{
-    return sp_kong_str(p->config, "anonymous", SP_STR_NULL).len > 0;
-}
-
-/* --- who is in which group --- */
-
-struct membership {
-    const struct sp_node *consumer, *groups;
-    bool found;
-};
-
-static void look_at_group(void *ctx, const struct sp_node *consumer, const struct sp_node *acl)
-{
-    struct membership *m = ctx;
-    m->found |= consumer == m->consumer && sp_kong_has(m->groups, sp_kong_str(acl, "group", sp_kong_text(acl)));
-}
-
-/* Whether an acl plugin (NULL: none) lets this consumer in. */
-static bool acl_admits(const struct sp_convert *c, const struct sp_kong_plugin *acl, const struct sp_node *consumer)
-{
-    if (!acl)
-        return true;
-    const struct sp_node *allow = sp_kong_get(acl->config, "allow"), *deny = sp_kong_get(acl->config, "deny");
-    struct membership m = {.consumer = consumer, .groups = allow ? allow : deny};
-    sp_kong_credentials(&c->kong, "acls", look_at_group, &m);
-    return m.found == (allow != NULL);
-}
+#include "tools/convert_auth.h"
 
 /* --- jwt --- */
 
@@ -131,38 +94,13 @@ static void name_provider(void *ctx, const struct sp_node *consumer, const struc
     struct sp_str name = provider_name(x, consumer);
     (void)credential;
     x->n++;
-    if (!acl_admits(x->c, x->acl, consumer))
+    if (!sp_convert_acl_admits(x->c, x->acl, consumer))
         return;
     x->names = sp_arena_printf(&x->c->arena, "%.*s%s{provider_name: %s}", SP_STR_ARG(x->names), x->n_named ? ", " : "", sp_quoted(x->c, name));
     x->n_named++;
 }
 
 /* --- openid-connect --- */
-
-/* "https://host[:port][/path]" without what discovery adds. */
-static struct sp_str issuer_of(const struct sp_kong_plugin *p)
-{
-    struct sp_str s = sp_kong_str(p->config, "issuer", SP_STR_NULL);
-    ptrdiff_t at = sp_str_find(s, SP_STR("/.well-known/"));
-    return at < 0 ? s : sp_str_n(s.ptr, (size_t)at);
-}
-
-static struct sp_str issuer_host(const struct sp_kong_plugin *p, uint64_t *ret_port)
-{
-    struct sp_str rest = issuer_of(p), host;
-    rest = sp_str_sub(rest, 8, rest.len);
-    sp_str_split(&rest, '/', &host);
-    ptrdiff_t colon = sp_str_chr(host, ':');
-    *ret_port = 443;
-    if (colon > 0 && sp_str_u64(sp_str_sub(host, (size_t)colon + 1, host.len), 65535, ret_port) == 0)
-        host = sp_str_n(host.ptr, (size_t)colon);
-    return host;
-}
-
-static bool is_oidc(const struct sp_kong_plugin *p)
-{
-    return is(p, "openid-connect") && sp_str_istarts(sp_kong_str(p->config, "issuer", SP_STR_NULL), SP_STR("https://"));
-}
 
 static void inspect_oidc(struct sp_convert *c, const struct sp_kong_plugin *p)
 {
@@ -181,7 +119,7 @@ static void put_oidc(struct sp_convert *c, unsigned indent, const struct sp_kong
     inspect_oidc(c, p);
     sp_put_remark(c, indent, p->node, "plugin openid-connect");
     sp_put(c, indent, "oidc-%u:", p->index);
-    sp_put(c, indent + 2, "issuer: %s", sp_quoted(c, issuer_of(p)));
+    sp_put(c, indent + 2, "issuer: %s", sp_quoted(c, sp_convert_issuer(p)));
     if (sp_kong_count(audience))
         sp_put(c, indent + 2, "audiences: %s", sp_quoted_list(c, audience));
     sp_put(c, indent + 2, "require_expiration: true");
@@ -225,7 +163,7 @@ static bool wants_claims(const struct sp_kong_plugin *p)
 static bool any_claims(const struct sp_convert *c)
 {
     for (unsigned i = 0; i < c->kong.n_plugins; i++)
-        if (is_oidc(&c->kong.plugins[i]) && wants_claims(&c->kong.plugins[i]))
+        if (sp_convert_is_oidc(&c->kong.plugins[i]) && wants_claims(&c->kong.plugins[i]))
             return true;
     return false;
 }
@@ -247,7 +185,7 @@ static void put_claim_names(struct sp_convert *c, unsigned indent, const char *f
 {
     struct sp_str out = SP_STR_NULL;
     for (unsigned i = 0; i < c->kong.n_plugins; i++) {
-        const struct sp_node *path = is_oidc(&c->kong.plugins[i]) ? sp_kong_get(c->kong.plugins[i].config, field) : NULL;
+        const struct sp_node *path = sp_convert_is_oidc(&c->kong.plugins[i]) ? sp_kong_get(c->kong.plugins[i].config, field) : NULL;
         struct sp_str name = SP_STR_NULL;
         for (unsigned j = 0; j < sp_kong_count(path); j++)
             name = sp_arena_printf(&c->arena, "%.*s%s%.*s", SP_STR_ARG(name), j ? "." : "", SP_STR_ARG(sp_kong_item_str(path, j)));
@@ -268,7 +206,7 @@ void sp_convert_claims(struct sp_convert *c, unsigned indent)
     sp_put(c, indent + 4, "\"@type\": " SP_T "sallyport.filters.http.claims_authz.v1.ClaimsAuthz");
     sp_put(c, indent + 4, "sources:");
     for (unsigned i = 0; i < c->kong.n_plugins; i++)
-        if (is_oidc(&c->kong.plugins[i]) && c->kong.plugins[i].first == &c->kong.plugins[i])
+        if (sp_convert_is_oidc(&c->kong.plugins[i]) && c->kong.plugins[i].first == &c->kong.plugins[i])
             sp_put(c, indent + 4, "- {key: oidc-%u}", c->kong.plugins[i].index);
     sp_put(c, indent + 4, "requires: {authenticated: true}");
     put_claim_names(c, indent + 4, "scopes_claim", "scope_claims");
@@ -291,11 +229,6 @@ static struct sp_str requirement_name(struct sp_convert *c, const struct sp_kong
     return s;
 }
 
-/* The first plugins of that config: what they have none has a state of its own. */
-struct sp_convert_required {
-    const struct sp_kong_plugin *jwt, *acl, *oidc, *key;
-};
-
 static const struct sp_kong_plugin *first_of(const struct sp_convert *c, const char *name, const struct sp_kong_route *r)
 {
     const struct sp_kong_plugin *p = sp_kong_plugin_of(&c->kong, name, r);
@@ -304,13 +237,16 @@ static const struct sp_kong_plugin *first_of(const struct sp_convert *c, const c
 
 static struct sp_convert_required find_required(const struct sp_convert *c, const struct sp_kong_route *r)
 {
-    struct sp_convert_required q = {first_of(c, "jwt", r), first_of(c, "acl", r), first_of(c, "openid-connect", r), first_of(c, "key-auth", r)};
-    if (q.jwt && lets_all_pass(q.jwt))
+    struct sp_convert_required q = {first_of(c, "jwt", r), first_of(c, "acl", r), first_of(c, "openid-connect", r), first_of(c, "key-auth", r),
+                                    first_of(c, "basic-auth", r)};
+    if (q.jwt && sp_convert_is_open(q.jwt))
         q.jwt = NULL;
-    if (q.oidc && (!is_oidc(q.oidc) || lets_all_pass(q.oidc)))
+    if (q.oidc && (!sp_convert_is_oidc(q.oidc) || sp_convert_is_open(q.oidc)))
         q.oidc = NULL;
-    if (q.key && (lets_all_pass(q.key) || !sp_convert_has(KEY_AUTH)))
+    if (q.key && (sp_convert_is_open(q.key) || !sp_convert_has(SP_KEY_AUTH)))
         q.key = NULL;
+    if (q.basic && (sp_convert_is_open(q.basic) || !sp_convert_has(SP_BASIC_AUTH)))
+        q.basic = NULL;
     return q;
 }
 
@@ -362,7 +298,7 @@ static bool nobody(struct sp_convert *c, const struct sp_convert_required *q)
 bool sp_convert_admits_nobody(struct sp_convert *c, const struct sp_kong_route *r)
 {
     struct sp_convert_required q = required_of(c, r);
-    return nobody(c, &q);
+    return nobody(c, &q) || sp_convert_no_users(c, &q);
 }
 
 static void put_requirements(struct sp_convert *c, unsigned indent)
@@ -387,27 +323,14 @@ static void put_requirements(struct sp_convert *c, unsigned indent)
 static bool uses(const struct sp_convert *c, const char *name)
 {
     for (unsigned i = 0; i < c->kong.n_plugins; i++)
-        if (is(&c->kong.plugins[i], name) && !lets_all_pass(&c->kong.plugins[i]) && (strcmp(name, "openid-connect") != 0 || is_oidc(&c->kong.plugins[i])))
+        if (sp_convert_is(&c->kong.plugins[i], name) && !sp_convert_is_open(&c->kong.plugins[i]) && (strcmp(name, "openid-connect") != 0 || sp_convert_is_oidc(&c->kong.plugins[i])))
             return true;
     return false;
 }
 
-static void count(void *ctx, const struct sp_node *consumer, const struct sp_node *credential)
-{
-    (void)consumer, (void)credential;
-    ++*(unsigned *)ctx;
-}
-
-static unsigned n_credentials(const struct sp_convert *c, const char *kind)
-{
-    unsigned n = 0;
-    sp_kong_credentials(&c->kong, kind, count, &n);
-    return n;
-}
-
 static void put_jwt_filter(struct sp_convert *c, unsigned indent)
 {
-    bool jwt = uses(c, "jwt") && n_credentials(c, "jwt_secrets"), oidc = uses(c, "openid-connect");
+    bool jwt = uses(c, "jwt") && sp_convert_credentials(c, "jwt_secrets"), oidc = uses(c, "openid-connect");
     if (!jwt && !oidc)
         return;
     sp_put(c, indent, "- name: jwt");
@@ -419,9 +342,9 @@ static void put_jwt_filter(struct sp_convert *c, unsigned indent)
         struct jwt x = {.c = c, .p = p, .indent = indent + 6};
         if (p->first != p)
             continue;
-        if (is(p, "jwt") && jwt && !lets_all_pass(p))
+        if (sp_convert_is(p, "jwt") && jwt && !sp_convert_is_open(p))
             sp_kong_credentials(&c->kong, "jwt_secrets", put_provider, &x);
-        else if (is_oidc(p) && !lets_all_pass(p))
+        else if (sp_convert_is_oidc(p) && !sp_convert_is_open(p))
             put_oidc(c, indent + 6, p);
     }
     put_requirements(c, indent + 4);
@@ -429,85 +352,12 @@ static void put_jwt_filter(struct sp_convert *c, unsigned indent)
         sp_kong_note(&c->file, NULL, "plugin jwt: exp and nbf are checked wherever they are; X-Consumer-* headers are not sent");
 }
 
-/* --- key-auth --- */
-
-struct keys {
-    struct sp_convert *c;
-    const struct sp_kong_plugin *acl;
-    unsigned indent, n;
-    struct sp_str names;
-};
-
-static void put_key(void *ctx, const struct sp_node *consumer, const struct sp_node *credential)
-{
-    struct keys *x = ctx;
-    struct sp_str key = sp_kong_str(credential, "key", SP_STR_NULL), who = sp_kong_name(consumer, "username"), text;
-    if (sp_kong_source(&x->c->kong, key, &text) != SP_KONG_INLINE)
-        sp_kong_drop(&x->c->file, credential, "a key of consumer %.*s: it is in a vault", SP_STR_ARG(who));
-    else if (key.len)
-        sp_put(x->c, x->indent, "- {key: %s, client: %s}", sp_quoted(x->c, key), sp_quoted(x->c, who));
-}
-
-static void name_client(void *ctx, const struct sp_node *consumer, const struct sp_node *credential)
-{
-    struct keys *x = ctx;
-    (void)credential;
-    if (!acl_admits(x->c, x->acl, consumer))
-        return;
-    x->names = sp_arena_printf(&x->c->arena, "%.*s%s%s", SP_STR_ARG(x->names), x->n++ ? ", " : "", sp_quoted(x->c, sp_kong_name(consumer, "username")));
-}
-
-static const char *key_sources(struct sp_convert *c, const struct sp_kong_plugin *p)
-{
-    const struct sp_node *names = sp_kong_get(p->config, "key_names");
-    bool header = sp_kong_bool(p->config, "key_in_header", true), query = sp_kong_bool(p->config, "key_in_query", true);
-    struct sp_str out = SP_STR_NULL;
-    for (unsigned i = 0; i < SP_MAX(sp_kong_count(names), 1u); i++) {
-        const char *name = sp_quoted(c, names ? sp_kong_item_str(names, i) : SP_STR("apikey"));
-        if (header)
-            out = sp_arena_printf(&c->arena, "%.*s%s{header: %s}", SP_STR_ARG(out), out.len ? ", " : "", name);
-        if (query)
-            out = sp_arena_printf(&c->arena, "%.*s%s{query: %s}", SP_STR_ARG(out), out.len ? ", " : "", name);
-    }
-    return sp_arena_printf(&c->arena, "[%.*s]", SP_STR_ARG(out)).ptr;
-}
-
-static void put_key_filter(struct sp_convert *c, unsigned indent)
-{
-    const struct sp_kong_plugin *first = NULL;
-    for (unsigned i = 0; i < c->kong.n_plugins && !first; i++)
-        first = is(&c->kong.plugins[i], "key-auth") ? &c->kong.plugins[i] : NULL;
-    if (!first || !sp_convert_has(KEY_AUTH) || !n_credentials(c, "keyauth_credentials"))
-        return;
-    sp_put(c, indent, "- name: key-auth");
-    sp_put(c, indent + 2, "disabled: true");
-    sp_put(c, indent + 2, "typed_config:");
-    sp_put(c, indent + 4, "\"@type\": " SP_T KEY_AUTH);
-    sp_put(c, indent + 4, "credentials:");
-    sp_kong_credentials(&c->kong, "keyauth_credentials", put_key, &(struct keys){.c = c, .indent = indent + 4});
-    sp_put(c, indent + 4, "key_sources: %s", key_sources(c, first));
-    if (sp_kong_bool(first->config, "hide_credentials", false))
-        sp_put(c, indent + 4, "forwarding: {hide_credentials: true}");
-}
-
-static void put_route_key(struct sp_convert *c, unsigned indent, const struct sp_convert_required *q)
-{
-    struct keys x = {.c = c, .acl = q->acl};
-    sp_kong_credentials(&c->kong, "keyauth_credentials", name_client, &x);
-    sp_put_remark(c, indent, q->key->node, "plugin key-auth");
-    sp_put(c, indent, "key-auth:");
-    sp_put(c, indent + 2, "\"@type\": " SP_T KEY_AUTH "PerRoute");
-    sp_put(c, indent + 2, "key_sources: %s", key_sources(c, q->key));
-    if (q->acl)
-        sp_put(c, indent + 2, "allowed_clients: [%.*s]", SP_STR_ARG(x.n ? x.names : SP_STR("\"nobody\"")));
-}
-
 /* --- all of it --- */
 
 void sp_convert_auth(struct sp_convert *c, unsigned indent)
 {
     put_jwt_filter(c, indent);
-    put_key_filter(c, indent);
+    sp_convert_keys(c, indent);
 }
 
 void sp_convert_route_auth(struct sp_convert *c, unsigned indent, const struct sp_kong_route *r)
@@ -521,78 +371,5 @@ void sp_convert_route_auth(struct sp_convert *c, unsigned indent, const struct s
     }
     if (q.oidc && wants_claims(q.oidc))
         put_route_claims(c, indent, q.oidc);
-    if (q.key)
-        put_route_key(c, indent, &q);
-}
-
-/* --- issuers --- */
-
-static bool is_first_of_host(const struct sp_convert *c, const struct sp_kong_plugin *p)
-{
-    uint64_t port, other;
-    struct sp_str host = issuer_host(p, &port);
-    for (const struct sp_kong_plugin *q = c->kong.plugins; q < p; q++)
-        if (is_oidc(q) && sp_str_eq(issuer_host(q, &other), host) && other == port)
-            return false;
-    return true;
-}
-
-static bool is_first_of_issuer(const struct sp_convert *c, const struct sp_kong_plugin *p)
-{
-    for (const struct sp_kong_plugin *q = c->kong.plugins; q < p; q++)
-        if (is_oidc(q) && sp_str_eq(issuer_of(q), issuer_of(p)))
-            return false;
-    return true;
-}
-
-static struct sp_str issuer_cluster(struct sp_convert *c, const struct sp_kong_plugin *p)
-{
-    uint64_t port;
-    struct sp_str host = issuer_host(p, &port);
-    return sp_arena_printf(&c->arena, "issuer-%.*s-%" PRIu64, SP_STR_ARG(sp_slug(c, host)), port);
-}
-
-void sp_convert_issuers(struct sp_convert *c)
-{
-    if (!uses(c, "openid-connect"))
-        return;
-    sp_put(c, 0, "bootstrap_extensions:");
-    sp_put(c, 0, "- name: issuers");
-    sp_put(c, 2, "typed_config:");
-    sp_put(c, 4, "\"@type\": " SP_T "sallyport.oidc.v1.Issuers");
-    sp_put(c, 4, "issuers:");
-    for (unsigned i = 0; i < c->kong.n_plugins; i++) {
-        const struct sp_kong_plugin *p = &c->kong.plugins[i];
-        if (is_oidc(p) && is_first_of_issuer(c, p))
-            sp_put(c, 4, "- {issuer: %s, cluster: %s}", sp_quoted(c, issuer_of(p)), sp_quoted(c, issuer_cluster(c, p)));
-    }
-}
-
-void sp_convert_issuer_clusters(struct sp_convert *c)
-{
-    for (unsigned i = 0; i < c->kong.n_plugins; i++) {
-        const struct sp_kong_plugin *p = &c->kong.plugins[i];
-        struct sp_addr ip;
-        uint64_t port;
-        if (!is_oidc(p) || lets_all_pass(p) || !is_first_of_host(c, p))
-            continue;
-        struct sp_str host = issuer_host(p, &port);
-        const char *name = sp_quoted(c, issuer_cluster(c, p));
-        sp_put_remark(c, 2, p->node, "plugin openid-connect: its issuer");
-        sp_put(c, 2, "- name: %s", name);
-        sp_put(c, 4, "type: %s", sp_addr_parse_ip(host, &ip) == 0 ? "STATIC" : "STRICT_DNS");
-        sp_put(c, 4, "load_assignment:");
-        sp_put(c, 6, "cluster_name: %s", name);
-        sp_put(c, 6, "endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: %s, port_value: %" PRIu64 "}}}}]}]",
-               sp_quoted(c, host), port);
-        sp_put(c, 4, "transport_socket:");
-        sp_put(c, 6, "name: tls");
-        sp_put(c, 6, "typed_config:");
-        sp_put(c, 8, "\"@type\": " SP_T "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext");
-        sp_put(c, 8, "sni: %s", sp_quoted(c, host));
-        sp_put(c, 8, "common_tls_context:");
-        sp_put(c, 10, "validation_context:");
-        sp_put(c, 12, "trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}");
-        sp_put(c, 12, "match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: %s}}]", sp_quoted(c, host));
-    }
+    sp_convert_route_keys(c, indent, &q);
 }

@@ -30,6 +30,7 @@ static const struct plugin {
      "verify_claims=true verify_signature=true ssl_verify using_pseudo_issuer=false cache_ttl timeout=10000 client_auth run_on_preflight=true"},
     {"key-auth", GUARD, "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
      "key_names hide_credentials key_in_header key_in_query key_in_body=false run_on_preflight=true realm="},
+    {"basic-auth", GUARD, "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", "hide_credentials=false run_on_preflight=true realm"},
     {"acl", GUARD, NULL, "allow deny hide_groups_header=true always_use_authenticated_groups=false include_consumer_groups=false"},
     {"request-transformer", CARRIED, NULL, "remove rename replace add append http_method="},
     {"response-transformer", CARRIED, NULL, "remove rename replace add append"},
@@ -42,7 +43,7 @@ static const struct plugin {
      "origins methods headers exposed_headers credentials max_age preflight_continue=false private_network=false allow_origin_absent"},
     {"request-termination", CARRIED, NULL, "status_code message body content_type"},
     {"correlation-id", CARRIED, NULL, "header_name=x-request-id generator echo_downstream=false"},
-    {"basic-auth", LOST_GUARD, NULL, ""}, {"key-auth-enc", LOST_GUARD, NULL, ""}, {"hmac-auth", LOST_GUARD, NULL, ""},
+    {"key-auth-enc", LOST_GUARD, NULL, ""}, {"hmac-auth", LOST_GUARD, NULL, ""},
     {"ldap-auth", LOST_GUARD, NULL, ""}, {"ldap-auth-advanced", LOST_GUARD, NULL, ""}, {"oauth2", LOST_GUARD, NULL, ""},
     {"oauth2-introspection", LOST_GUARD, NULL, ""}, {"session", LOST_GUARD, NULL, ""}, {"jwt-signer", LOST_GUARD, NULL, ""},
     {"header-cert-auth", LOST_GUARD, NULL, ""}, {"vault-auth", LOST_GUARD, NULL, ""}, {"saml", LOST_GUARD, NULL, ""},
@@ -100,6 +101,8 @@ static bool is_carried(const struct sp_convert *c, const struct sp_kong_plugin *
         return has_credentials(c, "jwt_secrets") && sp_str_eq(sp_kong_str(p->config, "key_claim_name", SP_STR("iss")), SP_STR("iss"));
     if (sp_str_eq(p->name, SP_STR("key-auth")))
         return has_credentials(c, "keyauth_credentials");
+    if (sp_str_eq(p->name, SP_STR("basic-auth"))) /* else passwords are hashed already */
+        return has_credentials(c, "basicauth_credentials") && sp_kong_bool(c->file.root, "_transform", true);
     if (sp_str_eq(p->name, SP_STR("mtls-auth")))
         return sp_convert_has_tls(c) && sp_kong_count(sp_kong_get(p->config, "ca_certificates"));
     if (sp_str_eq(p->name, SP_STR("openid-connect")))
@@ -107,11 +110,16 @@ static bool is_carried(const struct sp_convert *c, const struct sp_kong_plugin *
     return true;
 }
 
-/* acl goes by who a consumer is: jwt and key-auth of the same route say it. */
+/* acl goes by who a consumer is, which others say. */
 static bool acl_is_lost(const struct sp_convert *c, const struct sp_kong_route *r)
 {
-    const struct sp_kong_plugin *jwt = sp_kong_plugin_of(&c->kong, "jwt", r), *key = sp_kong_plugin_of(&c->kong, "key-auth", r);
-    return !(jwt && is_carried(c, jwt)) && !(key && is_carried(c, key));
+    static const char *const who[] = {"jwt", "key-auth", "basic-auth"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(who); i++) {
+        const struct sp_kong_plugin *p = sp_kong_plugin_of(&c->kong, who[i], r);
+        if (p && is_carried(c, p) && !is_open(p))
+            return false;
+    }
+    return true;
 }
 
 const struct sp_kong_plugin *sp_convert_lost_guard(const struct sp_convert *c, const struct sp_kong_route *r)
@@ -198,5 +206,5 @@ void sp_convert_inspect(struct sp_convert *c)
     for (unsigned i = 0; i < c->kong.n_plugins; i++)
         inspect_one(c, &c->kong.plugins[i]);
     for (unsigned i = 0; i < c->kong.consumers.n; i++)
-        sp_kong_known(&c->file, c->kong.consumers.v[i], SP_STR("consumer"), "username custom_id jwt_secrets keyauth_credentials acls plugins");
+        sp_kong_known(&c->file, c->kong.consumers.v[i], SP_STR("consumer"), "username custom_id jwt_secrets keyauth_credentials basicauth_credentials acls plugins");
 }

@@ -324,7 +324,7 @@ static void put_action(struct sp_convert *c, unsigned indent, const struct sp_ko
         return;
     }
     if (lost && sp_str_eq(lost->name, SP_STR("acl")))
-        sp_kong_drop(&c->file, lost->node, "plugin acl: neither jwt nor key-auth says who a consumer is; what it guards answers 403 until you guard it "
+        sp_kong_drop(&c->file, lost->node, "plugin acl: neither jwt, key-auth nor basic-auth says who a consumer is; what it guards answers 403 until you guard it "
                                            "otherwise");
     if (lost) {
         sp_put_remark(c, indent, lost->node, "CLOSED: plugin %.*s is not carried over; guard this route otherwise, then put its action in", SP_STR_ARG(lost->name));

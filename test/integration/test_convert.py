@@ -276,6 +276,45 @@ class Convert(unittest.TestCase):
         self.assertEqual([d.get(p).status for p in ("/open", "/b", "/j", "/x", "/anon")], [200, 403, 403, 403, 200])
         self.assertEqual(d.said.count("answers 403 until you guard it otherwise"), 3)
 
+    def test_keys_and_passwords(self):
+        d = self.door({
+            "services": [self.service([{"name": n, "paths": ["/" + n], "plugins": [{"name": auth, "config": config}, *acl]} for n, auth, config, acl in (
+                ("key", "key-auth", {"key_names": ["x-key"], "hide_credentials": True}, []),
+                ("keyacl", "key-auth", {"key_names": ["x-key"]}, [{"name": "acl", "config": {"allow": ["staff"]}}]),
+                ("basic", "basic-auth", {}, []), ("basicacl", "basic-auth", {}, [{"name": "acl", "config": {"deny": ["staff"]}}]),
+                ("nobody", "basic-auth", {}, [{"name": "acl", "config": {"allow": ["none"]}}]))])],
+            "consumers": [{"username": "alice", "acls": [{"group": "staff"}], "keyauth_credentials": [{"key": "key-of-alice-0123456789"}],
+                           "basicauth_credentials": [{"username": "al", "password": "secret-a"}]},
+                          {"username": "bob", "keyauth_credentials": [{"key": "key-of-bob-0123456789"}],
+                           "basicauth_credentials": [{"username": "bo", "password": "secret-b"}]}]})
+        if "api_key_auth" not in d.text:
+            self.assertIn("this program has no such filter", d.said)
+            self.assertEqual([d.get(p).status for p in ("/key", "/basic")], [403, 403])
+            return
+        key = lambda path, name: d.get(path, "-H", f"x-key: key-of-{name}-0123456789").status
+        self.assertEqual([d.get("/key").status, key("/key", "alice"), key("/key", "bob"), key("/key", "eve")], [401, 200, 200, 401])
+        self.assertEqual(d.get("/key?x-key=key-of-bob-0123456789").status, 200)
+        self.assertEqual([key("/keyacl", "alice"), key("/keyacl", "bob")], [200, 403])
+        basic = lambda path, user: d.get(path, "-u", user).status
+        self.assertEqual([d.get("/basic").status, basic("/basic", "al:secret-a"), basic("/basic", "al:secret-b")], [401, 200, 401])
+        self.assertEqual([basic("/basicacl", "al:secret-a"), basic("/basicacl", "bo:secret-b"), basic("/nobody", "bo:secret-b")], [401, 200, 403])
+
+    def test_cors_and_sizes(self):
+        d = self.door({"services": [self.service([
+            {"name": "c", "paths": ["/cors"], "plugins": [{"name": "cors", "config": {"origins": ["https://app.example.com"], "methods": ["GET", "PUT"],
+                                                                                     "headers": ["x-a"], "credentials": True, "max_age": 60}}]},
+            {"name": "s", "paths": ["/size"], "plugins": [{"name": "request-size-limiting", "config": {"allowed_payload_size": 1, "size_unit": "kilobytes"}}]},
+            {"name": "r", "paths": ["/"]}])]})
+        if "cors.v3.Cors" not in d.text:
+            self.assertEqual(d.said.count("this program has no such filter"), 2)
+            return
+        a = d.get("/cors", "-X", "OPTIONS", "-H", "origin: https://app.example.com", "-H", "access-control-request-method: PUT")
+        self.assertEqual((a.headers["access-control-allow-origin"], a.headers["access-control-allow-credentials"], a.headers["access-control-max-age"]),
+                         ("https://app.example.com", "true", "60"))
+        self.assertNotIn("access-control-allow-origin", d.get("/cors", "-H", "origin: https://evil.example.com").headers)
+        self.assertNotIn("access-control-allow-origin", d.get("/", "-H", "origin: https://app.example.com").headers)
+        self.assertEqual([d.get(p, "-d", "x" * 2000).status for p in ("/size", "/")], [413, 200])
+
     def test_openid_connect(self):
         kong = {"_format_version": "3.0", "services": [self.service([{"name": "r", "paths": ["/"], "plugins": [{"name": "openid-connect", "config": {
             "issuer": "https://127.0.0.1:1/realm/.well-known/openid-configuration", "auth_methods": ["bearer"], "audience_required": ["api"],

@@ -15,6 +15,7 @@ struct writer {
     struct sp_buf *out;
     unsigned indent;
     bool redact; /* inside a field that holds secrets */
+    bool whole;  /* the field is one itself */
 };
 
 /* A DataSource's content is secret, unless the field stands here: what is forgotten is not shown. */
@@ -35,6 +36,8 @@ bool sp_pb_is_secret(const ProtobufCMessageDescriptor *desc, const ProtobufCFiel
     assert(desc && f);
     /* What goes along with every call of a service may be a token. */
     if (strcmp(f->name, "initial_metadata") == 0 && strcmp(desc->name, "envoy.config.core.v3.GrpcService") == 0)
+        return true;
+    if (strcmp(f->name, "key") == 0 && strcmp(desc->name, "envoy.extensions.filters.http.api_key_auth.v3.Credential") == 0)
         return true;
     if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->descriptor != &envoy__config__core__v3__data_source__descriptor)
         return false;
@@ -160,6 +163,8 @@ static void put_value(struct writer *w, const ProtobufCFieldDescriptor *f, const
 {
     if (f->type == PROTOBUF_C_TYPE_MESSAGE)
         put_message(w, *(ProtobufCMessage *const *)p);
+    else if (w->whole)
+        put(w, "\"[redacted]\"");
     else if (w->redact && (f->type == PROTOBUF_C_TYPE_BYTES || strncmp(f->name, "inline_", 7) == 0 || strcmp(f->name, "value") == 0))
         put(w, "\"[redacted]\"");
     else
@@ -256,7 +261,9 @@ static void put_fields(struct writer *w, const ProtobufCMessage *msg, unsigned *
         bool redact = w->redact;
         if (!worth_writing(msg, f) || all_grafts(w, msg, f))
             continue;
-        w->redact = redact || sp_pb_is_secret(msg->descriptor, f);
+        bool secret = sp_pb_is_secret(msg->descriptor, f);
+        w->redact = redact || secret;
+        w->whole = secret && f->type == PROTOBUF_C_TYPE_STRING;
         put_name(w, count, f->name);
         if (sp_field_is_map(msg->descriptor, f))
             put_map(w, msg, f);
@@ -265,6 +272,7 @@ static void put_fields(struct writer *w, const ProtobufCMessage *msg, unsigned *
         else
             put_value(w, f, sp_field_ptr(msg, f));
         w->redact = redact;
+        w->whole = false;
     }
 }
 
@@ -334,14 +342,14 @@ static void put_message(struct writer *w, const ProtobufCMessage *msg)
 void sp_pb_json(const struct sp_doc *doc, const void *msg, unsigned indent, struct sp_buf *out)
 {
     assert(doc && msg && out);
-    struct writer w = {doc, out, indent, false};
+    struct writer w = {.doc = doc, .out = out, .indent = indent};
     put_message(&w, msg);
 }
 
 void sp_pb_json_typed(const struct sp_doc *doc, const void *msg, unsigned indent, struct sp_buf *out)
 {
     assert(doc && msg && out);
-    struct writer w = {doc, out, indent, false};
+    struct writer w = {doc, out, indent, false, false};
     unsigned count = 0;
     open_bracket(&w, "{");
     put_name(&w, &count, "@type");

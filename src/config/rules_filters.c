@@ -2,11 +2,14 @@
 /* Field rules: Envoy's HTTP filters. */
 #include "config/rules_tables.h"
 
+#define APIKEY "envoy.extensions.filters.http.api_key_auth.v3."
+#define HTTP "envoy.extensions.filters.http."
 #define INJECTED "envoy.extensions.http.injected_credentials.generic.v3."
 #define IP_TAGS "envoy.extensions.filters.http.ip_tagging.v3."
 #define JWT "envoy.extensions.filters.http.jwt_authn.v3."
 #define LIMIT "envoy.extensions.common.ratelimit.v3."
 #define LOCAL_LIMIT "envoy.extensions.filters.http.local_ratelimit.v3."
+#define TO_METADATA "envoy.extensions.filters.http.header_to_metadata.v3."
 #define RATELIMIT "envoy.extensions.filters.http.ratelimit.v3."
 #define RBAC_RULES "envoy.config.rbac.v3."
 #define RLS "envoy.config.ratelimit.v3."
@@ -28,6 +31,37 @@ static const struct sp_rule rules[] = {
     {LIMIT "LocalRateLimitDescriptor", "entries", SP_RULE_MIN_ITEMS, 1, 0},
     {LIMIT "LocalRateLimitDescriptor", "token_bucket", SP_RULE_REQUIRED, 0, 0},
     {LIMIT "RateLimitDescriptor.Entry", "key", SP_RULE_MIN_LEN, 1, 0},
+    {APIKEY "ApiKeyAuth", "key_sources", SP_RULE_NOT_EMPTY, 0, 0},
+    {APIKEY "Credential", "key", SP_RULE_MIN_LEN, 1, 0},
+    {APIKEY "Credential", "client", SP_RULE_MIN_LEN, 1, 0},
+    {APIKEY "Credential", "client", SP_RULE_HEADER_VALUE, 0, 0},
+    {APIKEY "Forwarding", "header", SP_RULE_HEADER_NAME, 0, 0},
+    {APIKEY "Forwarding", "header", SP_RULE_MAX_LEN, 1024, 0},
+    {APIKEY "KeySource", "header", SP_RULE_HEADER_NAME, 0, 0},
+    {APIKEY "KeySource", "header", SP_RULE_MAX_LEN, 1024, 0},
+    {APIKEY "KeySource", "query", SP_RULE_MAX_LEN, 1024, 0},
+    {APIKEY "KeySource", "cookie", SP_RULE_HEADER_NAME, 0, 0},
+    {APIKEY "KeySource", "cookie", SP_RULE_MAX_LEN, 1024, 0},
+    {HTTP "basic_auth.v3.BasicAuth", "users", SP_RULE_REQUIRED, 0, 0},
+    {HTTP "basic_auth.v3.BasicAuth", "forward_username_header", SP_RULE_HEADER_NAME, 0, 0},
+    {HTTP "basic_auth.v3.BasicAuth", "authentication_header", SP_RULE_HEADER_NAME, 0, 0},
+    {HTTP "basic_auth.v3.BasicAuthPerRoute", "users", SP_RULE_REQUIRED, 0, 0},
+    {HTTP "buffer.v3.Buffer", "max_request_bytes", SP_RULE_REQUIRED, 0, 0},
+    {HTTP "buffer.v3.Buffer", "max_request_bytes", SP_RULE_RANGE, 1, U32_MAX},
+    {HTTP "buffer.v3.BufferPerRoute", "disabled", SP_RULE_ONEOF, 0, 0},
+    {HTTP "buffer.v3.BufferPerRoute", "disabled", SP_RULE_TRUE, 0, 0},
+    {HTTP "cdn_loop.v3.CdnLoopConfig", "cdn_id", SP_RULE_MIN_LEN, 1, 0},
+    {HTTP "cors.v3.CorsPolicy", "allow_methods", SP_RULE_HEADER_VALUE, 0, 0},
+    {HTTP "cors.v3.CorsPolicy", "allow_headers", SP_RULE_HEADER_VALUE, 0, 0},
+    {HTTP "cors.v3.CorsPolicy", "expose_headers", SP_RULE_HEADER_VALUE, 0, 0},
+    {HTTP "cors.v3.CorsPolicy", "max_age", SP_RULE_HEADER_VALUE, 0, 0},
+    {HTTP "csrf.v3.CsrfPolicy", "filter_enabled", SP_RULE_REQUIRED, 0, 0},
+    {TO_METADATA "Config.KeyValuePair", "key", SP_RULE_MIN_LEN, 1, 0},
+    {TO_METADATA "Config.KeyValuePair", "type", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
+    {TO_METADATA "Config.Rule", "header", SP_RULE_HEADER_NAME, 0, 0},
+    {TO_METADATA "Config.Rule", "cookie", SP_RULE_HEADER_NAME, 0, 0},
+    {HTTP "set_metadata.v3.Metadata", "metadata_namespace", SP_RULE_MIN_LEN, 1, 0},
+    {HTTP "set_metadata.v3.Metadata", "value", SP_RULE_REQUIRED, 0, 0},
     {"envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", "credential", SP_RULE_REQUIRED, 0, 0},
     {"envoy.extensions.filters.http.health_check.v3.HealthCheck", "pass_through_mode", SP_RULE_REQUIRED, 0, 0},
     {IP_TAGS "IPTagging", "ip_tags", SP_RULE_MIN_ITEMS, 1, 0},

@@ -13,8 +13,15 @@
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb-c.h"
+#include "envoy/extensions/filters/http/api_key_auth/v3/api_key_auth.pb-c.h"
+#include "envoy/extensions/filters/http/basic_auth/v3/basic_auth.pb-c.h"
+#include "envoy/extensions/filters/http/buffer/v3/buffer.pb-c.h"
+#include "envoy/extensions/filters/http/cdn_loop/v3/cdn_loop.pb-c.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb-c.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
+#include "envoy/extensions/filters/http/csrf/v3/csrf.pb-c.h"
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb-c.h"
+#include "envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.pb-c.h"
 #include "envoy/extensions/filters/http/health_check/v3/health_check.pb-c.h"
 #include "envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
@@ -22,6 +29,7 @@
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb-c.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb-c.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
+#include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb-c.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb-c.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
@@ -65,9 +73,20 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,
     &envoy__extensions__clusters__dns__v3__dns_cluster__descriptor,
+    &envoy__extensions__filters__http__api_key_auth__v3__api_key_auth__descriptor,
+    &envoy__extensions__filters__http__api_key_auth__v3__api_key_auth_per_route__descriptor,
+    &envoy__extensions__filters__http__basic_auth__v3__basic_auth__descriptor,
+    &envoy__extensions__filters__http__basic_auth__v3__basic_auth_per_route__descriptor,
+    &envoy__extensions__filters__http__buffer__v3__buffer__descriptor,
+    &envoy__extensions__filters__http__buffer__v3__buffer_per_route__descriptor,
+    &envoy__extensions__filters__http__cdn_loop__v3__cdn_loop_config__descriptor,
+    &envoy__extensions__filters__http__cors__v3__cors__descriptor,
+    &envoy__extensions__filters__http__cors__v3__cors_policy__descriptor,
     &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor,
+    &envoy__extensions__filters__http__csrf__v3__csrf_policy__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation_per_route__descriptor,
+    &envoy__extensions__filters__http__header_to_metadata__v3__config__descriptor,
     &envoy__extensions__filters__http__health_check__v3__health_check__descriptor,
     &envoy__extensions__filters__http__ip_tagging__v3__iptagging__descriptor,
     &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor,
@@ -78,6 +97,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__rbac__v3__rbac__descriptor,
     &envoy__extensions__filters__http__rbac__v3__rbacper_route__descriptor,
     &envoy__extensions__filters__http__router__v3__router__descriptor,
+    &envoy__extensions__filters__http__set_metadata__v3__config__descriptor,
     &envoy__extensions__filters__listener__proxy_protocol__v3__proxy_protocol__descriptor,
     &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor,
     &envoy__extensions__filters__network__connection_limit__v3__connection_limit__descriptor,

@@ -20,6 +20,8 @@ static inline struct sp_fraction sp_fraction_of(const Envoy__Config__Core__V3__R
     return (struct sp_fraction){msg->default_value->numerator, wholes[msg->default_value->denominator]};
 }
 
+#define SP_FRACTION_ALL ((struct sp_fraction){1, 1})
+
 static inline bool sp_fraction_draw(struct sp_fraction f)
 {
     return f.parts && (f.parts >= f.whole || sp_random_u64() % f.whole < f.parts);

@@ -24,6 +24,12 @@ void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply)
     }
 }
 
+void sp_filter_hold_at_least(struct sp_filter *f, size_t n)
+{
+    assert(f && f->chain);
+    f->chain->limit = SP_MAX(f->chain->limit, n);
+}
+
 void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details)
 {
     sp_filter_reply(f, &(struct sp_reply){.status = status, .body = body, .details = details});

@@ -122,6 +122,9 @@ struct sp_filter {
  */
 void sp_filter_continue(struct sp_filter *f, enum sp_direction dir);
 
+/* What the chain may hold of this stream, a direction: it is made that large for a filter that buffers. */
+void sp_filter_hold_at_least(struct sp_filter *f, size_t n);
+
 struct sp_reply {
     unsigned status;
     struct sp_str body;         /* text/plain unless content_type is set; borrowed until the stream's end */

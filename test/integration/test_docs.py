@@ -130,7 +130,7 @@ class Docs(unittest.TestCase):
     def setUpClass(cls):
         os.makedirs(work("docs/keys"), exist_ok=True)
         chain, key = cert("docs", san="DNS:door.example.com")
-        files = {"secret": b"the-secret-of-the-docs-0123456789\n", "jwks": jwks().encode(), "list": b"192.0.2.0/24\n", "aws":
+        files = {"users": b"alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", "secret": b"the-secret-of-the-docs-0123456789\n", "jwks": jwks().encode(), "list": b"192.0.2.0/24\n", "aws":
                  b'{"prefixes": [{"ip_prefix": "192.0.2.0/24", "service": "CLOUDFRONT_ORIGIN_FACING"}]}'}
         for name, path in (("pem", chain), ("key", key), ("ca", ca())):
             with open(path, "rb") as f:
@@ -143,7 +143,7 @@ class Docs(unittest.TestCase):
         """A file that a block names, made of what its name says that it is."""
         name = os.path.basename(path)
         kind = ("xds" if name.endswith(".yaml") else "ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
-                "aws" if name == "ip-ranges.json" else "list" if name == "blocklist.txt" else
+                "aws" if name == "ip-ranges.json" else "list" if name == "blocklist.txt" else "users" if name == "users" else
                 "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
         to = os.path.join(work("docs/keys"), name)
         with open(to, "wb") as f:

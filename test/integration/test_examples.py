@@ -54,7 +54,7 @@ class Examples(unittest.TestCase):
             self.assertEqual(example.proc.stop(), 0)
 
     def test_all_are_here(self):
-        cdns = read("test/integration/test_cdn.py")
+        cdns = read("test/integration/test_cdn.py") + read("test/integration/test_examples_filters.py")
         for name in os.listdir(os.path.join(ROOT, "examples")):
             if name == "README.md":  # the index of them
                 continue
@@ -308,28 +308,6 @@ class Examples(unittest.TestCase):
             wait_for("the newest secret", lambda: ask() == b"door-1 the third one")
         self.assertIn('/rendered/origin-credential"', read("examples/vault-agent/agent.hcl"))
         self.run_example(read("examples/vault-agent/sallyport.yaml"), check, self.origin_of("x_origin_auth"))
-
-    def test_health_check(self):
-        def check(e):
-            check = lambda: (lambda a: (a.status, a.headers.get("x-envoy-upstream-healthchecked-cluster")))(e.get("/healthz"))
-            self.assertEqual(check(), (200, "doors"))
-            self.assertEqual(e.get("/echo").status, 403)
-            network = lambda ip, *more: e.get("/", *self.secret, "-H", f"true-client-ip: {ip}", *more).body
-            self.assertEqual(network("198.51.100.9"), b"office")
-            self.assertEqual(network("192.0.2.1", "-H", "x-network: office"), b"")
-            admin = lambda path: curl(f"http://127.0.0.1:{e.admin}{path}", "-X", "POST").status
-            self.assertEqual(admin("/healthcheck/fail"), 200)
-            self.assertEqual(check()[0], 503)
-            self.assertEqual(e.get("/", *self.secret, "-H", "true-client-ip: 192.0.2.1").headers["x-envoy-immediate-health-check-fail"], "true")
-            self.assertEqual(admin("/healthcheck/ok"), 200)
-            self.assertEqual(check()[0], 200)
-            log = os.path.join(work("etc"), "health-check.log")
-            lines = wait_for("the log", lambda: len(log_lines(log)) >= 4 and log_lines(log))
-            self.assertEqual([(x["path"], x["status"], x["network"]) for x in lines],
-                             [("/echo", 403, None), ("/", 200, "office"), ("/", 200, None), ("/", 200, None)])
-        origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_network"; }')
-        self.addCleanup(origin.kill)
-        self.run_example(read("examples/health-check/sallyport.yaml").replace("10.0.0.0/8", "127.0.0.0/8"), check, origin)
 
     def test_rate_limit(self):
         def check(e):

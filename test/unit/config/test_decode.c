@@ -296,8 +296,8 @@ static void test_any(void **state)
     bad(SOCKET("{'@type': envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}"),
         "2:25: typed_config: unknown type \"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\" (the nearest "
         "known is \"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\")");
-    bad(SOCKET("{'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}"),
-        "2:25: typed_config: Envoy has the type envoy.extensions.filters.http.cors.v3.Cors, sallyport does not run it "
+    bad(SOCKET("{'@type': type.googleapis.com/envoy.extensions.filters.http.oauth2.v3.OAuth2}"),
+        "2:25: typed_config: Envoy has the type envoy.extensions.filters.http.oauth2.v3.OAuth2, sallyport does not run it "
         "(remove it, or see docs/envoy-differences.md)");
     bad(SOCKET("{'@type': type.googleapis.com/envoy.extensions.filters.http.no_such.v3.Thing}"),
         "2:25: typed_config: unknown type \"type.googleapis.com/envoy.extensions.filters.http.no_such.v3.Thing\": neither one "

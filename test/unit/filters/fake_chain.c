@@ -190,6 +190,10 @@ unsigned sp_filter_route_configs(const struct sp_filter *f, const void *ret[stat
     return s->n_route_configs;
 }
 
+void sp_filter_hold_at_least(struct sp_filter *f, size_t n)
+{
+}
+
 void sp_filter_clear_route(struct sp_filter *f)
 {
     stream_of(f)->routes_cleared++;

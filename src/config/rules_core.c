@@ -86,6 +86,7 @@ static const struct sp_rule rules[] = {
     {CORE "PathConfigSource", "path", SP_RULE_MIN_LEN, 1, 0},
     {CORE "Pipe", "path", SP_RULE_MIN_LEN, 1, 0},
     {CORE "Pipe", "mode", SP_RULE_RANGE, 0, 511},
+    {CORE "RuntimeFeatureFlag", "default_value", SP_RULE_REQUIRED, 0, 0},
     {CORE "RuntimeFractionalPercent", "default_value", SP_RULE_REQUIRED, 0, 0},
     {CORE "SocketAddress", "protocol", SP_RULE_ENUM_IN, BIT(0), 0},
     {CORE "SocketAddress", "address", SP_RULE_MIN_LEN, 1, 0},

@@ -3,6 +3,7 @@
 #include "config/rules_tables.h"
 
 #define APIKEY "envoy.extensions.filters.http.api_key_auth.v3."
+#define AUTHZ "envoy.extensions.filters.http.ext_authz.v3."
 #define HTTP "envoy.extensions.filters.http."
 #define INJECTED "envoy.extensions.http.injected_credentials.generic.v3."
 #define IP_TAGS "envoy.extensions.filters.http.ip_tagging.v3."
@@ -56,6 +57,13 @@ static const struct sp_rule rules[] = {
     {HTTP "cors.v3.CorsPolicy", "expose_headers", SP_RULE_HEADER_VALUE, 0, 0},
     {HTTP "cors.v3.CorsPolicy", "max_age", SP_RULE_HEADER_VALUE, 0, 0},
     {HTTP "csrf.v3.CsrfPolicy", "filter_enabled", SP_RULE_REQUIRED, 0, 0},
+    {AUTHZ "BufferSettings", "max_request_bytes", SP_RULE_RANGE, 1, 1073741824},
+    {AUTHZ "ExtAuthz", "http_service", SP_RULE_ONEOF, 0, 0},
+    {AUTHZ "ExtAuthz", "transport_api_version", SP_RULE_ENUM_IN, BIT(0) | BIT(2), 0},
+    {AUTHZ "ExtAuthzPerRoute", "disabled", SP_RULE_ONEOF, 0, 0},
+    {AUTHZ "ExtAuthzPerRoute", "disabled", SP_RULE_TRUE, 0, 0},
+    {AUTHZ "HttpService", "server_uri", SP_RULE_REQUIRED, 0, 0},
+    {AUTHZ "HttpService", "path_prefix", SP_RULE_HEADER_VALUE, 0, 0},
     {TO_METADATA "Config.KeyValuePair", "key", SP_RULE_MIN_LEN, 1, 0},
     {TO_METADATA "Config.KeyValuePair", "type", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
     {TO_METADATA "Config.Rule", "header", SP_RULE_HEADER_NAME, 0, 0},

@@ -20,6 +20,7 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb-c.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
 #include "envoy/extensions/filters/http/csrf/v3/csrf.pb-c.h"
+#include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb-c.h"
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb-c.h"
 #include "envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.pb-c.h"
 #include "envoy/extensions/filters/http/health_check/v3/health_check.pb-c.h"
@@ -84,6 +85,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__cors__v3__cors_policy__descriptor,
     &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor,
     &envoy__extensions__filters__http__csrf__v3__csrf_policy__descriptor,
+    &envoy__extensions__filters__http__ext_authz__v3__ext_authz__descriptor,
+    &envoy__extensions__filters__http__ext_authz__v3__ext_authz_per_route__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation__descriptor,
     &envoy__extensions__filters__http__header_mutation__v3__header_mutation_per_route__descriptor,
     &envoy__extensions__filters__http__header_to_metadata__v3__config__descriptor,

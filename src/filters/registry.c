@@ -20,6 +20,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
         &sp_jwt_authn_ops,
         &sp_token_introspection_ops,
         &sp_sender_constraint_ops,
+        &sp_ext_authz_ops,
         &sp_local_ratelimit_ops,
         &sp_ratelimit_ops,
         &sp_rbac_ops,

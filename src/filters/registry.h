@@ -27,6 +27,7 @@ extern const struct sp_filter_ops sp_api_key_auth_ops;
 extern const struct sp_filter_ops sp_jwt_authn_ops;
 extern const struct sp_filter_ops sp_token_introspection_ops;
 extern const struct sp_filter_ops sp_sender_constraint_ops;
+extern const struct sp_filter_ops sp_ext_authz_ops;
 extern const struct sp_filter_ops sp_local_ratelimit_ops;
 extern const struct sp_filter_ops sp_ratelimit_ops;
 extern const struct sp_filter_ops sp_rbac_ops;

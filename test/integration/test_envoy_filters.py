@@ -8,6 +8,7 @@ import re
 import unittest
 
 import test_envoy
+from authz import Authz
 from echo import Echo
 from harness import Sallyport, T, cluster, curl, free_port, route_to, wait_for, work
 
@@ -46,9 +47,10 @@ class FiltersDifferential(unittest.TestCase):
         text = curl(f"http://127.0.0.1:{subject.admin}/stats").body.decode()
         return {k: v for k, v in re.findall(r"^(\S+): ([1-9]\d*)$", text, re.M) if re.search(pattern, k)}
 
-    def both(self, conf, requests, stats=None, when=None):
+    def both(self, conf, requests, stats=None, when=None, each=lambda: None):
         """requests: (name, curl arguments, path[, a path of the admin page that is posted first]). `stats`: a pattern of names
-        that have to have the same values on both sides, where they are not 0. `when`: of such a stat the first request waits."""
+        that have to have the same values on both sides, where they are not 0. `when`: for such a stat
+        the first request waits. `each`: called after each subject's answer."""
         subjects = [make(test_envoy.set_port(conf, free_port())) for make in (
             lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), lambda c: Sallyport(c, concurrency=1))]
         try:
@@ -59,7 +61,7 @@ class FiltersDifferential(unittest.TestCase):
                     for post in admin:
                         for s in subjects:
                             self.assertEqual(curl(f"http://127.0.0.1:{s.admin}{post}", "-X", "POST").status, 200)
-                    envoy, ours = (self.ask(s, args, path) for s in subjects)
+                    envoy, ours = [(self.ask(s, args, path), each())[0] for s in subjects]
                     self.assertEqual(envoy, ours)
             if stats:
                 with self.subTest("stats"):
@@ -266,6 +268,64 @@ class FiltersDifferential(unittest.TestCase):
         for most in (0, 1):
             self.both(self.conf([route_to("o")], filters=[http_filter("cdn_loop.v3.CdnLoopConfig", cdn_id="door", max_allowed_occurrences=most)]),
                       [("none", [], "/"), ("two lines", h("cdn-loop: a", "cdn-loop: door"), "/") if not most else ("one line", h("cdn-loop: a,door"), "/")] + [(x, h("cdn-loop: " + x), "/") for x in lines])
+
+    def authz(self, requests, routes=None, **conf):
+        """Answers, and what the service was asked, have to be the same."""
+        service = Authz()
+        asked = []
+        try:
+            clusters = [cluster("o", self.origin.port), cluster("authz", service.port), cluster("nobody", free_port())]
+            http_service = {"server_uri": {"uri": "http://authz.test", "cluster": "authz", "timeout": "0.5s"}, **conf.pop("http_service", {})}
+            c = self.conf(routes or [route_to("o")], clusters=clusters, filters=[http_filter("ext_authz.v3.ExtAuthz", http_service=http_service, **conf)])
+            self.both(c, requests, stats=r"^http\.test\.ext_authz\.", each=lambda: asked.append(service.seen[:]) or service.seen.clear())
+        finally:
+            service.stop()
+        ours = {"x-forwarded-for", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms", "x-request-id", "connection", "transfer-encoding", "content-length"}
+        for envoy, mine in zip(asked[::2], asked[1::2]):
+            for x in envoy + mine:
+                x["headers"] = sorted(h for h in x["headers"] if h[0] not in ours)
+            self.assertEqual(envoy, mine)
+
+    def test_ext_authz(self):
+        paths = ["/ok", "/ok?a=b", "/append", "/remove", "/deny", "/login", "/challenge", "/created", "/broken", "/unavailable", "/other"]
+        lines = h("authorization: Bearer t", "x-user: mallory", "x-both: client", "x-drop: 1", "x-also: 2", "x-a: 1", "x-b: 2", "cookie: c=d")
+        requests = [(p, lines, p) for p in paths] + [("post", ["-d", "abc", *lines], "/ok"), ("slow", [], "/slow")]
+        names = lambda *exact: {"patterns": [{"exact": x} for x in exact]}
+        self.authz(requests)
+        self.authz(requests, http_service={"path_prefix": "/check", "authorization_response": {
+            "allowed_upstream_headers": {"patterns": [{"exact": "x-user"}, {"prefix": "x-sec"}]},
+            "allowed_upstream_headers_to_append": names("x-both", "x-new"), "allowed_client_headers": names("x-reason"),
+            "allowed_client_headers_on_success": names("set-cookie", "x-roles")},
+            "authorization_request": {"headers_to_add": [{"key": "x-door", "value": "1"}, {"key": "x-path", "value": "%REQ(:PATH)%"}]}},
+            allowed_headers={"patterns": [{"prefix": "x-"}, {"exact": "cookie"}]}, disallowed_headers=names("x-b"))
+        self.authz(requests[-3:] + [("broken", lines, "/broken")], status_on_error={"code": "ServiceUnavailable"}, stat_prefix="p")
+        self.authz([("broken", lines, "/broken"), ("deny", lines, "/deny")], failure_mode_allow=True, failure_mode_allow_header_add=True)
+        self.authz([("nobody", [], "/ok")], http_service={"server_uri": {"uri": "http://x", "cluster": "nobody", "timeout": "0.5s"}})
+        self.assertIn("http.test.ext_authz.p.error", self.counted)
+
+    def test_ext_authz_bodies_and_routes(self):
+        body = {"max_request_bytes": 10}
+        at = lambda path, **conf: {**route_to("o", path), "typed_per_filter_config": {"ext_authz": {
+            "@type": FILTERS + "ext_authz.v3.ExtAuthzPerRoute", **conf}}}
+        post = lambda n: ["-H", "expect;", "--data-binary", "x" * n]
+        self.authz([("5", post(5), "/ok"), ("10", post(10), "/ok"), ("get", [], "/ok"), ("chunked", [*post(7), *h("transfer-encoding: chunked")], "/deny")],
+                   with_request_body=body)
+        self.authz([(str(n), post(n), "/ok") for n in (9, 11, 5000)], with_request_body={**body, "allow_partial_message": True},
+                   allowed_headers={"patterns": [{"exact": "x-a"}]})
+        every, none = {"default_value": {"numerator": 100}}, {"default_value": {"numerator": 0}}
+        routes = [at("/off", disabled=True), at("/plain", check_settings={"disable_request_body_buffering": True}), route_to("o")]
+        self.authz([("off", post(50), "/off"), ("plain", post(50), "/plain"), ("other", post(5), "/ok")], routes, with_request_body=body)
+        self.authz([("all", [], "/deny")], filter_enabled=every)
+        self.authz([("none", [], "/deny")], filter_enabled=none)
+        self.authz([("denied", [], "/ok")], filter_enabled=none, deny_at_disable={"default_value": True, "runtime_key": "k"})
+        metadata = self.told("envoy.filters.http.ext_authz:x-user")
+        service = Authz()
+        self.addCleanup(service.stop)
+        conf = self.conf([route_to("o")], clusters=[cluster("o", self.origin.port), cluster("authz", service.port)], filters=[http_filter(
+            "ext_authz.v3.ExtAuthz", http_service={"server_uri": {"uri": "http://authz.test", "cluster": "authz", "timeout": "0.5s"},
+                                                   "authorization_response": {"dynamic_metadata_from_headers": {"patterns": [{"exact": "x-user"}]}}})],
+            **metadata)
+        self.both(conf, [("metadata", [], "/ok")])
 
     def overload(self, actions, points=(), pressure="1", **more):
         path = work(f"pressure-{free_port()}")

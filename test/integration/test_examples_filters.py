@@ -4,6 +4,7 @@ import os
 import unittest
 
 import test_examples
+from authz import Authz
 from harness import Nginx, curl, log_lines, wait_for, work
 from test_examples import etc, read
 
@@ -11,6 +12,24 @@ from test_examples import etc, read
 class FilterExamples(unittest.TestCase):
     setUpClass, tearDownClass = classmethod(test_examples.Examples.setUpClass.__func__), classmethod(test_examples.Examples.tearDownClass.__func__)
     run_example = test_examples.Examples.run_example
+
+    def test_ext_authz(self):
+        origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_user"; }')
+        self.addCleanup(origin.kill)
+        service = Authz()
+        self.addCleanup(service.stop)
+
+        def check(e):
+            ask = lambda path, *args: (lambda a: (a.status, a.body))(e.get(path, *self.secret, "-H", "x-user: mallory", *args))
+            self.assertEqual(ask("/ok", "-H", "cookie: s=1"), (200, b"alice"))
+            self.assertEqual(dict(service.seen[-1]["headers"])["cookie"], "s=1")
+            self.assertEqual(ask("/other"), (200, b""))
+            self.assertEqual(ask("/deny"), (403, b"<p>no</p>"))
+            self.assertEqual(ask("/login")[0], 302)
+            self.assertEqual(ask("/broken")[0], 503)
+            self.assertEqual(e.get("/ok").status, 403)
+        text = read("examples/ext-authz/sallyport.yaml").replace("port_value: 8081", f"port_value: {service.port}")
+        self.run_example(text, check, origin)
 
     def test_browsers(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_notes|$http_x_tenant|$http_cdn_loop|$http_content_length"; }')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # src/<dir>/*.c -> sp_<dir>, linked with every library to its left; then the program.
-set(SP_EXTERNAL_base PkgConfig::JANSSON PkgConfig::PCRE2 m Threads::Threads)
+set(SP_EXTERNAL_base PkgConfig::JANSSON PkgConfig::PCRE2 PkgConfig::ZLIB PkgConfig::BROTLI m Threads::Threads)
 set(SP_EXTERNAL_event PkgConfig::UV Threads::Threads)
 set(SP_EXTERNAL_config sp_proto PkgConfig::YAML)
 set(SP_EXTERNAL_http PkgConfig::NGHTTP2)

@@ -2,6 +2,7 @@
 # ctest: label unit (test/unit, test/sim, fuzz corpora), lint (test/lint), integration (test/integration/run, which finds the program in
 # SALLYPORT_BIN). Every test sees SALLYPORT_SOURCE_DIR and SALLYPORT_BUILD_DIR.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+pkg_check_modules(BROTLI_DEC REQUIRED IMPORTED_TARGET libbrotlidec)
 set(SP_TEST ${CMAKE_SOURCE_DIR}/test)
 set(SP_TEST_ENV
   "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:handle_segv=2:handle_sigbus=2"
@@ -38,7 +39,7 @@ function(sp_test_programs dir prefix)
     add_executable(${name} ${source} ${helpers})
     file(RELATIVE_PATH where ${CMAKE_SOURCE_DIR} ${dir})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${where})
-    target_link_libraries(${name} PRIVATE sp_test ${ARGN} sp_wolfssl PkgConfig::CMOCKA sp_warnings)
+    target_link_libraries(${name} PRIVATE sp_test ${ARGN} sp_wolfssl PkgConfig::CMOCKA PkgConfig::BROTLI_DEC sp_warnings)
     sp_register(${name} unit 60 ${name})
   endforeach()
 endfunction()

@@ -4,6 +4,7 @@
 
 #define APIKEY "envoy.extensions.filters.http.api_key_auth.v3."
 #define AUTHZ "envoy.extensions.filters.http.ext_authz.v3."
+#define COMPRESSION "envoy.extensions.compression."
 #define HTTP "envoy.extensions.filters.http."
 #define INJECTED "envoy.extensions.http.injected_credentials.generic.v3."
 #define IP_TAGS "envoy.extensions.filters.http.ip_tagging.v3."
@@ -52,6 +53,18 @@ static const struct sp_rule rules[] = {
     {HTTP "buffer.v3.BufferPerRoute", "disabled", SP_RULE_ONEOF, 0, 0},
     {HTTP "buffer.v3.BufferPerRoute", "disabled", SP_RULE_TRUE, 0, 0},
     {HTTP "cdn_loop.v3.CdnLoopConfig", "cdn_id", SP_RULE_MIN_LEN, 1, 0},
+    {COMPRESSION "brotli.compressor.v3.Brotli", "quality", SP_RULE_RANGE, 0, 11},
+    {COMPRESSION "brotli.compressor.v3.Brotli", "window_bits", SP_RULE_RANGE, 10, 24},
+    {COMPRESSION "brotli.compressor.v3.Brotli", "input_block_bits", SP_RULE_RANGE, 16, 24},
+    {COMPRESSION "brotli.compressor.v3.Brotli", "chunk_size", SP_RULE_RANGE, 4096, 65536},
+    {COMPRESSION "gzip.compressor.v3.Gzip", "memory_level", SP_RULE_RANGE, 1, 9},
+    {COMPRESSION "gzip.compressor.v3.Gzip", "window_bits", SP_RULE_RANGE, 9, 15},
+    {COMPRESSION "gzip.compressor.v3.Gzip", "chunk_size", SP_RULE_RANGE, 4096, 65536},
+    {HTTP "compressor.v3.Compressor", "compressor_library", SP_RULE_REQUIRED, 0, 0},
+    {HTTP "compressor.v3.Compressor.ResponseDirectionConfig", "uncompressible_response_codes", SP_RULE_RANGE, 200, 599},
+    {HTTP "compressor.v3.Compressor.ResponseDirectionConfig", "uncompressible_response_codes", SP_RULE_UNIQUE, 0, 0},
+    {HTTP "compressor.v3.CompressorPerRoute", "disabled", SP_RULE_ONEOF, 0, 0},
+    {HTTP "compressor.v3.CompressorPerRoute", "disabled", SP_RULE_TRUE, 0, 0},
     {HTTP "cors.v3.CorsPolicy", "allow_methods", SP_RULE_HEADER_VALUE, 0, 0},
     {HTTP "cors.v3.CorsPolicy", "allow_headers", SP_RULE_HEADER_VALUE, 0, 0},
     {HTTP "cors.v3.CorsPolicy", "expose_headers", SP_RULE_HEADER_VALUE, 0, 0},

@@ -13,10 +13,13 @@
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb-c.h"
+#include "envoy/extensions/compression/brotli/compressor/v3/brotli.pb-c.h"
+#include "envoy/extensions/compression/gzip/compressor/v3/gzip.pb-c.h"
 #include "envoy/extensions/filters/http/api_key_auth/v3/api_key_auth.pb-c.h"
 #include "envoy/extensions/filters/http/basic_auth/v3/basic_auth.pb-c.h"
 #include "envoy/extensions/filters/http/buffer/v3/buffer.pb-c.h"
 #include "envoy/extensions/filters/http/cdn_loop/v3/cdn_loop.pb-c.h"
+#include "envoy/extensions/filters/http/compressor/v3/compressor.pb-c.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb-c.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
 #include "envoy/extensions/filters/http/csrf/v3/csrf.pb-c.h"
@@ -74,6 +77,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,
     &envoy__extensions__clusters__dns__v3__dns_cluster__descriptor,
+    &envoy__extensions__compression__brotli__compressor__v3__brotli__descriptor,
+    &envoy__extensions__compression__gzip__compressor__v3__gzip__descriptor,
     &envoy__extensions__filters__http__api_key_auth__v3__api_key_auth__descriptor,
     &envoy__extensions__filters__http__api_key_auth__v3__api_key_auth_per_route__descriptor,
     &envoy__extensions__filters__http__basic_auth__v3__basic_auth__descriptor,
@@ -81,6 +86,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__buffer__v3__buffer__descriptor,
     &envoy__extensions__filters__http__buffer__v3__buffer_per_route__descriptor,
     &envoy__extensions__filters__http__cdn_loop__v3__cdn_loop_config__descriptor,
+    &envoy__extensions__filters__http__compressor__v3__compressor__descriptor,
+    &envoy__extensions__filters__http__compressor__v3__compressor_per_route__descriptor,
     &envoy__extensions__filters__http__cors__v3__cors__descriptor,
     &envoy__extensions__filters__http__cors__v3__cors_policy__descriptor,
     &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor,

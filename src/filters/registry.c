@@ -10,6 +10,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
         &sp_health_check_ops,
         &sp_ip_tagging_ops,
         &sp_cdn_loop_ops,
+        &sp_compressor_ops,
         &sp_cors_ops,
         &sp_csrf_ops,
         &sp_buffer_ops,

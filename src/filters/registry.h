@@ -17,6 +17,7 @@ extern const struct sp_filter_ops sp_ip_restriction_ops;
 extern const struct sp_filter_ops sp_health_check_ops;
 extern const struct sp_filter_ops sp_ip_tagging_ops;
 extern const struct sp_filter_ops sp_cdn_loop_ops;
+extern const struct sp_filter_ops sp_compressor_ops;
 extern const struct sp_filter_ops sp_cors_ops;
 extern const struct sp_filter_ops sp_csrf_ops;
 extern const struct sp_filter_ops sp_buffer_ops;

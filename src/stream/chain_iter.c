@@ -303,6 +303,13 @@ static bool let_go_before_trailers(struct sp_chain *c, enum sp_direction dir, un
     return epoch == c->epoch[dir];
 }
 
+void sp_filter_inject(struct sp_filter *f, enum sp_direction dir, struct sp_buf *b)
+{
+    assert(f && f->chain && b && f->chain->depth && !f->chain->hold[dir][f->index].mode);
+    if (b->len)
+        sp_chain_run_data(f->chain, dir, turned(f->chain, dir, f->index) + 1, b, false);
+}
+
 void sp_chain_run_trailers(struct sp_chain *c, enum sp_direction dir, unsigned step, struct sp_headers *t)
 {
     unsigned epoch = c->epoch[dir], n = c->plan->n;

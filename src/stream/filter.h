@@ -122,6 +122,8 @@ struct sp_filter {
  */
 void sp_filter_continue(struct sp_filter *f, enum sp_direction dir);
 
+/* From inside a filter's trailers callback, which held nothing: data that goes on before the trailers. Takes it out of `b`. */
+void sp_filter_inject(struct sp_filter *f, enum sp_direction dir, struct sp_buf *b);
 /* What the chain may hold of this stream, a direction: it is made that large for a filter that buffers. */
 void sp_filter_hold_at_least(struct sp_filter *f, size_t n);
 

@@ -5,7 +5,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import subprocess
 import unittest
+import zlib
 
 import test_envoy
 from authz import Authz
@@ -35,8 +38,12 @@ class FiltersDifferential(unittest.TestCase):
     def tearDown(self):
         self.origin.stop()
 
-    def ask(self, subject, args, path):
+    def ask(self, subject, args, path, plain=False):
         a = curl(f"http://127.0.0.1:{subject.port}{path}", "--path-as-is", "-H", "host: a.test", *args)
+        if plain and a.headers.get("content-encoding") == "gzip":
+            a.body = zlib.decompress(a.body, 31)
+        if plain and a.headers.get("content-encoding") == "br":
+            a.body = subprocess.run(["brotli", "-dc"], input=a.body, capture_output=True, check=True).stdout if shutil.which("brotli") else b""
         seen = test_envoy.seen(a)
         if seen["origin"]:  # Envoy says of more methods than we that there is no body
             seen["origin"]["headers"] = [x for x in seen["origin"]["headers"] if x != ["content-length", "0"]]
@@ -47,10 +54,11 @@ class FiltersDifferential(unittest.TestCase):
         text = curl(f"http://127.0.0.1:{subject.admin}/stats").body.decode()
         return {k: v for k, v in re.findall(r"^(\S+): ([1-9]\d*)$", text, re.M) if re.search(pattern, k)}
 
-    def both(self, conf, requests, stats=None, when=None, each=lambda: None):
+    def both(self, conf, requests, stats=None, when=None, each=lambda: None, plain=False):
         """requests: (name, curl arguments, path[, a path of the admin page that is posted first]). `stats`: a pattern of names
         that have to have the same values on both sides, where they are not 0. `when`: for such a stat
-        the first request waits. `each`: called after each subject's answer."""
+        the first request waits. `each`: called after each subject's answer. `plain`: bodies are compared
+        as they were before compression."""
         subjects = [make(test_envoy.set_port(conf, free_port())) for make in (
             lambda c: test_envoy.Envoy(test_envoy.find_envoy(), c), lambda c: Sallyport(c, concurrency=1))]
         try:
@@ -61,7 +69,7 @@ class FiltersDifferential(unittest.TestCase):
                     for post in admin:
                         for s in subjects:
                             self.assertEqual(curl(f"http://127.0.0.1:{s.admin}{post}", "-X", "POST").status, 200)
-                    envoy, ours = [(self.ask(s, args, path), each())[0] for s in subjects]
+                    envoy, ours = [(self.ask(s, args, path, plain), each())[0] for s in subjects]
                     self.assertEqual(envoy, ours)
             if stats:
                 with self.subTest("stats"):
@@ -268,6 +276,35 @@ class FiltersDifferential(unittest.TestCase):
         for most in (0, 1):
             self.both(self.conf([route_to("o")], filters=[http_filter("cdn_loop.v3.CdnLoopConfig", cdn_id="door", max_allowed_occurrences=most)]),
                       [("none", [], "/"), ("two lines", h("cdn-loop: a", "cdn-loop: door"), "/") if not most else ("one line", h("cdn-loop: a,door"), "/")] + [(x, h("cdn-loop: " + x), "/") for x in lines])
+
+    def test_compressor(self):
+        """The same is compressed; to the same bytes, but for what the libraries' versions make of it."""
+        library = {"gzip": {"@type": T + "envoy.extensions.compression.gzip.compressor.v3.Gzip"},
+                   "brotli": {"@type": T + "envoy.extensions.compression.brotli.compressor.v3.Brotli"}}
+        at = lambda path, **conf: {**route_to("o", path), "typed_per_filter_config": {"compressor": {
+            "@type": FILTERS + "compressor.v3.CompressorPerRoute", **conf}}}
+        routes = [at("/off", disabled=True), at("/hide", overrides={"response_direction_config": {"remove_accept_encoding_header": True}}),
+                  at("/on", overrides={"response_direction_config": {}}), route_to("o")]
+        accepts = ["gzip", "br", "gzip, br", "deflate", "identity", "gzip;q=0", "gzip;q=0.5, identity;q=0.9", "*", "*;q=0", "br;q=0.2, gzip;q=0.1, *;q=0.05",
+                   "gzip ; q=1.0", "identity, gzip;q=0.5", "x, y", ""]
+        requests = [(f"accept {a}", h("accept-encoding: " + a) if a else h("accept-encoding;"), "/") for a in accepts] + [("none", [], "/")]
+        gzip = h("accept-encoding: gzip, br")
+        requests += [(f"{lines}", [*gzip, *h(*lines)], "/") for lines in (
+            ("x-respond: cache-control=no-transform",), ("x-respond: cache-control=public, no-transform",), ("x-respond: content-encoding=x",),
+            ('x-respond: etag="strong"',), ('x-respond: etag=W/"weak"',), ("x-respond: vary=origin",), ("x-respond: vary=Accept-Encoding",),
+            ("x-status: 404",), ("x-status: 500",), ("x-status: 204",))]
+        requests += [(path, gzip, path) for path in ("/off", "/hide", "/on")] + [("head", ["-I", *gzip], "/")]
+        for name, more in (("gzip", {"response_direction_config": {}}), ("brotli", {"response_direction_config": {}}), ("gzip", {}),
+                           ("gzip", {"response_direction_config": {"common_config": {"content_type": ["text/css"]}}}),
+                           ("gzip", {"response_direction_config": {"common_config": {"min_content_length": 100000}}}),
+                           ("gzip", {"response_direction_config": {"common_config": {"enabled": {"default_value": False, "runtime_key": "k"}}}}),
+                           ("gzip", {"response_direction_config": {"disable_on_etag_header": True, "remove_accept_encoding_header": True,
+                                                                   "uncompressible_response_codes": [404]}})):
+            with self.subTest(name, **more):
+                conf = self.conf(routes, filters=[http_filter("compressor.v3.Compressor", compressor_library={"name": "lib", "typed_config": library[name]},
+                                                              **more)])
+                self.both(conf, requests, stats=r"compressor\.(?!.*(total_|request\.))", plain=True)
+        self.assertIn("http.test.compressor.lib.gzip.response.compressed", self.counted)
 
     def authz(self, requests, routes=None, **conf):
         """Answers, and what the service was asked, have to be the same."""

@@ -2,6 +2,7 @@
 """The examples of Envoy's filters, as test_examples.py runs the others."""
 import os
 import unittest
+import zlib
 
 import test_examples
 from authz import Authz
@@ -30,6 +31,24 @@ class FilterExamples(unittest.TestCase):
             self.assertEqual(e.get("/ok").status, 403)
         text = read("examples/ext-authz/sallyport.yaml").replace("port_value: 8081", f"port_value: {service.port}")
         self.run_example(text, check, origin)
+
+    def test_compression(self):
+        origin = Nginx("listen 127.0.0.1:$PORT; etag off;")
+        self.addCleanup(origin.kill)
+        page = "<p>It is what it is, and so it will be.</p>\n" * 500
+        origin.page("page.html", page)
+        origin.page("small.html", "short")
+
+        def check(e):
+            ask = lambda path, accepts: e.get(path, *self.secret, "-H", "accept-encoding: " + accepts)
+            a = ask("/page.html", "gzip")
+            self.assertEqual((a.headers["content-encoding"], zlib.decompress(a.body, 31).decode()), ("gzip", page))
+            a = ask("/page.html", "gzip, br")
+            self.assertEqual(a.headers["content-encoding"], "br")
+            self.assertLess(len(a.body), 1000)
+            self.assertEqual(ask("/page.html", "identity").body.decode(), page)
+            self.assertNotIn("content-encoding", ask("/small.html", "gzip, br").headers)
+        self.run_example(read("examples/compression/sallyport.yaml"), check, origin)
 
     def test_browsers(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_notes|$http_x_tenant|$http_cdn_loop|$http_content_length"; }')

@@ -190,6 +190,11 @@ unsigned sp_filter_route_configs(const struct sp_filter *f, const void *ret[stat
     return s->n_route_configs;
 }
 
+void sp_filter_inject(struct sp_filter *f, enum sp_direction dir, struct sp_buf *b)
+{
+    sp_buf_move(&stream_of(f)->injected, b);
+}
+
 void sp_filter_hold_at_least(struct sp_filter *f, size_t n)
 {
 }

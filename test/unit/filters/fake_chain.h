@@ -59,6 +59,7 @@ struct fake_stream {
     unsigned n_route_configs;
     uint64_t random;
     struct sp_stream_owner owner; /* worker 0 */
+    struct sp_buf injected;
     /* What was asked. */
     bool replied;
     struct sp_reply reply;

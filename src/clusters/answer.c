@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "clusters/outlier.h"
+
 static struct sp_cluster_stats *stats(const struct sp_upstream *u)
 {
     return &u->slot->cluster->stats;
@@ -123,6 +125,8 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     if (u->setup.info && !u->setup.info->up_first_rx_ns)
         u->setup.info->up_first_rx_ns = now(u);
     heed_host(u, h);
+    if (SP_UNLIKELY(u->slot->cluster->outlier))
+        sp_outlier_answer(u->slot, u->host, h->status);
     if (h->status == 101) {
         switched(u, h);
         return;

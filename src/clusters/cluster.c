@@ -8,6 +8,7 @@
 #include "clusters/bind.h"
 #include "clusters/health.h"
 #include "clusters/hosts.h"
+#include "clusters/outlier.h"
 #include "clusters/pool.h"
 #include "clusters/publish.h"
 #include "clusters/resolve.h"
@@ -25,6 +26,7 @@ static void free_cluster(struct sp_cluster *c)
     free(c->slots);
     sp_health_free(c->checker);
     sp_resolve_free(c->resolve);
+    sp_outlier_free(c->outlier);
     struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
     for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
         sp_permits_done(all[i]);
@@ -240,6 +242,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
     make_breakers(c, build, msg);
+    c->outlier = sp_outlier_new(c, build->doc, build->diag, msg);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
     make_balancing(c, msg);
@@ -307,6 +310,8 @@ void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober)
     sp_cluster_publish(c, true);
     if (c->checker)
         sp_health_start(c->checker, sp_cluster_slot(c, prober->index));
+    if (c->outlier)
+        sp_outlier_start(c->outlier, sp_cluster_slot(c, prober->index));
     sp_hosts_start(c, prober);
     if (c->resolve)
         sp_resolve_start(c->resolve, sp_cluster_slot(c, prober->index));
@@ -318,6 +323,8 @@ void sp_cluster_stop(struct sp_cluster *c)
     if (c->resolve)
         sp_resolve_stop(c->resolve);
     sp_hosts_stop(c);
+    if (c->outlier)
+        sp_outlier_stop(c->outlier);
     if (c->checker)
         sp_health_stop(c->checker);
     sp_cluster_publish(c, false);

@@ -8,6 +8,7 @@
 
 #include "clusters/cluster.h"
 #include "clusters/current.h"
+#include "clusters/outlier.h"
 
 static void put(struct sp_buf *out, const char *fmt, ...) SP_PRINTF(2, 3);
 
@@ -72,8 +73,8 @@ static void host_text(const struct sp_cluster *c, const struct sp_endpoint *h, s
     put(out, "%s::sub_zone::%.*s\n", prefix, SP_STR_ARG(h->sub_zone));
     put(out, "%s::canary::false\n", prefix);
     put(out, "%s::priority::%u\n", prefix, h->priority);
-    put(out, "%s::success_rate::-1\n", prefix);
-    put(out, "%s::local_origin_success_rate::-1\n", prefix);
+    put(out, "%s::success_rate::%g\n", prefix, sp_outlier_rate(h->host, false));
+    put(out, "%s::local_origin_success_rate::%g\n", prefix, sp_outlier_rate(h->host, true));
 }
 
 void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out)
@@ -122,6 +123,7 @@ static json_t *health_json(uint32_t flags)
         uint32_t flag;
         const char *name;
     } names[] = {{SP_HEALTH_FAILED_ACTIVE_HC, "failed_active_health_check"},
+                 {SP_HEALTH_FAILED_OUTLIER, "failed_outlier_check"},
                  {SP_HEALTH_DEGRADED_ACTIVE_HC, "failed_active_degraded_check"},
                  {SP_HEALTH_PENDING_ACTIVE_HC, "pending_active_hc"},
                  {SP_HEALTH_EXCLUDED, "excluded_via_immediate_hc_fail"},

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/outlier.h"
 #include "clusters/probe_http.h"
 #include "clusters/probe_tcp.h"
 
@@ -89,6 +90,8 @@ static enum change succeeded(struct session *s, bool degraded)
     enum change change = UNCHANGED;
     s->n_unhealthy = 0;
     sp_counter_inc(s->checker->cluster->stats.health_check.success);
+    if (s->checker->cluster->outlier)
+        sp_outlier_checked(s->checker->cluster->outlier, s->host);
     if (flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC) {
         change = PENDING;
         /* The very first answer counts at once, so that a start is quick. */

@@ -51,6 +51,7 @@ void sp_host_unref(struct sp_host *h)
     if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
         return;
     assert(!h->session);
+    free(h->outlier);
     free(h);
 }
 

@@ -18,7 +18,7 @@
 
 /* Bits of sp_host.health: Envoy's health flags. X(enum suffix, bit, "name in /clusters") */
 #define SP_HEALTH_TABLE(X) \
-    X(FAILED_ACTIVE_HC, 0, "/failed_active_hc") X(FAILED_EDS, 1, "/failed_eds_health") \
+    X(FAILED_ACTIVE_HC, 0, "/failed_active_hc") X(FAILED_OUTLIER, 8, "/failed_outlier_check") X(FAILED_EDS, 1, "/failed_eds_health") \
     X(DEGRADED_ACTIVE_HC, 2, "/degraded_active_hc") X(DEGRADED_EDS, 3, "/degraded_eds_health") \
     X(PENDING_ACTIVE_HC, 4, "/pending_active_hc") X(EXCLUDED, 5, "/excluded_via_immediate_hc_fail") \
     X(ACTIVE_HC_TIMEOUT, 6, "/active_hc_timeout") X(EDS_DRAINING, 7, "/eds_status_draining")
@@ -37,6 +37,7 @@ enum sp_health { SP_HEALTHY, SP_DEGRADED, SP_UNHEALTHY };
 enum { SP_POOL_KINDS = 3 }; /* HTTP/1, HTTP/2, by ALPN */
 
 struct sp_pool;
+struct sp_outlier_host;
 
 /* One worker's part of a host. */
 struct sp_host_part {
@@ -58,6 +59,7 @@ struct sp_host {
     bool logical;           /* known by its name: its address may change (LOGICAL_DNS) */
     unsigned n_parts;
     struct sp_host_part *parts; /* one for each slot of the cluster */
+    struct sp_outlier_host *outlier; /* owned; NULL without outlier detection */
     void *session;          /* of the health checker: the prober's */
     unsigned stamp;         /* the publisher's: of the last set that it was seen in */
     _Atomic unsigned refs;
@@ -89,7 +91,7 @@ static inline enum sp_health sp_health_of(uint32_t flags)
 {
     if (SP_LIKELY(!(flags & ~(uint32_t)(SP_HEALTH_PENDING_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT | SP_HEALTH_COUNTED))))
         return SP_HEALTHY;
-    if (flags & (SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_FAILED_EDS | SP_HEALTH_EDS_DRAINING | SP_HEALTH_EXCLUDED))
+    if (flags & (SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_FAILED_OUTLIER | SP_HEALTH_FAILED_EDS | SP_HEALTH_EDS_DRAINING | SP_HEALTH_EXCLUDED))
         return SP_UNHEALTHY;
     return SP_DEGRADED;
 }

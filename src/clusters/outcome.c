@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "clusters/outlier.h"
+
 #define CONNECT_ERROR "upstream connect error or disconnect/reset before headers. "
 
 static struct sp_cluster_stats *stats(const struct sp_upstream *u)
@@ -240,6 +242,8 @@ static bool safe_to_repeat(struct sp_upstream *u, enum sp_reset reason)
 void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str text)
 {
     assert(!u->ticket.cs && !u->ticket.pool);
+    if (u->slot->cluster->outlier && u->host && reason != SP_RESET_OVERFLOW)
+        sp_outlier_local(u->slot, u->host, 503);
     if (text.len && u->setup.info)
         u->setup.info->upstream_failure_reason = sp_arena_str(u->setup.arena, text);
     if (can_send_again(u)) {
@@ -262,12 +266,19 @@ void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str
     fail_reset(u, reason, text);
 }
 
+static void charge_timeout(struct sp_upstream *u)
+{
+    sp_host_count(&counts(u)->rq_timeout, 1);
+    if (u->slot->cluster->outlier)
+        sp_outlier_local(u->slot, u->host, 504);
+}
+
 static void on_timeout(struct sp_timer *t)
 {
     struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, timeout);
     sp_counter_inc(stats(u)->upstream_rq_timeout);
     if (u->host && u->phase != SP_UPSTREAM_PAUSING)
-        sp_host_count(&counts(u)->rq_timeout, 1);
+        charge_timeout(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
     fail_timeout(u, SP_STR("response_timeout"));
 }
@@ -280,7 +291,7 @@ static void on_try_timer(struct sp_timer *t)
         return;
     }
     sp_counter_inc(stats(u)->upstream_rq_per_try_timeout);
-    sp_host_count(&counts(u)->rq_timeout, 1);
+    charge_timeout(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
     if (can_send_again(u)) {
         enum sp_retry_answer answer = sp_retry_reset(&u->retry, u->slot, SP_RESET_LOCAL, u->sent);

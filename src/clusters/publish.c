@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "clusters/health.h"
 #include "clusters/lb.h"
+#include "clusters/outlier.h"
 #include "clusters/pool.h"
 
 static const uint32_t EDS_FLAGS = SP_HEALTH_FAILED_EDS | SP_HEALTH_DEGRADED_EDS | SP_HEALTH_EDS_DRAINING;
@@ -71,6 +72,8 @@ static struct sp_host *host_new(const struct sp_cluster *c, const struct sp_host
     if (c->checker && !e->no_active_hc)
         flags |= SP_HEALTH_FAILED_ACTIVE_HC; /* until its first check says otherwise */
     atomic_init(&h->health, flags);
+    if (c->outlier)
+        h->outlier = sp_outlier_host_new(c->outlier);
     return h;
 }
 
@@ -198,6 +201,8 @@ static unsigned take_out(struct sp_cluster *c, const struct sp_host_set *fresh, 
         sp_host_count_out(c, h);
         if (c->checker)
             sp_health_remove(c->checker, h);
+        if (c->outlier)
+            sp_outlier_remove(c->outlier, h);
     }
     return gone;
 }

@@ -18,6 +18,7 @@ struct sp_lb;
 struct sp_pool;
 struct sp_health_checker;
 struct sp_resolve;
+struct sp_outlier;
 struct sp_cluster;
 struct sp_offline;
 
@@ -65,6 +66,7 @@ struct sp_cluster {
     unsigned stamp;             /* the publisher's: counts the sets */
     struct sp_health_checker *checker; /* NULL: no checks */
     struct sp_resolve *resolve; /* NULL: hosts are not names */
+    struct sp_outlier *outlier; /* NULL: no outlier detection */
     struct sp_slot *slots;      /* n_slots of them */
     unsigned n_slots;
     void (*destroy)(struct sp_cluster *c);

@@ -6,6 +6,7 @@
 #include "clusters/answer.h"
 #include "clusters/lb.h"
 #include "clusters/offline.h"
+#include "clusters/outlier.h"
 #include "clusters/tls_name.h"
 
 /* What is held of a body that has no stream yet, before its source is paused. */
@@ -124,6 +125,8 @@ void sp_upstream_switch(struct sp_upstream *u)
 static void opened(struct sp_upstream *u)
 {
     u->phase = SP_UPSTREAM_OPEN;
+    if (SP_UNLIKELY(u->slot->cluster->outlier))
+        sp_outlier_local(u->slot, u->host, 0);
     note_connection(u);
     uint64_t max = u->slot->cluster->options.max_stream_ns;
     if (max)

@@ -63,7 +63,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.cluster.v3.Filter", NULL},
     {"envoy.config.cluster.v3.LoadBalancingPolicy", NULL},
     {"envoy.config.cluster.v3.LoadBalancingPolicy.Policy", NULL},
-    {"envoy.config.cluster.v3.OutlierDetection", NULL},
+    {"envoy.config.cluster.v3.OutlierDetection", "consecutive_5xx=1 interval=2 base_ejection_time=3 max_ejection_percent=4 enforcing_consecutive_5xx=5 enforcing_success_rate=6 success_rate_minimum_hosts=7 success_rate_request_volume=8 success_rate_stdev_factor=9 consecutive_gateway_failure=10 enforcing_consecutive_gateway_failure=11 split_external_local_origin_errors=12 consecutive_local_origin_failure=13 enforcing_consecutive_local_origin_failure=14 enforcing_local_origin_success_rate=15 failure_percentage_threshold=16 enforcing_failure_percentage=17 enforcing_failure_percentage_local_origin=18 failure_percentage_minimum_hosts=19 failure_percentage_request_volume=20 max_ejection_time=21 max_ejection_time_jitter=22 successful_active_health_check_uneject_host=23 monitors=24 always_eject_one_host=25 "},
     {"envoy.config.cluster.v3.TrackClusterStats", NULL},
     {"envoy.config.cluster.v3.UpstreamConnectionOptions", "tcp_keepalive=1 set_local_interface_name_on_upstream_connections=2 happy_eyeballs_config=3 "},
     {"envoy.config.cluster.v3.UpstreamConnectionOptions.HappyEyeballsConfig", NULL},

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Outlier detection: hosts that answer badly are out for a while; beside a real Envoy where there is one."""
+import http.client
+import json
+import re
+import time
+import unittest
+
+from echo import Echo
+from harness import Sallyport, cluster, config, curl, free_port, listener, route_to, wait_for
+from test_envoy import Envoy, find_envoy
+
+PREFIX = "cluster.o.outlier_detection."
+
+
+def stats(admin):
+    c = http.client.HTTPConnection("127.0.0.1", admin, timeout=10)
+    c.request("GET", "/stats")
+    text = c.getresponse().read().decode()
+    c.close()
+    return {k[len(PREFIX):]: int(v) for k, v in re.findall(r"^(\S+): (\d+)$", text, re.M) if k.startswith(PREFIX)}
+
+
+
+class Case(unittest.TestCase):
+    def origins(self, n):
+        all_of = [Echo(f"o{i}") for i in range(n)]
+        for o in all_of:
+            self.addCleanup(o.server_close)
+            self.addCleanup(o.shutdown)
+        return all_of
+
+    def conf(self, ports, **detection):
+        c = cluster("o", *ports, outlier_detection=detection)
+        return config([listener(free_port(), [route_to("o")])], [c])
+
+    def start(self, ports, **detection):
+        s = Sallyport(self.conf(ports, **detection), concurrency=1)
+        self.addCleanup(s.stop)
+        return s
+
+    def ask(self, port, status=200):
+        a = curl(f"http://127.0.0.1:{port}/", "-H", f"x-status: {status}")
+        return a.status, json.loads(a.body)["server"] if a.body.startswith(b"{") else None
+
+
+class Detection(Case):
+    def test_five_in_a_row(self):
+        a, b = self.origins(2)
+        s = self.start([a.port, b.port], max_ejection_percent=50, base_ejection_time="1s", interval="0.1s")
+        for _ in range(10):  # five each, of which one host may go
+            self.ask(s.port, 500)
+        wait_for("one to be out", lambda: s.stat("cluster.o.membership_healthy") == 1)
+        self.assertEqual(len({self.ask(s.port)[1] for _ in range(6)}), 1)
+        self.assertIn("/failed_outlier_check", s.get("/clusters")[1])
+        got = stats(s.admin)
+        self.assertEqual((got["ejections_active"], got["ejections_enforced_consecutive_5xx"]), (1, 1))
+        self.assertGreaterEqual(got["ejections_overflow"], 1)
+        wait_for("it to be back", lambda: s.stat("cluster.o.membership_healthy") == 2)
+        self.assertEqual(stats(s.admin)["ejections_active"], 0)
+        self.assertEqual(len({self.ask(s.port)[1] for _ in range(6)}), 2)
+        self.assertIn("5xx answers in a row", s.log())
+
+    def test_a_good_one_begins_anew(self):
+        a, = self.origins(1)
+        s = self.start([a.port], max_ejection_percent=100, interval="60s")
+        for status in (500, 502, 503, 500, 200, 500, 500, 500, 500, 404):
+            self.ask(s.port, status)
+        self.assertEqual(s.stat("cluster.o.membership_healthy"), 1)
+        self.assertEqual(stats(s.admin)["ejections_detected_consecutive_5xx"], 0)
+
+    def test_connects_that_fail(self):
+        a, = self.origins(1)
+        s = self.start([a.port, free_port()], max_ejection_percent=50, split_external_local_origin_errors=True,
+                       consecutive_local_origin_failure=3, interval="60s")
+        for _ in range(12):
+            self.ask(s.port)
+        wait_for("the dead one to be out", lambda: s.stat("cluster.o.membership_healthy") == 1)
+        self.assertEqual(stats(s.admin)["ejections_enforced_consecutive_local_origin_failure"], 1)
+        self.assertEqual({self.ask(s.port) for _ in range(6)}, {(200, "o0")})
+
+    def test_rates(self):
+        all_of = self.origins(5)
+        s = self.start([o.port for o in all_of], max_ejection_percent=40, interval="1s", base_ejection_time="60s",
+                       consecutive_5xx=1000, success_rate_request_volume=5, success_rate_stdev_factor=1000,
+                       failure_percentage_request_volume=5, enforcing_failure_percentage=100)
+        end = time.time() + 8
+        i = 0
+        while time.time() < end and s.stat("cluster.o.membership_healthy") == 5:
+            i += 1
+            status, server = self.ask(s.port, 500 if i % 5 == 0 else 200)  # round robin: always the same host
+        wait_for("it to be out", lambda: s.stat("cluster.o.membership_healthy") == 4)
+        got = stats(s.admin)
+        self.assertEqual(got["ejections_enforced_success_rate"] + got["ejections_enforced_failure_percentage"], 1)
+        self.assertRegex(s.get("/clusters")[1], r"::success_rate::100\n")
+
+    def test_hosts_that_leave(self):
+        a, b = self.origins(2)
+        conf = self.conf([a.port, b.port], max_ejection_percent=50, interval="60s")
+        s = Sallyport(conf, concurrency=1)
+        self.addCleanup(s.stop)
+        for _ in range(10):
+            self.ask(s.port, 500)
+        wait_for("one to be out", lambda: stats(s.admin)["ejections_active"] == 1)
+        conf["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": s.admin}}}
+        c = free_port()
+        conf["static_resources"]["clusters"] = [cluster("o", c, outlier_detection=conf["static_resources"]["clusters"][0]["outlier_detection"])]
+        with open(s.config_path, "w", encoding="utf-8") as f:
+            json.dump(conf, f)
+        wait_for("the other host", lambda: s.stat("cluster.o.membership_total") == 1)
+        self.assertEqual(stats(s.admin)["ejections_active"], 0)
+        self.assertEqual(s.stat("cluster.o.membership_healthy"), 1)
+
+
+class Against(Case):
+    """The same requests: the same counters."""
+    CASES = (
+        ({"max_ejection_percent": 50}, [500] * 10 + [200] * 4),
+        ({"max_ejection_percent": 49}, [500] * 10 + [200] * 4),
+        ({}, [503] * 10),
+        ({"always_eject_one_host": True}, [503] * 10 + [200] * 3),
+        ({"max_ejection_percent": 100, "consecutive_gateway_failure": 3, "enforcing_consecutive_gateway_failure": 100,
+          "enforcing_consecutive_5xx": 0}, [502, 502, 504, 503, 503, 503]),
+        ({"max_ejection_percent": 100, "consecutive_5xx": 2}, [500, 500, 500, 500, 200, 200]),
+        ({"max_ejection_percent": 100, "consecutive_5xx": 2, "split_external_local_origin_errors": True}, [500, 500, 500, 500, 500]),
+    )
+
+    def test_cases(self):
+        envoy = find_envoy()
+        if not envoy:
+            self.skipTest("there is no Envoy (scripts/envoy brings one)")
+        a, b = self.origins(2)
+        for detection, requests in self.CASES:
+            seen = []
+            for kind in ("envoy", "sallyport"):
+                conf = self.conf([a.port, b.port], interval="60s", **detection)
+                p = Envoy(envoy, conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+                self.addCleanup(p.kill)
+                answers = []
+                for status in requests:
+                    answers.append(self.ask(p.port, status)[0])
+                    time.sleep(0.02)  # who takes a host out is another thread
+                seen.append((answers, stats(p.admin)))
+                p.stop()
+            self.assertEqual(seen[0][0], seen[1][0], detection)
+            for name, value in seen[0][1].items():
+                if name in seen[1][1] or value:
+                    self.assertEqual(value, seen[1][1].get(name), (detection, name))
+
+
+if __name__ == "__main__":
+    unittest.main()

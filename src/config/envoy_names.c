@@ -321,7 +321,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.extensions.filters.http.jwt_authn.v3.JwksAsyncFetch", "fast_listener=1 failed_refetch_duration=2 "},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", "providers=1 rules=2 filter_state_rules=3 bypass_cors_preflight=4 requirement_map=5 strip_failure_response=6 stat_prefix=7 "},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtCacheConfig", "jwt_cache_size=1 jwt_max_token_size=2 "},
-    {"envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader", "header_name=1 claim_name=2 "},
+    {"envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader", "header_name=1 claim_name=2 claim_path=3 "},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtHeader", "name=1 value_prefix=2 "},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider", "issuer=1 audiences=2 subjects=19 require_expiration=20 max_lifetime=21 remote_jwks=3 local_jwks=4 forward=5 from_headers=6 from_params=7 from_cookies=13 forward_payload_header=8 pad_forward_payload_header=11 payload_in_metadata=9 normalize_payload_in_metadata=18 header_in_metadata=14 failed_status_in_metadata=16 clock_skew_seconds=10 jwt_cache_config=12 claim_to_headers=15 clear_route_cache=17 "},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload", "space_delimited_claims=1 "},

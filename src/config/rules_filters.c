@@ -92,7 +92,7 @@ static const struct sp_rule rules[] = {
     {IP_TAGS "IPTagging.IpTagHeader", "header", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtClaimToHeader", "header_name", SP_RULE_MIN_LEN, 1, 0},
     {JWT "JwtClaimToHeader", "header_name", SP_RULE_HEADER_NAME, 0, 0},
-    {JWT "JwtClaimToHeader", "claim_name", SP_RULE_MIN_LEN, 1, 0},
+    {JWT "JwtClaimToHeader.PathSegment", "key", SP_RULE_MIN_LEN, 1, 0},
     {JWT "JwtHeader", "name", SP_RULE_MIN_LEN, 1, 0},
     {JWT "JwtHeader", "name", SP_RULE_HEADER_NAME, 0, 0},
     {JWT "JwtHeader", "value_prefix", SP_RULE_HEADER_VALUE, 0, 0},

@@ -7,6 +7,15 @@
 #include "base/log.h"
 #include "filters/access_token.h"
 
+static const json_t *claim_of(const json_t *payload, const struct sp_jwt_claim_header *h)
+{
+    if (!h->n_path)
+        return sp_jwt_claim(payload, h->claim);
+    for (unsigned i = 0; payload && i < h->n_path; i++)
+        payload = json_object_getn(payload, h->path[i].ptr, h->path[i].len);
+    return payload;
+}
+
 static void add_headers(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, const struct sp_jwt_token *t)
 {
     struct sp_headers *h = v->request;
@@ -19,7 +28,7 @@ static void add_headers(struct sp_jwt_verifier *v, const struct sp_jwt_provider 
                        sp_arena_cat(v->arena, payload, p->pad_payload ? pads[payload.len % 4] : pads[0]));
     }
     for (unsigned i = 0; i < p->n_claim_headers; i++) {
-        const json_t *claim = sp_jwt_claim(t->payload, p->claim_headers[i].claim);
+        const json_t *claim = claim_of(t->payload, &p->claim_headers[i]);
         struct sp_str text = sp_jwt_claim_text(claim, v->arena);
         if (text.ptr)
             sp_headers_add(h, p->claim_headers[i].header, text);

@@ -34,6 +34,23 @@ static bool header_init(const struct builder *b, const void *msg, const char *fi
     return ret->ptr != NULL;
 }
 
+static bool claim_init(struct sp_jwt_claim_header *h, const struct builder *b, const JwtClaimToHeader *msg)
+{
+    h->claim = sp_arena_str(b->arena, sp_str_c(msg->claim_name));
+    struct sp_str *path = sp_arena_zalloc(b->arena, (msg->n_claim_path + 1) * sizeof(*path));
+    h->n_path = (unsigned)msg->n_claim_path;
+    h->path = path;
+    if (!msg->n_claim_path == !msg->claim_name[0]) {
+        ERR(b, msg, NULL, "a claim is named by claim_name or by claim_path (set one of the two)");
+        return false;
+    }
+    for (unsigned i = 0; i < h->n_path; i++) {
+        path[i] = sp_arena_str(b->arena, sp_str_c(msg->claim_path[i]->key));
+        h->claim = sp_arena_printf(b->arena, "%.*s[%.*s]", SP_STR_ARG(h->claim), SP_STR_ARG(path[i]));
+    }
+    return true;
+}
+
 static bool claims_init(struct sp_jwt_provider *p, const struct builder *b)
 {
     bool good = true;
@@ -42,7 +59,7 @@ static bool claims_init(struct sp_jwt_provider *p, const struct builder *b)
         const JwtClaimToHeader *msg = b->msg->claim_to_headers[i];
         struct sp_jwt_claim_header *h = &p->claim_headers[p->n_claim_headers++];
         good &= header_init(b, msg, "header_name", msg->header_name, &h->header);
-        h->claim = sp_arena_str(b->arena, sp_str_c(msg->claim_name));
+        good &= claim_init(h, b, msg);
     }
     return good;
 }

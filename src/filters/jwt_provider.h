@@ -16,7 +16,9 @@
 
 struct sp_jwt_claim_header {
     struct sp_str header; /* lower-case */
-    struct sp_str claim;
+    struct sp_str claim;        /* for claim_path: for logs only */
+    const struct sp_str *path;  /* n_path keys, one within the other; none: claim says it */
+    unsigned n_path;
 };
 
 struct sp_jwt_provider {

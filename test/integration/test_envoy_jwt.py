@@ -76,9 +76,12 @@ class JwtDifferential(unittest.TestCase):
                     "pad_forward_payload_header": True, "max_lifetime": "1000s", "subjects": {"prefix": "al"},
                     "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}, {"name": "x-plain"},
                                      {"name": "x-key", "value_prefix": "k="}], "from_params": ["t"],
-                    "claim_to_headers": [{"header_name": "c-" + n.replace(".", "-"), "claim_name": n} for n in CLAIMS]}
+                    "claim_to_headers": [{"header_name": "c-" + n.replace(".", "-"), "claim_name": n} for n in CLAIMS] + [
+                        {"header_name": "c-path", "claim_path": [{"key": "obj"}, {"key": "in"}, {"key": "deep"}]},
+                        {"header_name": "c-dots", "claim_path": [{"key": "a.b"}, {"key": "c"}]},
+                        {"header_name": "c-none", "claim_path": [{"key": "obj"}, {"key": "out"}, {"key": "deep"}]}]}
         good = {"iss": "i", "aud": "api", "sub": "alice", "exp": now + 600}
-        rich = dict(good, list=["a", 1], obj={"in": {"deep": 5}}, big=2**40, yes=True, none=None, empty="")
+        rich = dict(good, list=["a", 1], obj={"in": {"deep": 5}}, **{"a.b": {"c": "dotted"}}, big=2**40, yes=True, none=None, empty="")
         make = lambda **claims: token(dict(good, **claims), name="a")
         bearer = lambda t: ["-H", "authorization: Bearer " + t]
         t = make()

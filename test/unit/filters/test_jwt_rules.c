@@ -404,6 +404,10 @@ static void test_bad_providers(void **state)
         provider_refused(text("%s, claim_to_headers: [{header_name: %s, claim_name: sub}]", keys, never[i]),
                          "header_name");
     }
+    provider_refused(text("%s, claim_to_headers: [{header_name: x-a}]", keys),
+                     "a claim is named by claim_name or by claim_path (set one of the two)");
+    provider_refused(text("%s, claim_to_headers: [{header_name: x-a, claim_name: sub, claim_path: [{key: sub}]}]", keys),
+                     "a claim is named by claim_name or by claim_path (set one of the two)");
     /* Its own tokens would be taken out before they are read. */
     provider_refused(text("%s, forward_payload_header: Authorization", keys), "reads tokens");
     provider_refused(text("%s, from_headers: [{name: x-t}], claim_to_headers: [{header_name: X-T, claim_name: sub}]",

@@ -128,12 +128,18 @@ static void check_origin(const struct sp_doc *doc, struct sp_diag *diag, const C
                    "match_typed_subject_alt_names, or auto_san_validation of HttpProtocolOptions)");
 }
 
+void sp_secure_defaults_fill(const struct sp_doc *doc)
+{
+    assert(doc);
+    sp_doc_each(doc, fill, (void *)(uintptr_t)doc);
+}
+
 void sp_secure_defaults(const struct sp_doc *doc, struct sp_diag *diag, const Bootstrap *msg)
 {
     assert(doc && diag && msg);
     if (!sp_secure_defaults_on(doc, msg))
         return;
-    sp_doc_each(doc, fill, (void *)(uintptr_t)doc);
+    sp_secure_defaults_fill(doc);
     for (size_t i = 0; msg->static_resources && i < msg->static_resources->n_clusters; i++)
         check_origin(doc, diag, msg->static_resources->clusters[i]);
 }

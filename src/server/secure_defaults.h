@@ -20,6 +20,8 @@ struct sp_secure_default {
 bool sp_secure_defaults_on(const struct sp_doc *doc, const Envoy__Config__Bootstrap__V3__Bootstrap *msg);
 /* Does nothing if it is off. Adds an error for each cluster whose TLS would take any origin's certificate. */
 void sp_secure_defaults(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Bootstrap__V3__Bootstrap *msg);
+/* Fills in whether it is on or not: for those who want to know what it would change. */
+void sp_secure_defaults_fill(const struct sp_doc *doc);
 /* The table, for the page that shows it. */
 const struct sp_secure_default *sp_secure_defaults_table(size_t *ret_n);
 

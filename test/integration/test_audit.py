@@ -68,6 +68,17 @@ class Audit(unittest.TestCase):
         self.assertEqual(places, sorted(places))
         self.assertNotIn(SECRET, out)
 
+    def test_what_secure_defaults_would_close(self):
+        conf = self.good()
+        before = audit(conf)[1].splitlines()[-1]
+        del conf["bootstrap_extensions"]
+        code, out, _ = audit(conf)
+        counted, advice = out.splitlines()[-2:]
+        more = int(counted.split()[0]) - int(before.split()[0])
+        self.assertEqual(code, 0)
+        self.assertGreater(more, 8)
+        self.assertTrue(advice.startswith(f"{more} of them go away with secure_defaults: true "), advice)
+
     def test_fail_on(self):
         bad, good = self.bad(), self.good()
         for severity, code in (("critical", 1), ("high", 1), ("low", 1), ("info", 1), ("none", 0)):

@@ -48,7 +48,9 @@ def broken(configs, f, fact):
         return [[configs.value(f)] * (int(fact[1]) + 1)]
     if fact[0] == "range" and (kind in SCALARS):
         out = []
-        if fact[1] not in ("-", "0"):
+        if fact[1].startswith(">"):
+            out.append(float(fact[1][1:]))
+        elif fact[1] not in ("-", "0"):
             out.append(float(fact[1]) - 1 if kind in ("double", "float") else int(fact[1]) - 1)
         if fact[2] != "-" and int(float(fact[2])) < 4294967295:
             out.append(int(float(fact[2])) + 1)
@@ -108,7 +110,8 @@ class Rules(unittest.TestCase):
                 for other in protos.messages[message].values():
                     if f.oneof and other.oneof == f.oneof:
                         content.pop(other.name, None)
-                content.pop(f.name, None)
+                for name in ours if fact[0] == "oneof" else [f.name]:
+                    content.pop(name, None)
                 if value is not None:
                     content[f.name] = value
                 conf = configs.around(message, content)

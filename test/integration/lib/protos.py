@@ -75,7 +75,20 @@ HTTP = {"@type": T + HCM + "HttpConnectionManager", "stat_prefix": "s", "route_c
 RAW = {"name": "raw", "typed_config": {"@type": T + "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"}}
 LB = {"endpoint": {"address": ADDRESS}}
 FILTER = "envoy.extensions.filters.http."
+HEAP = {"name": "envoy.resource_monitors.fixed_heap", "typed_config": {
+    "@type": T + "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": 1 << 30}}
+TRIGGER = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": 0.9}}
+OVERLOAD = "envoy.config.overload.v3."
 FIXED = {
+    OVERLOAD + "OverloadManager": {"resource_monitors": [HEAP]},
+    OVERLOAD + "ResourceMonitor": HEAP,
+    OVERLOAD + "Trigger": TRIGGER,
+    OVERLOAD + "ScaledTrigger": {"scaling_threshold": 0.5, "saturation_threshold": 0.9},
+    OVERLOAD + "OverloadAction": {"name": "envoy.overload_actions.shrink_heap", "triggers": [TRIGGER]},
+    OVERLOAD + "LoadShedPoint": {"name": "envoy.load_shed_points.tcp_listener_accept", "triggers": [TRIGGER]},
+    "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig": {"max_heap_size_bytes": 1 << 30},
+    "envoy.config.cluster.v3.Cluster.CustomClusterType": {
+        "name": "envoy.cluster.dns", "typed_config": {"@type": T + "envoy.extensions.clusters.dns.v3.DnsCluster"}},
     "envoy.config.accesslog.v3.AccessLog": {
         "name": "a", "typed_config": {"@type": T + "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"}},
     "envoy.config.accesslog.v3.AccessLogFilter": {"not_health_check_filter": {}},
@@ -157,6 +170,8 @@ FIXED = {
 }
 # Which types may stand in the Any of a field (or of a map), by the start of their names.
 ANY = {
+    (OVERLOAD + "ResourceMonitor", "typed_config"): "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+    ("envoy.config.cluster.v3.Cluster.CustomClusterType", "typed_config"): "envoy.extensions.clusters.dns.v3.DnsCluster",
     ("envoy.config.listener.v3.Filter", "typed_config"): "envoy.extensions.filters.network.",
     ("envoy.config.listener.v3.ListenerFilter", "typed_config"): "envoy.extensions.filters.listener.",
     (HCM + "HttpFilter", "typed_config"): "envoy.extensions.filters.http.",
@@ -244,7 +259,7 @@ class Configs:
         if f.type in WRAPPERS or f.type in SCALARS:
             kind = WRAPPERS.get(f.type, f.type)
             low = [fact for names, fact in self.facts.get(message, []) if names == [f.name] and fact[0] == "range" and fact[1] != "-"]
-            return "x" if kind == "string" else "eA==" if kind == "bytes" else True if kind == "bool" else int(float(low[0][1])) if low else 1
+            return "x" if kind == "string" else "eA==" if kind == "bytes" else True if kind == "bool" else int(float(low[0][1].lstrip(">"))) + low[0][1].startswith(">") if low else 1
         if f.type in self.p.enums:
             return list(self.p.enums[f.type])[-1]
         return self.least(f.type, depth + 1) if f.type in self.p.messages else {}

@@ -125,15 +125,22 @@ class Case(unittest.TestCase):
         return {"name": name, "type": "EDS", "connect_timeout": "2s",
                 "eds_cluster_config": {"eds_config": source(self.files.path("eds.json"))}}
 
-    def start(self, files):
+    def write_all(self, files):
         self.files = files
         files.put("sds.json", resources(SECRET, secret("door", "server")))
         files.put("rds.json", resources(ROUTES, table("first"), version="r1"))
         files.put("eds.json", resources(HOSTS, assignment("a", self.one.port)))
         files.put("cds.json", resources(CLUSTER, self.eds_cluster("a"), version="c1"))
         files.put("lds.json", resources(LISTENER, self.listener(self.port, "door"), version="l1"))
-        s = Dynamic({"node": {"id": "x", "cluster": "y"},
-                     "dynamic_resources": {"lds_config": source(files.path("lds.json")), "cds_config": source(files.path("cds.json"))}})
+
+    @staticmethod
+    def bootstrap(files):
+        return {"node": {"id": "x", "cluster": "y"},
+                "dynamic_resources": {"lds_config": source(files.path("lds.json")), "cds_config": source(files.path("cds.json"))}}
+
+    def start(self, files):
+        self.write_all(files)
+        s = Dynamic(self.bootstrap(files))
         self.addCleanup(s.stop)
         return s
 

@@ -53,6 +53,8 @@ void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc)
 {
     assert(r && doc);
     sp_reload_unwatch(r);
+    if (r->stopped)
+        return; /* the workers were switching when the end came: a watcher would keep the loop for ever */
     r->watcher = sp_file_watcher_new(r->build.main);
     sp_doc_each_file(doc, watch, r);
 }

@@ -144,6 +144,8 @@ bool sp_named_secret_init(struct sp_named_secret *s, const struct sp_named_secre
     s->reload_ok = sp_stats_counter(scope, SP_STR("reload_ok"));
     s->reload_refused = sp_stats_counter(scope, SP_STR("reload_refused"));
     s->last_used = sp_stats_gauge(scope, SP_STR("last_used"));
+    /* As an earlier config left it. */
+    atomic_store_explicit(&s->last_used_s, (int64_t)sp_gauge_value(s->last_used), memory_order_relaxed);
     s->live = sp_live_new(sp_doc_live(build->doc), &sp_named_secret_kind,
                           sp_arena_printf(arena, "%.*s %s", SP_STR_ARG(build->owner), name), s, NULL);
     sp_secret_watch(s->live, value);

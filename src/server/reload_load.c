@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/live.h"
 #include "config/files.h"
 #include "server/reload_impl.h"
 
@@ -127,6 +128,7 @@ static void *run_thread(void *arg)
 void sp_reload_compile(struct sp_reload *r)
 {
     assert(r && !r->job && r->current);
+    sp_live_set_gauges(sp_doc_live(r->current->doc)); /* what the next one goes on with: when a secret was used last */
     struct sp_reload_job *j = sp_xcalloc(1, sizeof(*j));
     j->msg.run = run_compiled;
     j->reload = r;

@@ -6,8 +6,8 @@ import time
 import unittest
 
 from echo import Echo
-from harness import (T, ca, cert, cluster, config, curl, downstream_tls, free_port, listener, nginx_mtls, route_to, token, upstream_tls,
-                     wait_for, work)
+from harness import (T, ca, cert, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, nginx_mtls,
+                     route_to, token, upstream_tls, wait_for, work)
 from jwks_server import JwksServer
 from live import Live
 from mtls import Connection, s_client
@@ -68,6 +68,28 @@ class Tls(Case):
         self.assertEqual(s_client(port, client="by-two").status, 200)
         self.assertEqual(c.get(), 200)
 
+    def test_a_certificate_that_changes_later(self):
+        """What is kept from the last config is not read again by the next one, yet its files belong to it."""
+        port, chain, key = free_port(), work("later.pem"), work("later.key")
+        for to, one in zip((chain, key), cert("first-server")):
+            shutil.copy(one, to)
+        cert("second-server")
+        tls = downstream_tls()
+        tls["typed_config"]["common_tls_context"]["tls_certificates"] = [
+            {"certificate_chain": {"filename": chain}, "private_key": {"filename": key}}]
+        conf = lambda text: config([listener(port, [says(text)], tls=tls)], [])
+        s = self.start(conf("a"))
+        self.assertIn("CN = first-server", s_client(port).text.replace("CN=", "CN = "))
+        for text in ("b", "c"):
+            s.change(conf(text))
+        both = work("both.pem")
+        before = s.stat("config_reload.success")
+        for to, one in zip((chain, key), cert("second-server")):
+            shutil.copy(one, both)
+            os.rename(both, to)
+        wait_for("the certificate", lambda: "CN = second-server" in s_client(port).text.replace("CN=", "CN = "))
+        self.assertGreater(s.stat("config_reload.success"), before)
+
     def test_an_origins_ca_is_watched(self):
         origin = nginx_mtls()
         self.addCleanup(origin.kill)
@@ -95,6 +117,27 @@ class Clusters(Case):
         self.settled(s)
         self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 200)
         self.assertEqual((s.stat("cluster.one.upstream_rq_total"), s.stat("cluster.one.upstream_cx_total")), (6, 1))
+
+
+class Logs(Case):
+    def open_logs(self, s):
+        fds = f"/proc/{s.p.pid}/fd"
+        links = [os.readlink(f"{fds}/{f}") for f in os.listdir(fds) if os.path.islink(f"{fds}/{f}")]
+        return sorted(os.path.basename(x) for x in links if os.path.basename(x).startswith("keep-"))
+
+    def test_one_writer_a_file(self):
+        port = free_port()
+        conf = lambda n, log: config([listener(port, [says(str(n))], hcm={"access_log": log_to(work(log))})], [])
+        s = self.start(conf(0, "keep-a.log"))
+        for n in range(1, 5):
+            self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 200)
+            s.change(conf(n, "keep-a.log"))
+        self.settled(s)
+        self.assertEqual(self.open_logs(s), ["keep-a.log"])
+        s.change(conf(9, "keep-b.log"))
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 200)
+        wait_for("the file that nobody names to be closed", lambda: self.open_logs(s) == ["keep-b.log"])
+        self.assertEqual(len(log_lines(work("keep-a.log"))), 4)
 
 
 class Filters(Case):

@@ -190,8 +190,9 @@ static void test_use_is_counted(void **state)
     assert_int_equal(sp_stats_find(SP_STR("secret.used.last_used"), &v), 0);
     assert_int_equal(v, 1800000000);
     drop();
-    /* Another of that name, not used so lately. */
+    /* The next config's of that name knows it; and is not used so lately. */
     good("{name: used, value: {inline_string: 0123456789abcdef}}", "0123456789abcdef");
+    assert_int_equal(t.secret.last_used_s, 1800000000);
     sp_named_secret_hit(&t.secret, 1700000000);
     sp_live_set_gauges(sp_doc_live(t.doc));
     sp_stats_find(SP_STR("secret.used.last_used"), &v);

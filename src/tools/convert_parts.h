@@ -5,6 +5,11 @@
 
 #include "tools/convert_out.h"
 
+/* --- convert_all.c --- */
+
+/* Everything, to c->to, once c->kong is read. */
+void sp_convert_all(struct sp_convert *c);
+
 /* --- convert_cluster.c --- */
 
 /* clusters: one a service, and those that plugins need. */

@@ -114,6 +114,7 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     struct sp_upstream *u = of_rx(s);
     assert(u->phase == SP_UPSTREAM_OPEN && u->out.sink);
     u->answered = true;
+    u->try_active_ns = now(u);
     if ((h->status == 101 && !u->upgrade) || (h->status < 200 && end)) {
         broken(u);
         return;
@@ -140,6 +141,7 @@ static void rx_data(struct sp_sink *s, struct sp_buf *b, bool end)
 {
     struct sp_upstream *u = of_rx(s);
     assert(u->phase == SP_UPSTREAM_OPEN && u->response_started);
+    u->try_active_ns = now(u);
     if (end)
         response_over(u);
     u->out.sink->ops->data(u->out.sink, b, end);

@@ -17,6 +17,11 @@ static struct sp_host_part *counts(const struct sp_upstream *u)
     return &u->host->parts[u->slot->index];
 }
 
+static uint64_t now(const struct sp_upstream *u)
+{
+    return u->slot->turn->now_ns;
+}
+
 /* --- letting go --- */
 
 void sp_outcome_take_host(struct sp_upstream *u, struct sp_host *h)
@@ -62,6 +67,7 @@ void sp_outcome_release(struct sp_upstream *u, enum sp_abort why)
         sp_ticket_cancel(&u->ticket, why);
     sp_timer_stop(&u->try_timer);
     sp_timer_stop(&u->max_timer);
+    sp_timer_stop(&u->idle_timer);
 }
 
 void sp_outcome_leave(struct sp_upstream *u)
@@ -70,6 +76,7 @@ void sp_outcome_leave(struct sp_upstream *u)
     sp_ticket_leave(&u->ticket);
     sp_timer_stop(&u->try_timer);
     sp_timer_stop(&u->max_timer);
+    sp_timer_stop(&u->idle_timer);
 }
 
 void sp_outcome_finish(struct sp_upstream *u)
@@ -79,6 +86,7 @@ void sp_outcome_finish(struct sp_upstream *u)
     sp_timer_stop(&u->timeout);
     sp_timer_stop(&u->try_timer);
     sp_timer_stop(&u->max_timer);
+    sp_timer_stop(&u->idle_timer);
     sp_defer_cancel(&u->again);
     sp_retry_release(&u->retry, u->slot);
     sp_buf_clear(&u->body);
@@ -283,14 +291,9 @@ static void on_timeout(struct sp_timer *t)
     fail_timeout(u, SP_STR("response_timeout"));
 }
 
-static void on_try_timer(struct sp_timer *t)
+/* An attempt took too long: it is given up for another, or for good. */
+static void try_is_late(struct sp_upstream *u, struct sp_str details)
 {
-    struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, try_timer);
-    if (u->phase == SP_UPSTREAM_PAUSING) {
-        sp_defer(u->slot->turn, &u->again);
-        return;
-    }
-    sp_counter_inc(stats(u)->upstream_rq_per_try_timeout);
     charge_timeout(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
     if (can_send_again(u)) {
@@ -302,7 +305,32 @@ static void on_try_timer(struct sp_timer *t)
             return;
         }
     }
-    fail_timeout(u, SP_STR("upstream_per_try_timeout"));
+    fail_timeout(u, details);
+}
+
+static void on_try_timer(struct sp_timer *t)
+{
+    struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, try_timer);
+    if (u->phase == SP_UPSTREAM_PAUSING) {
+        sp_defer(u->slot->turn, &u->again);
+        return;
+    }
+    sp_counter_inc(stats(u)->upstream_rq_per_try_timeout);
+    try_is_late(u, SP_STR("upstream_per_try_timeout"));
+}
+
+static void on_idle_timer(struct sp_timer *t)
+{
+    struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, idle_timer);
+    uint64_t idle = now(u) - u->try_active_ns, most = u->setup.per_try_idle_ns;
+    if (u->switched)
+        return; /* a tunnel's own limits hold */
+    if (idle < most) {
+        sp_timer_start(u->slot->turn, t, most - idle);
+        return;
+    }
+    sp_counter_inc(stats(u)->upstream_rq_per_try_idle_timeout);
+    try_is_late(u, SP_STR("upstream_per_try_idle_timeout"));
 }
 
 static void on_max_timer(struct sp_timer *t)
@@ -322,6 +350,7 @@ void sp_outcome_init(struct sp_upstream *u)
     assert(u && u->again.run);
     u->timeout.fire = on_timeout;
     u->try_timer.fire = on_try_timer;
+    u->idle_timer.fire = on_idle_timer;
     u->max_timer.fire = on_max_timer;
 }
 
@@ -330,7 +359,7 @@ bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h
     assert(u && h && u->phase == SP_UPSTREAM_OPEN);
     if (!can_send_again(u))
         return false;
-    enum sp_retry_answer answer = sp_retry_response(&u->retry, u->slot, h);
+    enum sp_retry_answer answer = sp_retry_response(&u->retry, u->slot, h, u->slot->turn->wall_ns);
     note_refusal(u, answer);
     if (answer != SP_RETRY_YES)
         return false;

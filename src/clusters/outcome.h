@@ -40,6 +40,8 @@ struct sp_upstream_setup {
     const struct sp_retry_policy *retry;  /* NULL: none */
     uint64_t timeout_ns;                  /* from the request's end to the response's, of an upgrade to the 101; 0: none */
     uint64_t per_try_timeout_ns;          /* 0: none */
+    uint64_t per_try_idle_ns;             /* 0: none */
+    bool count_in_request;                /* x-envoy-attempt-count */
     bool h2;                              /* the client's version, for use_downstream_protocol_config */
     bool auto_host_rewrite;
     bool append_x_forwarded_host;         /* with it */
@@ -81,7 +83,8 @@ struct sp_upstream {
     unsigned tx_pauses;          /* of the request, by the stream */
     unsigned out_pauses;         /* of the response, by its sink */
     uint64_t started_ns, request_end_ns;
-    struct sp_timer timeout, try_timer, max_timer; /* try_timer: per-try timeout or back-off */
+    uint64_t try_active_ns;      /* when the attempt last moved, for per_try_idle_ns */
+    struct sp_timer timeout, try_timer, max_timer, idle_timer; /* try_timer: per-try timeout or back-off */
     struct sp_defer again;
 };
 

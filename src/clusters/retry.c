@@ -6,8 +6,6 @@
 #include "stream/info.h"
 
 enum {
-    BASE_MS = 25,
-    MOST_MS = 250,
     MOST_RETRIES = 100, /* of x-envoy-max-retries */
 };
 
@@ -48,6 +46,7 @@ static uint32_t parse_on(struct sp_str text)
         {SP_STR_INIT("retriable-status-codes"), SP_RETRY_STATUS_CODES},
         {SP_STR_INIT("retriable-headers"), SP_RETRY_HEADERS},
         {SP_STR_INIT("reset-before-request"), SP_RETRY_RESET_BEFORE_REQUEST},
+        {SP_STR_INIT("envoy-ratelimited"), SP_RETRY_RATELIMITED},
     };
     uint32_t on = 0;
     struct sp_str term;
@@ -94,11 +93,20 @@ static bool has_retry_headers(const struct sp_headers *h)
     return false;
 }
 
+/* retriable_request_headers. */
+static bool meant(const struct sp_retry_policy *policy, const struct sp_headers *request)
+{
+    for (unsigned i = 0; request && i < policy->n_requests; i++)
+        if (sp_header_match(policy->requests[i], request))
+            return true;
+    return !policy->n_requests;
+}
+
 void sp_retry_begin(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request)
 {
     assert(r);
     *r = (struct sp_retry){.policy = policy, .left = 1};
-    if (policy) {
+    if (policy && meant(policy, request)) {
         r->on = policy->on;
         r->left = policy->num_retries;
     }
@@ -134,7 +142,7 @@ static enum sp_retry_answer decide(struct sp_retry *r, struct sp_slot *s, bool w
     r->holding = true;
     r->done++;
     sp_counter_inc(stats->upstream_rq_retry);
-    sp_counter_inc(stats->upstream_rq_retry_backoff_exponential);
+    sp_counter_inc(r->asked_ns ? stats->upstream_rq_retry_backoff_ratelimited : stats->upstream_rq_retry_backoff_exponential);
     return SP_RETRY_YES;
 }
 
@@ -155,6 +163,7 @@ static bool wanted_after_reset(const struct sp_retry *r, enum sp_reset reason, b
 enum sp_retry_answer sp_retry_reset(struct sp_retry *r, struct sp_slot *s, enum sp_reset reason, bool sent)
 {
     assert(r && s);
+    r->asked_ns = 0;
     if (!r->on)
         return SP_RETRY_NO;
     /* decide() takes a lack of wish for success: a reset is none. */
@@ -198,11 +207,36 @@ static bool headers_wanted(const struct sp_retry *r, const struct sp_headers *h)
     return false;
 }
 
+/* Of an answer that says so in its head: it has nothing else. */
+static bool grpc_wanted(const struct sp_retry *r, const struct sp_headers *h)
+{
+    uint64_t code;
+    struct sp_str text = sp_headers_get_id(h, SP_H_GRPC_STATUS);
+    return text.len && sp_str_u64(text, 16, &code) == 0 && r->on >> (SP_RETRY_GRPC + code) & 1;
+}
+
+/* rate_limited_retry_back_off: 0 when the answer does not say, or asks for too much. */
+static uint64_t asked_wait(const struct sp_retry_policy *p, const struct sp_headers *h, int64_t wall_ns)
+{
+    for (unsigned i = 0; p && i < p->n_resets; i++) {
+        uint64_t n, now = (uint64_t)wall_ns / SP_NS_PER_S;
+        struct sp_str text = sp_headers_get(h, p->resets[i].name);
+        if (!text.len || sp_str_u64(text, UINT32_MAX, &n) != 0 || (p->resets[i].timestamp && n <= now))
+            continue;
+        uint64_t ns = (p->resets[i].timestamp ? n - now : n) * SP_NS_PER_S;
+        if (ns && ns <= p->reset_most_ns)
+            return ns;
+    }
+    return 0;
+}
+
 static bool wanted_after_response(const struct sp_retry *r, const struct sp_headers *h)
 {
     unsigned status = h->status;
     if (sp_headers_find_id(h, SP_H_X_ENVOY_RATELIMITED, NULL))
-        return false;
+        return r->on & SP_RETRY_RATELIMITED;
+    if (r->on >> SP_RETRY_GRPC && grpc_wanted(r, h))
+        return true;
     return ((r->on & SP_RETRY_5XX) && status >= 500 && status < 600) ||
            ((r->on & SP_RETRY_GATEWAY_ERROR) && status >= 502 && status <= 504) ||
            ((r->on & SP_RETRY_RETRIABLE_4XX) && status == 409) ||
@@ -210,16 +244,23 @@ static bool wanted_after_response(const struct sp_retry *r, const struct sp_head
            ((r->on & SP_RETRY_HEADERS) && headers_wanted(r, h));
 }
 
-enum sp_retry_answer sp_retry_response(struct sp_retry *r, struct sp_slot *s, const struct sp_headers *h)
+enum sp_retry_answer sp_retry_response(struct sp_retry *r, struct sp_slot *s, const struct sp_headers *h, int64_t wall_ns)
 {
     assert(r && s && h);
+    r->asked_ns = r->on ? asked_wait(r->policy, h, wall_ns) : 0;
     return r->on ? decide(r, s, wanted_after_response(r, h)) : SP_RETRY_NO;
 }
 
 uint64_t sp_retry_wait_ns(const struct sp_retry *r, struct sp_slot *s)
 {
     assert(r && s);
-    unsigned shift = SP_MIN(r->done ? r->done - 1 : 0u, 8u);
-    uint64_t span = SP_MIN((uint64_t)BASE_MS << shift, (uint64_t)MOST_MS) * SP_NS_PER_MS;
-    return sp_slot_below(s, span);
+    if (r->asked_ns) /* never sooner, and not all at once */
+        return r->asked_ns + sp_slot_below(s, r->asked_ns / 2 + 1);
+    const struct sp_retry_policy *p = r->policy;
+    bool own = p && p->base_ns;
+    uint64_t span = own ? p->base_ns : 25 * SP_NS_PER_MS, most = own ? p->most_ns : 250 * SP_NS_PER_MS;
+    for (unsigned i = 1; i < r->done && span < most; i++)
+        span *= 2;
+    span = SP_MIN(span, most);
+    return span ? sp_slot_below(s, span) : 0;
 }

@@ -31,6 +31,7 @@ struct sp_retry {
     unsigned left, done;
     struct sp_str status_codes, header_names; /* from the request: comma-separated */
     bool holding;                         /* a permit of cluster->retries */
+    uint64_t asked_ns;                    /* how long the answer asks to wait; 0: it does not */
 };
 
 enum sp_retry_answer { SP_RETRY_NO, SP_RETRY_YES, SP_RETRY_LIMIT, SP_RETRY_OVERFLOW };
@@ -39,8 +40,10 @@ enum sp_retry_answer { SP_RETRY_NO, SP_RETRY_YES, SP_RETRY_LIMIT, SP_RETRY_OVERF
 void sp_retry_begin(struct sp_retry *r, const struct sp_retry_policy *policy, struct sp_headers *request);
 /* YES: a permit is held until the next call, or done. `sent`: some of the request was. */
 enum sp_retry_answer sp_retry_reset(struct sp_retry *r, struct sp_slot *s, enum sp_reset reason, bool sent);
-enum sp_retry_answer sp_retry_response(struct sp_retry *r, struct sp_slot *s, const struct sp_headers *h);
-/* How long to wait before the next attempt: fully jittered, 25 ms * 2^n, at most 250 ms. */
+/* `wall_ns`: Unix time. */
+enum sp_retry_answer sp_retry_response(struct sp_retry *r, struct sp_slot *s, const struct sp_headers *h, int64_t wall_ns);
+/* How long to wait before the next attempt: fully jittered, 25 ms * 2^n, at most 250 ms, or as the policy or the answer
+ * has it. */
 uint64_t sp_retry_wait_ns(const struct sp_retry *r, struct sp_slot *s);
 /* Gives the permit back. */
 void sp_retry_release(struct sp_retry *r, struct sp_slot *s);

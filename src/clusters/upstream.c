@@ -131,6 +131,9 @@ static void opened(struct sp_upstream *u)
     uint64_t max = u->slot->cluster->options.max_stream_ns;
     if (max)
         sp_timer_start(u->slot->turn, &u->max_timer, max);
+    u->try_active_ns = now(u);
+    if (u->setup.per_try_idle_ns)
+        sp_timer_start(u->slot->turn, &u->idle_timer, u->setup.per_try_idle_ns);
     start_try_timers(u);
     for (unsigned i = 0; i < u->out_pauses; i++)
         sp_ticket_pause(&u->ticket);
@@ -187,6 +190,8 @@ static void begin_attempt(struct sp_upstream *u)
 {
     u->sent = u->answered = false;
     u->attempts++;
+    if (u->setup.count_in_request)
+        sp_headers_set_id(u->request, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(u->setup.arena, u->attempts));
     sp_outcome_take_host(u, sp_lb_pick(u->slot, u->avoid));
     if (SP_UNLIKELY(u->slot->offline)) {
         if (u->host)

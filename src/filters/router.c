@@ -15,6 +15,7 @@
 #include "filters/registry.h"
 #include "route/route.h"
 #include "stats/stats.h"
+#include "stream/local_reply.h"
 #include "stream/stream.h"
 
 struct router_config {
@@ -59,9 +60,18 @@ static void config_free(void *config)
 
 /* --- what the upstream tells --- */
 
+/* include_attempt_count_in_response. */
+static bool counts_attempts(const struct router *r)
+{
+    const struct sp_route *route = sp_filter_route(&r->filter);
+    return route && route->vhost->attempts_to_client;
+}
+
 static void up_response(struct sp_upstream *u, struct sp_headers *h)
 {
     struct router *r = u->owner;
+    if (counts_attempts(r))
+        sp_headers_set_id(h, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(h->arena, u->attempts));
     if (config_of(r)->suppress || !u->request_end_ns)
         return; /* Envoy: an answer to half a request has no service time */
     uint64_t ms = (sp_filter_turn(&r->filter)->now_ns - u->request_end_ns) / SP_NS_PER_MS;
@@ -74,13 +84,19 @@ static void up_failed(struct sp_upstream *u, const struct sp_upstream_failure *f
     static const struct sp_header overloaded = {
         .name = SP_STR_INIT("x-envoy-overloaded"), .value = SP_STR_INIT("true"), .id = SP_H_X_ENVOY_OVERLOADED};
     struct router *r = u->owner;
-    bool say = f->overloaded && !config_of(r)->suppress;
+    struct sp_header lines[2];
+    unsigned n = 0;
+    if (f->overloaded && !config_of(r)->suppress)
+        lines[n++] = overloaded;
+    if (counts_attempts(r))
+        lines[n++] = (struct sp_header){.name = sp_header_name(SP_H_X_ENVOY_ATTEMPT_COUNT), .id = SP_H_X_ENVOY_ATTEMPT_COUNT,
+                                        .value = sp_arena_u64(sp_filter_arena(&r->filter), u->attempts)};
     sp_filter_reply(&r->filter, &(struct sp_reply){.status = f->status,
                                                    .body = f->body,
                                                    .details = f->details,
                                                    .flags = f->flags,
-                                                   .headers = say ? &overloaded : NULL,
-                                                   .n_headers = say});
+                                                   .headers = lines,
+                                                   .n_headers = n});
 }
 
 static void up_pause(struct sp_upstream *u)
@@ -115,6 +131,12 @@ static void take_times(struct sp_headers *h, const struct sp_route *route, struc
 {
     setup->timeout_ns = route->timeout_ns;
     setup->per_try_timeout_ns = route->retry ? route->retry->per_try_timeout_ns : 0;
+    setup->per_try_idle_ns = route->retry ? route->retry->per_try_idle_ns : 0;
+    uint64_t asked = 0;
+    if (route->has_grpc_timeout && sp_is_grpc(h)) { /* without a header of its own it has no limit */
+        bool said = sp_grpc_timeout(h, &asked);
+        setup->timeout_ns = said ? sp_grpc_limit(asked, route->grpc_max_ns, route->grpc_offset_ns) : route->grpc_max_ns;
+    }
     unsigned to = 0;
     for (unsigned i = 0; i < h->n; i++) {
         const struct sp_header *line = &h->v[i];
@@ -186,6 +208,7 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .info = sp_filter_info(f),
         .retry = route->retry,
         .h2 = sp_filter_info(f)->protocol == SP_HTTP_2,
+        .count_in_request = route->vhost->attempts_to_origin,
         .auto_host_rewrite = route->auto_host_rewrite,
         .append_x_forwarded_host = route->append_x_forwarded_host,
     };

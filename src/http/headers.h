@@ -76,6 +76,7 @@ struct sp_headers {
     unsigned n, cap;
     /* Requests. Empty when absent. `path` is the request target with its query, as received. */
     struct sp_str method, scheme, authority, path, protocol; /* protocol: RFC 8441 :protocol */
+    bool cert_presented, cert_validated; /* of the client, for RouteMatch.tls_context; set by whoever matches routes */
     /* Responses. 0 in requests and trailers. */
     unsigned status;
     enum sp_protocol version; /* how it came in */

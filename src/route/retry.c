@@ -3,8 +3,13 @@
 #include <assert.h>
 
 #include "config/names.h"
+#include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb-c.h"
 #include "route/duration.h"
 #include "route/route_build.h"
+
+#define PREVIOUS &envoy__extensions__retry__host__previous_hosts__v3__previous_hosts_predicate__descriptor
+
+enum { BASE_MS = 25 };
 
 static const struct {
     struct sp_str name;
@@ -19,13 +24,13 @@ static const struct {
     {SP_STR_INIT("refused-stream"), SP_RETRY_REFUSED_STREAM},
     {SP_STR_INIT("retriable-status-codes"), SP_RETRY_STATUS_CODES},
     {SP_STR_INIT("retriable-headers"), SP_RETRY_HEADERS},
-    {SP_STR_INIT("envoy-ratelimited"), 0},
+    {SP_STR_INIT("envoy-ratelimited"), SP_RETRY_RATELIMITED},
     {SP_STR_INIT("http3-post-connect-failure"), 0},
-    {SP_STR_INIT("cancelled"), 0},
-    {SP_STR_INIT("deadline-exceeded"), 0},
-    {SP_STR_INIT("internal"), 0},
-    {SP_STR_INIT("resource-exhausted"), 0},
-    {SP_STR_INIT("unavailable"), 0},
+    {SP_STR_INIT("cancelled"), 1u << (SP_RETRY_GRPC + 1)},
+    {SP_STR_INIT("deadline-exceeded"), 1u << (SP_RETRY_GRPC + 4)},
+    {SP_STR_INIT("internal"), 1u << (SP_RETRY_GRPC + 13)},
+    {SP_STR_INIT("resource-exhausted"), 1u << (SP_RETRY_GRPC + 8)},
+    {SP_STR_INIT("unavailable"), 1u << (SP_RETRY_GRPC + 14)},
 };
 
 static bool condition(const struct sp_route_build *b, const void *msg, struct sp_str name, uint32_t *on)
@@ -55,16 +60,58 @@ static bool condition(const struct sp_route_build *b, const void *msg, struct sp
     return false;
 }
 
-static bool retriable_headers(struct sp_retry_policy *p, const struct sp_route_build *b, struct sp_arena *arena,
-                              const Envoy__Config__Route__V3__RetryPolicy *msg)
+static bool matchers(struct sp_header_matcher ***to, unsigned *ret_n, const struct sp_route_build *b, struct sp_arena *arena,
+                     Envoy__Config__Route__V3__HeaderMatcher **list, size_t n)
 {
     bool good = true;
-    p->headers = sp_arena_zalloc(arena, (msg->n_retriable_headers + 1) * sizeof(struct sp_header_matcher *));
-    for (size_t i = 0; i < msg->n_retriable_headers; i++) {
-        struct sp_header_matcher *m = sp_header_matcher_new(b->doc, b->diag, msg->retriable_headers[i]);
+    *to = sp_arena_zalloc(arena, (n + 1) * sizeof(struct sp_header_matcher *));
+    for (size_t i = 0; i < n; i++) {
+        struct sp_header_matcher *m = sp_header_matcher_new(b->doc, b->diag, list[i]);
         good = good && m;
         if (m)
-            p->headers[p->n_headers++] = m;
+            (*to)[(*ret_n)++] = m;
+    }
+    return good;
+}
+
+static bool back_off(struct sp_retry_policy *p, const struct sp_route_build *b,
+                     const Envoy__Config__Route__V3__RetryPolicy__RetryBackOff *msg)
+{
+    p->base_ns = sp_duration_or(msg ? msg->base_interval : NULL, BASE_MS * 1000000ull);
+    p->most_ns = sp_duration_or(msg ? msg->max_interval : NULL, 10 * p->base_ns);
+    if (p->most_ns >= p->base_ns)
+        return true;
+    sp_doc_err(b->doc, b->diag, msg, "max_interval", -1, "shorter than base_interval (make it at least as long)");
+    return false;
+}
+
+static void resets(struct sp_retry_policy *p, struct sp_arena *arena,
+                   const Envoy__Config__Route__V3__RetryPolicy__RateLimitedRetryBackOff *msg)
+{
+    if (!msg)
+        return;
+    p->resets = sp_arena_zalloc(arena, (msg->n_reset_headers + 1) * sizeof(*p->resets));
+    for (size_t i = 0; i < msg->n_reset_headers; i++) {
+        struct sp_str name = sp_arena_str(arena, sp_str_c(msg->reset_headers[i]->name));
+        for (size_t k = 0; k < name.len; k++)
+            ((char *)(uintptr_t)name.ptr)[k] = sp_ascii_lower(name.ptr[k]);
+        p->resets[p->n_resets++] = (struct sp_retry_reset){
+            name, msg->reset_headers[i]->format == ENVOY__CONFIG__ROUTE__V3__RETRY_POLICY__RESET_HEADER_FORMAT__UNIX_TIMESTAMP};
+    }
+    p->reset_most_ns = sp_duration_or(msg->max_interval, 300 * 1000000000ull);
+}
+
+static bool hosts(const struct sp_route_build *b, const Envoy__Config__Route__V3__RetryPolicy *msg)
+{
+    bool good = true;
+    for (size_t i = 0; i < msg->n_retry_host_predicate; i++) {
+        const Envoy__Config__Route__V3__RetryPolicy__RetryHostPredicate *m = msg->retry_host_predicate[i];
+        struct sp_str name = sp_str_c(m->name);
+        if (m->typed_config ? sp_doc_any_as(b->doc, m->typed_config, PREVIOUS) != NULL
+                            : sp_str_eq(name, SP_STR("envoy.retry_host_predicates.previous_hosts")))
+            continue;
+        sp_doc_err(b->doc, b->diag, m, "typed_config", -1, "no such predicate (PreviousHostsPredicate is run)");
+        good = false;
     }
     return good;
 }
@@ -97,12 +144,18 @@ struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, stru
     }
     p->num_retries = msg->num_retries ? msg->num_retries->value : 1;
     p->per_try_timeout_ns = sp_duration_or(msg->per_try_timeout, 0);
+    p->per_try_idle_ns = sp_duration_or(msg->per_try_idle_timeout, 0);
+    good = back_off(p, b, msg->retry_back_off) && good;
+    resets(p, arena, msg->rate_limited_retry_back_off);
+    good = hosts(b, msg) && good;
     uint32_t *codes = sp_arena_alloc(arena, (msg->n_retriable_status_codes + 1) * sizeof(*codes));
     for (size_t i = 0; i < msg->n_retriable_status_codes; i++)
         codes[i] = msg->retriable_status_codes[i];
     p->status_codes = codes;
     p->n_status_codes = (unsigned)msg->n_retriable_status_codes;
-    good = retriable_headers(p, b, arena, msg) && good;
+    good = matchers(&p->headers, &p->n_headers, b, arena, msg->retriable_headers, msg->n_retriable_headers) && good;
+    good = matchers(&p->requests, &p->n_requests, b, arena, msg->retriable_request_headers,
+                    msg->n_retriable_request_headers) && good;
     if (good)
         unused(p, b, msg);
     if (good)
@@ -115,4 +168,6 @@ void sp_retry_policy_done(const struct sp_retry_policy *p)
 {
     for (unsigned i = 0; p && i < p->n_headers; i++)
         sp_header_matcher_free(p->headers[i]);
+    for (unsigned i = 0; p && i < p->n_requests; i++)
+        sp_header_matcher_free(p->requests[i]);
 }

@@ -42,12 +42,24 @@ enum sp_route_kind { SP_ROUTE_CLUSTER, SP_ROUTE_REDIRECT, SP_ROUTE_DIRECT };
 enum sp_retry_on {
     SP_RETRY_5XX = 1 << 0, SP_RETRY_GATEWAY_ERROR = 1 << 1, SP_RETRY_RESET = 1 << 2, SP_RETRY_CONNECT_FAILURE = 1 << 3,
     SP_RETRY_RETRIABLE_4XX = 1 << 4, SP_RETRY_REFUSED_STREAM = 1 << 5, SP_RETRY_STATUS_CODES = 1 << 6,
-    SP_RETRY_HEADERS = 1 << 7, SP_RETRY_RESET_BEFORE_REQUEST = 1 << 8,
+    SP_RETRY_HEADERS = 1 << 7, SP_RETRY_RESET_BEFORE_REQUEST = 1 << 8, SP_RETRY_RATELIMITED = 1 << 9,
+    SP_RETRY_GRPC = 10, /* the bit of gRPC's status n is SP_RETRY_GRPC + n */
+};
+/* A header that says when to come again. */
+struct sp_retry_reset {
+    struct sp_str name; /* lower-case */
+    bool timestamp;
 };
 struct sp_retry_policy {
     uint32_t on;
     unsigned num_retries;
-    uint64_t per_try_timeout_ns; /* 0: none */
+    uint64_t per_try_timeout_ns, per_try_idle_ns; /* 0: none */
+    uint64_t base_ns, most_ns; /* of back-offs */
+    struct sp_retry_reset *resets; /* n_resets of them: rate_limited_retry_back_off */
+    unsigned n_resets;
+    uint64_t reset_most_ns;
+    struct sp_header_matcher **requests; /* n_requests of them: one has to match the request */
+    unsigned n_requests;
     const uint32_t *status_codes;
     unsigned n_status_codes;
     struct sp_header_matcher **headers;
@@ -93,7 +105,9 @@ struct sp_route {
     uint64_t timeout_ns;           /* 15 s when unset; 0: none */
     uint64_t idle_timeout_ns;      /* has_idle_timeout; 0: none */
     uint64_t max_stream_duration_ns;
-    bool has_idle_timeout, has_max_stream_duration;
+    uint64_t grpc_stream_max_ns, grpc_stream_offset_ns; /* has_grpc_stream; max 0: no limit */
+    uint64_t grpc_max_ns, grpc_offset_ns;               /* has_grpc_timeout: of `timeout` */
+    bool has_idle_timeout, has_max_stream_duration, has_grpc_stream, has_grpc_timeout;
     struct sp_rate_limits *rate_limits;
     const struct sp_route_upgrade *upgrades;
     unsigned n_upgrades;
@@ -109,6 +123,7 @@ struct sp_vhost {
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
     struct sp_rate_limits *rate_limits;
+    bool attempts_to_origin, attempts_to_client; /* x-envoy-attempt-count */
     uint8_t require_tls; /* 0 none, 1 external only, 2 all */
 };
 

@@ -135,6 +135,12 @@ static void timeouts(struct sp_route *r, const RouteAction *msg)
     const Envoy__Config__Route__V3__RouteAction__MaxStreamDuration *max = msg->max_stream_duration;
     r->has_max_stream_duration = max && max->max_stream_duration;
     r->max_stream_duration_ns = r->has_max_stream_duration ? sp_duration_or(max->max_stream_duration, 0) : 0;
+    r->has_grpc_stream = max && max->grpc_timeout_header_max;
+    r->grpc_stream_max_ns = r->has_grpc_stream ? sp_duration_or(max->grpc_timeout_header_max, 0) : 0;
+    r->grpc_stream_offset_ns = max ? sp_duration_or(max->grpc_timeout_header_offset, 0) : 0;
+    r->has_grpc_timeout = msg->max_grpc_timeout != NULL;
+    r->grpc_max_ns = sp_duration_or(msg->max_grpc_timeout, 0);
+    r->grpc_offset_ns = sp_duration_or(msg->grpc_timeout_offset, 0);
 }
 
 bool sp_upgrade_type_check(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *type,

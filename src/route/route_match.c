@@ -18,6 +18,12 @@ struct sp_query_matcher {
     struct sp_string_matcher *string;
 };
 
+struct sp_cookie_matcher {
+    struct sp_str name; /* its own memory */
+    struct sp_string_matcher *string;
+    bool invert;
+};
+
 struct build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
@@ -89,6 +95,25 @@ static bool query(struct sp_route_match *m, const struct build *b)
     return good;
 }
 
+static bool cookies(struct sp_route_match *m, const struct build *b)
+{
+    bool good = true;
+    m->cookies = sp_xcalloc(b->msg->n_cookies + 1, sizeof(*m->cookies));
+    for (size_t i = 0; i < b->msg->n_cookies; i++) {
+        struct sp_cookie_matcher *c = &m->cookies[m->n_cookies++];
+        c->name = sp_str_c(sp_xstrdup(b->msg->cookies[i]->name));
+        c->invert = b->msg->cookies[i]->invert_match;
+        c->string = sp_string_matcher_new(b->doc, b->diag, b->msg->cookies[i]->string_match);
+        good = good && c->string;
+    }
+    return good;
+}
+
+static int8_t asked(const Google__Protobuf__BoolValue *v)
+{
+    return v ? v->value : -1;
+}
+
 static void fraction(struct sp_route_match *m, const struct build *b)
 {
     static const uint32_t denominators[] = {100, 10000, 1000000};
@@ -111,7 +136,12 @@ struct sp_route_match *sp_route_match_new(const struct sp_doc *doc, struct sp_di
     if (msg->runtime_fraction)
         fraction(m, &b);
     m->icase = msg->case_sensitive && !msg->case_sensitive->value;
-    m->any = !m->n_headers && !m->n_query && !m->denominator;
+    good = cookies(m, &b) && good;
+    m->grpc = msg->grpc != NULL;
+    m->presented = asked(msg->tls_context ? msg->tls_context->presented : NULL);
+    m->validated = asked(msg->tls_context ? msg->tls_context->validated : NULL);
+    m->any = !m->n_headers && !m->n_query && !m->denominator && !m->n_cookies && !m->grpc && m->presented < 0 &&
+             m->validated < 0;
     if (good)
         return m;
     sp_route_match_free(m);
@@ -128,6 +158,11 @@ void sp_route_match_free(struct sp_route_match *m)
         free((char *)(uintptr_t)m->query[i].name.ptr);
         sp_string_matcher_free(m->query[i].string);
     }
+    for (unsigned i = 0; i < m->n_cookies; i++) {
+        free((char *)(uintptr_t)m->cookies[i].name.ptr);
+        sp_string_matcher_free(m->cookies[i].string);
+    }
+    free(m->cookies);
     free(m->headers);
     free(m->query);
     free((char *)(uintptr_t)m->text.ptr);
@@ -195,6 +230,51 @@ static unsigned query_matches(const struct sp_route_match *m, struct sp_str p, b
     return m->n_query;
 }
 
+/* The first one of that name; a NULL slice when there is none. */
+static struct sp_str cookie(const struct sp_headers *h, struct sp_str name)
+{
+    for (struct sp_header *line = NULL; (line = sp_headers_find_id(h, SP_H_COOKIE, line)) != NULL;) {
+        struct sp_str all = line->value, item;
+        while (sp_str_split(&all, ';', &item)) {
+            item = sp_str_trim(item);
+            ptrdiff_t eq = sp_str_chr(item, '=');
+            if (eq < 0 || !sp_str_eq(sp_str_n(item.ptr, (size_t)eq), name))
+                continue;
+            struct sp_str value = sp_str_n(item.ptr + eq + 1, item.len - (size_t)eq - 1);
+            if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
+                value = sp_str_n(value.ptr + 1, value.len - 2);
+            return value;
+        }
+    }
+    return SP_STR_NULL;
+}
+
+static bool cookies_match(const struct sp_route_match *m, const struct sp_headers *h, bool *ret_limit)
+{
+    for (unsigned i = 0; i < m->n_cookies; i++) {
+        const struct sp_cookie_matcher *c = &m->cookies[i];
+        struct sp_str value = cookie(h, c->name);
+        bool limit = false, yes = value.ptr && sp_string_match_limited(c->string, value, &limit);
+        *ret_limit |= limit;
+        if (limit || yes == c->invert)
+            return false;
+    }
+    return true;
+}
+
+static bool is_grpc(const struct sp_headers *h)
+{
+    struct sp_str type = sp_headers_get_id(h, SP_H_CONTENT_TYPE), grpc = SP_STR("application/grpc");
+    return sp_str_istarts(type, grpc) && (type.len == grpc.len || type.ptr[grpc.len] == '+' || type.ptr[grpc.len] == ';');
+}
+
+/* What is asked of a certificate, where one was not asked for, is no match. */
+static bool certificate_matches(const struct sp_route_match *m, const struct sp_headers *h)
+{
+    return (m->presented < 0 || h->cert_presented == (m->presented == 1)) &&
+           (m->validated < 0 || h->cert_validated == (m->validated == 1));
+}
+
 bool sp_route_match_rest(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit)
 {
     assert(m && h && ret_limit);
@@ -203,6 +283,8 @@ bool sp_route_match_rest(const struct sp_route_match *m, const struct sp_headers
     for (unsigned i = 0; i < m->n_headers; i++)
         if (!sp_header_match_limited(m->headers[i], h, ret_limit))
             return false;
+    if ((m->grpc && !is_grpc(h)) || !certificate_matches(m, h) || (m->n_cookies && !cookies_match(m, h, ret_limit)))
+        return false;
     return !m->n_query || query_matches(m, h->path, ret_limit) == m->n_query;
 }
 

@@ -11,6 +11,7 @@
 enum sp_path_kind { SP_PATH_PREFIX, SP_PATH_EXACT, SP_PATH_SEPARATED, SP_PATH_REGEX };
 
 struct sp_query_matcher;
+struct sp_cookie_matcher;
 
 struct sp_route_match {
     enum sp_path_kind kind;
@@ -22,6 +23,10 @@ struct sp_route_match {
     unsigned n_headers;
     struct sp_query_matcher *query;
     unsigned n_query;
+    struct sp_cookie_matcher *cookies;
+    unsigned n_cookies;
+    bool grpc;               /* gRPC requests only */
+    int8_t presented, validated; /* of the client's certificate: 1, 0, or -1: not asked */
     uint32_t numerator, denominator; /* runtime_fraction; denominator 0: none */
 };
 

@@ -86,6 +86,8 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_build *b, bool
     bool good = true;
     v->pub.table = t;
     v->pub.name = sp_arena_str(&t->arena, sp_str_c(msg->name));
+    v->pub.attempts_to_origin = msg->include_request_attempt_count;
+    v->pub.attempts_to_client = msg->include_attempt_count_in_response;
     v->pub.require_tls = (uint8_t)msg->require_tls;
     if (msg->retry_policy) {
         c.retry = v->retry = sp_retry_policy_new(b, &t->arena, msg->retry_policy);

@@ -136,6 +136,7 @@ struct sp_reply {
     const struct sp_header *headers; /* n_headers lines to add; names lower-case; the array is copied */
     unsigned n_headers;
     bool no_store;              /* add cache-control: no-store */
+    unsigned grpc_status;       /* of an answer to a gRPC request; 0: as the status has it */
     bool json;                  /* the body is a JSON format's, with its line end */
     bool reset;                 /* no answer: reset the stream (HTTP/1: close) */
 };

@@ -12,6 +12,32 @@ bool sp_is_grpc(const struct sp_headers *h)
     return type.len == grpc.len || type.ptr[grpc.len] == '+' || type.ptr[grpc.len] == ';';
 }
 
+bool sp_grpc_timeout(const struct sp_headers *h, uint64_t *ret_ns)
+{
+    assert(h && ret_ns);
+    struct sp_str text = sp_headers_get(h, SP_STR("grpc-timeout"));
+    uint64_t n, unit = 0;
+    if (text.len < 2 || text.len > 9 || sp_str_u64(sp_str_sub(text, 0, text.len - 1), 99999999, &n) != 0)
+        return false;
+    switch (text.ptr[text.len - 1]) {
+    case 'H': unit = 3600 * SP_NS_PER_S; break;
+    case 'M': unit = 60 * SP_NS_PER_S; break;
+    case 'S': unit = SP_NS_PER_S; break;
+    case 'm': unit = SP_NS_PER_MS; break;
+    case 'u': unit = 1000; break;
+    case 'n': unit = 1; break;
+    default: return false;
+    }
+    *ret_ns = n * unit;
+    return true;
+}
+
+uint64_t sp_grpc_limit(uint64_t asked_ns, uint64_t most_ns, uint64_t offset_ns)
+{
+    uint64_t ns = most_ns ? SP_MIN(asked_ns, most_ns) : asked_ns;
+    return ns > offset_ns ? ns - offset_ns : ns;
+}
+
 unsigned sp_grpc_status(unsigned http_status)
 {
     switch (http_status) {
@@ -73,7 +99,7 @@ static void grpc(const struct sp_reply *reply, bool head, bool rewritten, struct
 {
     h->status = 200;
     sp_headers_set_id(h, SP_H_CONTENT_TYPE, SP_STR("application/grpc"));
-    sp_headers_set_id(h, SP_H_GRPC_STATUS, decimal(h->arena, sp_grpc_status(reply->status)));
+    sp_headers_set_id(h, SP_H_GRPC_STATUS, decimal(h->arena, reply->grpc_status ? reply->grpc_status : sp_grpc_status(reply->status)));
     struct sp_str text = reply->body;
     if (reply->json && text.len)
         text.len--;

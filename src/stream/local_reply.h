@@ -11,6 +11,10 @@
 
 /* application/grpc, with or without "+proto" or parameters. */
 bool sp_is_grpc(const struct sp_headers *h);
+/* The request's grpc-timeout. False: there is none that can be read. */
+bool sp_grpc_timeout(const struct sp_headers *h, uint64_t *ret_ns);
+/* What a limit becomes by a grpc-timeout: at most `most` (0: any), less `offset` where it is longer. */
+uint64_t sp_grpc_limit(uint64_t asked_ns, uint64_t most_ns, uint64_t offset_ns);
 /* gRPC's code for an HTTP status (grpc's http-grpc-status-mapping). */
 unsigned sp_grpc_status(unsigned http_status);
 /* Changes a reply and its head, which has the reply's own headers already (local_reply_config). */

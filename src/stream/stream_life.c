@@ -32,6 +32,9 @@ void sp_stream_arm(struct sp_stream *s)
         sp_timer_start(s->owner->turn, &s->timer, s->hcm->sheds ? sp_overload_look_again(SP_OL_STREAM_IDLE, left) : left);
 }
 
+enum { DEADLINE_EXCEEDED = 4 }; /* gRPC's */
+static const struct sp_str max_duration = SP_STR_INIT("max_duration_timeout");
+
 /* The client is late: 408; we are, with all of the request here: 504. A response that has begun is cut off. */
 static void time_out(struct sp_stream *s, struct sp_counter counter, struct sp_str body, struct sp_str details,
                      uint32_t flags)
@@ -39,7 +42,8 @@ static void time_out(struct sp_stream *s, struct sp_counter counter, struct sp_s
     sp_counter_inc(counter);
     s->close = !s->chain.request_end; /* nobody waits for the rest of it either */
     sp_chain_reply(&s->chain, &(struct sp_reply){.status = s->chain.request_end ? 504 : 408, .body = body,
-                                                 .details = details, .flags = flags});
+                                                 .details = details, .flags = flags,
+                                                 .grpc_status = sp_str_eq(details, max_duration) ? DEADLINE_EXCEEDED : 0});
 }
 
 static void on_timer(struct sp_timer *t)
@@ -59,7 +63,7 @@ static void on_timer(struct sp_timer *t)
     if (s->chain.over) /* the response was made, but the client does not take it */
         s->cs->tx.ops->abort(&s->cs->tx, SP_ABORT_TIMEOUT);
     else if (max)
-        time_out(s, st->rq_max_duration, SP_STR("downstream duration timeout"), SP_STR("max_duration_timeout"), 0);
+        time_out(s, st->rq_max_duration, SP_STR("downstream duration timeout"), max_duration, 0);
     else if (request)
         time_out(s, st->rq_timeout, SP_STR("request timeout"), SP_STR("request_overall_timeout"), 0);
     else

@@ -8,6 +8,7 @@
 #include "stream/chain_route.h"
 #include "stream/hcm_upgrades.h"
 #include "stream/header_ops.h"
+#include "stream/local_reply.h"
 #include "stream/sanitize.h"
 #include "stream/stream_impl.h"
 
@@ -119,6 +120,9 @@ static void adopt_limits(struct sp_stream *s, const struct sp_route *r)
 {
     uint64_t idle = r->has_idle_timeout ? r->idle_timeout_ns : s->hcm->idle_ns;
     uint64_t max = r->has_max_stream_duration ? r->max_stream_duration_ns : s->hcm->max_duration_ns;
+    uint64_t asked;
+    if (r->has_grpc_stream && sp_grpc_timeout(s->chain.head[SP_DECODE], &asked))
+        max = SP_MAX(sp_grpc_limit(asked, r->grpc_stream_max_ns, r->grpc_stream_offset_ns), 1u);
     uint64_t due = max ? s->info.start_ns + max : 0;
     if (idle == s->idle_ns && due == s->max_due_ns)
         return;
@@ -144,6 +148,14 @@ static bool settle_upgrade(struct sp_stream *s, const struct sp_headers *h)
     return true;
 }
 
+/* For RouteMatch.tls_context. */
+static void note_certificate(const struct sp_stream *s, struct sp_headers *h)
+{
+    const struct sp_client_cert *cert = sp_info_cert(&s->info);
+    h->cert_presented = cert->der.len;
+    h->cert_validated = cert->der.len && cert->tls->peer_verified;
+}
+
 /* The route is as good as the head: header look-ups happen once a match. False: the request was answered. */
 static bool match(struct sp_stream *s, const struct sp_headers *h)
 {
@@ -158,6 +170,7 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     s->wants_tls = first && lacks_tls(s, vhost, h);
     if (s->wants_tls)
         return unrouted(s, h);
+    note_certificate(s, c->head[SP_DECODE]);
     c->route = sp_route_find(vhost, h, s->random);
     if (!c->route)
         return first ? unrouted(s, h) : no_route(s);

@@ -29,6 +29,10 @@ TRIGGER = {"name": "m", "threshold": {"value": 0.9}}
 CONNECTIONS = monitor("envoy.resource_monitors.global_downstream_max_connections", "downstream_connections.v3.DownstreamConnectionsConfig",
                       max_active_downstream_connections=5)
 SERVER = [
+    (["shorter than base_interval (make it at least as long)"], boot([lst(chains=[chain(routes=[{"match": {"prefix": "/"}, "route": {
+        "cluster": "c", "retry_policy": {"retry_on": "5xx", "retry_back_off": {"base_interval": "1s", "max_interval": "0.5s"}}}}])])])),
+    (["no such predicate (PreviousHostsPredicate is run)"], boot([lst(chains=[chain(routes=[{"match": {"prefix": "/"}, "route": {
+        "cluster": "c", "retry_policy": {"retry_on": "5xx", "retry_host_predicate": [{"name": "other"}]}}}])])])),
     (["a monitor of this name stands above already"], overload(monitors=[monitor(), monitor()])),
     (["connections have a limit above already"], overload(monitors=[CONNECTIONS, {**CONNECTIONS, "name": "n"}])),
     (['no such action (did you mean "envoy.overload_actions.shrink_heap"?)'],

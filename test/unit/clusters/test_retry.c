@@ -145,6 +145,10 @@ static void test_terms(void **state)
     assert_true(retried_on(SP_RETRY_5XX, NULL, ":status: 500\n"));
     assert_false(retried_on(SP_RETRY_5XX, NULL, ":status: 499\n"));
     assert_false(retried_on(SP_RETRY_5XX, NULL, ":status: 503\nx-envoy-ratelimited: true\n"));
+    assert_true(retried_on(SP_RETRY_RATELIMITED, NULL, ":status: 429\nx-envoy-ratelimited: true\n"));
+    assert_true(retried_on(1u << (SP_RETRY_GRPC + 14), NULL, ":status: 200\ngrpc-status: 14\n"));
+    assert_false(retried_on(1u << (SP_RETRY_GRPC + 14), NULL, ":status: 200\ngrpc-status: 13\n"));
+    assert_false(retried_on(1u << (SP_RETRY_GRPC + 14), NULL, ":status: 200\ngrpc-status: 99\n"));
     assert_true(retried_on(SP_RETRY_RETRIABLE_4XX, NULL, ":status: 409\n"));
     assert_false(retried_on(SP_RETRY_RETRIABLE_4XX, NULL, ":status: 404\n"));
     assert_true(retried_on(SP_RETRY_STATUS_CODES, NULL, ":status: 418\n"));

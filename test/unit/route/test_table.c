@@ -267,13 +267,13 @@ static void retries_are_checked(void **state)
 {
     struct t_table x;
     t_table_routes(&x,
-                   "  - {match: {path: /1}, route: {cluster: a, retry_policy: {retry_on: '5xx,conect-failure,unavailable,zzz'}}}\n"
+                   "  - {match: {path: /1}, route: {cluster: a, retry_policy: {retry_on: '5xx,conect-failure,http3-post-connect-failure,zzz'}}}\n"
                    "  - {match: {path: /2}, route: {cluster: a, retry_policy: {retry_on: '5xx', retriable_status_codes: [409],\n"
                    "    retriable_headers: [{name: a}]}}}\n"
                    "  - {match: {path: /3}, route: {cluster: a, retry_policy: {num_retries: 3}}}\n",
                    "t.yaml:5:70: virtual_hosts[0].routes[0].route.retry_policy.retry_on: unknown condition "
                    "\"conect-failure\" (did you mean \"connect-failure\"?)\n"
-                   "t.yaml:5:70: virtual_hosts[0].routes[0].route.retry_policy.retry_on: \"unavailable\" is a condition of "
+                   "t.yaml:5:70: virtual_hosts[0].routes[0].route.retry_policy.retry_on: \"http3-post-connect-failure\" is a condition of "
                    "Envoy's that is not run here (take it out)\n"
                    "t.yaml:5:70: virtual_hosts[0].routes[0].route.retry_policy.retry_on: unknown condition \"zzz\" (known: "
                    "5xx, gateway-error, reset, reset-before-request, connect-failure, retriable-4xx, refused-stream, "

@@ -10,6 +10,8 @@
 #include "clusters/hosts.h"
 #include "clusters/outlier.h"
 #include "clusters/pool.h"
+#include "config/live.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "clusters/publish.h"
 #include "clusters/resolve.h"
 
@@ -153,8 +155,8 @@ static struct sp_slot *slots_new(struct sp_cluster *c)
     return slots;
 }
 
-/* What its health checks send may be a secret of the document (%SECRET%): such a cluster stays with its document. */
-static bool needs_document(const cluster_msg *msg)
+/* What its health checks send may be a secret (%SECRET%), whose file is watched as long as any config has the cluster. */
+static bool has_secrets(const cluster_msg *msg)
 {
     for (size_t i = 0; i < msg->n_health_checks; i++) {
         const Envoy__Config__Core__V3__HealthCheck *hc = msg->health_checks[i];
@@ -169,6 +171,20 @@ static bool needs_document(const cluster_msg *msg)
     return false;
 }
 
+/* The secrets that it may name; what their files hold is watched. */
+static void mix_secrets(const struct sp_doc *doc, struct sp_hash *h)
+{
+    const ProtobufCMessage *root = sp_doc_root(doc);
+    const Envoy__Config__Bootstrap__V3__Bootstrap *b = (const void *)root;
+    struct sp_hash one;
+    if (root->descriptor != &envoy__config__bootstrap__v3__bootstrap__descriptor || !b->static_resources)
+        return;
+    for (size_t i = 0; i < b->static_resources->n_secrets; i++) {
+        sp_doc_hash_text(doc, b->static_resources->secrets[i], NULL, &one);
+        sp_hash_mix(h, sp_str_n((const char *)one.bytes, sizeof(one.bytes)));
+    }
+}
+
 /* Without load_assignment where its hosts can be exchanged. */
 static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
 {
@@ -179,17 +195,44 @@ static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg
     sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
     sp_doc_hash(build->doc, build->dns_resolver, NULL, &other);
     sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
+    if (has_secrets(msg))
+        mix_secrets(build->doc, ret);
 }
 
 /* The one that serves, if it is equal. */
 static struct sp_cluster *keep(const struct sp_cluster_build *build, const cluster_msg *msg, const struct sp_hash *hash)
 {
     struct sp_cluster *c = build->previous ? sp_map_get(&build->previous->by_name, sp_str_c(msg->name)) : NULL;
-    if (!c || !sp_hash_eq(&c->hash, hash) || c->n_slots != build->n_workers + 1 || needs_document(msg))
+    if (!c || !sp_hash_eq(&c->hash, hash) || c->n_slots != build->n_workers + 1)
         return NULL;
     sp_cluster_hold(c);
     sp_cluster_options_use(&c->options, build->doc);
+    if (c->live)
+        sp_live_set_use(sp_doc_live(build->doc), c->live);
     return c;
+}
+
+static void free_owner(void *owner)
+{
+    free_cluster(owner);
+}
+
+/* A document may have its live set a little longer, and what is in there is the cluster's. */
+static void destroy(struct sp_cluster *c)
+{
+    if (c->live)
+        sp_live_set_unref(c->live);
+    else
+        free_cluster(c);
+}
+
+static void make_checks_with_secrets(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    c->live = sp_live_set_new_kept(free_owner, c);
+    struct sp_live_set *docs = sp_doc_set_live(b->doc, c->live);
+    make_checks(c, b, msg);
+    sp_doc_set_live(b->doc, docs);
+    sp_live_set_use(docs, c->live);
 }
 
 /* Notes the hosts of a kept cluster, if they differ. False after errors. */
@@ -231,7 +274,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     memset(c, 0, sizeof(*c));
     sp_arena_init(&c->arena);
     atomic_init(&c->refs, 1);
-    c->destroy = free_cluster;
+    c->destroy = destroy;
     c->hash = hash;
     c->hosts_hash = hosts_hash;
     sp_doc_hash_text(build->doc, msg->transport_socket, NULL, &c->transport);
@@ -246,7 +289,10 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
     make_balancing(c, msg);
-    make_checks(c, build, msg);
+    if (has_secrets(msg))
+        make_checks_with_secrets(c, build, msg);
+    else
+        make_checks(c, build, msg);
     if (build->diag->n_errors == errors)
         return c;
     sp_cluster_drop(c);

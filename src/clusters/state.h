@@ -69,6 +69,7 @@ struct sp_cluster {
     struct sp_outlier *outlier; /* NULL: no outlier detection */
     struct sp_slot *slots;      /* n_slots of them */
     unsigned n_slots;
+    struct sp_live_set *live;   /* of secrets that its health checks send; NULL: none */
     void (*destroy)(struct sp_cluster *c);
     _Atomic unsigned refs;
     _Alignas(SP_CACHELINE) _Atomic unsigned generation; /* goes up when a host's health changes */

@@ -60,6 +60,15 @@ bool sp_doc_grafted(const struct sp_doc *doc, const void *msg, const void *child
     return at && of && of->parent != at && !at->derived && !of->derived;
 }
 
+struct sp_live_set *sp_doc_set_live(const struct sp_doc *doc, struct sp_live_set *set)
+{
+    assert(doc && doc->live && set);
+    struct sp_doc *d = (struct sp_doc *)(uintptr_t)doc; /* as sp_doc_derive */
+    struct sp_live_set *was = d->live;
+    d->live = set;
+    return was;
+}
+
 void *sp_doc_derive(const struct sp_doc *doc, const void *msg, const ProtobufCMessageDescriptor *desc)
 {
     assert(doc && msg && desc);

@@ -49,6 +49,8 @@ void sp_doc_merge(struct sp_doc *doc, struct sp_doc *over);
 const void *sp_doc_root(const struct sp_doc *doc);
 /* Where what is compiled from this document enters what it reads from files or fetches; freed with the document. */
 struct sp_live_set *sp_doc_live(const struct sp_doc *doc);
+/* The same of what is compiled from here on: the live set of an object that outlives the document. Returns what it was: to be put back. */
+struct sp_live_set *sp_doc_set_live(const struct sp_doc *doc, struct sp_live_set *set);
 /*
  * What is compiled from this document depends on that file and nobody watches it: call it before reading.  Only while configs
  * are compiled.  Files that a sp_live watches are not entered.

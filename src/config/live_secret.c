@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 struct owner {
-    const struct sp_doc *doc;
+    const struct sp_doc *doc; /* at first; the document may go before the value does */
     struct sp_live_secret_spec spec;
 };
 
@@ -37,7 +37,12 @@ struct sp_live *sp_live_secret_new(const struct sp_doc *doc, struct sp_diag *dia
     /* Entered before the first read: a change in between is not missed. */
     struct sp_live *l = sp_live_new(sp_doc_live(doc), &kind, o->spec.label, o, NULL);
     sp_secret_watch(l, spec->source);
-    return sp_live_load(l, diag) ? l : NULL;
+    bool good = sp_live_load(l, diag);
+    o->doc = NULL;
+    /* What is no file is never read again. */
+    bool file = spec->source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME;
+    o->spec.source = file ? sp_source_copy(arena, spec->source) : NULL;
+    return good ? l : NULL;
 }
 
 struct sp_str sp_live_secret_get(const struct sp_live *l)

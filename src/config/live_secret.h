@@ -14,13 +14,13 @@ struct sp_live_secret_spec {
     const Envoy__Config__Core__V3__DataSource *source;
     unsigned flags;      /* enum sp_secret_flags */
     struct sp_str label; /* "credential \"origin\"": for logs and /files */
-    /* Whether the value will do; adds an error when not, which never shows it. May be NULL. */
+    /* Whether the value will do; adds an error when not (sp_source_err), which never shows it. May be NULL. */
     bool (*check)(void *ctx, const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Core__V3__DataSource *source,
                   struct sp_str value);
-    void *ctx; /* lives as long as the document */
+    void *ctx; /* lives as long as `arena` */
 };
 
-/* `arena` belongs to the config that is compiled; spec is copied into it. NULL after an error. */
+/* `arena` belongs to what is compiled, and lives as long as its live set; spec is copied into it. NULL after an error. */
 struct sp_live *sp_live_secret_new(const struct sp_doc *doc, struct sp_diag *diag, struct sp_arena *arena,
                                    const struct sp_live_secret_spec *spec);
 /* The secret now; valid until the end of this turn. */

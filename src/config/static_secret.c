@@ -42,7 +42,7 @@ static bool fits_header(void *ctx, const struct sp_doc *doc, struct sp_diag *dia
     }
     if (good && value.ptr[0] != ' ' && value.ptr[value.len - 1] != ' ')
         return true;
-    sp_doc_err(doc, diag, source, NULL, -1,
+    sp_source_err(doc, diag, source, NULL,
                "no header can carry it: there is a control character in it, or a space at an end (a file may end with one newline)");
     return false;
 }

@@ -97,7 +97,7 @@ static bool long_enough(void *ctx, const struct sp_doc *doc, struct sp_diag *dia
     (void)ctx;
     if (value.len >= MIN_SECRET)
         return true;
-    sp_doc_err(doc, diag, source, NULL, -1, "under 16 bytes: nonces could be guessed (make one with: openssl rand -hex 32)");
+    sp_source_err(doc, diag, source, NULL, "under 16 bytes: nonces could be guessed (make one with: openssl rand -hex 32)");
     return false;
 }
 

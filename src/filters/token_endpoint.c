@@ -109,7 +109,7 @@ static bool check_bearer(void *ctx, const struct sp_doc *doc, struct sp_diag *di
     (void)ctx;
     if (sp_token_well_formed(value))
         return true;
-    sp_doc_err(doc, diag, source, NULL, -1, "it is no bearer token (letters, digits and -._~+/, '=' at the end)");
+    sp_source_err(doc, diag, source, NULL, "it is no bearer token (letters, digits and -._~+/, '=' at the end)");
     return false;
 }
 
@@ -119,7 +119,7 @@ static bool check_key(void *ctx, const struct sp_doc *doc, struct sp_diag *diag,
     const char *why;
     struct sp_sign_key *k = sp_sign_key_new(value, e->alg, &why);
     if (!k)
-        sp_doc_err(doc, diag, source, NULL, -1, "%s", why);
+        sp_source_err(doc, diag, source, NULL, "%s", why);
     sp_sign_key_free(k);
     return k != NULL;
 }

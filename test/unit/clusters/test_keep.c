@@ -7,6 +7,8 @@
 #include "clusters/state.h"
 #include "config/live.h"
 #include "crypto/cert_gen.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "stats/stats.h"
 #include "support.h"
 
 #define HOST "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {hostname: h, address: {socket_address: " \
@@ -194,6 +196,59 @@ static void test_a_ca_is_watched_by_each_document(void **state)
     unlink(path);
 }
 
+/* %SECRET% in a health check: its file is watched for the config that follows, and the text of the first one is gone. */
+static struct sp_cluster *compile_bootstrap(const char *file, struct sp_cluster *before, struct t_config *ret)
+{
+    char yaml[2048];
+    struct sp_clusters previous = {0};
+    snprintf(yaml, sizeof(yaml),
+             "static_resources:\n"
+             "  secrets: [{name: s, generic_secret: {secret: {filename: %s}}}]\n"
+             "  clusters:\n"
+             "  - name: c\n"
+             "    load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, "
+             "port_value: 1}}}}]}]}\n"
+             "    health_checks: [{timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: {path: /, "
+             "request_headers_to_add: [{header: {key: x-secret, value: '%%SECRET(s)%%'}}]}}]\n", file);
+    t_config_load(ret, &envoy__config__bootstrap__v3__bootstrap__descriptor, yaml);
+    const Envoy__Config__Bootstrap__V3__Bootstrap *b = ret->msg;
+    struct sp_cluster_build build = {.doc = ret->doc, .diag = &ret->diag, .n_workers = T_WORKERS, .previous = &previous};
+    sp_map_init(&previous.by_name);
+    if (before)
+        sp_map_add(&previous.by_name, sp_cluster_name(before), before);
+    struct sp_cluster *c = sp_cluster_new(&build, b->static_resources->clusters[0]);
+    if (!c)
+        fail_msg("%s", t_config_said(ret));
+    sp_map_done(&previous.by_name);
+    return c;
+}
+
+static void test_a_secret_of_its_checks(void **state)
+{
+    struct t_config one, two, three;
+    char other[96];
+    unsigned seen = 0;
+    sp_stats_init(T_WORKERS + 2);
+    snprintf(path, sizeof(path), "/tmp/sp_cluster_keep_%d", getpid());
+    snprintf(other, sizeof(other), "%s.other", path);
+    write_file(SP_STR("0123456789abcdef"));
+    struct sp_cluster *a = compile_bootstrap(path, NULL, &one), *b = compile_bootstrap(path, a, &two);
+    assert_ptr_equal(a, b);
+    sp_cluster_unref(a);
+    t_config_done(&one);
+    sp_live_set_each(sp_doc_live(two.doc), count_path, &seen);
+    assert_int_equal(seen, 1);
+    assert_int_equal(rename(path, other), 0);
+    struct sp_cluster *c = compile_bootstrap(other, b, &three);
+    assert_ptr_not_equal(b, c);
+    sp_cluster_unref(b); /* while the document still has what is watched */
+    t_config_done(&two);
+    t_config_done(&three);
+    sp_cluster_unref(c);
+    unlink(other);
+    sp_stats_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_hosts_change),
         cmocka_unit_test(test_it_lives_on),
         cmocka_unit_test(test_a_ca_is_watched_by_each_document),
+        cmocka_unit_test(test_a_secret_of_its_checks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static bool long_enough(void *ctx, const struct sp_doc *doc, struct sp_diag *dia
 {
     if (value.len >= 4)
         return true;
-    sp_doc_err(doc, diag, source, NULL, -1, "too short");
+    sp_source_err(doc, diag, source, NULL, "too short");
     return false;
 }
 

@@ -64,6 +64,7 @@ static void unknown_field(struct sp_decode *l, const struct sp_place *place, con
                            .ptr;
     struct sp_str near = sp_nearest_field(desc, pair->key), number = sp_envoy_field_numbered(desc->name, pair->key);
     const char *instead = sp_envoy_instead(desc->name, pair->key);
+    place->origin[0].node->odd |= number.len || sp_envoy_has_field(desc->name, pair->key);
     if (number.len)
         sp_diag_add(l->diag, SP_ERROR, mark, path,
                     "this number is Envoy's field \"%.*s\", sallyport does not run it (remove it, or see "

@@ -42,6 +42,7 @@ struct sp_node {
     uint8_t kind;   /* enum sp_node_kind */
     bool plain;     /* a scalar without quotes */
     bool bad;       /* an error has been reported about it */
+    bool odd;       /* a field of it that Envoy has was refused: what it would have chosen is not missed */
     bool proto;     /* of a .pb or .pb_text: messages with a form of their own in JSON are written out, bytes are bytes */
     bool several;   /* a list that was made of values written one by one (node_proto.h) */
     uint8_t height; /* 1 for scalars */

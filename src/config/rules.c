@@ -48,7 +48,7 @@ static void check_oneof(const struct check *c)
 {
     struct sp_arena arena;
     sp_arena_init(&arena);
-    if (*sp_field_case(c->place->msg, c->field) == 0)
+    if (*sp_field_case(c->place->msg, c->field) == 0 && !c->place->origin[0].node->odd)
         sp_doc_err(c->doc, c->diag, c->place->msg, NULL, -1, "one of these is required: %s", names(c, true, &arena));
     sp_arena_done(&arena);
 }

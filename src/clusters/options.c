@@ -186,6 +186,9 @@ static void take_tls(struct build *b)
                    "is not for clusters (use an UpstreamTlsContext or a RawBuffer)");
         return;
     }
+    b->o->host_sni = b->tls->auto_host_sni;
+    b->o->sni_san = b->tls->auto_sni_san_validation;
+    b->o->sni = sp_arena_str(b->arena, sp_str_c(b->tls->sni));
     b->o->tls = sp_tls_ctx_client(b->doc, b->diag, b->tls, alpn[b->o->protocol], sp_str_c(b->msg->name));
     if (b->o->tls && b->o->protocol == SP_UPSTREAM_DOWNSTREAM)
         b->o->tls_h1 = sp_tls_ctx_client(b->doc, b->diag, b->tls, h1, sp_str_c(b->msg->name));
@@ -197,7 +200,7 @@ static void check_whose(struct build *b)
     const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *common = b->tls->common_tls_context;
     const Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext *v =
         common ? common->validation_context : NULL;
-    if (v && v->trusted_ca && !b->o->auto_san && !v->n_match_typed_subject_alt_names && !v->n_match_subject_alt_names &&
+    if (v && v->trusted_ca && !b->o->auto_san && !b->o->sni_san && !v->n_match_typed_subject_alt_names && !v->n_match_subject_alt_names &&
         !v->n_verify_certificate_spki && !v->n_verify_certificate_hash)
         sp_doc_warn(b->doc, b->diag, v, "trusted_ca", -1,
                     "any certificate that it vouches for is taken for the origin's, whatever its name (set "
@@ -217,6 +220,12 @@ static void check_names(struct build *b)
     if (o->auto_san && o->tls && !sp_tls_ctx_verifies(o->tls))
         sp_doc_err(b->doc, b->diag, b->msg, field, -1,
                    "auto_san_validation checks nothing without trusted_ca (set it in the validation_context)");
+    if (o->sni_san && o->tls && !sp_tls_ctx_verifies(o->tls))
+        sp_doc_err(b->doc, b->diag, b->tls, "auto_sni_san_validation", -1,
+                   "auto_sni_san_validation checks nothing without trusted_ca (set it in the validation_context)");
+    if (o->sni_san && !o->sni.len && !o->host_sni && !o->auto_sni)
+        sp_doc_err(b->doc, b->diag, b->tls, "auto_sni_san_validation", -1,
+                   "no server name is asked for, so none can be checked (set sni, auto_host_sni or auto_sni)");
 }
 
 static void take_socket(struct build *b)
@@ -271,4 +280,18 @@ void sp_cluster_options_done(struct sp_cluster_options *o)
     sp_tls_ctx_unref(o->tls);
     sp_tls_ctx_unref(o->tls_h1);
     o->tls = o->tls_h1 = NULL;
+}
+
+void sp_cluster_names_host(const struct sp_cluster_options *o, struct sp_str hostname, struct sp_str *sni, struct sp_str *verify)
+{
+    assert(o && sni && verify);
+    struct sp_addr addr;
+    if (SP_LIKELY(!o->host_sni && !o->sni_san))
+        return;
+    if (o->host_sni && !sni->len && hostname.len && sp_addr_parse_ip(hostname, &addr) < 0)
+        *sni = hostname;
+    if (!o->sni_san)
+        return;
+    struct sp_str asked = sni->len ? *sni : o->sni;
+    *verify = asked.len ? asked : SP_STR("nothing-asked.invalid"); /* no certificate is for that: none is taken unchecked */
 }

@@ -29,6 +29,8 @@ struct sp_cluster_options {
     struct sp_tls_ctx *tls;    /* NULL: plain; offers what `protocol` wants; SP_UPSTREAM_DOWNSTREAM: "h2" */
     struct sp_tls_ctx *tls_h1; /* SP_UPSTREAM_DOWNSTREAM: the same, offering "http/1.1" */
     bool auto_sni, auto_san;
+    bool host_sni, sni_san;    /* auto_host_sni, auto_sni_san_validation */
+    struct sp_str sni;         /* the TLS context's */
     struct sp_str sni_header;  /* override_auto_sni_header, lower-case; empty: the authority */
 };
 
@@ -38,6 +40,12 @@ void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *aren
 /* While `doc` is compiled: it goes on with a cluster that has them. */
 void sp_cluster_options_use(const struct sp_cluster_options *o, const struct sp_doc *doc);
 void sp_cluster_options_done(struct sp_cluster_options *o);
+
+/*
+ * What a connection to a host asks for and checks, where the TLS context leaves it to the host (auto_host_sni) or to the name
+ * that is asked for (auto_sni_san_validation). `sni` and `verify` come with what the request chose.
+ */
+void sp_cluster_names_host(const struct sp_cluster_options *o, struct sp_str hostname, struct sp_str *sni, struct sp_str *verify);
 
 /* Nanoseconds of a duration, `otherwise` when it is NULL. Durations are never negative (config/doc.h). */
 uint64_t sp_duration_ns(const Google__Protobuf__Duration *d, uint64_t otherwise);

@@ -276,6 +276,7 @@ static bool connect_one(struct sp_pool *p)
         .connect_ns = o->connect_ns,
         .counted = true,
     };
+    sp_cluster_names_host(o, p->key.host->hostname, &setup.sni, &setup.verify_name);
     struct sp_conn *c = sp_conn_new(s, p->key.host, &setup, p, &events);
     p->n_conns++;
     p->n_connecting++;

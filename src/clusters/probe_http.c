@@ -247,6 +247,7 @@ static void begin_connect(struct http_probe *p)
         setup.sni = o->auto_sni && !ip ? name : SP_STR_NULL;
         setup.verify_name = o->auto_san ? name : SP_STR_NULL;
     }
+    sp_cluster_names_host(o, p->base.host->hostname, &setup.sni, &setup.verify_name);
     p->conn = sp_conn_new(p->base.slot, p->base.host, &setup, p, &events);
     sp_arena_done(&a);
 }

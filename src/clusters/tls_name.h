@@ -17,5 +17,4 @@ struct sp_str sp_tls_name(struct sp_str authority, struct sp_arena *arena, bool 
 /* Fills key->sni and key->verify_name as the cluster's options want. */
 void sp_tls_name_key(const struct sp_cluster_options *o, const struct sp_headers *h, struct sp_arena *arena,
                      struct sp_pool_key *key);
-
 #endif

@@ -122,7 +122,7 @@ static void check_origin(const struct sp_doc *doc, struct sp_diag *diag, const C
         sp_doc_err(doc, diag, at, NULL, -1,
                    "with secure_defaults the origin's certificate has to be verified (set trusted_ca or system_root_certs, and "
                    "match_typed_subject_alt_names)");
-    else if (!names && !goes_by_host(doc, c))
+    else if (!names && !tls->auto_sni_san_validation && !goes_by_host(doc, c))
         sp_doc_err(doc, diag, at, NULL, -1,
                    "with secure_defaults the origin's certificate has to have a name that is meant (set "
                    "match_typed_subject_alt_names, or auto_san_validation of HttpProtocolOptions)");

@@ -57,7 +57,7 @@ static void any_name(struct sp_audit *a, const sp_look_cluster *c)
 {
     const sp_look_up_tls *tls = tls_of(a, c);
     const sp_look_validation *v = tls ? validation_of(tls) : NULL;
-    if (has_ca(v) && !has_pins(v) && !v->n_match_typed_subject_alt_names && !v->n_match_subject_alt_names && !goes_by_host(a, c))
+    if (has_ca(v) && !has_pins(v) && !tls->auto_sni_san_validation && !v->n_match_typed_subject_alt_names && !v->n_match_subject_alt_names && !goes_by_host(a, c))
         sp_audit_found(a, v, NULL, -1, "whoever has any certificate of this CA can be the origin%s",
                        v->system_root_certs ? ", and public CAs give one to everybody" : "");
 }

@@ -101,6 +101,10 @@ CLUSTERS = [
     (["auto_sni and auto_san_validation need TLS (set transport_socket, or take them out)"],
      boot(clusters=[{**CLUSTER, "typed_extension_protocol_options": http_options(
          explicit_http_config={"http_protocol_options": {}}, upstream_http_protocol_options={"auto_sni": True})}])),
+    (["auto_sni_san_validation checks nothing without trusted_ca (set it in the validation_context)",
+      "no server name is asked for, so none can be checked (set sni, auto_host_sni or auto_sni)"],
+     boot(clusters=[cluster("c", 1, tls={**up({}), "typed_config": {**up({})["typed_config"],
+         "auto_sni_san_validation": True}})])),
     (["auto_san_validation checks nothing without trusted_ca (set it in the validation_context)"],
      boot(clusters=[{**cluster("c", 1, tls=up({})), "typed_extension_protocol_options": http_options(
          explicit_http_config={"http_protocol_options": {}}, upstream_http_protocol_options={"auto_san_validation": True, "auto_sni": True})}])),

@@ -2,6 +2,7 @@
 /* Filters that let pass more than they seem to. */
 #include "config/descriptor.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
+#include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb-c.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb-c.h"
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb-c.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb-c.h"
@@ -143,6 +144,18 @@ static void fails_open(struct sp_audit *a, const ProtobufCMessage *msg)
         sp_audit_found(a, msg, "failure_mode_allow", -1, "whoever keeps the service from answering is let in");
 }
 
+static void for_a_share(struct sp_audit *a, const ProtobufCMessage *msg)
+{
+    static const uint32_t wholes[] = {100, 10000, 1000000};
+    const Envoy__Extensions__Filters__Http__ExtAuthz__V3__ExtAuthz *e = (const void *)msg;
+    if (msg->descriptor != &envoy__extensions__filters__http__ext_authz__v3__ext_authz__descriptor || !e->filter_enabled)
+        return;
+    const Envoy__Type__V3__FractionalPercent *f = e->filter_enabled->default_value;
+    if (f && (unsigned)f->denominator < SP_ARRAY_LEN(wholes) && f->numerator < wholes[f->denominator] &&
+        !(e->deny_at_disable && sp_look_true(e->deny_at_disable->default_value)))
+        sp_audit_found(a, msg, "filter_enabled", -1, "some requests pass unasked, and whoever is refused tries again");
+}
+
 static void limit_open(struct sp_audit *a, const ProtobufCMessage *msg)
 {
     const RateLimit *r = (const RateLimit *)msg;
@@ -197,6 +210,8 @@ static const struct sp_audit_check checks[] = {
      SP_CONTROL_CALLER, .chain = upgrades},
     {"fails-open", SP_AUDIT_HIGH, "a filter that lets pass whom it cannot judge", "take failure_mode_allow out", SP_CONTROL_CALLER,
      .message = fails_open},
+    {"asked-for-a-share", SP_AUDIT_MEDIUM, "the authorization service is asked about a part of the requests",
+     "take filter_enabled out, or set deny_at_disable; a filter on trial is Staged's business", SP_CONTROL_CALLER, .message = for_a_share},
     {"limit-fails-open", SP_AUDIT_LOW, "no limits while the rate limit service is away", "set failure_mode_deny: true",
      SP_CONTROL_EVERYTHING, .message = limit_open},
     {"no-rate-limit", SP_AUDIT_INFO, "requests are not limited", "add local_ratelimit or ratelimit, unless the CDN limits them",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Decisions that hang on what a client writes into its request itself. */
 #include "config/descriptor.h"
+#include "envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb-c.h"
 #include "tools/audit_look.h"
@@ -14,6 +15,7 @@ typedef Envoy__Extensions__Filters__Http__Rbac__V3__RBAC RbacFilter;
 
 #define RBAC_DESC &envoy__extensions__filters__http__rbac__v3__rbac__descriptor
 #define JWT_DESC &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor
+#define TO_METADATA_DESC &envoy__extensions__filters__http__header_to_metadata__v3__config__descriptor
 #define ID(name) ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_##name
 #define BY_HEADER ENVOY__CONFIG__ROUTE__V3__RATE_LIMIT__ACTION__ACTION_SPECIFIER_REQUEST_HEADERS
 #define NEEDS_NONE ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__REQUIREMENT_RULE__REQUIREMENT_TYPE__NOT_SET
@@ -105,6 +107,18 @@ static void identity(struct sp_audit *a, const struct sp_look_chain *c)
         }
 }
 
+static void metadata(struct sp_audit *a, const struct sp_look_chain *c)
+{
+    size_t i = 0;
+    for (const Envoy__Extensions__Filters__Http__HeaderToMetadata__V3__Config *f; (f = sp_look_filter_as(a, c->hcm, &i, TO_METADATA_DESC));)
+        for (size_t k = 0; k < f->n_request_rules; k++) {
+            const char *header = f->request_rules[k]->header, *cookie = f->request_rules[k]->cookie;
+            if (cookie[0] || (header[0] && is_the_clients(a, c->hcm, header)))
+                sp_audit_found(a, f, "request_rules", (int)k, "policies and limits that go by this metadata believe what the client sends as %s",
+                               cookie[0] ? cookie : header);
+        }
+}
+
 /* ---- ways round ---- */
 
 static const char *condition_of(const struct sp_audit *a, const sp_look_hcm *hcm, const Envoy__Config__Route__V3__RouteMatch *m)
@@ -169,6 +183,8 @@ static const struct sp_audit_check checks[] = {
     {"identity-by-header", SP_AUDIT_HIGH, "a policy that believes a header",
      "go by claims (metadata of jwt_authn), certificates or addresses; or let claim_to_headers write the header", SP_CONTROL_IDENTITY,
      .chain = identity},
+    {"metadata-by-header", SP_AUDIT_LOW, "metadata that clients write", "let no policy go by it, or let claim_to_headers write the header",
+     SP_CONTROL_IDENTITY, .chain = metadata},
     {"jwt-exempt-by-header", SP_AUDIT_HIGH, "a header, or a query parameter, that makes a token unnecessary", "match nothing that clients choose",
      SP_CONTROL_TOKENS, .chain = exempt},
     {"filter-off-by-header", SP_AUDIT_HIGH, "a header, or a query parameter, that switches a filter off", "match nothing that clients choose",

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Callers' tokens: who gets by without one, and which ones are good for more than was meant. */
+#include "envoy/extensions/filters/http/api_key_auth/v3/api_key_auth.pb-c.h"
+#include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
 #include "sallyport/filters/http/claims_authz/v1/claims_authz.pb-c.h"
 #include "sallyport/filters/http/token_introspection/v1/token_introspection.pb-c.h"
@@ -17,6 +19,8 @@ typedef Sallyport__Filters__Http__TokenIntrospection__V1__TokenIntrospection Int
 #define PROVIDER_DESC &envoy__extensions__filters__http__jwt_authn__v3__jwt_provider__descriptor
 #define CLAIMS_DESC &sallyport__filters__http__claims_authz__v1__claims_authz__descriptor
 #define TOKEN_DESC &sallyport__filters__http__token_introspection__v1__token_introspection__descriptor
+#define AUTHZ_DESC &envoy__extensions__filters__http__ext_authz__v3__ext_authz__descriptor
+#define KEY_DESC &envoy__extensions__filters__http__api_key_auth__v3__key_source__descriptor
 #define MATCH(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_##name
 #define NEEDS(name) ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__JWT_REQUIREMENT__REQUIRES_TYPE_##name
 #define NEEDS_ONE ENVOY__EXTENSIONS__FILTERS__HTTP__JWT_AUTHN__V3__REQUIREMENT_RULE__REQUIREMENT_TYPE_REQUIRES
@@ -27,7 +31,7 @@ static bool others_refuse(const struct sp_audit *a, const sp_look_hcm *hcm)
 {
     size_t i = 0;
     const Introspection *t = sp_look_filter_as(a, hcm, &i, TOKEN_DESC);
-    return sp_look_has_filter(a, hcm, CLAIMS_DESC) || (t && (!t->required || t->required->value));
+    return sp_look_has_filter(a, hcm, CLAIMS_DESC) || sp_look_has_filter(a, hcm, AUTHZ_DESC) || (t && (!t->required || t->required->value));
 }
 
 static const Rule *rule_for_the_rest(const Jwt *j)
@@ -188,6 +192,12 @@ static void jwt_query(struct sp_audit *a, const ProtobufCMessage *msg)
         sp_audit_found(a, msg, NULL, -1, "by default tokens are also taken from the query (access_token), and URLs end in logs");
 }
 
+static void key_query(struct sp_audit *a, const ProtobufCMessage *msg)
+{
+    if (msg->descriptor == KEY_DESC && ((const Envoy__Extensions__Filters__Http__ApiKeyAuth__V3__KeySource *)msg)->query[0])
+        sp_audit_found(a, msg, "query", -1, "keys in URLs end in the logs and histories of all who see them");
+}
+
 static void token_optional(struct sp_audit *a, const struct sp_look_chain *c)
 {
     size_t i = 0;
@@ -214,6 +224,7 @@ static const struct sp_audit_check checks[] = {
     {"jwt-no-expiry", SP_AUDIT_LOW, "tokens may live for ever", "set require_expiration: true", SP_CONTROL_TOKENS, .message = jwt_expiry},
     {"jwt-in-query", SP_AUDIT_LOW, "tokens are taken out of URLs",
      "set from_headers: [{name: authorization, value_prefix: \"Bearer \"}] and no from_params", SP_CONTROL_TOKENS, .message = jwt_query},
+    {"key-in-query", SP_AUDIT_LOW, "API keys are taken out of URLs", "name a header instead", SP_CONTROL_TOKENS, .message = key_query},
     {"token-optional", SP_AUDIT_MEDIUM, "requests without an opaque token pass",
      "take required: false out, or put claims_authz behind it, which refuses strangers", SP_CONTROL_TOKENS, .chain = token_optional},
 };

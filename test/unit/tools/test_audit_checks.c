@@ -248,6 +248,8 @@ static const struct {
     {"jwt-no-expiry", FILTER(JWT("providers: {p: {issuer: i}}")), FILTER(JWT("providers: {p: {max_lifetime: 3600s}}"))},
     {"jwt-in-query", FILTER(JWT("providers: {p: {issuer: i}}")), FILTER(PROVIDER(""))},
     {"jwt-in-query", FILTER(PROVIDER(", from_params: [t]")), FILTER(JWT("providers: {p: {from_cookies: [t]}}"))},
+#define KEYS(source) "{name: k, typed_config: {" HTTP "api_key_auth.v3.ApiKeyAuth, key_sources: [{" source "}]}}, "
+    {"key-in-query", FILTER(KEYS("query: key")), FILTER(KEYS("header: key"))},
 #define TOKEN(more) "{name: t, typed_config: {" OURS "token_introspection.v1.TokenIntrospection" more "}}, "
     {"token-optional", FILTER(TOKEN(", required: false")), FILTER(TOKEN(""))},
     {"token-optional", FILTER(TOKEN(", required: false")), FILTER(TOKEN(", required: false") CLAIMS)},
@@ -263,6 +265,10 @@ static const struct {
      FILTER(PROVIDER(", claim_to_headers: [{header_name: X-User, claim_name: sub}]") RBAC("any: true", "header: {name: x-user}"))},
     {"identity-by-header", FILTER(RBAC("any: true", "not_id: {header: {name: x-user}}")),
      FILTER(RBAC("any: true", "and_ids: {ids: [{header: {name: x-user}}, {remote_ip: {address_prefix: 10.0.0.0}}]}"))},
+#define TO_METADATA(rule) "{name: m, typed_config: {" HTTP "header_to_metadata.v3.Config, request_rules: [{" rule "}]}}, "
+    {"metadata-by-header", FILTER(TO_METADATA("header: x-tenant")),
+     FILTER(PROVIDER(", claim_to_headers: [{header_name: x-tenant, claim_name: t}]") TO_METADATA("header: x-tenant"))},
+    {"metadata-by-header", FILTER(TO_METADATA("cookie: tenant")), FILTER("")},
     {"jwt-exempt-by-header", FILTER(JWT("rules: [{match: {prefix: /, headers: [{name: x-internal}]}}]")),
      FILTER(JWT("rules: [{match: {prefix: /, headers: [{name: ':method', string_match: {exact: OPTIONS}}]}}]"))},
     {"jwt-exempt-by-header", FILTER(JWT("rules: [{match: {prefix: /, query_parameters: [{name: public}]}}]")),
@@ -281,6 +287,15 @@ static const struct {
 #define UPGRADE(filters) DOOR("::1", "", "", SECRET PROVIDER(""), "upgrade_configs: [{upgrade_type: websocket" filters "}]")
     {"upgrade-skips-filter", UPGRADE(", filters: [" ROUTER "]"), UPGRADE(", filters: [" PROVIDER("") ROUTER "]")},
     {"upgrade-skips-filter", UPGRADE(", filters: [" CLAIMS ROUTER "]"), UPGRADE("")},
+#define AUTHZ(more) "{name: a, typed_config: {" HTTP "ext_authz.v3.ExtAuthz" more "}}, "
+    {"fails-open", FILTER(AUTHZ(", failure_mode_allow: true")), FILTER(AUTHZ(""))},
+    {"asked-for-a-share", FILTER(AUTHZ(", filter_enabled: {default_value: {numerator: 50}}")),
+     FILTER(AUTHZ(", filter_enabled: {default_value: {numerator: 100}}"))},
+    {"asked-for-a-share", FILTER(AUTHZ(", filter_enabled: {default_value: {numerator: 9999, denominator: TEN_THOUSAND}}")),
+     FILTER(AUTHZ(", filter_enabled: {default_value: {numerator: 5}}, deny_at_disable: {default_value: true, runtime_key: a}"))},
+#define CORS(origin) PER_ROUTE("envoy.extensions.filters.http.cors.v3.CorsPolicy, allow_credentials: true, allow_origin_string_match: [{" origin "}]")
+    {"cors-any-origin", CORS("exact: '*'"), CORS("exact: 'https://a.example'")},
+    {"cors-any-origin", CORS("safe_regex: {regex: '.*'}"), CORS("prefix: 'https://a.example'")},
     {"limit-fails-open", FILTER(LIMIT("")), FILTER(LIMIT(", failure_mode_deny: true"))},
     {"no-rate-limit", FILTER(""), FILTER(LIMIT(""))},
     {"no-rate-limit", FILTER(""), FILTER("{name: l, disabled: true, typed_config: {" HTTP "local_ratelimit.v3.LocalRateLimit}}, ")},
@@ -306,7 +321,7 @@ static const struct {
 };
 
 /* test_audit_certs.c */
-static const char *const elsewhere[] = {"fails-open", "cors-any-origin", "certificate-expired", "certificate-expires-7d", "certificate-expires-30d",
+static const char *const elsewhere[] = {"certificate-expired", "certificate-expires-7d", "certificate-expires-30d",
                                                 "certificate-not-yet-valid", "certificate-weak", "ca-expires", "secret-readable"};
 
 static void each_check(void **state)

@@ -51,7 +51,7 @@ struct sp_files *sp_doc_files(const struct sp_doc *doc)
 void sp_doc_each_file(const struct sp_doc *doc, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg)
 {
     assert(doc && doc->files && each);
-    sp_files_each(doc->files, each, arg);
+    sp_files_each(doc->files, false, each, arg);
 }
 
 bool sp_doc_grafted(const struct sp_doc *doc, const void *msg, const void *child)

@@ -13,7 +13,7 @@ struct file {
     struct file *next;
     const char *path;
     struct sp_file_facts facts;
-    bool unread;
+    bool unread, watched;
 };
 
 struct sp_files {
@@ -49,14 +49,18 @@ void sp_files_unref(struct sp_files *f)
     free(f);
 }
 
-static void add(struct sp_files *f, struct sp_str path)
+static void add(struct sp_files *f, struct sp_str path, bool watched)
 {
-    if (!path.len || sp_map_get(&f->by_path, path))
+    struct file *file = path.len ? sp_map_get(&f->by_path, path) : NULL;
+    if (file)
+        file->watched = file->watched && watched;
+    if (file || !path.len)
         return;
-    struct file *file = sp_arena_zalloc(&f->arena, sizeof(*file));
+    file = sp_arena_zalloc(&f->arena, sizeof(*file));
     struct sp_str copy = sp_arena_str(&f->arena, path);
     file->path = copy.ptr;
     file->facts = sp_file_facts(copy.ptr);
+    file->watched = watched;
     sp_map_add(&f->by_path, copy, file);
     *f->last = file;
     f->last = &file->next;
@@ -65,7 +69,13 @@ static void add(struct sp_files *f, struct sp_str path)
 void sp_files_add(struct sp_files *f, const char *path)
 {
     assert(f && path);
-    add(f, sp_str_c(path));
+    add(f, sp_str_c(path), false);
+}
+
+void sp_files_add_watched(struct sp_files *f, const char *path)
+{
+    assert(f && path);
+    add(f, sp_str_c(path), true);
 }
 
 void sp_files_add_dir(struct sp_files *f, const char *path)
@@ -74,7 +84,7 @@ void sp_files_add_dir(struct sp_files *f, const char *path)
     struct sp_str dir = sp_str_c(path);
     if (dir.len && dir.ptr[dir.len - 1] != '/')
         dir = sp_arena_printf(&f->arena, "%s/", path);
-    add(f, dir);
+    add(f, dir, false);
 }
 
 void sp_files_mark_unread(struct sp_files *f, const char *path)
@@ -101,9 +111,11 @@ bool sp_files_find(const struct sp_files *f, const char *path, struct sp_file_fa
     return file != NULL;
 }
 
-void sp_files_each(const struct sp_files *f, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg)
+void sp_files_each(const struct sp_files *f, bool all, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts),
+                   void *arg)
 {
     assert(f && each);
     for (const struct file *file = f->first; file; file = file->next)
-        each(arg, file->path, &file->facts);
+        if (all || !file->watched)
+            each(arg, file->path, &file->facts);
 }

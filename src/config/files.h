@@ -21,12 +21,15 @@ void sp_files_unref(struct sp_files *f); /* NULL-safe */
 /* Call it before reading. A path that is there already keeps what it was then. */
 void sp_files_add(struct sp_files *f, const char *path);
 void sp_files_add_dir(struct sp_files *f, const char *path);
+/* The same of a file that somebody else watches once the config serves (config/live.h): it counts only for one that was refused. */
+void sp_files_add_watched(struct sp_files *f, const char *path);
 /* Nothing could be read from it. */
 void sp_files_mark_unread(struct sp_files *f, const char *path);
 bool sp_files_unread(const struct sp_files *f, const char *path);
 /* What it was; false: it is not among them. */
 bool sp_files_find(const struct sp_files *f, const char *path, struct sp_file_facts *ret_facts);
-/* In the order in which they were added. */
-void sp_files_each(const struct sp_files *f, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts), void *arg);
+/* In the order in which they were added; `all`: those that others watch too. */
+void sp_files_each(const struct sp_files *f, bool all, void (*each)(void *arg, const char *path, const struct sp_file_facts *facts),
+                   void *arg);
 
 #endif

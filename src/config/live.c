@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/files.h"
 #include "event/file_watch.h"
 #include "stats/stats.h"
 
@@ -29,6 +30,7 @@ struct sp_live {
 };
 
 struct sp_live_set {
+    struct sp_files *files; /* of the document; counted */
     _Atomic unsigned refs;
     struct sp_list all, tasks;
     struct sp_worker *main; /* NULL: it has never run */
@@ -242,6 +244,13 @@ struct sp_live_set *sp_live_set_new(void)
     return set;
 }
 
+void sp_live_set_files(struct sp_live_set *set, struct sp_files *files)
+{
+    assert(set);
+    sp_files_unref(set->files);
+    set->files = files ? sp_files_ref(files) : NULL;
+}
+
 struct sp_live_set *sp_live_set_new_kept(void (*free_owner)(void *owner), void *owner)
 {
     assert(free_owner);
@@ -275,6 +284,7 @@ void sp_live_set_unref(struct sp_live_set *set)
     for (unsigned i = 0; i < set->n_used; i++)
         sp_live_set_unref(set->used[i]);
     free(set->used);
+    sp_files_unref(set->files);
     if (set->free_owner)
         set->free_owner(set->owner);
     free(set);
@@ -325,6 +335,8 @@ void sp_live_watch(struct sp_live *l, const char *path)
     l->paths = sp_xrealloc(l->paths, (l->n_paths + 1) * sizeof(*l->paths));
     l->known = sp_xrealloc(l->known, (l->n_paths + 1) * sizeof(*l->known));
     l->known[l->n_paths] = sp_file_facts(path);
+    if (l->set->files)
+        sp_files_add_watched(l->set->files, path);
     l->paths[l->n_paths++] = sp_xstrdup(path);
     l->info.paths = (const char *const *)l->paths;
     l->info.n_paths = l->n_paths;

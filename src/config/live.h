@@ -21,6 +21,7 @@
 #include "base/str.h"
 
 struct sp_live;
+struct sp_files; /* config/files.h */
 struct sp_live_set;
 struct sp_worker;
 
@@ -97,6 +98,8 @@ void sp_live_set_use(struct sp_live_set *set, struct sp_live_set *kept);
 /* The rest is for server/ and admin/. */
 
 struct sp_live_set *sp_live_set_new(void);
+/* What it watches is entered there too, so that a config that is refused is tried again when it changes. NULL: no more. */
+void sp_live_set_files(struct sp_live_set *set, struct sp_files *files);
 void sp_live_set_free(struct sp_live_set *set); /* NULL-safe; stopped */
 /*
  * On the main worker's thread, with its loop running: watches the files; publishes to `workers`, n_workers of them, all that

@@ -25,6 +25,7 @@ static struct sp_doc *doc_new(const char *name, struct sp_files *files)
     sp_arena_init(&doc->arena);
     doc->live = sp_live_set_new();
     doc->files = files ? sp_files_ref(files) : sp_files_new();
+    sp_live_set_files(doc->live, doc->files);
     doc->name = sp_arena_str(&doc->arena, sp_str_c(name)).ptr;
     return doc;
 }
@@ -254,6 +255,7 @@ struct sp_doc *sp_config_load_partial(const char *path, const char *yaml, struct
         if (files) {
             sp_files_unref(doc->files);
             doc->files = sp_files_ref(files);
+            sp_live_set_files(doc->live, files);
         }
     }
     sp_rules_check(doc, diag);

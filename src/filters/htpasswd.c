@@ -62,7 +62,7 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
     const struct owner *o = ctx;
     struct sp_secret text;
     (void)old;
-    if (sp_secret_read(o->doc, diag, o->source, SP_SECRET_NOT_EMPTY, &text) < 0)
+    if (sp_secret_read(o->doc, diag, o->source, SP_SECRET_NOT_EMPTY | SP_SECRET_LIVE, &text) < 0)
         return NULL;
     struct users *u = sp_xcalloc(1, sizeof(*u));
     sp_arena_init(&u->arena);

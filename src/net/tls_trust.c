@@ -148,6 +148,7 @@ static void watch(struct sp_tls_trust *t)
     char label[256];
     snprintf(label, sizeof(label), "%s%s%s", t->path, is_file(t->crl) ? " and " : "", is_file(t->crl) ? t->crl->filename : "");
     t->set = sp_live_set_new_kept(give_back, t);
+    sp_live_set_files(t->set, sp_doc_files(t->doc));
     t->live = sp_live_new(t->set, &kind, sp_str_c(label), t, NULL);
     sp_secret_watch(t->live, t->ca);
     sp_secret_watch(t->live, t->crl);
@@ -178,6 +179,8 @@ static bool compile(struct sp_tls_trust *t, struct sp_diag *diag, const Validati
     t->ca = sp_source_copy(&t->arena, t->ca);
     t->crl = t->crl ? sp_source_copy(&t->arena, t->crl) : NULL;
     t->doc = NULL;
+    if (t->set)
+        sp_live_set_files(t->set, NULL);
     return true;
 }
 

@@ -64,7 +64,7 @@ static void watch_refused(struct sp_reload *r, const struct sp_reload_job *j)
 {
     sp_reload_unwatch(r);
     r->watcher = sp_file_watcher_new(r->build.main);
-    sp_files_each(j->files, watch, r);
+    sp_files_each(j->files, true, watch, r);
 }
 
 /* ---- the thread ---- */

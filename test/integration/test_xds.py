@@ -8,7 +8,7 @@ import time
 import unittest
 
 from echo import Echo
-from harness import HCM, ROUTER, T, Sallyport, address, cert, cluster, curl, free_port, wait_for, work
+from harness import HCM, ROUTER, T, Sallyport, address, ca, cert, cluster, connects, curl, free_port, wait_for, work
 
 ROUTES = T + "envoy.config.route.v3.RouteConfiguration"
 HOSTS = T + "envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -287,6 +287,18 @@ class Changes(Case):
         os.mkdir(self.files.path("more"))
         self.files.put("more/rds.json", resources(ROUTES, table("later")))
         wait_for("the listener", lambda: self.get(port=self.other).body == b"later")
+
+    def test_a_ca_that_comes_later(self):
+        """What reloads by itself once it serves is waited for too, while it keeps a set from serving."""
+        s = self.start(Plain("xds-ca"))
+        strict = self.listener(self.other, "strict")
+        context = strict["filter_chains"][0]["transport_socket"]["typed_config"]["common_tls_context"]
+        context["validation_context"] = {"trusted_ca": {"filename": self.files.path("ca.pem")}}
+        self.files.put("lds.json", resources(LISTENER, self.listener(self.port, "door"), strict))
+        wait_for("the refusal", lambda: s.stat("config_reload.rejected") == 1)
+        with open(ca(), encoding="ascii") as f:
+            self.files.put("ca.pem", f.read())
+        wait_for("the listener", lambda: connects(self.other))
 
 
 if __name__ == "__main__":

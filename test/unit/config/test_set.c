@@ -284,8 +284,36 @@ static void test_files_of_a_load_that_fails(void **state)
     assert_null(load("dynamic_resources: {lds_config: {path: lds.yaml}, cds_config: {path: none.yaml}}\n", files,
                      "lds.yaml:1:1: expected a mapping with the fields of envoy.service.discovery.v3.DiscoveryResponse, found a string\n"
                      "none.yaml: cannot read it: No such file or directory (check the path and its permissions)\n"));
-    sp_files_each(files, list, text);
+    sp_files_each(files, true, list, text);
     assert_string_equal(text, "b.yaml none.yaml(none) lds.yaml ");
+    sp_files_unref(files);
+}
+
+static void *load_nothing(void *ctx, const void *old, struct sp_diag *diag)
+{
+    return NULL;
+}
+
+static const struct sp_live_kind live_kind = {.name = "t", .load = load_nothing, .free = free};
+
+/* What a live value watches counts for a config that is refused alone. */
+static void test_files_of_live_values(void **state)
+{
+    struct sp_files *files = sp_files_new();
+    char text[300] = "";
+    file("lds.yaml", "resources: []\n");
+    file("cds.yaml", "resources: []\n");
+    struct sp_set *s = load(DYNAMIC, files, "");
+    struct sp_live *l = sp_live_new(sp_doc_live(s->doc), &live_kind, SP_STR("l"), NULL, NULL);
+    sp_live_watch(l, "live.pem");
+    sp_live_watch(l, "both.pem");
+    sp_doc_reads(s->doc, "both.pem");
+    sp_doc_each_file(s->doc, list, text);
+    assert_string_equal(text, "b.yaml cds.yaml lds.yaml both.pem(none) ");
+    text[0] = 0;
+    sp_files_each(files, true, list, text);
+    assert_string_equal(text, "b.yaml cds.yaml lds.yaml live.pem(none) both.pem(none) ");
+    sp_set_free(s);
     sp_files_unref(files);
 }
 
@@ -436,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_each_message_once),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_files_of_a_load_that_fails),
+        cmocka_unit_test(test_files_of_live_values),
         cmocka_unit_test(test_all_errors_of_all_files),
         cmocka_unit_test(test_wrong_types),
         cmocka_unit_test(test_names_twice),

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/host_failure.h"
 #include "clusters/outlier.h"
 #include "clusters/probe_http.h"
 #include "clusters/probe_tcp.h"
@@ -138,6 +139,7 @@ static enum change failed(struct session *s, enum sp_probe_result result, struct
             set_flags(s, SP_HEALTH_FAILED_ACTIVE_HC, SP_HEALTH_DEGRADED_ACTIVE_HC);
             change = CHANGED;
             s->n_unhealthy = 0;
+            sp_host_failed(s->checker->cluster, s->host);
         }
     }
     set_flags(s, timed_out ? SP_HEALTH_ACTIVE_HC_TIMEOUT : 0, timed_out ? 0 : SP_HEALTH_ACTIVE_HC_TIMEOUT);

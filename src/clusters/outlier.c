@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/host_failure.h"
 #include "clusters/outlier_host.h"
 
 typedef Envoy__Config__Cluster__V3__OutlierDetection outlier_msg;
@@ -161,6 +162,7 @@ static void put_out(struct sp_outlier *o, struct sp_host *h, enum kind kind)
     sp_counter_inc(o->enforced_total);
     sp_counter_inc(o->enforced[kind]);
     sp_host_set_health(o->cluster, h, SP_HEALTH_FAILED_OUTLIER, 0);
+    sp_host_failed(o->cluster, h);
     char text[SP_ADDR_TEXT_MAX];
     sp_log(SP_LOG_WARNING, "outlier", "cluster \"%.*s\": host %.*s is out for %llu s: %s", SP_STR_ARG(o->cluster->name),
            (int)sp_addr_format(&h->parts[o->slot->index].addr, text), text, (unsigned long long)(ns / SP_NS_PER_S), why[kind]);

@@ -522,6 +522,30 @@ void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h)
         }
 }
 
+static void drain_list(struct sp_list *l)
+{
+    struct sp_list all; /* settle moves them to another list */
+    sp_list_init(&all);
+    sp_list_splice(&all, l);
+    for (struct sp_list *n; (n = sp_list_pop(&all)) != NULL;) {
+        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
+        sp_conn_drain(c);
+        settle(c);
+    }
+}
+
+void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h)
+{
+    assert(s && h);
+    for (size_t i = 0; i < SP_POOL_KINDS; i++)
+        for (struct sp_pool *p = h->parts[s->index].pools[i]; p; p = p->next) {
+            struct sp_list *lists[] = {&p->idle, &p->ready, &p->busy};
+            for (size_t k = 0; k < SP_ARRAY_LEN(lists); k++)
+                drain_list(lists[k]);
+            serve_later(p);
+        }
+}
+
 void sp_slot_done(struct sp_slot *s)
 {
     assert(s && !s->n_connections && !s->starving);

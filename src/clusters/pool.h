@@ -36,6 +36,9 @@ void sp_pool_drop_idle(struct sp_slot *s, const struct sp_pool_key *key);
 /* The host has left the slot's set: its idle connections close, the others when their requests end. */
 void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h);
 
+/* The host stays, but its connections shall not be used again: likewise. */
+void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h);
+
 /* A worker begins and ends: the slot's pools. */
 void sp_slot_attach(struct sp_slot *s, struct sp_worker *w);
 void sp_slot_detach(struct sp_slot *s, bool now);

@@ -260,6 +260,14 @@ static void answer_checks(struct t_bed *b, unsigned status)
     t_step(b, 0);
 }
 
+static void answer_checks_of(struct t_bed *b, struct sp_wire *w, unsigned status)
+{
+    struct fake_exchange *s = fake_stream_at(w, 0);
+    assert_non_null(s);
+    fake_respond(s, status, true);
+    t_step(b, 0);
+}
+
 static void test_checks(void **state)
 {
     (void)state;
@@ -318,6 +326,36 @@ static void test_check_elsewhere(void **state)
     publish(&b, s);
     assert_int_equal(t_stat("health_check.healthy"), 0);
     assert_int_equal(t_stat("membership_healthy"), 2);
+    t_bed_free(&b);
+}
+
+/* What had turned unhealthy gets new connections when it is well again. */
+static void test_failure_drains(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call busy = {0};
+    t_bed_hosts(&b, 1, CHECK "common_lb_config: {healthy_panic_threshold: {value: 0}}\nclose_connections_on_host_health_failure: true\n");
+    t_step(&b, 0);
+    answer_checks(&b, 200);
+    unsigned first = fake_n; /* 0: the check's */
+    t_call_get(&busy, &b);
+    fake_connect(fake_wires[first]);
+    t_step(&b, 0);
+    one(&b, first + 1);
+    assert_int_equal(t_stat("upstream_cx_active"), 2);
+    t_step(&b, 60000);
+    answer_checks_of(&b, fake_wires[0], 500);
+    assert_int_equal(t_stat("membership_healthy"), 0);
+    t_step(&b, 0);
+    assert_true(fake_wires[first + 1]->dead || fake_wires[first + 1]->close_asked); /* idle */
+    assert_false(fake_wires[first]->dead);
+    fake_respond(fake_stream_at(fake_wires[first], 0), 200, true);
+    t_step(&b, 0);
+    t_step(&b, 0);
+    assert_int_equal(busy.status, 200);
+    assert_int_equal(t_stat("upstream_cx_active"), 0);
+    t_call_done(&busy);
     t_bed_free(&b);
 }
 
@@ -435,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_under_way), cmocka_unit_test(test_gone_while_pausing),
         cmocka_unit_test(test_none_and_back), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_twice),     cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_failure_drains),
         cmocka_unit_test(test_check_elsewhere), cmocka_unit_test(test_logical),
         cmocka_unit_test(test_posted),    cmocka_unit_test(test_churn),
     };

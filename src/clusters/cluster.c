@@ -83,19 +83,6 @@ static void make_breakers(struct sp_cluster *c, const struct sp_cluster_build *b
     }
 }
 
-static void make_balancing(struct sp_cluster *c, const cluster_msg *msg)
-{
-    bool least = msg->lb_policy == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST;
-    c->lb_policy = least ? SP_LB_LEAST_REQUEST : SP_LB_ROUND_ROBIN;
-    c->choice_count = 2;
-    if (msg->lb_config_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG &&
-        msg->least_request_lb_config->choice_count)
-        c->choice_count = msg->least_request_lb_config->choice_count->value;
-    c->panic_threshold = 50;
-    if (msg->common_lb_config && msg->common_lb_config->healthy_panic_threshold)
-        c->panic_threshold = msg->common_lb_config->healthy_panic_threshold->value;
-}
-
 static void make_checks(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
 {
     struct sp_health_config config;
@@ -288,7 +275,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     c->outlier = sp_outlier_new(c, build->doc, build->diag, msg);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
-    make_balancing(c, msg);
+    sp_lb_config_init(&c->lb, build->doc, build->diag, msg);
     if (has_secrets(msg))
         make_checks_with_secrets(c, build, msg);
     else

@@ -118,7 +118,7 @@ static uint32_t eds_health(const endpoint_msg *e)
     }
 }
 
-static void take_endpoint(struct build *b, const locality_msg *l, const endpoint_msg *msg)
+static void take_endpoint(struct build *b, const locality_msg *l, unsigned locality, const endpoint_msg *msg)
 {
     struct sp_arena *a = &b->set->arena;
     struct sp_addr addr;
@@ -133,6 +133,8 @@ static void take_endpoint(struct build *b, const locality_msg *l, const endpoint
     e->hostname = msg->endpoint->hostname[0] ? sp_arena_str(a, sp_str_c(msg->endpoint->hostname)) : name;
     e->weight = msg->load_balancing_weight ? msg->load_balancing_weight->value : 1;
     e->priority = l->priority;
+    e->locality = locality;
+    e->locality_weight = l->load_balancing_weight ? l->load_balancing_weight->value : 0;
     e->eds_health = eds_health(msg);
     if (l->locality) {
         e->region = sp_arena_str(a, sp_str_c(l->locality->region));
@@ -154,7 +156,7 @@ struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag
         for (size_t k = 0; k < la->endpoints[i]->n_lb_endpoints; k++) {
             const endpoint_msg *e = la->endpoints[i]->lb_endpoints[k];
             if (e->endpoint && e->endpoint->address) /* else reported by the field rules */
-                take_endpoint(&b, la->endpoints[i], e);
+                take_endpoint(&b, la->endpoints[i], (unsigned)i, e);
         }
     return b.set;
 }

@@ -20,9 +20,20 @@ struct set {
     struct sp_edf edf;
 };
 
+/* With locality_weighted_lb_config: the hosts of one locality. */
+struct locality {
+    struct set healthy, degraded;
+    unsigned id, n;                     /* which one; all its hosts */
+    uint32_t weight;
+    uint64_t for_healthy, for_degraded; /* the weight, less where too few are well */
+};
+
 struct level {
     struct set healthy, degraded, all;
     bool weighted; /* its hosts differ in weight */
+    struct locality *localities; /* n_localities of them; none: all hosts stand in one */
+    unsigned n_localities;
+    uint64_t for_healthy, for_degraded; /* sums; 0: by hosts */
 };
 
 struct sp_lb {
@@ -70,6 +81,43 @@ static void set_add(struct sp_slot *s, struct set *t, const struct sp_endpoint *
     t->v[t->n++] = (struct member){e->host, e->weight};
 }
 
+static void add_by_health(struct sp_slot *s, struct set *healthy, struct set *degraded, const struct sp_endpoint *e,
+                          enum sp_health health, bool weighted)
+{
+    if (health == SP_HEALTHY)
+        set_add(s, healthy, e, weighted);
+    else if (health == SP_DEGRADED)
+        set_add(s, degraded, e, weighted);
+}
+
+/* A locality is good for its weight while 1 / factor of its hosts are well. */
+static uint64_t effective(const struct locality *l, unsigned hosts, uint32_t factor)
+{
+    return (uint64_t)l->weight * SP_MIN((uint64_t)factor * hosts / l->n, 100u);
+}
+
+static void rebuild_localities(struct sp_slot *s, struct level *l, const struct sp_priority *p)
+{
+    struct locality *at = NULL;
+    l->for_healthy = l->for_degraded = 0;
+    for (unsigned i = 0; i < l->n_localities; i++) {
+        set_clear(&l->localities[i].healthy);
+        set_clear(&l->localities[i].degraded);
+    }
+    for (unsigned i = 0; i < p->n; i++) { /* one locality's hosts stand together */
+        const struct sp_endpoint *e = p->v[i];
+        if (!at || at->id != e->locality)
+            at = at ? at + 1 : l->localities;
+        enum sp_health health = sp_host_health(e->host);
+        add_by_health(s, &at->healthy, &at->degraded, e, health, l->weighted);
+    }
+    for (unsigned i = 0; i < l->n_localities; i++) {
+        struct locality *x = &l->localities[i];
+        l->for_healthy += x->for_healthy = effective(x, x->healthy.n, s->hosts->overprovisioning);
+        l->for_degraded += x->for_degraded = effective(x, x->degraded.n, s->hosts->overprovisioning);
+    }
+}
+
 static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_priority *p,
                           struct sp_priority_health *ret)
 {
@@ -82,14 +130,13 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_pr
         uint32_t flags = atomic_load_explicit(&e->host->health, memory_order_relaxed);
         enum sp_health health = sp_health_of(flags);
         set_add(s, &l->all, e, l->weighted);
-        if (health == SP_HEALTHY)
-            set_add(s, &l->healthy, e, l->weighted);
-        else if (health == SP_DEGRADED)
-            set_add(s, &l->degraded, e, l->weighted);
+        add_by_health(s, &l->healthy, &l->degraded, e, health, l->weighted);
         ret->excluded += (flags & SP_HEALTH_EXCLUDED) != 0;
     }
     ret->healthy = l->healthy.n;
     ret->degraded = l->degraded.n;
+    if (l->n_localities)
+        rebuild_localities(s, l, p);
 }
 
 static void rebuild(struct sp_slot *s, unsigned generation)
@@ -99,7 +146,31 @@ static void rebuild(struct sp_slot *s, unsigned generation)
     lb->generation = generation;
     for (unsigned i = 0; i < lb->n_levels; i++)
         rebuild_level(s, &lb->levels[i], &s->hosts->priorities[i], &lb->health[i]);
-    sp_priority_loads(lb->health, lb->n_levels, c->panic_threshold, s->hosts->overprovisioning, lb->loads);
+    sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, s->hosts->overprovisioning, lb->loads);
+}
+
+/* None if no locality of the priority has a weight. */
+static void init_localities(struct level *l, const struct sp_priority *p)
+{
+    struct locality *at = NULL;
+    bool some = false;
+    l->localities = sp_xcalloc(p->n + 1, sizeof(*l->localities));
+    for (unsigned i = 0; i < p->n; i++) {
+        const struct sp_endpoint *e = p->v[i];
+        if (!at || at->id != e->locality) {
+            at = &l->localities[l->n_localities++];
+            at->id = e->locality;
+            at->weight = e->locality_weight;
+            some = some || at->weight;
+        }
+        at->n++;
+    }
+    if (!some)
+        l->n_localities = 0;
+    for (unsigned i = 0; i < l->n_localities; i++) {
+        set_init(&l->localities[i].healthy, l->localities[i].n, l->weighted);
+        set_init(&l->localities[i].degraded, l->localities[i].n, l->weighted);
+    }
 }
 
 struct sp_lb *sp_lb_new(struct sp_slot *s)
@@ -108,17 +179,19 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
     const struct sp_cluster *c = s->cluster;
     struct sp_lb *lb = sp_xcalloc(1, sizeof(*lb));
     lb->n_levels = s->hosts->n_priorities;
-    lb->choices = SP_MIN(c->choice_count, SP_MAX(s->hosts->n, 2u));
+    lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(s->hosts->n, 2u));
     lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
     lb->health = sp_xcalloc(lb->n_levels, sizeof(*lb->health));
     lb->loads = sp_xcalloc(lb->n_levels, sizeof(*lb->loads));
     for (unsigned i = 0; i < lb->n_levels; i++) {
         struct level *l = &lb->levels[i];
         const struct sp_priority *p = &s->hosts->priorities[i];
-        l->weighted = differ(p);
+        l->weighted = c->lb.policy != SP_LB_RANDOM && differ(p);
         set_init(&l->healthy, p->n, l->weighted);
         set_init(&l->degraded, p->n, l->weighted);
         set_init(&l->all, p->n, l->weighted);
+        if (c->lb.by_locality)
+            init_localities(l, p);
         if (p->n) /* workers shall not all begin with the first host */
             l->healthy.next = l->degraded.next = l->all.next = (unsigned)sp_slot_below(s, p->n);
     }
@@ -135,6 +208,11 @@ void sp_lb_free(struct sp_lb *lb)
         set_done(&lb->levels[i].healthy);
         set_done(&lb->levels[i].degraded);
         set_done(&lb->levels[i].all);
+        for (unsigned k = 0; k < lb->levels[i].n_localities; k++) {
+            set_done(&lb->levels[i].localities[k].healthy);
+            set_done(&lb->levels[i].localities[k].degraded);
+        }
+        free(lb->levels[i].localities);
     }
     free(lb->levels);
     free(lb->health);
@@ -151,7 +229,7 @@ static int32_t busy(const struct sp_host *h)
 static struct sp_host *pick_weighted(const struct sp_cluster *c, struct set *t)
 {
     const struct member *m = &t->v[sp_edf_peek(&t->edf)];
-    double cost = c->lb_policy == SP_LB_LEAST_REQUEST ? (double)busy(m->host) + 1 : 1;
+    double cost = c->lb.policy == SP_LB_LEAST_REQUEST ? (double)busy(m->host) + 1 : 1;
     sp_edf_again(&t->edf, cost / m->weight);
     return m->host;
 }
@@ -179,11 +257,29 @@ static struct sp_host *pick_from(struct sp_slot *s, struct set *t, bool weighted
         return t->v[0].host;
     if (weighted)
         return pick_weighted(s->cluster, t);
-    if (s->cluster->lb_policy == SP_LB_LEAST_REQUEST)
+    if (s->cluster->lb.policy == SP_LB_LEAST_REQUEST)
         return pick_least_busy(s, t);
+    if (s->cluster->lb.policy == SP_LB_RANDOM)
+        return t->v[sp_slot_below(s, t->n)].host;
     if (SP_UNLIKELY(t->next >= t->n))
         t->next = 0;
     return t->v[t->next++].host;
+}
+
+static struct set *by_locality(struct sp_slot *s, struct level *l, bool degraded)
+{
+    uint64_t sum = degraded ? l->for_degraded : l->for_healthy;
+    if (!sum)
+        return degraded ? &l->degraded : &l->healthy;
+    uint64_t dice = sp_slot_below(s, sum);
+    for (unsigned i = 0; i < l->n_localities; i++) {
+        struct locality *x = &l->localities[i];
+        uint64_t part = degraded ? x->for_degraded : x->for_healthy;
+        if (dice < part)
+            return degraded ? &x->degraded : &x->healthy;
+        dice -= part;
+    }
+    return NULL;
 }
 
 /* The hosts that the dice give a request to. */
@@ -211,6 +307,8 @@ static struct set *choose(struct sp_slot *s, bool *ret_weighted)
         sp_counter_inc(s->cluster->stats.lb_healthy_panic);
         return &l->all;
     }
+    if (SP_UNLIKELY(l->n_localities))
+        return by_locality(s, l, degraded);
     return degraded ? &l->degraded : &l->healthy;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_lb: a worker's balancer of one cluster: round robin (by weight when weights differ) or least request (the less busy
+ * sp_lb: a worker's balancer of one cluster: round robin (by weight when weights differ), random, or least request (the less busy
  * of some random hosts; by weight / (requests under way + 1) when weights differ).  It sees changes of health by the
  * cluster's generation and then rebuilds its lists, without allocating.  Belongs to the slot; made anew for each set of hosts.
  */

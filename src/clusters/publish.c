@@ -99,7 +99,7 @@ static unsigned give_hosts(struct sp_cluster *c, struct sp_host_set *s, const st
 static bool same_endpoint(const struct sp_endpoint *a, const struct sp_endpoint *b)
 {
     return a->host == b->host && a->weight == b->weight && a->eds_health == b->eds_health && a->priority == b->priority &&
-           a->no_active_hc == b->no_active_hc && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
+           a->locality == b->locality && a->locality_weight == b->locality_weight && a->no_active_hc == b->no_active_hc && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
            sp_str_eq(a->zone, b->zone) && sp_str_eq(a->sub_zone, b->sub_zone) &&
            sp_str_eq(a->health_hostname, b->health_hostname) && sp_addr_eq(&a->health_addr, &b->health_addr, true);
 }

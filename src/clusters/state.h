@@ -9,6 +9,7 @@
 
 #include "clusters/cluster_stats.h"
 #include "clusters/host_set.h"
+#include "clusters/lb_config.h"
 #include "clusters/options.h"
 #include "clusters/permits.h"
 #include "config/doc_hash.h"
@@ -21,8 +22,6 @@ struct sp_resolve;
 struct sp_outlier;
 struct sp_cluster;
 struct sp_offline;
-
-enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST };
 
 /* A worker's part of a cluster. */
 struct sp_slot {
@@ -51,9 +50,7 @@ struct sp_cluster {
     struct sp_str name;
     struct sp_hash hash, transport;   /* of what it was made of; of its transport_socket */
     struct sp_str observability_name; /* alt_stat_name, or the name */
-    enum sp_lb_policy lb_policy;
-    unsigned choice_count;      /* LEAST_REQUEST */
-    double panic_threshold;     /* percent */
+    struct sp_lb_config lb;
     struct sp_cluster_options options;
     struct sp_cluster_stats stats;
     struct sp_permits connections, pending, requests, retries;

@@ -7,6 +7,7 @@
 #define CORE "envoy.config.core.v3."
 #define DNS "envoy.extensions.clusters.dns.v3."
 #define ENDPOINT "envoy.config.endpoint.v3."
+#define LB "envoy.extensions.load_balancing_policies."
 #define UPSTREAM "envoy.extensions.upstreams.http.v3."
 
 static const struct sp_rule rules[] = {
@@ -14,7 +15,7 @@ static const struct sp_rule rules[] = {
     {CLUSTER "Cluster", "type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2) | BIT(3), 0},
     {CLUSTER "Cluster", "connect_timeout", SP_RULE_POSITIVE, 0, 0},
     {CLUSTER "Cluster", "dns_refresh_rate", SP_RULE_MIN_MS, 1, 0},
-    {CLUSTER "Cluster", "lb_policy", SP_RULE_ENUM_IN, BIT(0) | BIT(1), 0},
+    {CLUSTER "Cluster", "lb_policy", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(3) | BIT(7), 0},
     {CLUSTER "Cluster", "per_connection_buffer_limit_bytes", SP_RULE_RANGE, 1, U32_MAX},
     {CLUSTER "Cluster.CustomClusterType", "name", SP_RULE_MIN_LEN, 1, 0},
     {CLUSTER "Cluster.CustomClusterType", "typed_config", SP_RULE_REQUIRED, 0, 0},
@@ -51,6 +52,8 @@ static const struct sp_rule rules[] = {
     {DNS "DnsCluster.RefreshRate", "max_interval", SP_RULE_MIN_MS, 1, 0},
     {CARES "CaresDnsResolverConfig", "query_timeout_seconds", SP_RULE_RANGE, 1, 3600},
     {CARES "CaresDnsResolverConfig", "query_tries", SP_RULE_RANGE, 1, 100},
+    {LB "common.v3.LocalityLbConfig", "locality_weighted_lb_config", SP_RULE_ONEOF, 0, 0},
+    {LB "least_request.v3.LeastRequest", "choice_count", SP_RULE_RANGE, 2, U32_MAX},
     {UPSTREAM "HttpProtocolOptions", "explicit_http_config", SP_RULE_ONEOF, 0, 0},
     {UPSTREAM "HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options", SP_RULE_ONEOF, 0, 0},
 };

@@ -384,6 +384,65 @@ static void test_permits_one(void **state)
     sp_stats_done();
 }
 
+static void test_random(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    unsigned seen[11] = {0};
+    t_bed_hosts(&b, 11, "load_balancing_policy: {policies: [{typed_extension_config: {name: r, typed_config: {\"@type\": "
+                        "type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random}}}]}\n");
+    for (unsigned i = 0; i < 11000; i++)
+        seen[t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL))]++;
+    assert_true(chi_square(seen, 11, 11000) < 40);
+    unsigned same = 0;
+    for (unsigned i = 0, last = 99; i < 1000; i++) {
+        unsigned at = t_at(&b, sp_lb_pick(t_slot(&b, 0), NULL));
+        same += at == last;
+        last = at;
+    }
+    assert_in_range(same, 30, 200); /* not one after the other */
+    t_bed_free(&b);
+}
+
+#define LOCALITY(zone, weight, hosts) \
+    "  - {locality: {zone: " zone "}, load_balancing_weight: " weight ", lb_endpoints: [" hosts "]}\n"
+#define AT(n) "{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: " n "}}}}"
+
+static double share_of_first(struct t_bed *b)
+{
+    unsigned first = 0;
+    for (unsigned i = 0; i < 10000; i++)
+        first += t_at(b, sp_lb_pick(t_slot(b, 0), NULL)) < 2;
+    return first / 100.0;
+}
+
+static void test_localities(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_new(&b, "name: c\ncommon_lb_config: {locality_weighted_lb_config: {}}\n"
+                  "load_assignment:\n  cluster_name: c\n  endpoints:\n"
+                  LOCALITY("a", "3", AT("1") "," AT("2")) LOCALITY("b", "1", AT("3") "," AT("4") "," AT("5") "," AT("6")));
+    assert_true(share_of_first(&b) > 72 && share_of_first(&b) < 78);
+    /* Half of a's are ill: a is good for 1.4 * 1/2 of its weight. 2.1 to 1. */
+    sp_host_set_health(b.cluster, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    assert_true(share_of_first(&b) > 64 && share_of_first(&b) < 71);
+    sp_host_set_health(b.cluster, t_host(&b, 1), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    assert_true(share_of_first(&b) == 0);
+    t_bed_free(&b);
+    /* Without weights: by hosts. Two of six. */
+    t_bed_new(&b, "name: c\ncommon_lb_config: {locality_weighted_lb_config: {}}\n"
+                  "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [" AT("1") "," AT("2") "]}, {lb_endpoints: ["
+                  AT("3") "," AT("4") "," AT("5") "," AT("6") "]}]}\n");
+    assert_true(share_of_first(&b) > 30 && share_of_first(&b) < 37);
+    t_bed_free(&b);
+    /* Weights without the policy: by hosts, too. */
+    t_bed_new(&b, "name: c\nload_assignment:\n  cluster_name: c\n  endpoints:\n"
+                  LOCALITY("a", "3", AT("1") "," AT("2")) LOCALITY("b", "1", AT("3") "," AT("4") "," AT("5") "," AT("6")));
+    assert_true(share_of_first(&b) > 30 && share_of_first(&b) < 37);
+    t_bed_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +459,8 @@ int main(void)
         cmocka_unit_test(test_first_host_is_random),
         cmocka_unit_test(test_permits_threads),
         cmocka_unit_test(test_permits_one),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_localities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

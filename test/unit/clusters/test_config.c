@@ -46,8 +46,8 @@ static void test_defaults(void **state)
     assert_int_equal(c->pending.limit, 1024);
     assert_int_equal(c->requests.limit, 1024);
     assert_int_equal(c->retries.limit, 3);
-    assert_int_equal(c->lb_policy, SP_LB_ROUND_ROBIN);
-    assert_true(c->panic_threshold == 50);
+    assert_int_equal(c->lb.policy, SP_LB_ROUND_ROBIN);
+    assert_true(c->lb.panic_threshold == 50);
     t_bed_free(&b);
 }
 
@@ -81,8 +81,8 @@ static void test_options(void **state)
     assert_true(o->sock.keepalive);
     assert_int_equal(o->sock.keepalive_time, 30);
     assert_int_equal(o->sock.keepalive_interval, 0);
-    assert_int_equal(b.cluster->choice_count, 900); /* the balancer looks at no more than there are hosts */
-    assert_true(b.cluster->panic_threshold == 12.5);
+    assert_int_equal(b.cluster->lb.choice_count, 900); /* the balancer looks at no more than there are hosts */
+    assert_true(b.cluster->lb.panic_threshold == 12.5);
     assert_int_equal(b.cluster->connections.limit, 11);
     assert_int_equal(b.cluster->requests.limit, 1024);
     assert_int_equal(b.cluster->retries.limit, 0);

@@ -80,7 +80,10 @@ static void known(struct session *s)
     if (!s->first)
         return;
     s->first = false;
-    atomic_fetch_sub_explicit(&s->checker->n_unknown, 1, memory_order_release);
+    struct sp_health_checker *k = s->checker;
+    set_flags(s, 0, SP_HEALTH_PENDING_ACTIVE_HC);
+    if (atomic_fetch_sub_explicit(&k->n_unknown, 1, memory_order_release) == 1 && k->cluster->awaiting)
+        sp_defer(k->slot->turn, &k->cluster->settle);
 }
 
 #define HOST_ARGS(s) SP_STR_ARG((s)->checker->cluster->name), SP_STR_ARG((s)->endpoint->text)
@@ -320,6 +323,13 @@ void sp_health_stop(struct sp_health_checker *k)
     for (struct sp_list *n; (n = sp_list_first(&k->sessions)) != NULL;)
         end_session(SP_CONTAINER_OF(n, struct session, link));
     k->slot = NULL;
+}
+
+bool sp_health_knows(const struct sp_host *h)
+{
+    assert(h);
+    const struct session *s = h->session;
+    return s && !s->first;
 }
 
 bool sp_health_warm(const struct sp_health_checker *k)

@@ -131,7 +131,7 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_pr
         enum sp_health health = sp_health_of(flags);
         set_add(s, &l->all, e, l->weighted);
         add_by_health(s, &l->healthy, &l->degraded, e, health, l->weighted);
-        ret->excluded += (flags & SP_HEALTH_EXCLUDED) != 0;
+        ret->excluded += (flags & (SP_HEALTH_EXCLUDED | SP_HEALTH_PENDING_ACTIVE_HC)) != 0;
     }
     ret->healthy = l->healthy.n;
     ret->degraded = l->degraded.n;

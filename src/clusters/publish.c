@@ -65,12 +65,14 @@ static struct sp_host *old_hosts_take(struct old_hosts *o, const struct sp_host_
     return sp_host_ref(x->host);
 }
 
-static struct sp_host *host_new(const struct sp_cluster *c, const struct sp_host_set *s, const struct sp_endpoint *e)
+static struct sp_host *host_new(const struct sp_cluster *c, const struct sp_host_set *s, const struct sp_endpoint *e, bool later)
 {
     struct sp_host *h = sp_host_new(&e->addr, e->hostname, s->logical, c->n_slots);
     uint32_t flags = e->eds_health;
     if (c->checker && !e->no_active_hc)
         flags |= SP_HEALTH_FAILED_ACTIVE_HC; /* until its first check says otherwise */
+    if (c->checker && later && !e->no_active_hc)
+        flags |= SP_HEALTH_PENDING_ACTIVE_HC; /* others serve meanwhile: it says nothing of how the cluster fares */
     atomic_init(&h->health, flags);
     if (c->outlier)
         h->outlier = sp_outlier_host_new(c->outlier);
@@ -88,7 +90,7 @@ static unsigned give_hosts(struct sp_cluster *c, struct sp_host_set *s, const st
         assert(!e->host);
         e->host = old_hosts_take(&o, s, e);
         if (!e->host) {
-            e->host = host_new(c, s, e);
+            e->host = host_new(c, s, e, old && old->n);
             fresh++;
         }
     }
@@ -216,9 +218,8 @@ static void put_in(struct sp_cluster *c, struct sp_host_set *fresh)
     }
 }
 
-void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *fresh)
+static void publish(struct sp_cluster *c, struct sp_host_set *fresh)
 {
-    assert(c && fresh && fresh->priorities && c->prober);
     struct sp_host_set *old = c->hosts; /* nobody else sets it */
     unsigned added = give_hosts(c, fresh, old);
     if (!added && same_set(fresh, old)) {
@@ -237,6 +238,86 @@ void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *fresh)
     if (c->checker)
         sp_health_update(c->checker, fresh);
     sp_host_set_unref(old);
+}
+
+/* --- a handover --- */
+
+static void copy_endpoint(struct sp_host_set *to, const struct sp_endpoint *from)
+{
+    struct sp_endpoint *e = sp_host_set_add(to);
+    *e = *from;
+    e->host = NULL;
+    struct sp_str *texts[] = {&e->hostname, &e->health_hostname, &e->region, &e->zone, &e->sub_zone};
+    for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
+        *texts[i] = texts[i]->len ? sp_arena_str(&to->arena, *texts[i]) : SP_STR_NULL;
+    struct sp_addr *addrs[] = {&e->addr, &e->health_addr};
+    for (size_t i = 0; i < SP_ARRAY_LEN(addrs); i++)
+        if (addrs[i]->family == AF_UNIX)
+            addrs[i]->path = sp_arena_str(&to->arena, sp_str_c(addrs[i]->path)).ptr;
+}
+
+/*
+ * Where hosts that are checked go and others come, those that come would get requests before their first check, or nobody
+ * would. So the ones that go stay until then. NULL: there is nothing to wait for.
+ */
+static struct sp_host_set *bridge(struct sp_cluster *c, const struct sp_host_set *fresh)
+{
+    const struct sp_host_set *old = c->hosts;
+    bool unknown = false, useful = false;
+    struct old_hosts o;
+    if (!c->checker || fresh->logical || !old->n)
+        return NULL;
+    struct sp_host_set *both = sp_host_set_new();
+    both->overprovisioning = fresh->overprovisioning;
+    old_hosts_init(&o, old);
+    for (unsigned i = 0; i < fresh->n; i++) {
+        struct sp_host *h = old_hosts_take(&o, fresh, &fresh->v[i]);
+        unknown = unknown || (!fresh->v[i].no_active_hc && !(h && sp_health_knows(h)));
+        sp_host_unref(h);
+        copy_endpoint(both, &fresh->v[i]);
+    }
+    for (unsigned i = 0; i < old->n; i++) {
+        struct sp_host *h = old_hosts_take(&o, old, &old->v[i]); /* those that are left over */
+        if (!h)
+            continue;
+        useful = useful || sp_host_health(h) != SP_UNHEALTHY;
+        sp_host_unref(h);
+        copy_endpoint(both, &old->v[i]);
+    }
+    old_hosts_done(&o);
+    sp_host_set_close(both);
+    if (unknown && useful)
+        return both;
+    sp_host_set_unref(both);
+    return NULL;
+}
+
+static void forget_awaiting(struct sp_cluster *c)
+{
+    sp_defer_cancel(&c->settle);
+    sp_host_set_unref(c->awaiting);
+    c->awaiting = NULL;
+}
+
+static void run_settle(struct sp_defer *d)
+{
+    struct sp_cluster *c = SP_CONTAINER_OF(d, struct sp_cluster, settle);
+    struct sp_host_set *s = c->awaiting;
+    c->awaiting = NULL;
+    publish(c, s);
+}
+
+void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *fresh)
+{
+    assert(c && fresh && fresh->priorities && c->prober);
+    forget_awaiting(c);
+    struct sp_host_set *both = bridge(c, fresh);
+    if (both) {
+        c->awaiting = fresh;
+        publish(c, both);
+    } else {
+        publish(c, fresh);
+    }
 }
 
 void sp_hosts_first(struct sp_cluster *c, struct sp_host_set *s)
@@ -278,6 +359,7 @@ void sp_hosts_start(struct sp_cluster *c, struct sp_worker *prober)
     assert(c && prober && !c->prober);
     pthread_mutex_lock(&c->hosts_lock);
     c->prober = prober;
+    c->settle.run = run_settle;
     struct sp_host_set *posted = c->posted;
     c->posted = NULL;
     pthread_mutex_unlock(&c->hosts_lock);
@@ -288,6 +370,7 @@ void sp_hosts_start(struct sp_cluster *c, struct sp_worker *prober)
 void sp_hosts_stop(struct sp_cluster *c)
 {
     assert(c);
+    forget_awaiting(c);
     pthread_mutex_lock(&c->hosts_lock);
     c->prober = NULL;
     pthread_mutex_unlock(&c->hosts_lock);

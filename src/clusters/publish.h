@@ -13,7 +13,10 @@
 
 /* The cluster's first set; takes it. While the cluster is compiled. */
 void sp_hosts_first(struct sp_cluster *c, struct sp_host_set *s);
-/* Takes the set and makes it the current one. On the prober's thread, of a started cluster. */
+/*
+ * Takes the set and makes it the current one; but where new hosts are to be checked first, hosts that it lacks stay until then.
+ * On the prober's thread, of a started cluster.
+ */
 void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *s);
 /* The same from any thread: soon, or when the cluster is started. Of several only the last counts. */
 void sp_hosts_post(struct sp_cluster *c, struct sp_host_set *s);

@@ -9,7 +9,7 @@ static void count_membership(struct sp_cluster *c, uint32_t flags, int64_t n)
         sp_gauge_add(c->stats.membership_healthy, n);
     else if (sp_health_of(flags) == SP_DEGRADED)
         sp_gauge_add(c->stats.membership_degraded, n);
-    if (flags & SP_HEALTH_EXCLUDED)
+    if (flags & (SP_HEALTH_EXCLUDED | SP_HEALTH_PENDING_ACTIVE_HC))
         sp_gauge_add(c->stats.membership_excluded, n);
 }
 

@@ -59,6 +59,8 @@ struct sp_cluster {
     struct sp_host_set *hosts;  /* the current set; the prober alone changes it */
     struct sp_hash hosts_hash;  /* of load_assignment as it was committed last: main, and the compiler while main waits for it */
     struct sp_host_set *posted; /* to be published when the cluster starts; NULL: none */
+    struct sp_host_set *awaiting; /* the prober's: to be published once the hosts that are new were checked; NULL: none */
+    struct sp_defer settle;     /* that is so now */
     struct sp_worker *prober;   /* NULL: not started */
     unsigned stamp;             /* the publisher's: counts the sets */
     struct sp_health_checker *checker; /* NULL: no checks */

@@ -88,6 +88,34 @@ class Static(Case):
         self.assertGreater(len(got), 5)
 
 
+    def test_all_hosts_change_under_load(self):
+        """With health checks: the old ones serve until the new one was checked."""
+        origins = [self.origin(n) for n in "abc"]
+        port = free_port()
+        checks = [{"timeout": "1s", "interval": "0.2s", "no_traffic_interval": "0.2s", "unhealthy_threshold": 1, "healthy_threshold": 1,
+                   "initial_jitter": "0.2s", "http_health_check": {"path": "/"}}]
+
+        def conf(o):
+            return config([listener(port, [route_to("o")])], [cluster("o", o.port, health_checks=checks, common_lb_config={
+                "healthy_panic_threshold": {"value": 0}})])
+        s = self.start(conf(origins[0]))
+        got, stop = [], threading.Event()
+
+        def run():
+            while not stop.is_set():
+                a = curl(f"http://127.0.0.1:{port}/")
+                got.append((a.status, json.loads(a.body)["server"] if a.status == 200 else a.body))
+        t = threading.Thread(target=run)
+        t.start()
+        for o in origins[1:]:
+            self.replace(s.config_path, dict(conf(o), admin={"address": address(s.admin)}))
+            wait_for("the new host", lambda: got and got[-1] == (200, o.name))
+        stop.set()
+        t.join()
+        self.assertEqual({status for status, _ in got}, {200})
+        self.total(s, 1)
+
+
 class Eds(Case):
     def assignment(self, *ports, **more):
         return {"resources": [{"@type": T + "envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name": "o",

@@ -152,6 +152,30 @@ static void test_check_errors(void **state)
     accepted(CHECK("tcp_health_check: {send: {text: \"50494e47\"}, receive: [{text: \"504F4E47\"}, {binary: AAE=}]}"));
 }
 
+#define POLICY(text) "name: c\n" HOST "load_balancing_policy: {policies: [" text "]}\n"
+#define POLICY_OF(type) \
+    "{typed_extension_config: {name: x, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.load_balancing_policies." type "}}}"
+
+static void test_policies(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    refused("name: c\n" HOST "lb_policy: LOAD_BALANCING_POLICY_CONFIG\n", "required for this lb_policy, but missing (add it)");
+    refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest or Random)");
+    refused(POLICY(POLICY_OF("wrr_locality.v3.WrrLocality")), "wrr_locality");
+    t_bed_new(&b, POLICY("{typed_extension_config: {name: x, typed_config: {\"@type\": type.googleapis.com/envoy.extensions."
+                         "load_balancing_policies.least_request.v3.LeastRequest, choice_count: 5, locality_lb_config: "
+                         "{locality_weighted_lb_config: {}}}}}, " POLICY_OF("random.v3.Random")));
+    assert_int_equal(b.cluster->lb.policy, SP_LB_LEAST_REQUEST);
+    assert_int_equal(b.cluster->lb.choice_count, 5);
+    assert_true(b.cluster->lb.by_locality);
+    t_bed_free(&b);
+    t_bed_new(&b, POLICY(POLICY_OF("round_robin.v3.RoundRobin")) "lb_policy: LEAST_REQUEST\n");
+    assert_int_equal(b.cluster->lb.policy, SP_LB_ROUND_ROBIN);
+    assert_false(b.cluster->lb.by_locality);
+    t_bed_free(&b);
+}
+
 static const char *dumped(const struct sp_cluster *c, void (*how)(const struct sp_cluster *, struct sp_buf *))
 {
     struct sp_buf out;
@@ -276,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_check_errors),
+        cmocka_unit_test(test_policies),
         cmocka_unit_test(test_bind),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),

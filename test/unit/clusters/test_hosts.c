@@ -299,6 +299,50 @@ static void test_checks(void **state)
     t_step(&b, 0);
     assert_int_equal(fake_alive(), n);
     assert_int_equal(n, 1);
+    /* Many new ones make no panic. */
+    publish_ports(&b, "2 5 6 7 8");
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(picked(&b, 0), 2);
+    assert_int_equal(t_stat("lb_healthy_panic"), 0);
+    t_bed_free(&b);
+}
+
+/* Hosts that go stay until those that come were checked. */
+static void test_handover(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, CHECK);
+    t_step(&b, 0);
+    answer_checks(&b, 200);
+    publish_ports(&b, "2 3");
+    assert_int_equal(t_stat("membership_total"), 3);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(picked(&b, 0), 1);
+    /* The same again, as DNS says it at each refresh. */
+    publish_ports(&b, "2 3");
+    assert_int_equal(t_stat("membership_total"), 3);
+    t_step(&b, 0);
+    fake_connect(fake_wires[1]);
+    t_step(&b, 0);
+    fake_respond(fake_stream_at(fake_wires[1], 0), 200, true); /* one of them is well */
+    t_step(&b, 0);
+    assert_int_equal(t_stat("membership_total"), 3);
+    t_step(&b, 1000); /* the other runs into its timeout */
+    t_step(&b, 0);
+    assert_int_equal(t_stat("membership_total"), 2);
+    assert_int_equal(t_stat("membership_healthy"), 1);
+    unsigned at = picked(&b, 0);
+    assert_true(at == 2 || at == 3);
+    /* Where nobody is well there is nothing to wait for. */
+    publish_ports(&b, at == 2 ? "3" : "2");
+    assert_int_equal(t_stat("membership_total"), 1);
+    publish_ports(&b, "4");
+    assert_int_equal(t_stat("membership_total"), 1);
+    /* A stop in the middle. */
+    answer_checks(&b, 200);
+    publish_ports(&b, "5");
+    assert_int_equal(t_stat("membership_total"), 2);
     t_bed_free(&b);
 }
 
@@ -473,7 +517,7 @@ int main(void)
         cmocka_unit_test(test_under_way), cmocka_unit_test(test_gone_while_pausing),
         cmocka_unit_test(test_none_and_back), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_twice),     cmocka_unit_test(test_checks),
-        cmocka_unit_test(test_failure_drains),
+        cmocka_unit_test(test_handover), cmocka_unit_test(test_failure_drains),
         cmocka_unit_test(test_check_elsewhere), cmocka_unit_test(test_logical),
         cmocka_unit_test(test_posted),    cmocka_unit_test(test_churn),
     };

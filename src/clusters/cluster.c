@@ -381,6 +381,12 @@ void sp_cluster_detach(struct sp_cluster *c, struct sp_worker *w, bool now)
     sp_slot_detach(sp_cluster_slot(c, w->index), now);
 }
 
+bool sp_cluster_has_tunnels(const struct sp_cluster *c, const struct sp_worker *w)
+{
+    assert(c && w && w->index < c->n_slots);
+    return sp_cluster_slot(c, w->index)->n_tunnels > 0;
+}
+
 unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_worker *w)
 {
     assert(c && w && w->index < c->n_slots);

@@ -60,6 +60,9 @@ void sp_cluster_detach(struct sp_cluster *c, struct sp_worker *w, bool now);
 /* Connections of this worker's pools that are not closed yet: a worker ends when there are none. */
 unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_worker *w);
 
+/* Whether tunnels run through them that outlived their config: its end must not be theirs. On the worker's thread. */
+bool sp_cluster_has_tunnels(const struct sp_cluster *c, const struct sp_worker *w);
+
 /* For /clusters: Envoy's lines "name::host::cx_active::0", or a JSON cluster_statuses element. Any thread. */
 void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out);
 void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out);

@@ -78,6 +78,7 @@ struct sp_upstream {
     bool idempotent;
     bool upgrade;                /* it offers another protocol: its body, the tunnel's, waits for the 101 */
     bool switched;               /* which came */
+    bool holds_cluster;          /* the config that named it may go */
     struct sp_websocket websocket;
     unsigned attempts;
     unsigned tx_pauses;          /* of the request, by the stream */

@@ -42,6 +42,7 @@ struct sp_slot {
     struct sp_timer starve_timer;
     bool starving;            /* counted in cluster->n_starving */
     _Atomic bool attached;    /* others may post to `worker` */
+    unsigned n_tunnels;       /* whose config may be gone (sp_upstream_let_go) */
     unsigned n_connections;   /* whose wire is not closed yet, health checks included */
 };
 

@@ -441,10 +441,25 @@ void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why)
     sp_outcome_finish(u);
 }
 
+void sp_upstream_let_go(struct sp_upstream *u)
+{
+    assert(u && u->switched && !u->holds_cluster);
+    u->holds_cluster = true;
+    sp_cluster_hold(u->slot->cluster);
+    u->slot->n_tunnels++;
+    u->setup.retry = NULL;
+    u->retry.policy = NULL;
+}
+
 void sp_upstream_done(struct sp_upstream *u)
 {
     assert(u);
     sp_upstream_cancel(u, SP_ABORT_CANCEL);
+    if (u->holds_cluster) {
+        u->slot->n_tunnels--;
+        sp_cluster_drop(u->slot->cluster);
+    }
+    u->holds_cluster = false;
     sp_outcome_take_host(u, NULL);
     sp_conn_facts_unref(u->facts);
     u->facts = NULL;

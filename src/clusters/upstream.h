@@ -24,6 +24,8 @@ void sp_upstream_data(struct sp_upstream *u, struct sp_buf *b, bool end);
 void sp_upstream_trailers(struct sp_upstream *u, struct sp_headers *t);
 /* Nobody wants it any more; nothing is called afterwards. */
 void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why);
+/* A tunnel: forgets what is part of a config, but for its cluster, which it holds until sp_upstream_done. */
+void sp_upstream_let_go(struct sp_upstream *u);
 /* Before the memory goes: also lets go of what `info` points to. A zeroed one is fine. */
 void sp_upstream_done(struct sp_upstream *u);
 

@@ -262,6 +262,11 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
     return SP_STOP;
 }
 
+static void let_go(struct sp_filter *f)
+{
+    sp_upstream_let_go(&of_filter(f)->up);
+}
+
 static void destroy(struct sp_filter *f)
 {
     sp_upstream_done(&of_filter(f)->up);
@@ -277,5 +282,6 @@ const struct sp_filter_ops sp_router_ops = {
     .decode_headers = decode_headers,
     .decode_data = decode_data,
     .decode_trailers = decode_trailers,
+    .let_go = let_go,
     .destroy = destroy,
 };

@@ -114,7 +114,7 @@ static void forget(struct sp_serving *v, struct order_msg *o)
         answer(o);
         return;
     }
-    sp_cluster_detach(o->cluster, &v->worker, true);
+    sp_cluster_detach(o->cluster, &v->worker, !sp_cluster_has_tunnels(o->cluster, &v->worker));
     f = sp_xcalloc(1, sizeof(*f));
     f->order = o;
     sp_list_push_back(&v->forgetting, &f->link);

@@ -150,6 +150,11 @@ void sp_chain_response_resume(struct sp_chain *c);
 void sp_chain_reply(struct sp_chain *c, const struct sp_reply *reply);
 /* on_complete of every filter that runs on this stream. */
 void sp_chain_complete(struct sp_chain *c);
+/*
+ * A tunnel lets go of its filters: all but the terminal one are destroyed, and from here on the chain has nothing of the
+ * config it began with.  False: one of them still has to do with the stream (it looks at data, or at its end).
+ */
+bool sp_chain_let_go(struct sp_chain *c);
 /* Cancels what is left and destroys every filter that runs on this stream; once. */
 void sp_chain_destroy(struct sp_chain *c);
 

@@ -105,6 +105,9 @@ struct sp_filter_ops {
     enum sp_status (*encode_trailers)(struct sp_filter *f, struct sp_headers *t);
     /* For tools that explain a config: why it let the request's head pass, in some words. NULL: there is nothing to say. */
     void (*explain)(struct sp_filter *f, struct sp_buf *out);
+    /* Terminal filters: the stream has become a tunnel and lets go of its config: forget all that is part of it. NULL: this
+     * one cannot, and the stream keeps its config. */
+    void (*let_go)(struct sp_filter *f);
     void (*on_complete)(struct sp_filter *f); /* the stream is over; before the access log */
     void (*destroy)(struct sp_filter *f);     /* cancel whatever runs; memory goes with the arena */
 };

@@ -124,6 +124,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
         return NULL;
     }
     sp_hcm_stats_init(&h->stats, &h->cx, h->scope, build->listener_scope, h->stat_prefix);
+    h->rest = sp_hcm_rest_new(h);
     return h;
 }
 
@@ -133,7 +134,9 @@ void sp_hcm_free(struct sp_hcm *h)
         return;
     sp_route_table_free(h->routes);
     sp_hcm_filters_free(h);
-    if (h->logs)
+    if (h->rest)
+        sp_hcm_rest_unref(h->rest);
+    else if (h->logs)
         sp_access_logs_free(h->logs);
     sp_reply_map_free(h->replies);
     sp_hcm_options_free(h);

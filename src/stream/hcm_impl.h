@@ -24,6 +24,12 @@ struct sp_hcm_upgrade {
     uint8_t group; /* of filters: 0 those of http_filters */
 };
 
+/*
+ * What a stream that has become a tunnel goes on by when it lets go of its config: counters, logs, and nothing of routes,
+ * filters and secrets.  Counted; any thread.
+ */
+struct sp_hcm_rest;
+
 struct sp_hcm {
     struct sp_arena arena; /* strings; the struct itself is on the heap */
     struct sp_str stat_prefix, server_name, via;
@@ -31,7 +37,8 @@ struct sp_hcm {
     struct sp_filter_plan plan;
     struct sp_filter_build *builds; /* one a slot, while compiling */
     struct sp_route_table *routes;
-    struct sp_access_logs *logs; /* NULL: none */
+    struct sp_access_logs *logs; /* the rest's; NULL: none */
+    struct sp_hcm_rest *rest;
     struct sp_reply_map *replies; /* local_reply_config; NULL: none */
     struct sp_wire_setup setup;
     struct sp_hcm_cx_stats cx;
@@ -62,6 +69,12 @@ struct sp_hcm {
     uint32_t max_requests;                         /* a connection; 0: no limit */
 };
 
+/* hcm_rest.c. Of the finished `h`, which holds one reference; takes over its logs. */
+struct sp_hcm_rest *sp_hcm_rest_new(const struct sp_hcm *h);
+struct sp_hcm_rest *sp_hcm_rest_ref(struct sp_hcm_rest *r);
+void sp_hcm_rest_unref(struct sp_hcm_rest *r); /* NULL-safe */
+/* As a connection manager without anything to run: for s->hcm. */
+const struct sp_hcm *sp_hcm_rest_hcm(const struct sp_hcm_rest *r);
 /* hcm_options.c: everything but filters, routes and logs. False after an error. */
 bool sp_hcm_options(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hcm_msg *msg);
 void sp_hcm_options_free(struct sp_hcm *h);

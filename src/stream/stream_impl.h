@@ -31,6 +31,8 @@ struct sp_stream {
     bool wants_tls;
     bool route_answers; /* the local reply is the route's own */
     bool upgraded;      /* a tunnel: 101 was sent */
+    struct sp_defer let_go;   /* upgraded: it gives its snapshot up, once the turn is over */
+    struct sp_hcm_rest *rest; /* and goes on by this; NULL: not yet */
     bool close;         /* HTTP/1: not to be used again */
 
     struct sp_stream_info info;
@@ -51,6 +53,8 @@ static inline void sp_stream_active(struct sp_stream *s)
     s->activity_ns = s->owner->turn->now_ns;
 }
 
+/* stream_tunnel.c: the stream has become a tunnel. */
+void sp_stream_upgraded(struct sp_stream *s);
 /* A limit changed: arms the timer for the next of them. */
 void sp_stream_arm(struct sp_stream *s);
 /* The downstream is gone, or asks for nothing more. */

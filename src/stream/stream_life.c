@@ -194,6 +194,7 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
     struct sp_stream *s = cs->user;
     sp_stream_gone(s, why ? why : SP_ABORT_CLOSED);
     sp_timer_stop(&s->timer);
+    sp_defer_cancel(&s->let_go);
     finish_info(s);
     sp_gauge_dec(s->hcm->stats.rq_active);
     if (s->chain.upgrade)
@@ -205,6 +206,7 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
     sp_chain_destroy(&s->chain);
     sp_list_remove(&s->link);
     cs->user = NULL;
+    sp_hcm_rest_unref(s->rest);
     if (s->snapshot) /* last: all that was compiled may go with it */
         sp_snapshot_unref(s->snapshot, s->owner->worker);
 }

@@ -138,6 +138,12 @@ static void rx_trailers(struct sp_sink *rx, struct sp_headers *t)
     struct sp_stream *s = of_rx(rx);
     sp_stream_active(s);
     s->info.rx_end_ns = s->activity_ns;
+    if (s->upgraded) { /* a tunnel has none */
+        struct sp_buf none;
+        sp_buf_init(&none);
+        sp_chain_request_data(&s->chain, &none, true);
+        return;
+    }
     sp_sanitize_trailers(s->hcm, t);
     sp_chain_sanitize(&s->chain, t);
     sp_chain_request_trailers(&s->chain, t);

@@ -127,7 +127,8 @@ static void on_headers(struct sp_chain *c, struct sp_headers *h, bool end)
         sp_headers_set_id(h, SP_H_CONNECTION, SP_STR("close"));
     if (!s->info.health_check)
         sp_hcm_stats_status(&s->hcm->stats, h->status);
-    s->upgraded = h->status == 101;
+    if (h->status == 101)
+        sp_stream_upgraded(s);
     if (!c->request_end && !s->upgraded)
         sp_counter_inc(s->hcm->stats.rq_early_response);
     s->cs->tx.ops->headers(&s->cs->tx, h, end);

@@ -32,6 +32,40 @@ class Case(unittest.TestCase):
         return o
 
 
+class Tunnels(Case):
+    def test_a_tunnel_lets_go_of_its_config(self):
+        """The config that it began with is freed while it lives; at its end it has its line in the log."""
+        import ws
+        from harness import log_lines, log_to, work
+        origin, port, log = ws.Origin(), free_port(), work(f"tunnel-{time.time_ns()}.log")
+        self.addCleanup(origin.stop)
+
+        def conf(route, name="o"):
+            return config([listener(port, [route_to(name, "/chat"), says(route)], hcm={
+                "upgrade_configs": [{"upgrade_type": "websocket"}], "access_log": log_to(log), "http2_protocol_options": {"allow_connect": True}})],
+                [cluster(name, origin.port)])
+        s = self.start(conf("one"))
+        h1 = socket.create_connection(("127.0.0.1", port))
+        h1.settimeout(10 * SLOW)
+        h1.sendall(b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+                   b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        self.assertIn(b" 101 ", h1.recv(4096))
+        h2 = ws.H2Tunnel(port, "/chat")
+        self.assertEqual(h2.answer(), 200)
+        for turn, fresh in enumerate((conf("two"), conf("three", "other"))):
+            s.change(fresh)
+            wait_for("the old config to be gone", lambda: s.stat("config_reload.draining_configs") == 0)
+            h1.sendall(ws.frame(b"h1 %d" % turn))
+            self.assertIn(b"h1 %d" % turn, h1.recv(4096))
+            h2.send(ws.frame(b"h2 %d" % turn))
+            self.assertEqual(h2.receive(6), ws.unmasked(b"h2 %d" % turn))
+        h1.close()
+        h2.close()
+        lines = wait_for("the log", lambda: [x for x in log_lines(log) if x["path"] == "/chat"] if len(log_lines(log)) >= 2 else None)
+        self.assertEqual([(x["status"], x["cluster"], x["details"]) for x in lines], [(101, "o", x["details"]) for x in lines])
+        self.assertEqual(s.stat("http.test.downstream_cx_upgrades_active"), 0)
+
+
 class Changes(Case):
     def test_routes_by_move_and_in_place(self):
         port = free_port()

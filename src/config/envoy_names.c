@@ -349,7 +349,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.extensions.filters.http.set_filter_state.v3.Config", NULL},
     {"envoy.extensions.filters.http.set_metadata.v3.Config", "metadata_namespace=1 value=2 metadata=3 "},
     {"envoy.extensions.filters.http.set_metadata.v3.Metadata", "metadata_namespace=1 allow_overwrite=2 value=3 typed_value=4 "},
-    {"envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit", NULL},
+    {"envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit", "stat_prefix=1 token_bucket=2 runtime_enabled=3 "},
     {"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol", "rules=1 allow_requests_without_proxy_protocol=2 pass_through_tlvs=3 disallowed_versions=4 stat_prefix=5 tlv_location=6 "},
     {"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair", NULL},
     {"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule", NULL},

@@ -6,6 +6,7 @@
 #define CUSTOM_HEADER "envoy.extensions.http.original_ip_detection.custom_header.v3."
 #define EARLY "envoy.extensions.http.early_header_mutation.header_mutation.v3."
 #define HCM "envoy.extensions.filters.network.http_connection_manager.v3."
+#define CX_RATE "envoy.extensions.filters.listener.local_ratelimit.v3."
 #define LISTENER "envoy.config.listener.v3."
 #define XFF "envoy.extensions.http.original_ip_detection.xff.v3."
 
@@ -24,6 +25,8 @@ static const struct sp_rule rules[] = {
     {CX_LIMIT "ConnectionLimit", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
     {CX_LIMIT "ConnectionLimit", "max_connections", SP_RULE_REQUIRED, 0, 0},
     {CX_LIMIT "ConnectionLimit", "max_connections", SP_RULE_RANGE, 1, U32_MAX},
+    {CX_RATE "LocalRateLimit", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
+    {CX_RATE "LocalRateLimit", "token_bucket", SP_RULE_REQUIRED, 0, 0},
     {HCM "HttpConnectionManager", "codec_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
     {HCM "HttpConnectionManager", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
     {HCM "HttpConnectionManager", "http_filters", SP_RULE_MIN_ITEMS, 1, 0},

@@ -35,6 +35,7 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
 #include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb-c.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb-c.h"
+#include "envoy/extensions/filters/listener/local_ratelimit/v3/local_ratelimit.pb-c.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
@@ -113,6 +114,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__router__v3__router__descriptor,
     &envoy__extensions__filters__http__set_metadata__v3__config__descriptor,
     &envoy__extensions__filters__listener__proxy_protocol__v3__proxy_protocol__descriptor,
+    &envoy__extensions__filters__listener__local_ratelimit__v3__local_rate_limit__descriptor,
     &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor,
     &envoy__extensions__filters__network__connection_limit__v3__connection_limit__descriptor,
     &envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor,

@@ -301,6 +301,7 @@ void sp_listener_free(struct sp_listener *l)
     }
     for (unsigned i = 0; i < l->n_gates; i++)
         sp_ip_gate_done(&l->gates[i]);
+    sp_rate_gate_done(&l->rate);
     sp_cx_limit_done(&l->limit);
     sp_cx_limit_done(&l->global_limit);
     if (l->access_log)

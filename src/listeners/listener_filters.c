@@ -11,6 +11,7 @@ typedef Sallyport__Filters__Listener__IpRestriction__V1__IpRestriction GateMessa
 
 #define INSPECTOR_DESC &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor
 #define PROXY_DESC &envoy__extensions__filters__listener__proxy_protocol__v3__proxy_protocol__descriptor
+#define RATE_DESC &envoy__extensions__filters__listener__local_ratelimit__v3__local_rate_limit__descriptor
 #define GATE_DESC &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor
 
 struct ctx {
@@ -74,6 +75,16 @@ static void add_proxy(struct ctx *x, const void *msg)
                     "anyone who can connect may name any PEER (list an ip_restriction with the load balancers before it)");
 }
 
+static void add_rate(struct ctx *x, const void *msg)
+{
+    if (x->l->rated) {
+        fail(x, msg, NULL, "a local_ratelimit stands above already (one bucket of a listener)");
+        return;
+    }
+    x->l->rated = true;
+    x->good &= sp_rate_gate_init(&x->l->rate, x->b->doc, x->b->diag, msg, x->l->name);
+}
+
 bool sp_listener_filters(struct sp_listener *l, const struct sp_listener_build *b, const Message *msg)
 {
     assert(l && b && msg);
@@ -82,14 +93,17 @@ bool sp_listener_filters(struct sp_listener *l, const struct sp_listener_build *
         const FilterMessage *f = msg->listener_filters[i];
         const void *gate = sp_doc_any_as(b->doc, f->typed_config, GATE_DESC);
         const void *proxy = sp_doc_any_as(b->doc, f->typed_config, PROXY_DESC);
+        const void *rate = sp_doc_any_as(b->doc, f->typed_config, RATE_DESC);
         if (gate)
             add_gate(&x, gate);
         else if (proxy)
             add_proxy(&x, proxy);
+        else if (rate)
+            add_rate(&x, rate);
         else if (sp_doc_any_as(b->doc, f->typed_config, INSPECTOR_DESC))
             l->inspect = true;
         else
-            fail(&x, f, "typed_config", "no such listener filter (TlsInspector, ProxyProtocol or sallyport's IpRestriction)");
+            fail(&x, f, "typed_config", "no such listener filter (TlsInspector, ProxyProtocol, LocalRateLimit or sallyport's IpRestriction)");
     }
     return x.good;
 }

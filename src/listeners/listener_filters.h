@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A listener's own filters, compiled: ip_restriction (SOCKET before proxy_protocol, PEER behind it), proxy_protocol,
- * tls_inspector.  Private to listeners/.
+ * tls_inspector, local_ratelimit.  Private to listeners/.
  */
 #ifndef SP_LISTENERS_LISTENER_FILTERS_H
 #define SP_LISTENERS_LISTENER_FILTERS_H

@@ -12,6 +12,7 @@
 #include "listeners/listener.h"
 #include "listeners/listener_stats.h"
 #include "listeners/proxy_gate.h"
+#include "listeners/rate_gate.h"
 #include "stream/access_log.h"
 
 enum { SP_LISTENER_MAX_GATES = 8 };
@@ -48,6 +49,8 @@ struct sp_listener {
     struct sp_ip_gate gates[SP_LISTENER_MAX_GATES];
     unsigned n_gates;
     struct sp_proxy_gate proxy;
+    struct sp_rate_gate rate;
+    bool rated; /* a local_ratelimit is among its filters */
     struct sp_cx_limit limit, global_limit;
     struct sp_filter_chain *chains; /* n_chains of them, the default chain last */
     unsigned n_chains;

@@ -128,7 +128,8 @@ static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_sto
     const struct sp_listener *l = s->home.listener;
     struct sp_addr peer = {0};
     int err = sp_addr_from_sockaddr((const struct sockaddr *)ss, len, NULL, &peer);
-    if (err || is_shed(l) || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) || !within_limits(l)) {
+    if (err || is_shed(l) || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) ||
+        !sp_rate_gate_admit(&l->rate, l->name, s->home.worker->turn.now_ns) || !within_limits(l)) {
         sp_sock_reset_on_close(fd);
         close(fd);
         return;

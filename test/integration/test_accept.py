@@ -176,6 +176,22 @@ class Limits(Accept):
         for s in held + more:
             s.close()
 
+    def test_of_a_time(self):
+        rate = lambda **more: {"name": "rate", "typed_config": {
+            "@type": T + "envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "new",
+            "token_bucket": {"max_tokens": 1000, "fill_interval": "3600s"}, **more}}
+        few = {"max_tokens": 2, "fill_interval": "3600s"}
+        d = self.door(self.listener(rate(token_bucket=few, runtime_enabled={"default_value": False, "runtime_key": "off"})))
+        self.assertEqual([proxied.ask(d.port, b"")[0] for _ in range(5)], [200] * 5)
+        # What the gate before it refuses takes no token.
+        door = self.listener(rate(token_bucket=few), gate(allow=["127.0.0.1/32"]))
+        d = self.door(door)
+        refused = lambda: d.stat("listener_local_ratelimit.new.rate_limited")
+        self.assertEqual([proxied.ask(d.port, b"", source="127.0.0.2")[0] for _ in range(4)] + [refused()], [0, 0, 0, 0, 0])
+        self.assertEqual([proxied.ask(d.port, b"")[0] for _ in range(4)], [200, 200, 0, 0])
+        self.assertEqual(refused(), 2)
+        self.assertIn("more new connections than its local_ratelimit lets in", d.log())
+
     def test_of_a_filter_chain(self):
         limit = {"name": "limit", "typed_config": {"@type": T + "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
                                                    "stat_prefix": "few", "max_connections": 2}}

@@ -114,6 +114,20 @@ class AcceptDifferential(unittest.TestCase):
         self.assertEqual(theirs, {"connection_limit.few.limited_connections": "1"})
         self.assertEqual(theirs, ours)
 
+    def test_limit_of_a_time(self):
+        """Those that the bucket has a token for, and no more. (Both are looked at by connections while they start, which take some.)"""
+        door = listener(1, [route_to("o")], listener_filters=[{"name": "rate", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "new",
+            "token_bucket": {"max_tokens": 30, "fill_interval": "3600s"}}}])
+        def run(port):
+            served = self.hold(port, 40)
+            n = served.count(b"HTTP/1.1 200")
+            self.assertTrue(10 < n <= 30, served)
+            return served == [b"HTTP/1.1 200"] * n + [b""] * (40 - n)
+        theirs, ours = self.both(config([door], [cluster("o", self.origin.port)]), run, "^listener_local_ratelimit")
+        self.assertEqual(set(theirs), set(ours))
+        self.assertTrue(all(int(s["listener_local_ratelimit.new.rate_limited"]) >= 10 for s in (theirs, ours)))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -20,6 +20,11 @@ def overload(*actions, monitors=(), points=(), clusters=(CLUSTER,), **more):
     return boot(clusters=clusters, overload_manager={"resource_monitors": list(monitors), "actions": list(actions), "loadshed_points": list(points)}, **more)
 
 
+def new_connections(fill="1s"):
+    return {"name": "r", "typed_config": {"@type": T + "envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit",
+                                          "stat_prefix": "r", "token_bucket": {"max_tokens": 1, "fill_interval": fill}}}
+
+
 def monitor(name="m", kind="fixed_heap.v3.FixedHeapConfig", **fields):
     fields = fields or ({"max_heap_size_bytes": 1 << 30} if "Heap" in kind else {})
     return {"name": name, "typed_config": {"@type": T + "envoy.extensions.resource_monitors." + kind, **fields}}
@@ -455,7 +460,9 @@ LATER = [
     (["is malformed"], pair(CERT_PEM, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")),
     (["PEER is not known before proxy_protocol (list it behind, or say SOCKET)"], listener_ip(PROXY, source="PEER")),
     (["a proxy_protocol stands above already (one header is read)"], boot([lst(listener_filters=[PROXY, PROXY])])),
-    (["no such listener filter (TlsInspector, ProxyProtocol or sallyport's IpRestriction)"],
+    (["a local_ratelimit stands above already (one bucket of a listener)"], boot([lst(listener_filters=[new_connections(), new_connections()])])),
+    (["less than 50 ms (take a longer one, with more tokens_per_fill)"], boot([lst(listener_filters=[new_connections("0.01s")])])),
+    (["no such listener filter (TlsInspector, ProxyProtocol, LocalRateLimit or sallyport's IpRestriction)"],
      boot([lst(listener_filters=[{"name": "x", "typed_config": ROUTER["typed_config"]}])])),
     (["peers of a unix socket have no address to go by (the socket's mode says who may connect)"],
      listener_ip(address={"pipe": {"path": "/tmp/x"}})),

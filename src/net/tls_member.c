@@ -28,18 +28,28 @@ struct build {
     const Certificate *cert;
 };
 
-/* Blocks are decoded beside the context's arena, and only the leaf is copied: the key may stand in the same file. */
+/*
+ * Blocks are decoded beside the context's arena, and only the leaf is copied: the key may stand in the same file.  What follows
+ * the leaf is looked at too: wolfSSL passes over what it cannot read, and peers would miss it.
+ */
 static int read_leaf(struct build *b, struct sp_str pem, const char **ret_why)
 {
     struct sp_arena scratch, *keep = &b->ctx->arena;
     struct sp_pem block;
+    struct sp_x509 other;
+    unsigned n = 0;
     int r = -EINVAL;
     *ret_why = "there is no certificate in PEM form in it";
     sp_arena_init(&scratch);
     while (sp_pem_next(&pem, &scratch, &block, ret_why) > 0)
         if (sp_str_eq(block.label, SP_STR("CERTIFICATE"))) {
-            r = sp_x509_parse(sp_arena_str(keep, block.der), keep, &b->m->leaf, ret_why);
-            break;
+            bool first = n++ == 0;
+            r = first ? sp_x509_parse(sp_arena_str(keep, block.der), keep, &b->m->leaf, ret_why)
+                      : sp_x509_parse(block.der, &scratch, &other, ret_why);
+            if (r < 0) {
+                *ret_why = first ? *ret_why : "a certificate behind the first is malformed";
+                break;
+            }
         }
     sp_arena_done_wipe(&scratch);
     return r;

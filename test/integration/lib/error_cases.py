@@ -34,10 +34,6 @@ TRIGGER = {"name": "m", "threshold": {"value": 0.9}}
 CONNECTIONS = monitor("envoy.resource_monitors.global_downstream_max_connections", "downstream_connections.v3.DownstreamConnectionsConfig",
                       max_active_downstream_connections=5)
 SERVER = [
-    (["shorter than base_interval (make it at least as long)"], boot([lst(chains=[chain(routes=[{"match": {"prefix": "/"}, "route": {
-        "cluster": "c", "retry_policy": {"retry_on": "5xx", "retry_back_off": {"base_interval": "1s", "max_interval": "0.5s"}}}}])])])),
-    (["no such predicate (PreviousHostsPredicate is run)"], boot([lst(chains=[chain(routes=[{"match": {"prefix": "/"}, "route": {
-        "cluster": "c", "retry_policy": {"retry_on": "5xx", "retry_host_predicate": [{"name": "other"}]}}}])])])),
     (["a monitor of this name stands above already"], overload(monitors=[monitor(), monitor()])),
     (["connections have a limit above already"], overload(monitors=[CONNECTIONS, {**CONNECTIONS, "name": "n"}])),
     (['no such action (did you mean "envoy.overload_actions.shrink_heap"?)'],
@@ -193,6 +189,10 @@ TLS_CASES = [
 ]
 
 ROUTES = [
+    (["shorter than base_interval (make it at least as long)"], routes(route({"retry_policy": {
+        "retry_on": "5xx", "retry_back_off": {"base_interval": "1s", "max_interval": "0.5s"}}}))),
+    (["no such predicate (PreviousHostsPredicate is run)"], routes(route({"retry_policy": {
+        "retry_on": "5xx", "retry_host_predicate": [{"name": "other"}]}}))),
     (["cannot hold spaces or control characters (write %20)"], routes(route(redirect={"path_redirect": "/a b"}))),
     (["the weights add up to 3, not to this (take it out)"],
      routes({"match": {"prefix": "/"}, "route": {"weighted_clusters": {"total_weight": 5, "clusters": [{"name": "c", "weight": 3}]}}})),
@@ -457,6 +457,8 @@ LATER = [
     (["the prefix length must be from 0 to 32"], addresses("10.0.0.0/33")),
     (["the prefix length of an IPv4-mapped range must be from 96 to 128"], addresses("::ffff:10.0.0.0/90")),
     (["what follows the slash must be a prefix length in digits, at most 32 for IPv4 and 128 for IPv6"], addresses("10.0.0.0/x")),
+    (["cannot be used: a certificate behind the first is malformed"],
+     pair(CERT_PEM + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", KEY_PEM)),
     (["is malformed"], pair(CERT_PEM, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")),
     (["PEER is not known before proxy_protocol (list it behind, or say SOCKET)"], listener_ip(PROXY, source="PEER")),
     (["a proxy_protocol stands above already (one header is read)"], boot([lst(listener_filters=[PROXY, PROXY])])),

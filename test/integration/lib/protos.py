@@ -184,7 +184,7 @@ ANY = {
     ("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", "credential"): "envoy.extensions.http.injected_credentials.",
     (ROUTE + "RouteMatch", "path_match_policy"): "envoy.extensions.path.match.",
 }
-PER_ROUTE = re.compile(r"(PerRoute|PerRouteConfig|CorsPolicy|CsrfPolicy)$")
+PER_ROUTE = re.compile(r"(PerRoute|PerRouteConfig|CorsPolicy)$")
 # Ways that lead to messages of a kind that stand elsewhere too, and are harder to fill.
 AVOID = {("envoy.config.bootstrap.v3.Bootstrap", "bootstrap_extensions"), ("envoy.config.bootstrap.v3.Admin", "access_log"),
          ("envoy.config.listener.v3.Listener", "access_log"), ("envoy.config.cluster.v3.Cluster", "upstream_bind_config"),

@@ -72,6 +72,7 @@ struct sp_hcm {
 /* hcm_rest.c. Of the finished `h`, which holds one reference; takes over its logs. */
 struct sp_hcm_rest *sp_hcm_rest_new(const struct sp_hcm *h);
 struct sp_hcm_rest *sp_hcm_rest_ref(struct sp_hcm_rest *r);
+void sp_hcm_rest_mute(struct sp_hcm_rest *r); /* frees its logs; before anything was served */
 void sp_hcm_rest_unref(struct sp_hcm_rest *r); /* NULL-safe */
 /* As a connection manager without anything to run: for s->hcm. */
 const struct sp_hcm *sp_hcm_rest_hcm(const struct sp_hcm_rest *r);

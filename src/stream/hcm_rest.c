@@ -33,6 +33,14 @@ struct sp_hcm_rest *sp_hcm_rest_ref(struct sp_hcm_rest *r)
     return r;
 }
 
+void sp_hcm_rest_mute(struct sp_hcm_rest *r)
+{
+    assert(r);
+    if (r->hcm.logs)
+        sp_access_logs_free(r->hcm.logs);
+    r->hcm.logs = NULL;
+}
+
 void sp_hcm_rest_unref(struct sp_hcm_rest *r)
 {
     if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 
-#include "stream/access_log.h"
 #include "stream/stream_impl.h"
 
 /* Stands in a slot in place of the filter's own. */
@@ -96,9 +95,8 @@ void sp_hcm_trace(struct sp_hcm *h, struct sp_trace *t)
         wrap(&w[i], h->plan.v[i].ops, t);
         h->plan.v[i].ops = &w[i].ops;
     }
-    if (h->logs)
-        sp_access_logs_free(h->logs);
     h->logs = NULL;
+    sp_hcm_rest_mute(h->rest);
 }
 
 /* --- the chain's ends --- */

@@ -165,7 +165,8 @@ static void inspect_lua(struct sp_convert *c, const struct sp_kong_plugin *p)
     struct sp_str header = header_of(p->config);
     if (header.len)
         sp_kong_drop(&c->file, p->node,
-                     "plugin %.*s: Lua that reads the header %.*s. If it is a secret of the CDN's, use origin_shield with proof: {secret_header: {header: %.*s}} "
+                     "plugin %.*s: Lua that reads the header %.*s. If it is a secret of the CDN's, use origin_shield with "
+                     "proof: {secret_header: {name: %.*s, secrets: [{name: cdn, value: {filename: /etc/sallyport/origin-secret}}]}} "
                      "(docs/filters/origin_shield.md): without it THE ROUTE IS OPEN to whom the code refused",
                      SP_STR_ARG(p->name), SP_STR_ARG(header), SP_STR_ARG(header));
     else

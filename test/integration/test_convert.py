@@ -260,7 +260,7 @@ class Convert(unittest.TestCase):
                 "consumer_groups": [{"name": "g"}], "licenses": [{"id": "x"}]}
         to, said, code = convert(kong)
         self.assertEqual(code, 0, said)
-        for words in ("response_buffering", "sources", "future", "http-log", "made-up", "for one consumer only", "header X-Origin-Verify", "THE ROUTE IS OPEN",
+        for words in ("response_buffering", "sources", "future", "http-log", "made-up", "for one consumer only", "header X-Origin-Verify", "{secret_header: {name: X-Origin-Verify, secrets: [{name: cdn, value: {filename: ", "THE ROUTE IS OPEN",
                       "add: body", "http_method", "ip-restriction: status", "consumer_groups", "licenses", "counted by client address", "each door counts"):
             self.assertIn(words, said)
         self.assertRegex(said, r"kong-\d+\.yaml:\d+:\d+: not carried over: ")

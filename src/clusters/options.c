@@ -168,6 +168,26 @@ static void find_http(struct build *b)
     }
 }
 
+/* Where options stood before HttpProtocolOptions was made; still common. */
+static void take_deprecated(struct build *b)
+{
+    const Envoy__Config__Cluster__V3__Cluster *c = b->msg;
+    take_common(b, c->common_http_protocol_options);
+    take_h1(&b->o->h1, c->http_protocol_options);
+    take_h2(b->o, c->http2_protocol_options);
+    if (c->http2_protocol_options)
+        b->o->protocol = SP_UPSTREAM_H2;
+    if (c->max_requests_per_connection && c->max_requests_per_connection->value)
+        b->o->max_requests = c->max_requests_per_connection->value;
+    bool any = c->common_http_protocol_options || c->http_protocol_options || c->http2_protocol_options || c->max_requests_per_connection;
+    if (any && c->n_typed_extension_protocol_options)
+        sp_doc_err(b->doc, b->diag, c, "typed_extension_protocol_options", -1,
+                   "stands beside HTTP options of the cluster itself, and only one of them can hold (move those into it)");
+    if (c->http_protocol_options && c->http2_protocol_options)
+        sp_doc_err(b->doc, b->diag, c, "http2_protocol_options", -1,
+                   "stands beside http_protocol_options: the cluster speaks one of them (take one out)");
+}
+
 static void take_tls(struct build *b)
 {
     static const char *const h1[] = {"http/1.1", NULL}, *const h2[] = {"h2", NULL},
@@ -256,6 +276,7 @@ void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *aren
     sp_codec_config_init(&o->h2, false);
     o->h2.h2_stream_window = DEFAULT_STREAM_WINDOW;
     o->h2.h2_conn_window = DEFAULT_CONN_WINDOW;
+    take_deprecated(&b);
     find_http(&b);
     o->h2.h2_max_streams = o->max_streams;
     take_tls(&b);

@@ -206,7 +206,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.route.v3.ClusterSpecifierPlugin", NULL},
     {"envoy.config.route.v3.CookieMatcher", "name=1 string_match=2 invert_match=3 "},
     {"envoy.config.route.v3.CorsPolicy", NULL},
-    {"envoy.config.route.v3.Decorator", NULL},
+    {"envoy.config.route.v3.Decorator", "operation=1 propagate=2 "},
     {"envoy.config.route.v3.DirectResponseAction", "status=1 body=2 body_format=3 "},
     {"envoy.config.route.v3.FilterAction", NULL},
     {"envoy.config.route.v3.FilterConfig", "config=1 is_optional=2 disabled=3 "},

@@ -49,6 +49,7 @@ static const struct sp_rule rules[] = {
     {ROUTE "RetryPolicy.RetryBackOff", "max_interval", SP_RULE_POSITIVE, 0, 0},
     {ROUTE "RetryPolicy.RetryHostPredicate", "name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "RetryPolicy", "retriable_status_codes", SP_RULE_RANGE, 100, 599},
+    {ROUTE "Decorator", "operation", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "Route", "match", SP_RULE_REQUIRED, 0, 0},
     {ROUTE "Route", "route", SP_RULE_ONEOF, 0, 0},
     {ROUTE "Route", "request_headers_to_remove", SP_RULE_MIN_LEN, 1, 0},

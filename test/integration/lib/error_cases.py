@@ -99,6 +99,10 @@ CLUSTERS = [
     (["is not for clusters (use an UpstreamTlsContext or a RawBuffer)"], boot(clusters=[cluster("c", 1, tls=down())])),
     (["auto_config chooses by ALPN, which needs TLS (set transport_socket, or use explicit_http_config)"],
      boot(clusters=[{**CLUSTER, "typed_extension_protocol_options": http_options(auto_config={})}])),
+    (["stands beside HTTP options of the cluster itself, and only one of them can hold (move those into it)",
+      "stands beside http_protocol_options: the cluster speaks one of them (take one out)"],
+     boot(clusters=[dict(CLUSTER, http_protocol_options={}, http2_protocol_options={}, typed_extension_protocol_options=http_options(
+         explicit_http_config={"http_protocol_options": {}}))])),
     (["auto_sni and auto_san_validation need TLS (set transport_socket, or take them out)"],
      boot(clusters=[{**CLUSTER, "typed_extension_protocol_options": http_options(
          explicit_http_config={"http_protocol_options": {}}, upstream_http_protocol_options={"auto_sni": True})}])),

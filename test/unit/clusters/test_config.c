@@ -90,6 +90,28 @@ static void test_options(void **state)
     t_bed_free(&b);
 }
 
+/* The fields of the cluster that HttpProtocolOptions took the place of. */
+static void test_deprecated(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_new(&b, "name: c\nhttp2_protocol_options: {initial_stream_window_size: 65535, max_concurrent_streams: 7}\n"
+                  "common_http_protocol_options: {idle_timeout: 3s}\nmax_requests_per_connection: 9\n" HOST);
+    assert_int_equal(b.cluster->options.protocol, SP_UPSTREAM_H2);
+    assert_int_equal(b.cluster->options.h2.h2_stream_window, 65535);
+    assert_int_equal(b.cluster->options.max_streams, 7);
+    assert_int_equal(b.cluster->options.idle_ns, 3 * SP_NS_PER_S);
+    assert_int_equal(b.cluster->options.max_requests, 9);
+    t_bed_free(&b);
+    t_bed_new(&b, "name: c\nhttp_protocol_options: {enable_trailers: true}\n" HOST);
+    assert_int_equal(b.cluster->options.protocol, SP_UPSTREAM_H1);
+    assert_true(b.cluster->options.h1.h1_trailers);
+    t_bed_free(&b);
+    refused("name: c\nhttp_protocol_options: {}\nhttp2_protocol_options: {}\n" HOST, "the cluster speaks one of them");
+    refused("name: c\nmax_requests_per_connection: 1\n" HOST OPTIONS("    explicit_http_config: {http_protocol_options: {}}\n"),
+            "only one of them can hold");
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -298,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_deprecated),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_check_errors),
         cmocka_unit_test(test_policies),

@@ -6,18 +6,15 @@
 
 #include "base/mem.h"
 #include "clusters/edf.h"
+#include "clusters/hash_table.h"
 #include "clusters/priority.h"
-
-struct member {
-    struct sp_host *host;
-    uint32_t weight;
-};
 
 /* Hosts that stand in for each other. */
 struct set {
-    struct member *v;
+    struct sp_hash_member *v;
     unsigned n, next; /* next: round robin's place */
     struct sp_edf edf;
+    struct sp_hash_table table; /* RING_HASH, MAGLEV */
 };
 
 /* With locality_weighted_lb_config: the hosts of one locality. */
@@ -56,6 +53,7 @@ static void set_done(struct set *t)
 {
     free(t->v);
     sp_edf_done(&t->edf);
+    sp_hash_table_done(&t->table);
 }
 
 static bool differ(const struct sp_priority *p)
@@ -78,7 +76,7 @@ static void set_add(struct sp_slot *s, struct set *t, const struct sp_endpoint *
         double part = (double)((sp_slot_random(s) >> 11) + 1) / (double)(1ull << 53);
         sp_edf_add(&t->edf, t->n, part / e->weight);
     }
-    t->v[t->n++] = (struct member){e->host, e->weight};
+    t->v[t->n++] = (struct sp_hash_member){e->host, e->weight};
 }
 
 static void add_by_health(struct sp_slot *s, struct set *healthy, struct set *degraded, const struct sp_endpoint *e,
@@ -139,6 +137,17 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_pr
         rebuild_localities(s, l, p);
 }
 
+/* Only of those that can be chosen. */
+static void rebuild_tables(const struct sp_lb_config *c, struct level *l, const struct sp_priority_load *load)
+{
+    const struct set none = {0};
+    const struct set *all = load->panic ? &l->all : &none, *healthy = load->panic ? &none : &l->healthy;
+    const struct set *degraded = load->panic || !load->degraded ? &none : &l->degraded;
+    sp_hash_table_build(&l->all.table, c, all->v, all->n);
+    sp_hash_table_build(&l->healthy.table, c, healthy->v, healthy->n);
+    sp_hash_table_build(&l->degraded.table, c, degraded->v, degraded->n);
+}
+
 static void rebuild(struct sp_slot *s, unsigned generation)
 {
     const struct sp_cluster *c = s->cluster;
@@ -147,6 +156,8 @@ static void rebuild(struct sp_slot *s, unsigned generation)
     for (unsigned i = 0; i < lb->n_levels; i++)
         rebuild_level(s, &lb->levels[i], &s->hosts->priorities[i], &lb->health[i]);
     sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, s->hosts->overprovisioning, lb->loads);
+    for (unsigned i = 0; sp_lb_hashes(&c->lb) && i < lb->n_levels; i++)
+        rebuild_tables(&c->lb, &lb->levels[i], &lb->loads[i]);
 }
 
 /* None if no locality of the priority has a weight. */
@@ -186,7 +197,7 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
     for (unsigned i = 0; i < lb->n_levels; i++) {
         struct level *l = &lb->levels[i];
         const struct sp_priority *p = &s->hosts->priorities[i];
-        l->weighted = c->lb.policy != SP_LB_RANDOM && differ(p);
+        l->weighted = c->lb.policy != SP_LB_RANDOM && !sp_lb_hashes(&c->lb) && differ(p);
         set_init(&l->healthy, p->n, l->weighted);
         set_init(&l->degraded, p->n, l->weighted);
         set_init(&l->all, p->n, l->weighted);
@@ -228,7 +239,7 @@ static int32_t busy(const struct sp_host *h)
 
 static struct sp_host *pick_weighted(const struct sp_cluster *c, struct set *t)
 {
-    const struct member *m = &t->v[sp_edf_peek(&t->edf)];
+    const struct sp_hash_member *m = &t->v[sp_edf_peek(&t->edf)];
     double cost = c->lb.policy == SP_LB_LEAST_REQUEST ? (double)busy(m->host) + 1 : 1;
     sp_edf_again(&t->edf, cost / m->weight);
     return m->host;
@@ -282,14 +293,14 @@ static struct set *by_locality(struct sp_slot *s, struct level *l, bool degraded
     return NULL;
 }
 
-/* The hosts that the dice give a request to. */
-static struct set *choose(struct sp_slot *s, bool *ret_weighted)
+/* The hosts that the dice give a request to; with a hash, it is the dice. */
+static struct set *choose(struct sp_slot *s, const uint64_t *hash, bool *ret_weighted)
 {
     struct sp_lb *lb = s->lb;
     unsigned dice = 0, at = 0;
     bool degraded = false;
     if (lb->loads[0].healthy < 100) {
-        dice = (unsigned)sp_slot_below(s, 100);
+        dice = (unsigned)(hash ? *hash % 100 : sp_slot_below(s, 100));
         uint32_t upto = 0;
         for (unsigned i = 0; i < 2 * lb->n_levels; i++) {
             at = i % lb->n_levels;
@@ -312,14 +323,34 @@ static struct set *choose(struct sp_slot *s, bool *ret_weighted)
     return degraded ? &l->degraded : &l->healthy;
 }
 
+static struct sp_host *pick_hashed(struct sp_slot *s, const struct sp_host *avoid, uint64_t hash)
+{
+    const struct sp_lb_config *c = &s->cluster->lb;
+    bool weighted;
+    const struct set *t = choose(s, &hash, &weighted);
+    if (!t)
+        return NULL;
+    struct sp_host *h = sp_hash_table_at(&t->table, c, hash, 0);
+    for (unsigned i = 1; h && h == avoid && t->n > 1 && i < 8; i++)
+        h = sp_hash_table_at(&t->table, c, hash, i);
+    return h;
+}
+
 struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid)
+{
+    return sp_lb_pick_hashed(s, avoid, NULL);
+}
+
+struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid, const uint64_t *hash)
 {
     assert(s && s->lb);
     unsigned generation = atomic_load_explicit(&s->cluster->generation, memory_order_acquire);
     if (SP_UNLIKELY(generation != s->lb->generation))
         rebuild(s, generation);
+    if (sp_lb_hashes(&s->cluster->lb))
+        return pick_hashed(s, avoid, hash ? *hash : sp_slot_random(s));
     bool weighted = false;
-    struct set *t = choose(s, &weighted);
+    struct set *t = choose(s, NULL, &weighted);
     if (!t)
         return NULL;
     struct sp_host *h = pick_from(s, t, weighted);

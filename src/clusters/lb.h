@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_lb: a worker's balancer of one cluster: round robin (by weight when weights differ), random, or least request (the less busy
- * of some random hosts; by weight / (requests under way + 1) when weights differ).  It sees changes of health by the
- * cluster's generation and then rebuilds its lists, without allocating.  Belongs to the slot; made anew for each set of hosts.
+ * of some random hosts; by weight / (requests under way + 1) when weights differ), or the hash of the request (clusters/hash_table.h).  It sees changes of health by the
+ * cluster's generation and then rebuilds its lists, allocating nothing but hash tables.  Belongs to the slot; made anew for each set of hosts.
  */
 #ifndef SP_CLUSTERS_LB_H
 #define SP_CLUSTERS_LB_H
@@ -13,5 +13,7 @@ struct sp_lb *sp_lb_new(struct sp_slot *s);
 void sp_lb_free(struct sp_lb *lb); /* NULL-safe */
 /* A host for a request, for the slot to hold; NULL when there is none. `avoid` (or NULL) is not taken where there is another. */
 struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid);
+/* The same for a request with a hash (NULL: it has none, and gets a random one where hosts are taken by hash). */
+struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid, const uint64_t *hash);
 
 #endif

@@ -4,19 +4,110 @@
 #include <assert.h>
 
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb-c.h"
+#include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
+#include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb-c.h"
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
 typedef Envoy__Extensions__LoadBalancingPolicies__Common__V3__LocalityLbConfig locality_msg;
 
-enum { DEFAULT_CHOICES = 2, DEFAULT_PANIC = 50 };
+enum { DEFAULT_CHOICES = 2, DEFAULT_PANIC = 50, DEFAULT_RING = 1024, DEFAULT_TABLE = 65537 };
+/* Rings and tables are built on a worker's loop: tens of milliseconds at most. Envoy's may be larger. */
+enum { PLACES_MOST = 262144 };
 
+#define LB_CONFIG(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_##name
+#define MURMUR ENVOY__CONFIG__CLUSTER__V3__CLUSTER__RING_HASH_LB_CONFIG__HASH_FUNCTION__MURMUR_HASH_2
 #define POLICY(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__##name
 
 static void take_localities(struct sp_lb_config *l, const locality_msg *msg)
 {
     l->by_locality = msg && msg->locality_weighted_lb_config;
+}
+
+static bool prime(uint64_t n)
+{
+    for (uint64_t i = 2; i * i <= n; i++)
+        if (n % i == 0)
+            return false;
+    return n > 1;
+}
+
+/* Whether so many places can be had. */
+static void check_places(const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *field, uint64_t n)
+{
+    if (n > PLACES_MOST)
+        sp_doc_err(doc, diag, msg, field, -1, "%llu places are too many to build while serving (at most %d)",
+                   (unsigned long long)n, PLACES_MOST);
+}
+
+static void take_ring(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const void *msg,
+                      const Google__Protobuf__UInt64Value *least, const Google__Protobuf__UInt64Value *most, bool murmur)
+{
+    l->murmur = murmur;
+    l->ring_min = least ? SP_MAX(least->value, 1u) : DEFAULT_RING;
+    l->ring_max = SP_MIN(most ? most->value : PLACES_MOST, (uint64_t)PLACES_MOST);
+    if (least)
+        check_places(doc, diag, msg, "minimum_ring_size", least->value);
+    if (l->ring_min > l->ring_max && l->ring_min <= PLACES_MOST)
+        sp_doc_err(doc, diag, msg, least ? "minimum_ring_size" : "maximum_ring_size", -1,
+                   "minimum_ring_size (%llu) is over maximum_ring_size (%llu): make the minimum smaller",
+                   (unsigned long long)l->ring_min, (unsigned long long)l->ring_max);
+}
+
+static void take_table(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const void *msg,
+                       const Google__Protobuf__UInt64Value *size)
+{
+    l->table_size = size ? size->value : DEFAULT_TABLE;
+    check_places(doc, diag, msg, "table_size", l->table_size);
+    if (!prime(l->table_size))
+        sp_doc_err(doc, diag, msg, "table_size", -1, "%llu is no prime number (such as 65537)",
+                   (unsigned long long)l->table_size);
+}
+
+#define RING(name) ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__RING_HASH__V3__RING_HASH__HASH_FUNCTION__##name
+
+/* False: neither. */
+static bool take_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const Google__Protobuf__Any *any)
+{
+    const Envoy__Extensions__LoadBalancingPolicies__RingHash__V3__RingHash *ring =
+        sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__ring_hash__v3__ring_hash__descriptor);
+    const Envoy__Extensions__LoadBalancingPolicies__Maglev__V3__Maglev *maglev =
+        sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__maglev__v3__maglev__descriptor);
+    if (ring) {
+        l->policy = SP_LB_RING_HASH;
+        l->by_hostname = ring->consistent_hashing_lb_config ? ring->consistent_hashing_lb_config->use_hostname_for_hashing
+                                                            : ring->use_hostname_for_hashing;
+        take_ring(l, doc, diag, ring, ring->minimum_ring_size, ring->maximum_ring_size,
+                  ring->hash_function == RING(MURMUR_HASH_2));
+    } else if (maglev) {
+        l->policy = SP_LB_MAGLEV;
+        l->by_hostname = maglev->consistent_hashing_lb_config && maglev->consistent_hashing_lb_config->use_hostname_for_hashing;
+        take_table(l, doc, diag, maglev, maglev->table_size);
+    }
+    return ring || maglev;
+}
+
+#undef RING
+
+/* lb_policy RING_HASH and MAGLEV. */
+static void init_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const cluster_msg *msg)
+{
+    const Envoy__Config__Cluster__V3__Cluster__CommonLbConfig *common = msg->common_lb_config;
+    const Envoy__Config__Cluster__V3__Cluster__RingHashLbConfig *ring =
+        msg->lb_config_case == LB_CONFIG(RING_HASH_LB_CONFIG) ? msg->ring_hash_lb_config : NULL;
+    const Envoy__Config__Cluster__V3__Cluster__MaglevLbConfig *maglev =
+        msg->lb_config_case == LB_CONFIG(MAGLEV_LB_CONFIG) ? msg->maglev_lb_config : NULL;
+    l->by_hostname = common && common->consistent_hashing_lb_config &&
+                     common->consistent_hashing_lb_config->use_hostname_for_hashing;
+    if (l->policy == SP_LB_MAGLEV)
+        take_table(l, doc, diag, maglev, maglev ? maglev->table_size : NULL);
+    else
+        take_ring(l, doc, diag, ring, ring ? ring->minimum_ring_size : NULL, ring ? ring->maximum_ring_size : NULL,
+                  ring && ring->hash_function == MURMUR);
+    if (l->by_locality)
+        sp_doc_err(doc, diag, common, "locality_weighted_lb_config", -1,
+                   "not run with lb_policy RING_HASH or MAGLEV (take it out, and give weights to the hosts)");
 }
 
 /* False: none of those that are run. */
@@ -48,10 +139,10 @@ static void take_list(struct sp_lb_config *l, const struct sp_doc *doc, struct s
     const Envoy__Config__Cluster__V3__LoadBalancingPolicy *list = msg->load_balancing_policy;
     for (size_t i = 0; i < list->n_policies; i++) {
         const Envoy__Config__Core__V3__TypedExtensionConfig *e = list->policies[i]->typed_extension_config;
-        if (e && take_extension(l, doc, e->typed_config))
+        if (e && (take_extension(l, doc, e->typed_config) || take_hashing(l, doc, diag, e->typed_config)))
             return; /* as Envoy: the first that is known */
     }
-    sp_doc_err(doc, diag, list, "policies", -1, "has none that is run (use a RoundRobin, LeastRequest or Random)");
+    sp_doc_err(doc, diag, list, "policies", -1, "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
 }
 
 void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const cluster_msg *msg)
@@ -69,8 +160,12 @@ void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct 
         sp_doc_err(doc, diag, msg, "load_balancing_policy", -1, "required for this lb_policy, but missing (add it)");
     l->policy = msg->lb_policy == POLICY(LEAST_REQUEST) ? SP_LB_LEAST_REQUEST
                 : msg->lb_policy == POLICY(RANDOM)      ? SP_LB_RANDOM
+                : msg->lb_policy == POLICY(RING_HASH)   ? SP_LB_RING_HASH
+                : msg->lb_policy == POLICY(MAGLEV)      ? SP_LB_MAGLEV
                                                         : SP_LB_ROUND_ROBIN;
     l->by_locality = common && common->locality_weighted_lb_config;
+    if (sp_lb_hashes(l))
+        init_hashing(l, doc, diag, msg);
     if (msg->lb_config_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG &&
         msg->least_request_lb_config->choice_count)
         l->choice_count = msg->least_request_lb_config->choice_count->value;

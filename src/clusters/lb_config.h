@@ -8,14 +8,23 @@
 #include "config/doc.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 
-enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST, SP_LB_RANDOM };
+enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST, SP_LB_RANDOM, SP_LB_RING_HASH, SP_LB_MAGLEV };
 
 struct sp_lb_config {
     enum sp_lb_policy policy;
     unsigned choice_count;  /* LEAST_REQUEST */
     bool by_locality;       /* localities get requests by their weights */
     double panic_threshold; /* percent */
+    bool murmur;            /* RING_HASH: hashed by MurmurHash, not XXH64 */
+    bool by_hostname;       /* RING_HASH, MAGLEV: hosts are hashed by their hostnames */
+    uint64_t ring_min, ring_max;
+    uint64_t table_size;    /* MAGLEV: a prime */
 };
+
+static inline bool sp_lb_hashes(const struct sp_lb_config *l)
+{
+    return l->policy == SP_LB_RING_HASH || l->policy == SP_LB_MAGLEV;
+}
 
 /* Errors go to `diag`. */
 void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag,

@@ -41,6 +41,8 @@ struct sp_upstream_setup {
     uint64_t timeout_ns;                  /* from the request's end to the response's, of an upgrade to the 101; 0: none */
     uint64_t per_try_timeout_ns;          /* 0: none */
     uint64_t per_try_idle_ns;             /* 0: none */
+    uint64_t hash;                        /* `hashed`: of the route's hash_policy */
+    bool hashed;
     bool count_in_request;                /* x-envoy-attempt-count */
     bool h2;                              /* the client's version, for use_downstream_protocol_config */
     bool auto_host_rewrite;

@@ -192,7 +192,7 @@ static void begin_attempt(struct sp_upstream *u)
     u->attempts++;
     if (u->setup.count_in_request)
         sp_headers_set_id(u->request, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(u->setup.arena, u->attempts));
-    sp_outcome_take_host(u, sp_lb_pick(u->slot, u->avoid));
+    sp_outcome_take_host(u, sp_lb_pick_hashed(u->slot, u->avoid, u->setup.hashed ? &u->setup.hash : NULL));
     if (SP_UNLIKELY(u->slot->offline)) {
         if (u->host)
             note_host(u);

@@ -44,7 +44,9 @@
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb-c.h"
+#include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
+#include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb-c.h"
 #include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb-c.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb-c.h"
@@ -123,7 +125,9 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor,
     &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor,
     &envoy__extensions__load_balancing_policies__least_request__v3__least_request__descriptor,
+    &envoy__extensions__load_balancing_policies__maglev__v3__maglev__descriptor,
     &envoy__extensions__load_balancing_policies__random__v3__random__descriptor,
+    &envoy__extensions__load_balancing_policies__ring_hash__v3__ring_hash__descriptor,
     &envoy__extensions__load_balancing_policies__round_robin__v3__round_robin__descriptor,
     &envoy__extensions__network__dns_resolver__cares__v3__cares_dns_resolver_config__descriptor,
     &envoy__extensions__path__match__uri_template__v3__uri_template_match_config__descriptor,

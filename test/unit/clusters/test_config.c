@@ -183,7 +183,16 @@ static void test_policies(void **state)
     (void)state;
     struct t_bed b;
     refused("name: c\n" HOST "lb_policy: LOAD_BALANCING_POLICY_CONFIG\n", "required for this lb_policy, but missing (add it)");
-    refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest or Random)");
+    refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
+    refused("name: c\n" HOST "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 65536}\n", "65536 is no prime number (such as 65537)");
+    refused("name: c\n" HOST "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 5000011}\n",
+            "5000011 places are too many to build while serving (at most 262144)");
+    refused("name: c\n" HOST "lb_policy: RING_HASH\nring_hash_lb_config: {minimum_ring_size: 20, maximum_ring_size: 10}\n",
+            "minimum_ring_size (20) is over maximum_ring_size (10): make the minimum smaller");
+    refused("name: c\n" HOST "lb_policy: RING_HASH\ncommon_lb_config: {locality_weighted_lb_config: {}}\n",
+            "not run with lb_policy RING_HASH or MAGLEV (take it out, and give weights to the hosts)");
+    refused("name: c\n" HOST "lb_policy: RING_HASH\ncommon_lb_config: {consistent_hashing_lb_config: {hash_balance_factor: 120}}\n",
+            "hash_balance_factor");
     refused(POLICY(POLICY_OF("wrr_locality.v3.WrrLocality")), "wrr_locality");
     t_bed_new(&b, POLICY("{typed_extension_config: {name: x, typed_config: {\"@type\": type.googleapis.com/envoy.extensions."
                          "load_balancing_policies.least_request.v3.LeastRequest, choice_count: 5, locality_lb_config: "

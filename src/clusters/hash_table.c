@@ -16,11 +16,11 @@ struct share {
     struct sp_host *host;
     struct sp_str key;
     double part;
-    char text[SP_ADDR_TEXT_MAX];
 };
 
 struct shares {
     struct share *v;
+    char (*texts)[SP_ADDR_TEXT_MAX]; /* apart: shares are sorted */
     unsigned n;
     double least, most;
 };
@@ -28,7 +28,7 @@ struct shares {
 static void init_shares(struct shares *s, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n)
 {
     uint64_t sum = 0;
-    *s = (struct shares){.v = sp_xcalloc(n, sizeof(*s->v)), .n = n, .least = 1};
+    *s = (struct shares){.v = sp_xcalloc(n, sizeof(*s->v)), .texts = sp_xcalloc(n, sizeof(*s->texts)), .n = n, .least = 1};
     for (unsigned i = 0; i < n; i++)
         sum += v[i].weight;
     for (unsigned i = 0; i < n; i++) {
@@ -36,7 +36,7 @@ static void init_shares(struct shares *s, const struct sp_lb_config *c, const st
         x->host = v[i].host;
         x->part = (double)v[i].weight / (double)sum;
         x->key = c->by_hostname ? x->host->hostname
-                                : (struct sp_str){x->text, sp_addr_format(&x->host->addr, x->text)};
+                                : (struct sp_str){s->texts[i], sp_addr_format(&x->host->addr, s->texts[i])};
         s->least = SP_MIN(s->least, x->part);
         s->most = SP_MAX(s->most, x->part);
     }
@@ -126,6 +126,7 @@ void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, 
     else
         build_ring(t, c, &s);
     free(s.v);
+    free(s.texts);
 }
 
 void sp_hash_table_done(struct sp_hash_table *t)

@@ -13,6 +13,7 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
 #include "event/worker.h"
 #include "filters/registry.h"
+#include "route/hash_policy.h"
 #include "route/route.h"
 #include "stats/stats.h"
 #include "stream/local_reply.h"
@@ -28,6 +29,8 @@ struct router_config {
 struct router {
     struct sp_filter filter;
     struct sp_upstream up;
+    const struct sp_str *cookies; /* n_cookies, made by the route's hash_policy */
+    unsigned n_cookies;
 };
 
 static struct router *of_filter(struct sp_filter *f)
@@ -70,6 +73,8 @@ static bool counts_attempts(const struct router *r)
 static void up_response(struct sp_upstream *u, struct sp_headers *h)
 {
     struct router *r = u->owner;
+    for (unsigned i = 0; i < r->n_cookies; i++)
+        sp_headers_add_id(h, SP_H_SET_COOKIE, r->cookies[i]);
     if (counts_attempts(r))
         sp_headers_set_id(h, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(h->arena, u->attempts));
     if (config_of(r)->suppress || !u->request_end_ns)
@@ -197,6 +202,18 @@ static enum sp_status reply(struct router *r, unsigned status, struct sp_str det
     return SP_STOP;
 }
 
+/* Of the request as the origin gets it. */
+static void take_hash(struct router *r, const struct sp_route *route, const struct sp_headers *h, struct sp_upstream_setup *setup)
+{
+    const struct sp_stream_info *info = sp_filter_info(&r->filter);
+    struct sp_request_hash hash;
+    sp_route_hash(route, h, &info->client, &info->conn->local, setup->arena, &hash);
+    setup->hash = hash.hash;
+    setup->hashed = hash.hashed;
+    r->cookies = hash.cookies;
+    r->n_cookies = hash.n_cookies;
+}
+
 static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const struct sp_route *route,
                             const struct sp_weighted_cluster *w, struct sp_headers *h, bool end)
 {
@@ -217,6 +234,8 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         add_expected_time(h, &setup);
     if (!finish_request(r, route, w, h))
         return reply(r, 500, SP_STR("route_rewrite_failed"), 0);
+    if (route->n_hash_policies)
+        take_hash(r, route, h, &setup);
     r->up.owner = r;
     r->up.ops = &up_ops;
     sp_upstream_init(&r->up, &setup);

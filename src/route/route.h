@@ -83,6 +83,7 @@ struct sp_weighted_cluster {
 
 struct sp_vhost;
 struct sp_route_table;
+struct sp_hash_policy; /* route/hash_policy.h */
 
 struct sp_route {
     const struct sp_vhost *vhost;
@@ -109,6 +110,8 @@ struct sp_route {
     uint64_t grpc_max_ns, grpc_offset_ns;               /* has_grpc_timeout: of `timeout` */
     bool has_idle_timeout, has_max_stream_duration, has_grpc_stream, has_grpc_timeout;
     struct sp_rate_limits *rate_limits;
+    struct sp_hash_policy *hash_policies;
+    unsigned n_hash_policies;
     const struct sp_route_upgrade *upgrades;
     unsigned n_upgrades;
     /* SP_ROUTE_DIRECT */

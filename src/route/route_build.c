@@ -6,6 +6,7 @@
 #include "config/no_cluster.h"
 #include "config/secret.h"
 #include "route/duration.h"
+#include "route/hash_policy.h"
 #include "route/rewrite.h"
 #include "route/route_match.h"
 
@@ -199,6 +200,8 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
     timeouts(r, msg);
     if (msg->n_upgrade_configs)
         good = upgrades(r, c, msg) && good;
+    if (msg->n_hash_policy)
+        good = sp_hash_policies_init(r, b, c->arena, msg) && good;
     if (b->rate_limits)
         r->rate_limits = b->rate_limits(b->ctx, msg->rate_limits, msg->n_rate_limits);
     r->retry = c->retry;
@@ -285,6 +288,7 @@ void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c)
         b->filter_configs_free(r->filter_configs);
     if (b->rate_limits_free && r->rate_limits)
         b->rate_limits_free(r->rate_limits);
+    sp_hash_policies_done(r);
     if (r->retry != c->retry)
         sp_retry_policy_done(r->retry);
     sp_route_match_free((struct sp_route_match *)(uintptr_t)r->match);

@@ -214,6 +214,12 @@ static struct sp_str parameter(struct sp_str all, struct sp_str name)
     return SP_STR_NULL;
 }
 
+struct sp_str sp_query_parameter(struct sp_str path, struct sp_str name)
+{
+    ptrdiff_t mark = sp_str_chr(path, '?');
+    return mark < 0 ? SP_STR_NULL : parameter(sp_str_n(path.ptr + mark + 1, path.len - (size_t)mark - 1), name);
+}
+
 /* The first parameter that does not match; n_query: all do. */
 static unsigned query_matches(const struct sp_route_match *m, struct sp_str p, bool *ret_limit)
 {
@@ -230,8 +236,7 @@ static unsigned query_matches(const struct sp_route_match *m, struct sp_str p, b
     return m->n_query;
 }
 
-/* The first one of that name; a NULL slice when there is none. */
-static struct sp_str cookie(const struct sp_headers *h, struct sp_str name)
+struct sp_str sp_request_cookie(const struct sp_headers *h, struct sp_str name)
 {
     for (struct sp_header *line = NULL; (line = sp_headers_find_id(h, SP_H_COOKIE, line)) != NULL;) {
         struct sp_str all = line->value, item;
@@ -253,7 +258,7 @@ static bool cookies_match(const struct sp_route_match *m, const struct sp_header
 {
     for (unsigned i = 0; i < m->n_cookies; i++) {
         const struct sp_cookie_matcher *c = &m->cookies[i];
-        struct sp_str value = cookie(h, c->name);
+        struct sp_str value = sp_request_cookie(h, c->name);
         bool limit = false, yes = value.ptr && sp_string_match_limited(c->string, value, &limit);
         *ret_limit |= limit;
         if (limit || yes == c->invert)

@@ -30,6 +30,9 @@ struct sp_route_match {
     uint32_t numerator, denominator; /* runtime_fraction; denominator 0: none */
 };
 
+/* The first of a name; a NULL slice when there is none. The value stays as written, but for quotes of a cookie's. */
+struct sp_str sp_request_cookie(const struct sp_headers *h, struct sp_str name);
+struct sp_str sp_query_parameter(struct sp_str path, struct sp_str name);
 /* A path up to its query or fragment. */
 struct sp_str sp_path_only(struct sp_str path);
 /* `path` as sp_path_only gives it. */

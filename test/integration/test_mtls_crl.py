@@ -145,8 +145,7 @@ class Lists(unittest.TestCase):
                 (door_config(good, {"expired_crl_grace": "9999999s"}), "expired_crl_grace"),
                 (door_config(good, custom_validator_config={"name": "spiffe", "typed_config": {
                     "@type": T + "sallyport.filters.http.ip_restriction.v1.IpRestriction", "source": "PEER", "allow": ["::1"]}}),
-                 "no such validator"),
-                (door_config(good, watched_directory={"path": "/tmp"}), "watched_directory")):
+                 "no such validator")):
             with self.subTest(why):
                 self.assertIn(why, refused(conf))
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/hash64.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "config/files.h"
@@ -128,7 +129,7 @@ static void take(struct sub *s, const struct sp_set_source *source, bool fresh)
         s->updated_ms = now_ms();
         sp_gauge_set(s->time, (uint64_t)s->updated_ms);
         sp_gauge_set(s->reload_time, (uint64_t)s->updated_ms);
-        sp_gauge_set(s->version, sp_xds_version(sp_str_c(source->file->version_info)));
+        sp_gauge_set(s->version, sp_xxh64(sp_str_c(source->file->version_info), 0)); /* as Envoy */
     } else if (!tried) {
         /* What was refused is gone: the file is what it was. */
         sp_counter_inc(s->attempt);

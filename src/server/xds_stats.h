@@ -29,7 +29,4 @@ struct sp_xds_state {
 /* `source` is of the set that serves. */
 struct sp_xds_state sp_xds_stats_of(const struct sp_xds_stats *x, const struct sp_set_source *source);
 
-/* Envoy's number for a version_info: XXH64 with seed 0. */
-uint64_t sp_xds_version(struct sp_str version_info);
-
 #endif

@@ -150,21 +150,11 @@ static void test_refused_with_another(void **state)
     sp_xds_stats_free(x);
 }
 
-/* The specification's algorithm on lengths around its blocks; values of the reference implementation. */
-static void test_versions(void **state)
-{
-    assert_true(sp_xds_version(SP_STR("")) == 0xef46db3751d8e999u);
-    assert_true(sp_xds_version(SP_STR("a")) == 0xd24ec4f1a98c6e5bu);
-    assert_true(sp_xds_version(SP_STR("abc")) == 0x44bc2cf5ad770999u);
-    assert_true(sp_xds_version(SP_STR("Nobody inspects the spammish repetition")) == 0xfbcea83c8a378bf1u);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_life),
         cmocka_unit_test(test_refused_with_another),
-        cmocka_unit_test(test_versions),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

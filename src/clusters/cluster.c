@@ -168,7 +168,7 @@ static void mix_secrets(const struct sp_doc *doc, struct sp_hash *h)
         return;
     for (size_t i = 0; i < b->static_resources->n_secrets; i++) {
         sp_doc_hash_text(doc, b->static_resources->secrets[i], NULL, &one);
-        sp_hash_mix(h, sp_str_n((const char *)one.bytes, sizeof(one.bytes)));
+        sp_hash_mix_hash(h, &one);
     }
 }
 
@@ -179,9 +179,9 @@ static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg
     struct sp_hash other;
     sp_doc_hash(build->doc, msg, sp_dns_is_named(build->doc, msg) ? NULL : skip, ret);
     sp_doc_hash(build->doc, msg->upstream_bind_config ? NULL : build->bind, NULL, &other);
-    sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
+    sp_hash_mix_hash(ret, &other);
     sp_doc_hash(build->doc, build->dns_resolver, NULL, &other);
-    sp_hash_mix(ret, sp_str_n((const char *)other.bytes, sizeof(other.bytes)));
+    sp_hash_mix_hash(ret, &other);
     if (has_secrets(msg))
         mix_secrets(build->doc, ret);
 }

@@ -32,6 +32,10 @@ void sp_doc_hash(const struct sp_doc *doc, const void *msg, const char *const *s
 void sp_doc_hash_text(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret);
 /* `h` becomes the hash of itself and `s`: what else makes a difference. */
 void sp_hash_mix(struct sp_hash *h, struct sp_str s);
+static inline void sp_hash_mix_hash(struct sp_hash *h, const struct sp_hash *other)
+{
+    sp_hash_mix(h, sp_str_n((const char *)other->bytes, sizeof(other->bytes)));
+}
 /*
  * Makes h another one than those that came here equal before, while this document was compiled: the first, the second of them and
  * so on, in order of the config.  For state of which equal messages must have one each.

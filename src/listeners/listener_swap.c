@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Two versions of a listener: what of the older one's sockets and connections the newer one can take over. */
 #include <assert.h>
-#include <string.h>
 
 #include "listeners/listener_impl.h"
 
@@ -28,19 +27,13 @@ static const char *const chain_fields[] = {"name", "filters", "transport_socket"
 static const char *const listener_fields[] = {"filter_chains", "default_filter_chain", "access_log", "tcp_backlog_size",
                                               "name", NULL};
 
-static void mix(struct sp_hash *into, const struct sp_hash *other)
-{
-    for (size_t i = 0; i < sizeof(into->bytes); i++)
-        into->bytes[i] = (uint8_t)(into->bytes[i] * 3 + other->bytes[i]);
-}
-
 static void hash_chain(struct sp_filter_chain *c, const struct sp_listener_build *b, const ChainMessage *msg)
 {
     struct sp_hash hcm;
     const Google__Protobuf__Any *any = msg->filters[msg->n_filters - 1]->typed_config;
     sp_doc_hash(b->doc, msg, chain_fields, &c->wire);
     sp_doc_hash(b->doc, sp_doc_any_as(b->doc, any, HCM_DESC), stream_fields, &hcm);
-    mix(&c->wire, &hcm);
+    sp_hash_mix_hash(&c->wire, &hcm);
     if (msg->filter_chain_match)
         sp_doc_hash(b->doc, msg->filter_chain_match, NULL, &c->match);
 }
@@ -55,15 +48,10 @@ void sp_listener_hash(struct sp_listener *l, const struct sp_listener_build *b, 
         hash_chain(&l->chains[l->n_chains - 1], b, msg->default_filter_chain);
 }
 
-static bool same(const struct sp_hash *a, const struct sp_hash *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
 bool sp_listener_same_base(const struct sp_listener *a, const struct sp_listener *b)
 {
     assert(a && b);
-    return same(&a->base, &b->base);
+    return sp_hash_eq(&a->base, &b->base);
 }
 
 static bool same_keepalive(const struct sp_sock_options *a, const struct sp_sock_options *b)
@@ -88,7 +76,7 @@ static bool succeeds(const struct sp_filter_chain *fresh, const struct sp_filter
         return fresh->fallback && old->fallback;
     if (old->name.len || fresh->name.len)
         return sp_str_eq(old->name, fresh->name);
-    return same(&fresh->match, &old->match);
+    return sp_hash_eq(&fresh->match, &old->match);
 }
 
 const struct sp_filter_chain *sp_listener_successor(const struct sp_listener *l, const struct sp_filter_chain *chain,
@@ -100,7 +88,7 @@ const struct sp_filter_chain *sp_listener_successor(const struct sp_listener *l,
         const struct sp_filter_chain *c = &l->chains[i];
         if (!succeeds(c, chain))
             continue;
-        *ret_stays = c->tls == chain->tls && same(&c->wire, &chain->wire) && same(&c->match, &chain->match);
+        *ret_stays = c->tls == chain->tls && sp_hash_eq(&c->wire, &chain->wire) && sp_hash_eq(&c->match, &chain->match);
         return c;
     }
     return NULL;

@@ -37,6 +37,8 @@ static inline bool sp_field_in_oneof(const ProtobufCFieldDescriptor *field)
 
 /* A member that is chosen, a list with elements, a message that is there; other fields always are. */
 bool sp_field_is_set(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *field);
+/* The messages in a field: *ret_n of them, the elements of a list or the one; 0 when none is set, or it holds no messages. */
+ProtobufCMessage *const *sp_field_messages(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *field, size_t *ret_n);
 
 enum sp_wkt {
     SP_WKT_NONE,

@@ -17,6 +17,17 @@ bool sp_field_is_set(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor
     return true;
 }
 
+ProtobufCMessage *const *sp_field_messages(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f, size_t *ret_n)
+{
+    assert(msg && f && ret_n);
+    *ret_n = 0;
+    if (f->type != PROTOBUF_C_TYPE_MESSAGE || !sp_field_is_set(msg, f))
+        return NULL;
+    bool list = f->label == PROTOBUF_C_LABEL_REPEATED;
+    *ret_n = list ? *sp_field_count(msg, f) : 1;
+    return list ? *(ProtobufCMessage ***)sp_field_ptr(msg, f) : (ProtobufCMessage **)sp_field_ptr(msg, f);
+}
+
 struct walk {
     const struct sp_doc *doc;
     void (*each)(void *arg, const ProtobufCMessage *msg);
@@ -35,15 +46,8 @@ static void walk(const struct walk *w, const struct sp_place *parent, const Prot
     if (strcmp(msg->descriptor->package_name, "google.protobuf") == 0)
         return;
     for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
-        if (f->type != PROTOBUF_C_TYPE_MESSAGE || !sp_field_is_set(msg, f))
-            continue;
-        ProtobufCMessage **items = sp_field_ptr(msg, f);
-        size_t n = 1;
-        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-            items = *(ProtobufCMessage ***)(void *)items;
-            n = *sp_field_count(msg, f);
-        }
+        size_t n;
+        ProtobufCMessage *const *items = sp_field_messages(msg, &msg->descriptor->fields[i], &n);
         for (size_t k = 0; k < n; k++)
             walk(w, place, items[k]);
     }

@@ -27,15 +27,8 @@ static bool by_path(const ProtobufCMessage *m);
 static bool any_by_path(const ProtobufCMessage *m)
 {
     for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-        if (f->type != PROTOBUF_C_TYPE_MESSAGE || !sp_field_is_set(m, f))
-            continue;
-        ProtobufCMessage **items = sp_field_ptr(m, f);
-        size_t n = 1;
-        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-            items = *(ProtobufCMessage ***)(void *)items;
-            n = *sp_field_count(m, f);
-        }
+        size_t n;
+        ProtobufCMessage *const *items = sp_field_messages(m, &m->descriptor->fields[i], &n);
         for (size_t k = 0; k < n; k++)
             if (by_path(items[k]))
                 return true;

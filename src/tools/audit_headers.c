@@ -35,12 +35,9 @@ static bool writes(const ProtobufCMessage *m, const char *header)
     if (is_string(m, "forward_payload_header", header) || (sp_look_field(m, "claim_name", PROTOBUF_C_TYPE_STRING) && is_string(m, "header_name", header)))
         return true;
     for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-        if (f->type != PROTOBUF_C_TYPE_MESSAGE || !sp_field_is_set(m, f))
-            continue;
-        bool many = f->label == PROTOBUF_C_LABEL_REPEATED;
-        ProtobufCMessage *const *items = many ? *(ProtobufCMessage ***)sp_field_ptr(m, f) : (ProtobufCMessage **)sp_field_ptr(m, f);
-        for (size_t k = 0; k < (many ? *sp_field_count(m, f) : 1); k++)
+        size_t n;
+        ProtobufCMessage *const *items = sp_field_messages(m, &m->descriptor->fields[i], &n);
+        for (size_t k = 0; k < n; k++)
             if (items[k] && writes(items[k], header))
                 return true;
     }

@@ -465,16 +465,21 @@ void sp_slot_attach(struct sp_slot *s, struct sp_worker *w)
     sp_lb_new(s);
 }
 
-static void close_list(struct sp_list *l)
+static void end_list(struct sp_list *l, void (*end)(struct sp_conn *c))
 {
     struct sp_list all; /* settle moves them to another list */
     sp_list_init(&all);
     sp_list_splice(&all, l);
     for (struct sp_list *n; (n = sp_list_pop(&all)) != NULL;) {
         struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
-        sp_conn_close(c);
+        end(c);
         settle(c);
     }
+}
+
+static void close_list(struct sp_list *l)
+{
+    end_list(l, sp_conn_close);
 }
 
 static void pool_detach(struct sp_pool *p, bool now)
@@ -522,18 +527,6 @@ void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h)
         }
 }
 
-static void drain_list(struct sp_list *l)
-{
-    struct sp_list all; /* settle moves them to another list */
-    sp_list_init(&all);
-    sp_list_splice(&all, l);
-    for (struct sp_list *n; (n = sp_list_pop(&all)) != NULL;) {
-        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
-        sp_conn_drain(c);
-        settle(c);
-    }
-}
-
 void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h)
 {
     assert(s && h);
@@ -541,7 +534,7 @@ void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h)
         for (struct sp_pool *p = h->parts[s->index].pools[i]; p; p = p->next) {
             struct sp_list *lists[] = {&p->idle, &p->ready, &p->busy};
             for (size_t k = 0; k < SP_ARRAY_LEN(lists); k++)
-                drain_list(lists[k]);
+                end_list(lists[k], sp_conn_drain);
             serve_later(p);
         }
 }

@@ -33,16 +33,21 @@ static const struct option {
     {"--help", OPT_HELP, false},
 };
 
-/* `--name value` and `--name=value`. */
-static const struct option *find_option(const char *arg, const char **ret_value)
+bool sp_option_is(const char *arg, const char *name, const char **ret_value)
 {
+    assert(arg && name && ret_value);
     struct sp_str given = sp_str_c(arg);
     ptrdiff_t equals = arg[0] == '-' && arg[1] == '-' ? sp_str_chr(given, '=') : -1;
     *ret_value = equals < 0 ? NULL : arg + equals + 1;
     if (equals >= 0)
         given.len = (size_t)equals;
+    return sp_str_eq(given, sp_str_c(name));
+}
+
+static const struct option *find_option(const char *arg, const char **ret_value)
+{
     for (size_t i = 0; i < SP_ARRAY_LEN(options); i++)
-        if (sp_str_eq(given, sp_str_c(options[i].name)))
+        if (sp_option_is(arg, options[i].name, ret_value))
             return &options[i];
     return NULL;
 }

@@ -33,6 +33,8 @@ struct sp_options {
  */
 int sp_options_parse(int argc, char **argv, int first, struct sp_options *ret, char *why, size_t why_size);
 void sp_options_help(FILE *to);
+/* Whether `arg` is the option `name`, alone or as `--name=value`; *ret_value is that value, or NULL. */
+bool sp_option_is(const char *arg, const char *name, const char **ret_value);
 /* CPUs that the process may run on, by affinity and cgroup quota, at least 1. */
 unsigned sp_cpus_available(void);
 

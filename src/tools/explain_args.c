@@ -8,6 +8,7 @@
 
 #include "crypto/pem.h"
 #include "http/headers.h"
+#include "server/options.h"
 #include "tools/tool_file.h"
 
 struct ctx {
@@ -245,15 +246,10 @@ static const struct option {
     {"-h", set_help, true},
 };
 
-/* `--name value` and `--name=value`. */
 static const struct option *find(const char *arg, const char **ret_value)
 {
-    size_t n = strlen(arg);
-    const char *equals = arg[0] == '-' && arg[1] == '-' ? strchr(arg, '=') : NULL;
-    *ret_value = equals ? equals + 1 : NULL;
     for (size_t i = 0; i < SP_ARRAY_LEN(options); i++)
-        if (strlen(options[i].name) == (equals ? (size_t)(equals - arg) : n) &&
-            strncmp(options[i].name, arg, strlen(options[i].name)) == 0)
+        if (sp_option_is(arg, options[i].name, ret_value))
             return &options[i];
     return NULL;
 }

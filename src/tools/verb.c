@@ -28,13 +28,9 @@ static int usage(const struct sp_verb *v, const char *why)
 
 static const struct sp_verb_option *find(const struct sp_verb *v, const char *arg, const char **ret_value)
 {
-    for (size_t i = 0; i < v->n; i++) {
-        size_t n = strlen(v->options[i].name);
-        if (strncmp(arg, v->options[i].name, n) != 0 || (arg[n] && arg[n] != '='))
-            continue;
-        *ret_value = arg[n] ? arg + n + 1 : NULL;
-        return &v->options[i];
-    }
+    for (size_t i = 0; i < v->n; i++)
+        if (sp_option_is(arg, v->options[i].name, ret_value))
+            return &v->options[i];
     return NULL;
 }
 

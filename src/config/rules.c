@@ -159,27 +159,29 @@ static void check_number(const struct check *c, int index, const ProtobufCFieldD
                    "%.10g is out of range (expected %.10g to %.10g)", v, c->rule->a, c->rule->b);
 }
 
-static void check_enum(const struct check *c)
+/* Any number can be written for an enum, those of no value too. */
+static bool enum_allows(const struct sp_rule *rule, int v)
+{
+    return rule->kind == SP_RULE_ENUM_SET ? v != 0 : v >= 0 && v < 32 && ((unsigned)rule->a >> v & 1);
+}
+
+static void check_enum(const struct check *c, int index, int v)
 {
     const ProtobufCEnumDescriptor *desc = c->field->descriptor;
-    if (sp_field_in_oneof(c->field) && !sp_field_is_set(c->place->msg, c->field))
-        return; /* another member stands in its place */
-    int v = *(const int *)sp_field_ptr(c->place->msg, c->field);
-    unsigned allowed = (unsigned)c->rule->a;
-    if (c->rule->kind == SP_RULE_ENUM_SET ? v != 0 : allowed >> v & 1)
+    if (enum_allows(c->rule, v))
         return;
     struct sp_arena arena;
     struct sp_str s = SP_STR("");
     sp_arena_init(&arena);
     for (unsigned i = 0; i < desc->n_values; i++)
-        if (c->rule->kind == SP_RULE_ENUM_SET ? desc->values[i].value != 0 : allowed >> desc->values[i].value & 1)
+        if (enum_allows(c->rule, desc->values[i].value))
             s = sp_arena_printf(&arena, "%.*s%s%s", SP_STR_ARG(s), s.len ? ", " : "", desc->values[i].name);
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(desc, v);
     if (c->rule->kind == SP_RULE_ENUM_SET)
-        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "required, but missing (choose one of: %s)",
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index, "required, but missing (choose one of: %s)",
                    s.ptr);
     else
-        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, -1, "%s is not run by sallyport (choose one of: %s)",
+        sp_doc_err(c->doc, c->diag, c->place->msg, c->field->name, index, "%s is not run by sallyport (choose one of: %s)",
                    value ? value->name : "this value", s.ptr);
     sp_arena_done(&arena);
 }
@@ -232,7 +234,7 @@ static void check_unique(const struct check *c)
     free(copy);
 }
 
-/* Strings and numbers, singular or each of a list. */
+/* Strings, numbers and enums, singular or each of a list. */
 static void check_scalars(const struct check *c)
 {
     const ProtobufCFieldDescriptor *f = c->field;
@@ -249,6 +251,8 @@ static void check_scalars(const struct check *c)
             check_string(c, index, *(const char *const *)(const void *)p);
         else if (f->type == PROTOBUF_C_TYPE_BYTES)
             check_length(c, index, ((const ProtobufCBinaryData *)(const void *)p)->len);
+        else if (c->rule->kind == SP_RULE_ENUM_IN || c->rule->kind == SP_RULE_ENUM_SET)
+            check_enum(c, index, *(const int *)(const void *)p);
         else
             check_number(c, index, f, p);
     }
@@ -301,10 +305,6 @@ static void check_rule(const struct check *c)
     case SP_RULE_NOT_EMPTY:
         if (*sp_field_count(msg, f) == 0 && sp_doc_written(c->doc, msg, f->name))
             err(c, -1, "written, but empty (add items, or leave it out)");
-        break;
-    case SP_RULE_ENUM_IN:
-    case SP_RULE_ENUM_SET:
-        check_enum(c);
         break;
     case SP_RULE_TRUE:
         if (sp_field_is_set(msg, f) && !*(const protobuf_c_boolean *)sp_field_ptr(msg, f))

@@ -43,7 +43,7 @@ static void finish(struct fake_config *c, struct sp_filter *f)
 /* Bytes that are neither all the same nor noise. */
 static void fill(void)
 {
-    for (int i = 0; i < SIZE; i++)
+    for (unsigned i = 0; i < SIZE; i++)
         text[i] = "the quick brown fox "[(i * i / 7 + i) % 20];
 }
 

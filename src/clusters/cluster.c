@@ -13,6 +13,7 @@
 #include "config/live.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "clusters/publish.h"
+#include "clusters/rehash.h"
 #include "clusters/resolve.h"
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
@@ -276,6 +277,8 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
     sp_lb_config_init(&c->lb, build->doc, build->diag, msg);
+    if (build->diag->n_errors == errors)
+        sp_rehash_first(c);
     if (has_secrets(msg))
         make_checks_with_secrets(c, build, msg);
     else
@@ -366,7 +369,7 @@ void sp_cluster_stop(struct sp_cluster *c)
 bool sp_cluster_warm(const struct sp_cluster *c)
 {
     assert(c);
-    return (!c->resolve || sp_resolve_warm(c->resolve)) && (!c->checker || sp_health_warm(c->checker));
+    return (!c->resolve || sp_resolve_warm(c->resolve)) && (!c->checker || sp_health_warm(c->checker)) && sp_rehash_settled(c);
 }
 
 void sp_cluster_attach(struct sp_cluster *c, struct sp_worker *w)

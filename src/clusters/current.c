@@ -3,14 +3,18 @@
 
 #include <assert.h>
 
+#include "clusters/hashed.h"
+
 void sp_hosts_attach(struct sp_slot *s)
 {
     assert(s && !s->hosts);
     struct sp_cluster *c = s->cluster;
     pthread_mutex_lock(&c->hosts_lock);
-    s->hosts = sp_host_set_ref(c->hosts);
-    for (unsigned i = 0; c->hosts->logical && i < c->hosts->n; i++)
-        c->hosts->v[i].host->parts[s->index].addr = c->hosts->v[i].addr;
+    if (c->hashed) /* whose hosts may be the ones before the current for a moment */
+        s->hashed = sp_hashed_ref(c->hashed);
+    s->hosts = sp_host_set_ref(c->hashed ? c->hashed->hosts : c->hosts);
+    for (unsigned i = 0; s->hosts->logical && i < s->hosts->n; i++)
+        s->hosts->v[i].host->parts[s->index].addr = s->hosts->v[i].addr;
     atomic_store_explicit(&s->attached, true, memory_order_release);
     pthread_mutex_unlock(&c->hosts_lock);
 }
@@ -38,6 +42,7 @@ void sp_hosts_done(struct sp_cluster *c)
     assert(c);
     if (!c->hosts)
         return;
+    sp_hashed_unref(c->hashed);
     sp_host_set_unref(c->posted);
     sp_host_set_unref(c->hosts);
     pthread_mutex_destroy(&c->hosts_lock);

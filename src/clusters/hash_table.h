@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_hash_table: hosts placed by hash, as Envoy does: a ring (RING_HASH, after ketama) or a permutation table (MAGLEV).  The
- * same hosts and weights give the same table in every process.  Part of a worker's balancer, which builds it anew when the
- * hosts or their health change; its size is bounded by the config's rules, since that is done on the worker's loop.
+ * same hosts and weights give the same table in every process.  Part of sp_hashed; to build one of 262144 places takes some 50 ms.
  */
 #ifndef SP_CLUSTERS_HASH_TABLE_H
 #define SP_CLUSTERS_HASH_TABLE_H

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "clusters/edf.h"
-#include "clusters/hash_table.h"
+#include "clusters/hashed.h"
 #include "clusters/priority.h"
 
 /* Hosts that stand in for each other. */
@@ -14,7 +14,6 @@ struct set {
     struct sp_hash_member *v;
     unsigned n, next; /* next: round robin's place */
     struct sp_edf edf;
-    struct sp_hash_table table; /* RING_HASH, MAGLEV */
 };
 
 /* With locality_weighted_lb_config: the hosts of one locality. */
@@ -53,7 +52,6 @@ static void set_done(struct set *t)
 {
     free(t->v);
     sp_edf_done(&t->edf);
-    sp_hash_table_done(&t->table);
 }
 
 static bool differ(const struct sp_priority *p)
@@ -137,17 +135,6 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_pr
         rebuild_localities(s, l, p);
 }
 
-/* Only of those that can be chosen. */
-static void rebuild_tables(const struct sp_lb_config *c, struct level *l, const struct sp_priority_load *load)
-{
-    const struct set none = {0};
-    const struct set *all = load->panic ? &l->all : &none, *healthy = load->panic ? &none : &l->healthy;
-    const struct set *degraded = load->panic || !load->degraded ? &none : &l->degraded;
-    sp_hash_table_build(&l->all.table, c, all->v, all->n);
-    sp_hash_table_build(&l->healthy.table, c, healthy->v, healthy->n);
-    sp_hash_table_build(&l->degraded.table, c, degraded->v, degraded->n);
-}
-
 static void rebuild(struct sp_slot *s, unsigned generation)
 {
     const struct sp_cluster *c = s->cluster;
@@ -156,8 +143,6 @@ static void rebuild(struct sp_slot *s, unsigned generation)
     for (unsigned i = 0; i < lb->n_levels; i++)
         rebuild_level(s, &lb->levels[i], &s->hosts->priorities[i], &lb->health[i]);
     sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, s->hosts->overprovisioning, lb->loads);
-    for (unsigned i = 0; sp_lb_hashes(&c->lb) && i < lb->n_levels; i++)
-        rebuild_tables(&c->lb, &lb->levels[i], &lb->loads[i]);
 }
 
 /* None if no locality of the priority has a weight. */
@@ -189,6 +174,9 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
     assert(s && s->hosts);
     const struct sp_cluster *c = s->cluster;
     struct sp_lb *lb = sp_xcalloc(1, sizeof(*lb));
+    s->lb = lb;
+    if (s->hashed) /* it needs no more */
+        return lb;
     lb->n_levels = s->hosts->n_priorities;
     lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(s->hosts->n, 2u));
     lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
@@ -197,7 +185,7 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
     for (unsigned i = 0; i < lb->n_levels; i++) {
         struct level *l = &lb->levels[i];
         const struct sp_priority *p = &s->hosts->priorities[i];
-        l->weighted = c->lb.policy != SP_LB_RANDOM && !sp_lb_hashes(&c->lb) && differ(p);
+        l->weighted = c->lb.policy != SP_LB_RANDOM && differ(p);
         set_init(&l->healthy, p->n, l->weighted);
         set_init(&l->degraded, p->n, l->weighted);
         set_init(&l->all, p->n, l->weighted);
@@ -206,7 +194,6 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
         if (p->n) /* workers shall not all begin with the first host */
             l->healthy.next = l->degraded.next = l->all.next = (unsigned)sp_slot_below(s, p->n);
     }
-    s->lb = lb;
     rebuild(s, atomic_load_explicit(&c->generation, memory_order_acquire));
     return lb;
 }
@@ -293,25 +280,15 @@ static struct set *by_locality(struct sp_slot *s, struct level *l, bool degraded
     return NULL;
 }
 
-/* The hosts that the dice give a request to; with a hash, it is the dice. */
-static struct set *choose(struct sp_slot *s, const uint64_t *hash, bool *ret_weighted)
+/* The hosts that the dice give a request to. */
+static struct set *choose(struct sp_slot *s, bool *ret_weighted)
 {
     struct sp_lb *lb = s->lb;
-    unsigned dice = 0, at = 0;
+    unsigned at = 0;
     bool degraded = false;
-    if (lb->loads[0].healthy < 100) {
-        dice = (unsigned)(hash ? *hash % 100 : sp_slot_below(s, 100));
-        uint32_t upto = 0;
-        for (unsigned i = 0; i < 2 * lb->n_levels; i++) {
-            at = i % lb->n_levels;
-            degraded = i >= lb->n_levels;
-            upto += degraded ? lb->loads[at].degraded : lb->loads[at].healthy;
-            if (dice < upto)
-                break;
-        }
-        if (dice >= upto)
-            return NULL;
-    }
+    if (lb->loads[0].healthy < 100 &&
+        !sp_priority_choose(lb->loads, lb->n_levels, (unsigned)sp_slot_below(s, 100), &at, &degraded))
+        return NULL;
     struct level *l = &lb->levels[at];
     *ret_weighted = l->weighted;
     if (lb->loads[at].panic) {
@@ -325,14 +302,10 @@ static struct set *choose(struct sp_slot *s, const uint64_t *hash, bool *ret_wei
 
 static struct sp_host *pick_hashed(struct sp_slot *s, const struct sp_host *avoid, uint64_t hash)
 {
-    const struct sp_lb_config *c = &s->cluster->lb;
-    bool weighted;
-    const struct set *t = choose(s, &hash, &weighted);
-    if (!t)
-        return NULL;
-    struct sp_host *h = sp_hash_table_at(&t->table, c, hash, 0);
-    for (unsigned i = 1; h && h == avoid && t->n > 1 && i < 8; i++)
-        h = sp_hash_table_at(&t->table, c, hash, i);
+    bool panic;
+    struct sp_host *h = sp_hashed_pick(s->hashed, &s->cluster->lb, avoid, hash, &panic);
+    if (panic)
+        sp_counter_inc(s->cluster->stats.lb_healthy_panic);
     return h;
 }
 
@@ -344,13 +317,13 @@ struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid)
 struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid, const uint64_t *hash)
 {
     assert(s && s->lb);
+    if (s->hashed)
+        return pick_hashed(s, avoid, hash ? *hash : sp_slot_random(s));
     unsigned generation = atomic_load_explicit(&s->cluster->generation, memory_order_acquire);
     if (SP_UNLIKELY(generation != s->lb->generation))
         rebuild(s, generation);
-    if (sp_lb_hashes(&s->cluster->lb))
-        return pick_hashed(s, avoid, hash ? *hash : sp_slot_random(s));
     bool weighted = false;
-    struct set *t = choose(s, NULL, &weighted);
+    struct set *t = choose(s, &weighted);
     if (!t)
         return NULL;
     struct sp_host *h = pick_from(s, t, weighted);

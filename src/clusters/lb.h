@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_lb: a worker's balancer of one cluster: round robin (by weight when weights differ), random, or least request (the less busy
- * of some random hosts; by weight / (requests under way + 1) when weights differ), or the hash of the request (clusters/hash_table.h).  It sees changes of health by the
- * cluster's generation and then rebuilds its lists, allocating nothing but hash tables.  Belongs to the slot; made anew for each set of hosts.
+ * of some random hosts; by weight / (requests under way + 1) when weights differ).  It sees changes of health by the cluster's
+ * generation and then rebuilds its lists, allocating nothing.  Where requests are balanced by their hash it takes from the slot's
+ * tables (clusters/hashed.h).  Belongs to the slot; made anew for each set of hosts.
  */
 #ifndef SP_CLUSTERS_LB_H
 #define SP_CLUSTERS_LB_H

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "clusters/current.h"
+#include "clusters/hashed.h"
 #include "clusters/lb.h"
 #include "clusters/starve.h"
 
@@ -552,6 +553,8 @@ void sp_slot_done(struct sp_slot *s)
     }
     sp_lb_free(s->lb);
     s->lb = NULL;
+    sp_hashed_unref(s->hashed);
+    s->hashed = NULL;
     sp_host_set_unref(s->hosts);
     s->hosts = NULL;
 }

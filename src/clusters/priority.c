@@ -84,3 +84,19 @@ void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double pa
     else if (whole)
         spread_by_health(h, n, whole, factor, ret);
 }
+
+bool sp_priority_choose(const struct sp_priority_load *l, unsigned n, unsigned dice, unsigned *ret, bool *ret_degraded)
+{
+    assert(l && n && dice < 100 && ret && ret_degraded);
+    uint32_t upto = 0;
+    for (unsigned i = 0; i < 2 * n; i++) {
+        bool degraded = i >= n;
+        upto += degraded ? l[i % n].degraded : l[i % n].healthy;
+        if (dice >= upto)
+            continue;
+        *ret = i % n;
+        *ret_degraded = degraded;
+        return true;
+    }
+    return false;
+}

@@ -22,5 +22,7 @@ struct sp_priority_load {
 /* Fills n loads, n > 0. panic_threshold, overprovisioning: percent. */
 void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
                        uint32_t overprovisioning, struct sp_priority_load *ret);
+/* The priority for dice of 0 to 99, and which of its hosts; false: nobody is there. */
+bool sp_priority_choose(const struct sp_priority_load *l, unsigned n, unsigned dice, unsigned *ret, bool *ret_degraded);
 
 #endif

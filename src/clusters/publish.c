@@ -7,10 +7,10 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "clusters/adopt.h"
 #include "clusters/health.h"
-#include "clusters/lb.h"
 #include "clusters/outlier.h"
-#include "clusters/pool.h"
+#include "clusters/rehash.h"
 
 static const uint32_t EDS_FLAGS = SP_HEALTH_FAILED_EDS | SP_HEALTH_DEGRADED_EDS | SP_HEALTH_EDS_DRAINING;
 
@@ -116,76 +116,17 @@ static bool same_set(const struct sp_host_set *a, const struct sp_host_set *b)
     return true;
 }
 
-/* --- a worker changes over --- */
-
-static void leave(struct sp_slot *s, struct sp_host *h)
-{
-    sp_host_ref(h); /* for what the worker still has of it */
-    sp_host_hold(h, s->index);
-    h->parts[s->index].gone = true;
-    sp_pool_host_gone(s, h);
-    sp_host_let_go(h, s->index);
-}
-
-static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
-{
-    struct sp_host_set *old = s->hosts;
-    s->hosts = fresh;
-    s->stamp++;
-    for (unsigned i = 0; i < fresh->n; i++) {
-        struct sp_host_part *p = &fresh->v[i].host->parts[s->index];
-        p->stamp = s->stamp;
-        if (fresh->logical)
-            p->addr = fresh->v[i].addr;
-    }
-    sp_lb_free(s->lb);
-    sp_lb_new(s);
-    for (unsigned i = 0; i < old->n; i++)
-        if (old->v[i].host->parts[s->index].stamp != s->stamp)
-            leave(s, old->v[i].host);
-    sp_host_set_unref(old);
-}
-
-/* A set under way: to a worker's slot, or to the publisher. */
-struct set_msg {
-    struct sp_msg msg;
-    struct sp_cluster *cluster; /* held */
-    struct sp_slot *slot;
-    struct sp_host_set *set;
-};
-
-static void send_set(struct sp_cluster *c, struct sp_worker *to, void (*run)(struct sp_msg *), struct sp_slot *slot,
-                     struct sp_host_set *set)
-{
-    struct set_msg *m = sp_xcalloc(1, sizeof(*m));
-    *m = (struct set_msg){.msg.run = run, .cluster = c, .slot = slot, .set = set};
-    sp_cluster_hold(c);
-    sp_worker_post(to, &m->msg);
-}
-
-static void run_adopt(struct sp_msg *msg)
-{
-    struct set_msg *m = SP_CONTAINER_OF(msg, struct set_msg, msg);
-    if (atomic_load_explicit(&m->slot->attached, memory_order_relaxed))
-        adopt(m->slot, m->set);
-    else
-        sp_host_set_unref(m->set);
-    sp_cluster_drop(m->cluster);
-    free(m);
-}
-
 /* --- publishing --- */
 
+/* Workers that balance by hash get hosts with their tables, once those are made. */
 static void set_current(struct sp_cluster *c, struct sp_host_set *fresh)
 {
     pthread_mutex_lock(&c->hosts_lock);
     c->hosts = fresh;
-    for (unsigned i = 0; i < c->n_slots; i++) {
-        struct sp_slot *s = &c->slots[i];
-        if (atomic_load_explicit(&s->attached, memory_order_relaxed))
-            send_set(c, s->worker, run_adopt, s, sp_host_set_ref(fresh));
-    }
+    if (!c->hashed)
+        sp_adopt_post(c, fresh, NULL);
     pthread_mutex_unlock(&c->hosts_lock);
+    sp_rehash_check(c, true);
 }
 
 /* Takes the hosts that are not in the new set out of the gauges and the health checks. Returns how many. */
@@ -328,6 +269,13 @@ void sp_hosts_first(struct sp_cluster *c, struct sp_host_set *s)
     c->hosts = s;
 }
 
+/* A set on its way to the publisher. */
+struct set_msg {
+    struct sp_msg msg;
+    struct sp_cluster *cluster; /* held */
+    struct sp_host_set *set;
+};
+
 static void run_publish(struct sp_msg *msg)
 {
     struct set_msg *m = SP_CONTAINER_OF(msg, struct set_msg, msg);
@@ -339,13 +287,21 @@ static void run_publish(struct sp_msg *msg)
     free(m);
 }
 
+static void send_set(struct sp_cluster *c, struct sp_host_set *set)
+{
+    struct set_msg *m = sp_xcalloc(1, sizeof(*m));
+    *m = (struct set_msg){.msg.run = run_publish, .cluster = c, .set = set};
+    sp_cluster_hold(c);
+    sp_worker_post(c->prober, &m->msg);
+}
+
 void sp_hosts_post(struct sp_cluster *c, struct sp_host_set *s)
 {
     assert(c && s && s->priorities);
     struct sp_host_set *before = NULL;
     pthread_mutex_lock(&c->hosts_lock);
     if (c->prober) {
-        send_set(c, c->prober, run_publish, NULL, s);
+        send_set(c, s);
     } else {
         before = c->posted;
         c->posted = s;
@@ -365,6 +321,7 @@ void sp_hosts_start(struct sp_cluster *c, struct sp_worker *prober)
     pthread_mutex_unlock(&c->hosts_lock);
     if (posted)
         sp_hosts_publish(c, posted);
+    sp_rehash_check(c, false);
 }
 
 void sp_hosts_stop(struct sp_cluster *c)

@@ -2,9 +2,9 @@
 /*
  * How a cluster's hosts change while it lives.  The publisher (the compiler for the first set, afterwards the prober) gives
  * a new set its hosts, makes it the cluster's current one under a lock that no request takes, and posts it to each worker
- * that is attached.  A message, rather than one atomic pointer, because a worker has to act anyway: it builds its balancer
- * anew, outside of any request, and closes the idle connections of hosts that are gone.  The last worker to change over
- * frees the old set; requests under way hold their hosts.
+ * that is attached (clusters/adopt.h), where the cluster balances by hash once the tables are made (clusters/rehash.h).  A message,
+ * rather than one atomic pointer, because a worker has to act anyway.  The last worker to change over frees the old set; requests
+ * under way hold their hosts.
  */
 #ifndef SP_CLUSTERS_PUBLISH_H
 #define SP_CLUSTERS_PUBLISH_H

@@ -28,6 +28,8 @@ uint32_t sp_host_set_health(struct sp_cluster *c, struct sp_host *h, uint32_t se
         count_membership(c, flags, 1);
     }
     atomic_fetch_add_explicit(&c->generation, 1, memory_order_release);
+    if (c->health_changed)
+        c->health_changed(c);
     return old;
 }
 

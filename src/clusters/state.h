@@ -16,6 +16,7 @@
 #include "event/worker.h"
 
 struct sp_lb;
+struct sp_hashed;
 struct sp_pool;
 struct sp_health_checker;
 struct sp_resolve;
@@ -35,6 +36,7 @@ struct sp_slot {
     uint64_t random[2];       /* sp_slot_random's state */
     struct sp_lb *lb;
     struct sp_host_set *hosts; /* what it balances over: a reference, from attach on */
+    struct sp_hashed *hashed; /* RING_HASH, MAGLEV: the tables of `hosts`, a reference; else NULL */
     unsigned stamp;           /* counts its sets */
     struct sp_list pools;     /* all of them; by host: in the host's part */
     struct sp_list idle;      /* of sp_conn, the longest idle first: what gives way when the connection limit is reached */
@@ -58,6 +60,11 @@ struct sp_cluster {
     uint32_t high_limits[4];    /* thresholds of priority HIGH: shown only */
     pthread_mutex_t hosts_lock; /* of `hosts`, `posted`, `prober` and slots' `attached`: for those who change or show them */
     struct sp_host_set *hosts;  /* the current set; the prober alone changes it */
+    struct sp_hashed *hashed;   /* RING_HASH, MAGLEV: the newest tables; else NULL. Of `hosts`, or of those before; the prober alone changes it */
+    bool rehashing;             /* the prober's: newer ones are being made (clusters/rehash.h) */
+    _Atomic bool rehash_asked;  /* a message that says so is on its way to the prober */
+    _Atomic unsigned hashed_generation; /* of `hashed` */
+    void (*health_changed)(struct sp_cluster *c); /* after the generation went up; NULL: nobody must know */
     struct sp_hash hosts_hash;  /* of load_assignment as it was committed last: main, and the compiler while main waits for it */
     struct sp_host_set *posted; /* to be published when the cluster starts; NULL: none */
     struct sp_host_set *awaiting; /* the prober's: to be published once the hosts that are new were checked; NULL: none */

@@ -101,6 +101,40 @@ void sp_worker_post(struct sp_worker *w, struct sp_msg *m)
         uv_async_send(&w->async);
 }
 
+static void job_work(uv_work_t *req)
+{
+    struct sp_job *j = SP_CONTAINER_OF(req, struct sp_job, req);
+    j->work(j);
+}
+
+static void job_done(uv_work_t *req, int status)
+{
+    struct sp_job *j = SP_CONTAINER_OF(req, struct sp_job, req);
+    assert(status == 0); /* nobody cancels */
+    (void)status;
+    j->done(j);
+}
+
+static void run_done(struct sp_msg *m)
+{
+    struct sp_job *j = SP_CONTAINER_OF(m, struct sp_job, msg);
+    j->done(j);
+}
+
+void sp_worker_job(struct sp_worker *w, struct sp_job *j)
+{
+    assert(w && j && j->work && j->done);
+    if (w->looped) {
+        int r = uv_queue_work(&w->loop, &j->req, job_work, job_done);
+        assert(r == 0);
+        (void)r;
+        return;
+    }
+    j->work(j);
+    j->msg.run = run_done;
+    sp_worker_post(w, &j->msg);
+}
+
 int sp_worker_init(struct sp_worker *w, const char *name, unsigned index)
 {
     assert(w && name);
@@ -123,6 +157,7 @@ int sp_worker_init(struct sp_worker *w, const char *name, unsigned index)
     w->prepare.data = w->check.data = w->async.data = w;
     uv_prepare_start(&w->prepare, on_prepare);
     uv_check_start(&w->check, on_check);
+    w->looped = true;
     return 0;
 }
 

@@ -25,13 +25,23 @@ struct sp_msg {
     void (*run)(struct sp_msg *m);
 };
 
+struct sp_worker;
+
+/* Work that takes too long for a loop, done on another thread.  Embedded in its owner, which `done` may free. */
+struct sp_job {
+    void (*work)(struct sp_job *j); /* on another thread */
+    void (*done)(struct sp_job *j); /* then on the worker's, before it ends */
+    uv_work_t req;
+    struct sp_msg msg;
+};
+
 struct sp_worker {
     uv_loop_t loop;
     struct sp_turn turn;
     unsigned index; /* 0 .. n-1 of its kind; also the index of its stats slab */
     char name[16];
     pthread_t thread;
-    bool threaded, stopping;
+    bool looped, threaded, stopping; /* looped: it has a loop (in simulation it has none) */
     uv_prepare_t prepare; /* runs last in a turn */
     uv_check_t check;     /* runs first after the sleep: sets the clock */
     uv_timer_t alarm;     /* the one uv timer: wakes the loop for the first due sp_timer */
@@ -57,5 +67,7 @@ void sp_worker_stop(struct sp_worker *w);
 void sp_worker_done(struct sp_worker *w);
 /* Hands a message over; from any thread, lock-free; messages of one sender arrive in order. */
 void sp_worker_post(struct sp_worker *w, struct sp_msg *m);
+/* Begins a job, on the worker's thread; `work` and `done` are set. In simulation the work is done at once, and `done` posted. */
+void sp_worker_job(struct sp_worker *w, struct sp_job *j);
 
 #endif

@@ -3,7 +3,10 @@
 #include "support.h"
 
 #include "base/hash64.h"
+#include "clusters/hashed.h"
 #include "clusters/lb.h"
+#include "clusters/publish.h"
+#include "clusters/rehash.h"
 
 enum { KEYS = 2000 };
 
@@ -21,6 +24,14 @@ static uint64_t key(unsigned i)
 {
     char text[16];
     return sp_xxh64((struct sp_str){text, (size_t)snprintf(text, sizeof(text), "key%u", i)}, 0);
+}
+
+/* The prober hears of it, has tables made and gets them; the workers get them. */
+static void settle(struct t_bed *b)
+{
+    for (unsigned i = 0; i < 3; i++)
+        t_step(b, 0);
+    assert_true(sp_rehash_settled(b->cluster));
 }
 
 static unsigned of_key(struct t_bed *b, unsigned worker, unsigned i)
@@ -43,6 +54,7 @@ static void check_steady(const char *policy, unsigned most_moved)
     for (unsigned i = 0; i < 5; i++)
         assert_true(seen[i] > KEYS / 10 && seen[i] < KEYS * 3 / 10);
     sp_host_set_health(b.cluster, t_host(&b, 2), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    settle(&b);
     for (unsigned i = 0; i < KEYS; i++) {
         unsigned now = of_key(&b, 0, i);
         assert_int_not_equal(now, 2);
@@ -50,6 +62,7 @@ static void check_steady(const char *policy, unsigned most_moved)
     }
     assert_true(moved <= most_moved);
     sp_host_set_health(b.cluster, t_host(&b, 2), 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    settle(&b);
     for (unsigned i = 0; i < KEYS; i++)
         assert_int_equal(of_key(&b, 0, i), before[i]);
     t_bed_free(&b);
@@ -79,12 +92,96 @@ static void test_without_hash(void **state)
     t_bed_free(&b);
 }
 
+static const char maglev[] = "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 1009}\n";
+
+/* No request makes tables: the ones before serve until others were made, once for however many changes. */
+static void test_beside_requests(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 4, maglev);
+    struct sp_hashed *first = t_slot(&b, 0)->hashed;
+    assert_ptr_equal(t_slot(&b, 1)->hashed, first); /* one for all */
+    assert_true(sp_rehash_settled(b.cluster));
+    for (unsigned i = 0; i < 3; i++)
+        sp_host_set_health(b.cluster, t_host(&b, i), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_host_set_health(b.cluster, t_host(&b, 0), 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    assert_false(sp_rehash_settled(b.cluster));
+    assert_false(sp_cluster_warm(b.cluster));
+    unsigned gone = 0;
+    for (unsigned i = 0; i < 100; i++)
+        gone += of_key(&b, 0, i) == 1;
+    assert_true(gone > 0);
+    assert_ptr_equal(t_slot(&b, 0)->hashed, first);
+    settle(&b);
+    assert_true(sp_cluster_warm(b.cluster));
+    assert_ptr_equal(t_slot(&b, 1)->hashed, t_slot(&b, 0)->hashed);
+    assert_ptr_not_equal(t_slot(&b, 0)->hashed, first);
+    assert_int_equal(t_slot(&b, 0)->hashed->generation, 4); /* of all changes */
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned at = of_key(&b, 0, i);
+        assert_true(at == 0 || at == 3);
+    }
+    /* A change while tables are made: they are made again. */
+    struct sp_hashed *second = t_slot(&b, 0)->hashed;
+    sp_host_set_health(b.cluster, t_host(&b, 3), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    t_step(&b, 0); /* made, but not yet taken */
+    sp_host_set_health(b.cluster, t_host(&b, 2), 0, SP_HEALTH_FAILED_ACTIVE_HC);
+    assert_ptr_equal(t_slot(&b, 0)->hashed, second);
+    settle(&b);
+    t_step(&b, 0);
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned at = of_key(&b, 0, i);
+        assert_true(at == 0 || at == 2);
+    }
+    t_bed_free(&b);
+}
+
+/* Hosts come with their tables: until then the ones before serve, whole. */
+static void test_other_hosts(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 2, maglev);
+    struct sp_host_set *s = sp_host_set_new();
+    for (unsigned i = 0; i < 3; i++) {
+        struct sp_endpoint *e = sp_host_set_add(s);
+        assert_int_equal(sp_addr_parse_ip(SP_STR("127.0.0.1"), &e->addr), 0);
+        e->addr.port = (uint16_t)(11 + i);
+    }
+    sp_host_set_close(s);
+    sp_hosts_publish(b.cluster, s);
+    uint64_t hash = key(1);
+    assert_true(sp_lb_pick_hashed(t_slot(&b, 0), NULL, &hash)->addr.port <= 2);
+    assert_int_equal(t_slot(&b, 0)->hosts->n, 2);
+    settle(&b);
+    assert_ptr_equal(t_slot(&b, 0)->hosts, s);
+    unsigned seen[3] = {0};
+    for (unsigned i = 0; i < 300; i++)
+        seen[of_key(&b, 0, i)]++;
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(seen[i] > 30);
+    /* A stop while tables are made. */
+    sp_host_set_health(b.cluster, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    t_step(&b, 0);
+    sp_cluster_stop(b.cluster);
+    t_step(&b, 0);
+    assert_int_equal(t_slot(&b, 0)->hashed->generation, 1);
+    sp_cluster_start(b.cluster, &b.workers[T_WORKERS]); /* it has missed something */
+    settle(&b);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_not_equal(of_key(&b, 0, i), 0);
+    t_bed_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_steady),
         cmocka_unit_test(test_without_hash),
+        cmocka_unit_test(test_beside_requests),
+        cmocka_unit_test(test_other_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

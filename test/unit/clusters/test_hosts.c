@@ -470,12 +470,11 @@ static void test_posted(void **state)
 }
 
 /* Many changes with requests under way: nothing is lost, nothing leaks (t_bed_free looks). */
-static void test_churn(void **state)
+static void churn(const char *policy)
 {
-    (void)state;
     struct t_bed b;
     struct t_call calls[8] = {0};
-    t_bed_hosts(&b, 3, NULL);
+    t_bed_hosts(&b, 3, policy);
     unsigned seed = 1, failed = 0;
     for (unsigned round = 0; round < 500; round++) {
         char ports[64] = "";
@@ -508,6 +507,13 @@ static void test_churn(void **state)
         if (calls[i].up.ops)
             t_call_done(&calls[i]);
     t_bed_free(&b);
+}
+
+static void test_churn(void **state)
+{
+    (void)state;
+    churn(NULL);
+    churn("lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 101}\n");
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -81,11 +82,53 @@ static void test_posted_after_the_end(void **state)
     assert_int_equal(c.elsewhere, 2);
 }
 
+struct slow {
+    struct sp_job job;
+    struct sp_worker *worker;
+    pthread_t did;
+    bool done_on_thread;
+};
+
+static void slow_work(struct sp_job *j)
+{
+    struct slow *s = SP_CONTAINER_OF(j, struct slow, job);
+    s->did = pthread_self();
+    usleep(20000);
+}
+
+static void slow_done(struct sp_job *j)
+{
+    struct slow *s = SP_CONTAINER_OF(j, struct slow, job);
+    s->done_on_thread = sp_worker_self() == s->worker;
+}
+
+static void begin_slow(struct sp_worker *w)
+{
+    struct slow *s = w->user;
+    sp_worker_job(w, &s->job);
+    sp_worker_stop(w); /* while it is under way */
+}
+
+static void test_job(void **state)
+{
+    (void)state;
+    struct slow s = {.job = {.work = slow_work, .done = slow_done}};
+    struct sp_worker w = {.on_start = begin_slow, .user = &s};
+    s.worker = &w;
+    assert_int_equal(sp_worker_init(&w, "test", 0), 0);
+    assert_int_equal(sp_worker_start(&w), 0);
+    pthread_t thread = w.thread;
+    sp_worker_done(&w);
+    assert_true(s.done_on_thread);
+    assert_false(pthread_equal(s.did, thread));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posted_before_the_end),
         cmocka_unit_test(test_posted_after_the_end),
+        cmocka_unit_test(test_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

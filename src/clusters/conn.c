@@ -244,7 +244,7 @@ static void count_cut_off(struct sp_conn *c, enum sp_abort why)
     if (why == SP_ABORT_CLOSED && c->state != SP_CONN_CLOSING) {
         sp_counter_inc(s->upstream_cx_destroy_with_active_rq);
         sp_counter_inc(s->upstream_cx_destroy_remote_with_active_rq);
-    } else if (c->state == SP_CONN_CLOSING) {
+    } else if (c->state == SP_CONN_CLOSING || why == SP_ABORT_TIMEOUT) { /* the latter: a PING was not answered */
         sp_counter_inc(s->upstream_cx_destroy_with_active_rq);
         sp_counter_inc(s->upstream_cx_destroy_local_with_active_rq);
     }

@@ -114,6 +114,23 @@ class Examples(unittest.TestCase):
         finally:
             origin.stop()
 
+    def test_grpc(self):
+        import grpc
+
+        from test_grpc import Client, Origin
+
+        def check(e):
+            proof, path = [("x-origin-verify", SECRET)], "/shop.Orders/"
+            with Client(e.port) as c:
+                self.assertEqual(c.unary(b"hello", path=path, metadata=proof), b"hello")
+                self.assertEqual(c.error(path=path).code(), grpc.StatusCode.PERMISSION_DENIED)
+                self.assertEqual(c.error(path="/other/", metadata=proof).code(), grpc.StatusCode.UNIMPLEMENTED)
+        origin = Origin()
+        try:
+            self.run_example(read("examples/grpc/sallyport.yaml"), check, origin)
+        finally:
+            origin.kill()
+
     def test_secret_rotation(self):
         """As its README says, with a CDN that changes over in between."""
         def send(e, secret):

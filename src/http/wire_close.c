@@ -90,6 +90,13 @@ static bool age_of_http1(struct sp_wire *w, enum sp_wire_end why)
     return true;
 }
 
+/* A client's GOAWAY says nothing that a server needs to know, and some take it for the end of all that is under way: it is
+ * sent with the close. */
+static bool late_goaway(const struct sp_wire *w)
+{
+    return !w->server && w->codec->ops->protocol == SP_HTTP_2;
+}
+
 void sp_wire_begin_drain(struct sp_wire *w, enum sp_wire_end why)
 {
     if (w->draining)
@@ -103,7 +110,7 @@ void sp_wire_begin_drain(struct sp_wire *w, enum sp_wire_end why)
     w->drain_step = 1;
     if (!w->codec)
         return;
-    if (!http1)
+    if (!http1 && !late_goaway(w))
         w->codec->ops->goaway(w->codec);
     if (w->server && (http1 || w->codec->ops->protocol == SP_HTTP_2))
         w->age_due = sp_wire_now(w) + w->drain_ms * SP_NS_PER_MS;
@@ -121,5 +128,9 @@ bool sp_wire_drained(struct sp_wire *w)
         w->age_due = 0;
         w->codec->ops->goaway(w->codec);
     }
-    return w->drain_step == 2 && w->codec->n_streams == 0 && !w->codec->lingers;
+    if (w->drain_step != 2 || w->codec->n_streams || w->codec->lingers)
+        return false;
+    if (late_goaway(w))
+        w->codec->ops->goaway(w->codec);
+    return true;
 }

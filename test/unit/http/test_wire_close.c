@@ -480,6 +480,24 @@ static void test_client_idle_and_drain(void **state)
     expect_end(o, SP_WIRE_LOCAL);
 }
 
+/* Some servers take a client's GOAWAY for the end of all that is under way. */
+static void test_client_goaway_comes_last(void **state)
+{
+    struct owner *o = *state;
+    o->setup.codec = SP_CODEC_H2;
+    own_client(o);
+    accept_client(o);
+    o->codec->base.ops->open(&o->codec->base, NULL);
+    hear(o, "get\n");
+    o->streams++;
+    sp_wire_drain(o->wire);
+    loop_wait(o->l, 30);
+    assert_int_equal(o->codec->goaways + o->closed, 0);
+    fake_answer(o->codec, "", 0);
+    hear(o, "G");
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
 /* An answer that was sent before the peer stopped listening is still read. */
 static void test_client_early_answer(void **state)
 {
@@ -514,6 +532,7 @@ int main(void)
         T(test_linger_stuck_reader), T(test_protocol_error), T(test_cut_message), T(test_drain_busy), T(test_drain_idle),
         T(test_drain_before_ready), T(test_drain_h2), T(test_drain_lingering), T(test_close_flushes), T(test_client),
         T(test_client_cannot_begin), T(test_client_refused), T(test_client_idle_and_drain), T(test_client_early_answer),
+        T(test_client_goaway_comes_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

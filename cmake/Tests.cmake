@@ -66,7 +66,7 @@ if(NOT SALLYPORT_FUZZ)
 
   # Each suite is a test of its own. Those that measure memory or load run alone; the others may share the machine.
   file(GLOB suites CONFIGURE_DEPENDS ${SP_TEST}/integration/test_*.py)
-  set(alone attack cost lifecycle storm streams)
+  set(alone attack chaos cost lifecycle storm streams)
   if(TARGET sallyport)
     foreach(suite IN LISTS suites)
       get_filename_component(name ${suite} NAME_WE)

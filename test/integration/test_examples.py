@@ -13,6 +13,7 @@ import urllib.parse
 
 import proxied
 import rls
+from echo import Echo
 from idp import INTROSPECTION, SECRET as CLIENT_SECRET, EcKey, Idp
 from example import Example, copy, etc
 from harness import (BIN, ROOT, SLOW, Nginx, Proc, b64url, ca, cert, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
@@ -267,6 +268,29 @@ class Examples(unittest.TestCase):
             self.assertEqual(e.get("/").status, 403)
         text = read("examples/origin-name/sallyport.yaml").replace("address: origin.example.com", "address: localhost")
         self.run_example(text, check, origin)
+
+    def test_failing_origins(self):
+        first = Echo("0")
+        origins = [first, *(Echo(str(i), first.port, f"127.0.0.{i}") for i in (2, 3))]
+        for o in origins[1:]:
+            self.addCleanup(o.stop)
+
+        def check(e):
+            def ask(*args):
+                return e.get("/x", *self.secret, *args)
+            self.assertEqual({json.loads(ask().body)["server"] for _ in range(6)}, {"0", "2", "3"})
+            first.stop()
+            self.assertEqual([ask().status for _ in range(9)], [200] * 9)
+            self.assertEqual([ask("-d", "x=1").status for _ in range(9)], [200] * 9)  # refused: nobody saw it
+            before = sum(o.seen for o in origins)
+            self.assertEqual(ask("-H", "x-status: 503").status, 503)
+            again = sum(o.seen for o in origins)
+            self.assertIn(again - before, (2, 3, 4))  # the others are tries of the one that is gone
+            self.assertEqual(ask("-H", "x-status: 503", "-d", "x=1").status, 503)
+            self.assertEqual(sum(o.seen for o in origins), again + 1)
+            self.assertEqual(e.get("/x").status, 403)
+        text = read("examples/failing-origins/sallyport.yaml").replace("10.0.0.", "127.0.0.")
+        self.run_example(text.replace("interval: 2s", "interval: 60s"), check, first)
 
     def test_fixed_egress(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$remote_addr"; }')

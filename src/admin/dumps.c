@@ -47,7 +47,8 @@ void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a)
 
 void sp_admin_clusters(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
-    const struct sp_clusters *c = &sp_server_config(r->server)->clusters;
+    const struct sp_config *config = sp_server_config(r->server);
+    const struct sp_clusters *c = &config->clusters;
     bool json = sp_admin_wants_json(r);
     if (json) {
         a->content_type = "application/json";
@@ -56,10 +57,8 @@ void sp_admin_clusters(const struct sp_admin_request *r, struct sp_admin_answer 
     for (unsigned i = 0; i < c->n; i++) {
         if (json && i)
             sp_admin_put(a, ",");
-        if (json)
-            sp_cluster_json(c->v[i], &a->body);
-        else
-            sp_cluster_text(c->v[i], &a->body);
+        bool via_api = sp_set_source_of(config->set, config->bootstrap->static_resources->clusters[i]) != NULL; /* same order */
+        (json ? sp_cluster_json : sp_cluster_text)(c->v[i], via_api, &a->body);
     }
     if (json)
         sp_admin_put(a, "]}\n");

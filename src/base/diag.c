@@ -6,6 +6,16 @@
 
 #include "base/mem.h"
 
+const char *sp_mark_text(struct sp_mark mark, char out[SP_MARK_TEXT_MAX])
+{
+    out[0] = 0;
+    if (mark.file && mark.line)
+        snprintf(out, SP_MARK_TEXT_MAX, "%s:%u:%u: ", mark.file, mark.line, mark.column);
+    else if (mark.file)
+        snprintf(out, SP_MARK_TEXT_MAX, "%s: ", mark.file);
+    return out;
+}
+
 void sp_diag_init(struct sp_diag *d)
 {
     assert(d);
@@ -90,12 +100,9 @@ void sp_diag_print(struct sp_diag *d, FILE *to)
         qsort(d->items, d->n_items, sizeof(*d->items), item_cmp);
     for (unsigned i = 0; i < d->n_items; i++) {
         const struct sp_diag_item *it = &d->items[i];
-        if (it->mark.file && it->mark.line)
-            fprintf(to, "%s:%u:%u: ", it->mark.file, it->mark.line, it->mark.column);
-        else if (it->mark.file)
-            fprintf(to, "%s: ", it->mark.file);
-        fprintf(to, "%s%s%s%s\n", it->severity == SP_WARNING ? "warning: " : "", it->path, *it->path ? ": " : "",
-                it->text);
+        char place[SP_MARK_TEXT_MAX];
+        fprintf(to, "%s%s%s%s%s\n", sp_mark_text(it->mark, place), it->severity == SP_WARNING ? "warning: " : "", it->path,
+                *it->path ? ": " : "", it->text);
     }
     unsigned all = d->n_errors + d->n_warnings;
     if (all > d->n_items)

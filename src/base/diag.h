@@ -22,6 +22,10 @@ struct sp_mark {
     unsigned line, column;
 };
 
+enum { SP_MARK_TEXT_MAX = 4160 };
+/* "file:line:column: ", "file: " when it is about the whole of a file, "" when there is none. Returns `out`. */
+const char *sp_mark_text(struct sp_mark mark, char out[SP_MARK_TEXT_MAX]);
+
 struct sp_diag_item {
     enum sp_severity severity;
     struct sp_mark mark;

@@ -63,8 +63,8 @@ unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_work
 /* Whether tunnels run through them that outlived their config: its end must not be theirs. On the worker's thread. */
 bool sp_cluster_has_tunnels(const struct sp_cluster *c, const struct sp_worker *w);
 
-/* For /clusters: Envoy's lines "name::host::cx_active::0", or a JSON cluster_statuses element. Any thread. */
-void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out);
-void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out);
+/* For /clusters: Envoy's lines "name::host::cx_active::0", or a JSON cluster_statuses element. via_api: CDS has it. Any thread. */
+void sp_cluster_text(const struct sp_cluster *c, bool via_api, struct sp_buf *out);
+void sp_cluster_json(const struct sp_cluster *c, bool via_api, struct sp_buf *out);
 
 #endif

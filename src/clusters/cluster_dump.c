@@ -77,7 +77,7 @@ static void host_text(const struct sp_cluster *c, const struct sp_endpoint *h, s
     put(out, "%s::local_origin_success_rate::%g\n", prefix, sp_outlier_rate(h->host, true));
 }
 
-void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out)
+void sp_cluster_text(const struct sp_cluster *c, bool via_api, struct sp_buf *out)
 {
     assert(c && out);
     uint32_t limits[4];
@@ -85,7 +85,7 @@ void sp_cluster_text(const struct sp_cluster *c, struct sp_buf *out)
     put(out, "%.*s::observability_name::%.*s\n", SP_STR_ARG(c->name), SP_STR_ARG(c->observability_name));
     limits_text(c, "default", limits, out);
     limits_text(c, "high", c->high_limits, out);
-    put(out, "%.*s::added_via_api::false\n", SP_STR_ARG(c->name));
+    put(out, "%.*s::added_via_api::%s\n", SP_STR_ARG(c->name), via_api ? "true" : "false");
     struct sp_host_set *set = sp_hosts_get(c);
     for (unsigned i = 0; i < set->n; i++)
         host_text(c, &set->v[i], out);
@@ -154,7 +154,7 @@ static json_t *host_json(const struct sp_endpoint *h)
                      text_of(h->sub_zone));
 }
 
-void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out)
+void sp_cluster_json(const struct sp_cluster *c, bool via_api, struct sp_buf *out)
 {
     assert(c && out);
     uint32_t limits[4];
@@ -165,7 +165,7 @@ void sp_cluster_json(const struct sp_cluster *c, struct sp_buf *out)
         json_array_append_new(hosts, host_json(&set->v[i]));
     sp_host_set_unref(set);
     json_t *j = json_pack("{s:o,s:o,s:b,s:{s:[o,o]},s:o}", "name", text_of(c->name), "observability_name",
-                          text_of(c->observability_name), "added_via_api", 0, "circuit_breakers", "thresholds",
+                          text_of(c->observability_name), "added_via_api", via_api, "circuit_breakers", "thresholds",
                           thresholds_json("DEFAULT", limits), thresholds_json("HIGH", c->high_limits), "host_statuses",
                           hosts);
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;

@@ -139,6 +139,7 @@ void sp_config_free(struct sp_config *c)
         sp_cluster_unref(c->clusters.v[i]);
     sp_overload_free(c->overload);
     sp_stats_config_free(c->stats);
+    sp_warned_done(&c->warned);
     free(c->listeners);
     free(c->clusters.v);
     sp_map_done(&c->clusters.by_name);

@@ -69,22 +69,29 @@ static void watch_refused(struct sp_reload *r, const struct sp_reload_job *j)
 
 /* ---- the thread ---- */
 
-/* Every error with its place: to the log, and in one text for the admin page. */
-static char *report(const struct sp_diag *diag)
+/* Every error with its place: to the log, and in one text for the admin page. Warnings that the config that serves has too are counted. */
+static char *report(const struct sp_diag *diag, const struct sp_warned *known)
 {
     struct sp_arena arena;
     struct sp_str text = SP_STR("");
+    unsigned as_before = 0;
     sp_arena_init(&arena);
     for (unsigned i = 0; i < diag->n_items; i++) {
         const struct sp_diag_item *it = &diag->items[i];
-        const char *file = it->mark.file ? it->mark.file : "";
+        char place[SP_MARK_TEXT_MAX];
         bool error = it->severity == SP_ERROR;
-        struct sp_str line = sp_arena_printf(&arena, "%s:%u:%u: %s%s%s", file, it->mark.line, it->mark.column,
-                                             it->path ? it->path : "", it->path && it->path[0] ? ": " : "", it->text);
+        if (!error && sp_warned_has(known, it)) {
+            as_before++;
+            continue;
+        }
+        struct sp_str line = sp_arena_printf(&arena, "%s%s%s%s", sp_mark_text(it->mark, place), it->path, it->path[0] ? ": " : "",
+                                             it->text);
         sp_log(error ? SP_LOG_ERROR : SP_LOG_WARNING, "config", "%.*s", SP_STR_ARG(line));
         if (error && text.len < WHY_MAX)
             text = sp_arena_printf(&arena, "%.*s%.*s\n", SP_STR_ARG(text), SP_STR_ARG(line));
     }
+    if (as_before)
+        sp_log(SP_LOG_INFO, "config", "%u warning%s as before", as_before, as_before == 1 ? "" : "s");
     char *out = sp_xstrdup(text.len ? text.ptr : "");
     sp_arena_done(&arena);
     return out;
@@ -116,7 +123,7 @@ static void *run_thread(void *arg)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + NICE);
     sp_diag_init(&diag);
     j->config = sp_config_load_all(r->build.options, r->build.hooks, r->build.n_workers, j->previous, j->files, &diag);
-    j->why = report(&diag);
+    j->why = report(&diag, &j->previous->warned);
     j->n_errors = diag.n_errors;
     sp_diag_done(&diag);
     sp_buf_thread_done();

@@ -94,6 +94,8 @@ struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp
         sp_config_free(config);
         config = NULL;
     }
+    if (config)
+        sp_warned_init(&config->warned, diag);
     return config;
 }
 

@@ -25,8 +25,9 @@ void sp_audit_print_text(const struct sp_audit *a, FILE *to)
     assert(a && to);
     for (unsigned i = 0; i < a->n; i++) {
         const struct sp_audit_finding *f = &a->findings[i];
-        fprintf(to, "%s:%u:%u: %s: %s: %.*s%s%.*s (%s)\n    guards against: %s\n", f->mark.file ? f->mark.file : "", f->mark.line,
-                f->mark.column, sp_audit_severity_names[f->check->severity], f->check->id, SP_STR_ARG(f->path), f->path.len ? ": " : "",
+        char place[SP_MARK_TEXT_MAX];
+        fprintf(to, "%s%s: %s: %.*s%s%.*s (%s)\n    guards against: %s\n", sp_mark_text(f->mark, place),
+                sp_audit_severity_names[f->check->severity], f->check->id, SP_STR_ARG(f->path), f->path.len ? ": " : "",
                 SP_STR_ARG(f->what), f->check->remedy, f->check->control);
     }
     print_counts(a, to);

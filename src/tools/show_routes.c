@@ -113,8 +113,11 @@ static void show_redirect(struct sp_show *s, struct sp_tree_node *n, const Redir
                          : r->scheme_rewrite_specifier_case == SCHEME(SCHEME_REDIRECT) ? r->scheme_redirect : "the same scheme";
     const char *path = r->path_rewrite_specifier_case == NEW_PATH(PATH_REDIRECT) ? r->path_redirect
                        : r->path_rewrite_specifier_case == NEW_PATH(PREFIX_REWRITE) ? r->prefix_rewrite : "";
-    sp_tree_say(&s->tree, n, "redirect", "redirect %s to %s, %s%s%s", (unsigned)r->response_code < SP_ARRAY_LEN(codes) ? codes[r->response_code] : "?",
-                scheme, r->host_redirect[0] ? r->host_redirect : "the same host", path[0] ? ", " : "", path);
+    char port[16] = "";
+    if (r->port_redirect)
+        snprintf(port, sizeof(port), r->host_redirect[0] ? ":%u" : ", port %u", r->port_redirect);
+    sp_tree_say(&s->tree, n, "redirect", "redirect %s to %s, %s%s%s%s", (unsigned)r->response_code < SP_ARRAY_LEN(codes) ? codes[r->response_code] : "?",
+                scheme, r->host_redirect[0] ? r->host_redirect : "the same host", port, path[0] ? ", " : "", path);
 }
 
 /* Filters that a route switches off, or gives a config of its own. */

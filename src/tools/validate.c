@@ -35,7 +35,9 @@ static void place(const struct report *r, const void *msg, const char *field)
     sp_arena_init(&arena);
     struct sp_mark mark = sp_doc_mark(r->doc, msg, field, -1);
     struct sp_str path = sp_doc_path(r->doc, msg, field, -1, &arena);
-    fprintf(r->to, "# %s:%u:%u: %.*s", sp_verb_file_name(mark.file), mark.line, mark.column, SP_STR_ARG(path));
+    char text[SP_MARK_TEXT_MAX];
+    mark.file = sp_verb_file_name(mark.file);
+    fprintf(r->to, "# %s%.*s", sp_mark_text(mark, text), SP_STR_ARG(path));
     sp_arena_done(&arena);
 }
 

@@ -134,6 +134,9 @@ class Files(Case):
                     found[kind, e["name"]] = bool(e["secret"])
                 if kind in ("ListenersConfigDump", "ClustersConfigDump"):
                     found[kind, ""] = c.get("version_info")
+            found["added"] = sorted(x for x in process.get("/clusters")[1].splitlines() if "::added_via_api::" in x)
+            found["status"] = {c["name"]: c.get("added_via_api", False)
+                               for c in json.loads(process.get("/clusters?format=json")[1])["cluster_statuses"]}
             return found
         self.assertEqual(look(self.sides[0][0]), look(self.sides[1][0]))
 

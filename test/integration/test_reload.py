@@ -3,6 +3,8 @@
 import copy
 import http.client
 import json
+import os
+import re
 import signal
 import socket
 import ssl
@@ -104,6 +106,37 @@ class Changes(Case):
         s.change(config([listener(port, [says("three")])], []))
         self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"three")
         self.assertEqual(s.stat("config_reload.failing"), 0)
+
+    def test_a_file_that_is_gone(self):
+        """What is wrong with a whole file has no line."""
+        s = self.start(config([listener(free_port(), [says("one")])], []))
+        before = s.stat("config_reload.rejected")
+        os.unlink(s.config_path)
+        wait_for("the refusal", lambda: s.stat("config_reload.rejected") > before)
+        self.assertRegex(s.get("/reload")[1], rf"(?m)^{re.escape(s.config_path)}: cannot ")
+        self.assertNotIn(":0:0:", s.log())
+
+    def test_warnings_are_said_once(self):
+        """A warning that the config that serves has too is counted only; line numbers may move."""
+        port = free_port()
+
+        def conf(text, *odd):
+            return config([listener(port, [says(text, p) for p in odd] + [says(text)])], [])
+
+        def said():
+            return re.findall(r"\[warning\]\[config\] .*: (\S+)\.match\.path: no request can match", s.log())
+        s = self.start(conf("one", "/a?b"))
+        self.assertEqual(len(re.findall("no request can match", s.log())), 1)
+        s.change("\n\n" + json.dumps(dict(conf("two", "/a?b", "/c?d"), admin={"address": address(s.admin)})))
+        self.assertEqual(["routes[1]" in x for x in said()], [True])
+        self.assertIn("[info][config] 1 warning as before\n", s.log())
+        s.change(conf("three", "/a?b", "/c?d"))
+        self.assertEqual(len(said()), 1)
+        self.assertIn("[info][config] 2 warnings as before\n", s.log())
+        # What a refused one says is not known afterwards: the one that serves counts.
+        s.change(conf("four", "/e?f") | {"bogus": 1}, ok=False)
+        s.change(conf("four", "/a?b", "/c?d", "/e?f"))
+        self.assertEqual(len(said()), 2)
 
     def test_the_admin_page_stays(self):
         port = free_port()

@@ -26,6 +26,8 @@ class Validate(unittest.TestCase):
     def conf(self, routes=None, **more):
         routes = routes or [
             {"match": {"path": "/old"}, "redirect": {"https_redirect": True, "host_redirect": "new.example", "response_code": "PERMANENT_REDIRECT"}},
+            {"match": {"path": "/at"}, "redirect": {"host_redirect": "new.example", "port_redirect": 8443}},
+            {"match": {"path": "/port"}, "redirect": {"port_redirect": 8444, "path_redirect": "/x"}},
             {"match": {"prefix": "/none"}, "direct_response": {"status": 404}},
             route_to("o", "/api/", timeout="3s", retry_policy={"retry_on": "5xx", "num_retries": 2}),
             {"match": {"prefix": "/", "headers": [{"name": "x-a"}]}, "route": {"weighted_clusters": {"clusters": [
@@ -55,7 +57,8 @@ class Validate(unittest.TestCase):
                       r"\n    connection manager test: HTTP/1\.1 and HTTP/2, client is the peer, paths normalised, slashes as sent, escaped ones kept, ",
                       r"\n      gate origin_shield: proof by a secret header and the peer's address\n      gate ip_restriction: ON TRIAL\n      filter router\n",
                       r"\n      access log FileAccessLog: \S+validate\.log\n      virtual host v: a\.example, b\.example\n",
-                      r"\n        route /old: redirect 308 to https, new\.example\n        route /none\*: answered 404 here\n",
+                      r"\n        route /old: redirect 308 to https, new\.example\n        route /at: redirect 301 to the same scheme, new\.example:8443\n"
+                      r"        route /port: redirect 301 to the same scheme, the same host, port 8444, /x\n        route /none\*: answered 404 here\n",
                       r"\n        route /api/\*: -> o, timeout 3s, 2 retries on 5xx\n        route /\*: if header x-a, -> o \(9\), plain \(1\), timeout 15s\n",
                       r"\nadmin page: 127\.0\.0\.1:7004\n",
                       r"\ncluster o: STATIC, ROUND_ROBIN, \S+, HTTP/2, TLS 1\.2 to 1\.3, certificate \S+client\.pem, server name localhost, "
@@ -74,7 +77,7 @@ class Validate(unittest.TestCase):
         self.assertEqual((doc["ok"], doc["messages"], doc["runs"]["presets"]), (True, [], []))
         manager = doc["runs"]["listeners"][0]["filter_chains"][0]["connection_managers"][0]
         self.assertEqual([g["name"] for g in manager["gates"]], ["origin_shield", "ip_restriction"])
-        self.assertEqual([r["name"] for r in manager["virtual_hosts"][0]["routes"]], ["/old", "/none*", "/api/*", "/*"])
+        self.assertEqual([r["name"] for r in manager["virtual_hosts"][0]["routes"]], ["/old", "/at", "/port", "/none*", "/api/*", "/*"])
         self.assertEqual([c["name"] for c in doc["runs"]["clusters"]], ["o", "plain"])
         self.assertEqual({s["name"] for s in doc["runs"]["secrets"]}, {"now", "old", "private_key"})
         self.assertNotIn(SECRET, p.stdout)

@@ -133,7 +133,7 @@ static void run(const char *limits, bool changing)
     sp_buf_init(&shown);
     unsigned round = 0;
     while (atomic_load(&n_over) < WORKERS) {
-        sp_cluster_text(cluster, &shown);
+        sp_cluster_text(cluster, false, &shown);
         sp_buf_clear(&shown);
         sp_cluster_warm(cluster);
         if (changing)

@@ -207,11 +207,11 @@ static void test_policies(void **state)
     t_bed_free(&b);
 }
 
-static const char *dumped(const struct sp_cluster *c, void (*how)(const struct sp_cluster *, struct sp_buf *))
+static const char *dumped(const struct sp_cluster *c, void (*how)(const struct sp_cluster *, bool, struct sp_buf *), bool via_api)
 {
     struct sp_buf out;
     sp_buf_init(&out);
-    how(c, &out);
+    how(c, via_api, &out);
     size_t n = out.len;
     struct sp_str s = sp_arena_str(&c_arena_, sp_str_n(sp_buf_pullup(&out, n), n));
     sp_buf_clear(&out);
@@ -259,7 +259,7 @@ static void test_text(void **state)
     sp_host_count(&b.cluster->hosts->v[0].host->parts[0].rq_total, 2);
     sp_host_count(&b.cluster->hosts->v[0].host->parts[2].rq_total, 3);
     sp_host_count(&b.cluster->hosts->v[0].host->parts[1].rq_error, 1);
-    assert_string_equal(dumped(b.cluster, sp_cluster_text),
+    assert_string_equal(dumped(b.cluster, sp_cluster_text, false),
                         "c::observability_name::c\n"
                         "c::default_priority::max_connections::1024\n"
                         "c::default_priority::max_pending_requests::1024\n"
@@ -288,6 +288,7 @@ static void test_text(void **state)
                         "c::[::1]:443::priority::1\n"
                         "c::[::1]:443::success_rate::-1\n"
                         "c::[::1]:443::local_origin_success_rate::-1\n");
+    assert_non_null(strstr(dumped(b.cluster, sp_cluster_text, true), "\nc::added_via_api::true\n"));
     t_bed_free(&b);
 }
 
@@ -297,8 +298,9 @@ static void test_json(void **state)
     struct t_bed b;
     t_bed_new(&b, SHOWN);
     sp_host_set_health(b.cluster, b.cluster->hosts->v[0].host, SP_HEALTH_FAILED_ACTIVE_HC, 0);
-    json_t *j = json_loads(dumped(b.cluster, sp_cluster_json), 0, NULL);
+    json_t *j = json_loads(dumped(b.cluster, sp_cluster_json, true), 0, NULL);
     assert_non_null(j);
+    assert_true(json_is_true(json_object_get(j, "added_via_api")));
     const char *name, *address, *priority, *eds, *region, *stat, *value;
     int port, limit, failed, weight;
     assert_int_equal(json_unpack(j, "{s:s,s:{s:[{s:s,s:i}]}}", "name", &name, "circuit_breakers", "thresholds", "priority",

@@ -196,7 +196,7 @@ static void test_in_place(void **state)
     assert_int_equal(t_stat("membership_degraded"), 1);
     struct sp_buf out;
     sp_buf_init(&out);
-    sp_cluster_text(b.cluster, &out);
+    sp_cluster_text(b.cluster, false, &out);
     size_t n = out.len;
     struct sp_str text = sp_str_n(sp_buf_pullup(&out, n), n);
     assert_true(sp_str_find(text, SP_STR("c::127.0.0.1:1::weight::3\nc::127.0.0.1:1::region::eu\n")) >= 0);

@@ -138,8 +138,8 @@ static void test_it_lives_on(void **state)
         t_step(&b, 1000);
         struct sp_buf out;
         sp_buf_init(&out);
-        sp_cluster_text(c, &out);
-        sp_cluster_json(c, &out);
+        sp_cluster_text(c, false, &out);
+        sp_cluster_json(c, false, &out);
         assert_true(out.len > 0);
         sp_buf_clear(&out);
         t_call_done(&call);

@@ -82,7 +82,7 @@ static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_ad
         path.len = (size_t)mark;
     }
     const struct sp_admin_handler *handler = sp_admin_handler_find(path);
-    struct sp_admin_request r = {admin->server, h->method, path, query, sp_filter_arena(f)};
+    struct sp_admin_request r = {admin->server, (struct sp_admin_stream *)f, h->method, path, query, sp_filter_arena(f)};
     bool get = sp_str_eq(h->method, SP_STR("GET")) || sp_str_eq(h->method, SP_STR("HEAD"));
     bool post = sp_str_eq(h->method, SP_STR("POST"));
     if (is_rebound(f, h)) {
@@ -107,27 +107,18 @@ static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_ad
 
 static enum sp_status admin_decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
 {
+    struct sp_admin_answer a;
+    sp_admin_answer_init(&a);
     /* Every admin's config is one pointer: to the admin itself. */
-    struct sp_admin *admin = *(struct sp_admin *const *)f->config;
-    static const struct sp_header extra[] = {
-        {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-cache, max-age=0"), .id = SP_H_CACHE_CONTROL},
-        {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
-        {.name = SP_STR_INIT("content-security-policy"), .value = SP_STR_INIT("frame-ancestors 'none'")},
-    };
-    struct sp_admin_answer a = {.status = 200, .content_type = "text/plain; charset=UTF-8"};
-    sp_buf_init(&a.body);
-    answer(f, h, admin, &a);
-    char *body = sp_arena_alloc(sp_filter_arena(f), a.body.len + 1);
-    size_t n = sp_buf_peek(&a.body, body, a.body.len);
-    sp_buf_clear(&a.body);
-    struct sp_reply reply = {.status = a.status,
-                             .body = {body, n},
-                             .content_type = sp_str_c(a.content_type),
-                             .details = SP_STR("admin_filter_response"),
-                             .headers = extra,
-                             .n_headers = SP_ARRAY_LEN(extra)};
-    sp_filter_reply(f, &reply);
+    answer(f, h, *(struct sp_admin *const *)f->config, &a);
+    if (!a.later)
+        sp_admin_answer(f, &a);
     return SP_STOP;
+}
+
+static void admin_destroy(struct sp_filter *f)
+{
+    sp_reload_ask_cancel(&((struct sp_admin_stream *)f)->ask);
 }
 
 static void *admin_config_new(const struct sp_filter_build *build, const ProtobufCMessage *msg)
@@ -140,11 +131,12 @@ static void *admin_config_new(const struct sp_filter_build *build, const Protobu
 static const struct sp_filter_ops admin_ops = {
     .name = "admin",
     .type_url = "sallyport.admin.v1.Admin",
-    .size = sizeof(struct sp_filter),
+    .size = sizeof(struct sp_admin_stream),
     .terminal = true,
     .config_new = admin_config_new,
     .config_free = free,
     .decode_headers = admin_decode_headers,
+    .destroy = admin_destroy,
 };
 
 static struct sp_cluster *no_cluster(void *ctx, struct sp_str name)

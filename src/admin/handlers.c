@@ -11,6 +11,31 @@
 #include "stats/stats.h"
 #include "stream/access_log.h"
 
+void sp_admin_answer_init(struct sp_admin_answer *a)
+{
+    *a = (struct sp_admin_answer){.status = 200, .content_type = "text/plain; charset=UTF-8"};
+    sp_buf_init(&a->body);
+}
+
+void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
+{
+    static const struct sp_header extra[] = {
+        {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-cache, max-age=0"), .id = SP_H_CACHE_CONTROL},
+        {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
+        {.name = SP_STR_INIT("content-security-policy"), .value = SP_STR_INIT("frame-ancestors 'none'")},
+    };
+    char *body = sp_arena_alloc(sp_filter_arena(f), a->body.len + 1);
+    size_t n = sp_buf_peek(&a->body, body, a->body.len);
+    sp_buf_clear(&a->body);
+    struct sp_reply reply = {.status = a->status,
+                             .body = {body, n},
+                             .content_type = sp_str_c(a->content_type),
+                             .details = SP_STR("admin_filter_response"),
+                             .headers = extra,
+                             .n_headers = SP_ARRAY_LEN(extra)};
+    sp_filter_reply(f, &reply);
+}
+
 void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...)
 {
     char text[2048];
@@ -212,7 +237,7 @@ static const struct sp_admin_handler handlers[] = {
     {"/memory", SP_ADMIN_GET, "memory in use", on_memory},
     {"/quitquitquit", SP_ADMIN_POST, "drains and ends the process", on_quit},
     {"/ready", SP_ADMIN_GET, "200 while the door is open", on_ready},
-    {"/reload", SP_ADMIN_GET_POST, "which config serves, why a newer one was refused (?format=json); POST loads it anew",
+    {"/reload", SP_ADMIN_GET_POST, "which config serves, why a newer one was refused (?format=json); POST loads it anew and tells what came of it",
      sp_admin_reload},
     {"/reopen_logs", SP_ADMIN_POST, "opens log files anew, after they were rotated", on_reopen},
     {"/reset_counters", SP_ADMIN_POST, "sets counters to 0", on_reset},

@@ -8,10 +8,20 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "server/reload_ask.h"
 #include "server/server.h"
+#include "stream/filter.h"
+
+/* The filter of one stream: an answer may take longer than a turn. */
+struct sp_admin_stream {
+    struct sp_filter filter;
+    struct sp_reload_ask ask;
+    bool json; /* how the one who asks wants to be told */
+};
 
 struct sp_admin_request {
     struct sp_server *server;
+    struct sp_admin_stream *stream;
     struct sp_str method, path, query; /* path without the query; query without '?' */
     struct sp_arena *arena;
 };
@@ -20,7 +30,13 @@ struct sp_admin_answer {
     unsigned status;          /* 200 unless set */
     const char *content_type; /* text/plain unless set */
     struct sp_buf body;
+    bool later;               /* the handler calls sp_admin_answer itself, in another turn */
 };
+
+/* 200, text/plain, an empty body. */
+void sp_admin_answer_init(struct sp_admin_answer *a);
+/* Sends it; takes the body. */
+void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a);
 
 /* POST changes something. */
 enum sp_admin_method { SP_ADMIN_GET, SP_ADMIN_POST, SP_ADMIN_GET_POST };

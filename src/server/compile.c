@@ -109,6 +109,7 @@ struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, cons
     c->bootstrap = sp_doc_root(c->doc);
     sp_map_init(&c->clusters.by_name);
     sp_snapshot_init(&c->snapshot, n_workers, dead);
+    sp_parts_init(&c->parts, set); /* as it is written: before defaults are filled in */
     struct sp_arena arena;
     struct sp_edge edge;
     sp_arena_init(&arena);
@@ -140,6 +141,7 @@ void sp_config_free(struct sp_config *c)
     sp_overload_free(c->overload);
     sp_stats_config_free(c->stats);
     sp_warned_done(&c->warned);
+    sp_parts_done(&c->parts);
     free(c->listeners);
     free(c->clusters.v);
     sp_map_done(&c->clusters.by_name);

@@ -13,6 +13,7 @@
 #include "event/worker.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "listeners/listener.h"
+#include "server/parts.h"
 #include "server/warned.h"
 
 struct sp_config {
@@ -29,6 +30,7 @@ struct sp_config {
     struct sp_listener **listeners;
     unsigned n_listeners;
     struct sp_stats_config *stats; /* NULL: stats are shown as they are; else as long as this config is the newest */
+    struct sp_parts parts;
     struct sp_warned warned; /* what was said of it */
     struct sp_overload *overload; /* NULL: none; runs while this config is the newest */
 };

@@ -16,6 +16,7 @@
 
 #include "server/hooks.h"
 #include "server/options.h"
+#include "server/reload_ask.h"
 #include "server/serving.h"
 
 struct sp_reload;
@@ -47,6 +48,8 @@ int sp_reload_bind(struct sp_reload *r);
 void sp_reload_start(struct sp_reload *r);
 /* Loads anew now. */
 void sp_reload_now(struct sp_reload *r);
+/* The same, and tells what came of it. */
+void sp_reload_ask(struct sp_reload *r, struct sp_reload_ask *ask);
 /* No more of it: the process ends. Before the workers do. */
 void sp_reload_stop(struct sp_reload *r);
 /* The workers have ended. NULL-safe. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_reload from inside: reload_rounds.c has the rounds, reload_load.c the thread that compiles and the watching of files.
+ * sp_reload from inside: reload_rounds.c has the rounds, reload_end.c what becomes of old configs, reload_load.c the thread that compiles and the watching of files.
  * Private to server/reload*.
  */
 #ifndef SP_SERVER_RELOAD_IMPL_H
@@ -32,6 +32,9 @@ struct sp_reload {
     struct sp_file_watcher *watcher;
     struct sp_xds_stats *xds;
     char *why;
+    unsigned n_errors;         /* in it */
+    struct sp_reload_asks asks;
+    struct sp_changes changes; /* of the next one, from when it is compiled */
     int64_t loaded_s, failed_s;
     struct sp_counter attempts, ok, refused;
     struct sp_gauge failing, version, old;
@@ -42,6 +45,10 @@ struct sp_reload {
 void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err);
 void sp_reload_cooled(struct sp_reload *r, struct sp_config *c, struct sp_plan *given_up);
 void sp_reload_forgotten(struct sp_reload *r, struct sp_cluster *c);
+/* Nothing of it runs any more, on no thread. */
+void sp_reload_bury(struct sp_reload *r, struct sp_config *c);
+/* The last worker let go of it: on that worker's thread. */
+void sp_reload_config_dead(struct sp_snapshot *snapshot);
 /* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread. */
 void sp_reload_compile(struct sp_reload *r);
 void sp_reload_compile_end(struct sp_reload *r);

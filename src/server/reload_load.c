@@ -27,6 +27,7 @@ struct sp_reload_job {
     pthread_t thread;
     struct sp_config *previous, *config;
     struct sp_files *files;
+    struct sp_changes changes;
     char *why;
     unsigned n_errors;
 };
@@ -109,6 +110,7 @@ static void run_compiled(struct sp_msg *m)
     r->job = NULL;
     if (!j->config)
         watch_refused(r, j);
+    r->changes = j->changes;
     sp_reload_compiled(r, j->config, j->files, j->why, j->n_errors);
     sp_files_unref(j->files);
     free(j);
@@ -123,6 +125,8 @@ static void *run_thread(void *arg)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + NICE);
     sp_diag_init(&diag);
     j->config = sp_config_load_all(r->build.options, r->build.hooks, r->build.n_workers, j->previous, j->files, &diag);
+    if (j->config)
+        sp_parts_compare(&j->previous->parts, &j->config->parts, &j->changes);
     j->why = report(&diag, &j->previous->warned);
     j->n_errors = diag.n_errors;
     sp_diag_done(&diag);

@@ -20,76 +20,13 @@ enum { WARM_MS = 15000, WARM_POLL_MS = 5 };
 
 static void next_round(struct sp_reload *r);
 
-/* ---- the end of old configs ---- */
-
-static bool still_used(const struct sp_reload *r, const struct sp_cluster *cluster)
-{
-    SP_LIST_FOREACH (n, &r->configs) {
-        const struct sp_config *c = SP_CONTAINER_OF(n, struct sp_config, link);
-        if (sp_map_get(&c->clusters.by_name, sp_cluster_name(cluster)) == cluster)
-            return true;
-    }
-    return false;
-}
-
-/* Its connections close; on_forgotten frees it. */
-static void forget_cluster(struct sp_reload *r, struct sp_cluster *c)
-{
-    for (unsigned i = 0; i <= r->build.n_workers; i++) {
-        sp_cluster_ref(c);
-        sp_serving_forget(&r->build.workers[i], c);
-    }
-}
-
-void sp_reload_forgotten(struct sp_reload *r, struct sp_cluster *c)
-{
-    (void)r;
-    sp_cluster_unref(c);
-}
-
-/* Nothing of it runs any more, on no thread. */
-static void bury(struct sp_reload *r, struct sp_config *c)
-{
-    sp_list_remove(&c->link);
-    for (unsigned i = 0; i < c->clusters.n; i++)
-        if (!still_used(r, c->clusters.v[i]))
-            forget_cluster(r, c->clusters.v[i]);
-    if (c->number < r->newest)
-        sp_gauge_dec(r->old);
-    sp_config_free(c);
-}
-
-void sp_reload_cooled(struct sp_reload *r, struct sp_config *c, struct sp_plan *given_up)
-{
-    sp_plan_free(given_up);
-    sp_live_set_stop(sp_doc_live(c->doc));
-    bury(r, c);
-}
-
-/* Main thread: the last worker let go of it. */
-static void run_dead(struct sp_msg *m)
-{
-    struct sp_config *c = SP_CONTAINER_OF(m, struct sp_config, dead);
-    struct sp_reload *r = c->home;
-    if (sp_worker_self() == r->build.main && !r->stopped)
-        sp_serving_cool(&r->build.workers[r->build.n_workers], c, NULL);
-}
-
-static void config_dead(struct sp_snapshot *snapshot)
-{
-    struct sp_config *c = SP_CONTAINER_OF(snapshot, struct sp_config, snapshot);
-    struct sp_reload *r = c->home;
-    c->dead.run = run_dead;
-    sp_worker_post(r->build.main, &c->dead);
-}
-
 struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp_server_hooks *hooks, unsigned n_workers,
                                      const struct sp_config *previous, struct sp_files *files, struct sp_diag *diag)
 {
     struct sp_config *config = NULL;
     struct sp_set *set = sp_set_load(o->config_path, o->config_yaml, files, diag);
     if (set)
-        config = sp_config_compile(set, n_workers, previous, config_dead, diag);
+        config = sp_config_compile(set, n_workers, previous, sp_reload_config_dead, diag);
     if (config && hooks && hooks->on_compile && !hooks->on_compile(hooks->ctx, config, previous, diag)) {
         sp_config_free(config);
         config = NULL;
@@ -101,10 +38,16 @@ struct sp_config *sp_config_load_all(const struct sp_options *o, const struct sp
 
 /* ---- what happened ---- */
 
-static void note(struct sp_reload *r, bool ok, char *why)
+static uint64_t ms_since(const struct sp_reload *r, uint64_t ns)
+{
+    return (r->build.main->turn.now_ns - ns) / SP_NS_PER_MS;
+}
+
+static void note(struct sp_reload *r, bool ok, char *why, unsigned n_errors)
 {
     free(r->why);
     r->why = why;
+    r->n_errors = n_errors;
     *(ok ? &r->loaded_s : &r->failed_s) = time(NULL);
     if (ok)
         r->failed_s = 0;
@@ -112,18 +55,22 @@ static void note(struct sp_reload *r, bool ok, char *why)
     sp_gauge_set(r->failing, !ok);
 }
 
+/* Those who asked for this round. */
+static void answer(struct sp_reload *r, bool taken)
+{
+    const struct sp_reload_outcome o = {.taken = taken, .number = sp_reload_config(r)->number, .ms = ms_since(r, r->began_ns),
+                                        .changes = r->changes, .why = sp_str_c(r->why), .n_errors = r->n_errors};
+    sp_reload_asks_answer(&r->asks, &o);
+}
+
 static void refuse(struct sp_reload *r, const struct sp_files *files, char *why, unsigned n_errors)
 {
     sp_xds_stats_refused(r->xds, files, why);
     sp_log(SP_LOG_ERROR, "config", "the new config is refused (%u error%s), the old one serves on", n_errors,
            n_errors == 1 ? "" : "s");
-    note(r, false, why);
+    note(r, false, why, n_errors);
+    answer(r, false);
     next_round(r);
-}
-
-static uint64_t ms_since(const struct sp_reload *r, uint64_t ns)
-{
-    return (r->build.main->turn.now_ns - ns) / SP_NS_PER_MS;
 }
 
 /* ---- publishing ---- */
@@ -201,12 +148,13 @@ void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
     sp_plan_free(plan);
     r->plan = NULL;
     r->n_switched = 0;
-    note(r, true, NULL);
+    note(r, true, NULL, 0);
     sp_xds_stats_taken(r->xds, r->current->set);
     sp_histogram_record(r->duration_ms, ms_since(r, r->began_ns));
     sp_reload_watch(r, r->current->doc);
     r->phase = SP_RELOAD_IDLE;
     r->build.on_serving(r->build.ctx);
+    answer(r, true);
     next_round(r);
 }
 
@@ -267,7 +215,7 @@ void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, const str
     sp_plan_free(r->plan);
     r->plan = NULL;
     r->phase = SP_RELOAD_IDLE;
-    bury(r, config);
+    sp_reload_bury(r, config);
     refuse(r, files, sp_xstrdup(text), 1);
 }
 
@@ -279,6 +227,7 @@ static void next_round(struct sp_reload *r)
     r->phase = SP_RELOAD_LOADING;
     r->began_ns = r->build.main->turn.now_ns;
     sp_counter_inc(r->attempts);
+    sp_reload_asks_begin(&r->asks);
     sp_reload_compile(r);
 }
 
@@ -287,6 +236,13 @@ void sp_reload_now(struct sp_reload *r)
     assert(r);
     r->wanted = true;
     next_round(r);
+}
+
+void sp_reload_ask(struct sp_reload *r, struct sp_reload_ask *ask)
+{
+    assert(r && ask);
+    sp_reload_asks_add(&r->asks, ask);
+    sp_reload_now(r);
 }
 
 /* ---- life ---- */
@@ -306,6 +262,7 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     r->duration_ms = sp_stats_histogram(scope, SP_STR("duration_ms"));
     r->warm.fire = on_warm;
     sp_list_init(&r->configs);
+    sp_reload_asks_init(&r->asks);
     r->xds = sp_xds_stats_new();
     enter(r, first);
     r->plan = sp_plan_new(NULL, first, NULL, NULL, build->n_workers);

@@ -58,6 +58,11 @@ void sp_server_reload(struct sp_server *s)
     sp_reload_now(s->reload);
 }
 
+void sp_server_reload_ask(struct sp_server *s, struct sp_reload_ask *ask)
+{
+    sp_reload_ask(s->reload, ask);
+}
+
 struct sp_reload_info sp_server_reload_info(const struct sp_server *s)
 {
     return sp_reload_info(s->reload);

@@ -26,6 +26,9 @@ int sp_server_validate(const struct sp_options *options, const struct sp_server_
 
 /* Loads the config anew, as a change of one of its files does. */
 void sp_server_reload(struct sp_server *s);
+/* The same, and tells what came of it (server/reload_ask.h). */
+struct sp_reload_ask;
+void sp_server_reload_ask(struct sp_server *s, struct sp_reload_ask *ask);
 /* How that goes (server/reload.h). */
 struct sp_reload_info;
 struct sp_xds_stats; /* server/xds_stats.h */

@@ -83,9 +83,77 @@ class Changes(Case):
         s = self.start(config([listener(free_port(), [says("x")])], []))
         s.signal(signal.SIGHUP)
         wait_for("the reload", lambda: s.stat("config_reload.success") == 2)
-        self.assertEqual(s.get("/reload", "POST"), (200, "OK\n"))
-        wait_for("the reload", lambda: s.stat("config_reload.success") == 3)
+        status, text = s.get("/reload", "POST")
+        self.assertEqual((status, s.stat("config_reload.success")), (200, 3))  # it answers when that is over
+        self.assertRegex(text, r"^unchanged: config 3 serves \(\d+ ms\)\n$")
         self.assertTrue(s.get("/reload")[1].startswith("config 3 serves since "))
+
+    def test_tells_what_came_of_it(self):
+        """Whoever asks is told what is new, or all that is wrong, while the admin page answers others."""
+        port, more = free_port(), free_port()
+
+        def conf(text, *clusters, ports=(port,), secrets=(), **rest):
+            c = config([listener(p, [says(text)], name=f"l{p}") for p in ports], [cluster(*x) for x in clusters])
+            c["static_resources"]["secrets"] = [{"name": n, "generic_secret": {"secret": {"inline_string": v}}} for n, v in secrets]
+            return dict(c, admin={"address": address(s.admin)}, **rest)
+
+        def ask(make, query=""):
+            """The watch takes a file that is still open for writing after a second only; if it was first all the same, once more."""
+            for turn in range(5):
+                with open(s.config_path, "r+", encoding="utf-8") as f:
+                    f.truncate()
+                    json.dump(make(turn), f)
+                    f.flush()
+                    status, text = s.get("/reload" + query, "POST")
+                if "unchanged" not in text:
+                    return status, text
+            self.fail("the watch was always first")
+        s = self.start(config([listener(port, [says("one")], name=f"l{port}")], [cluster("a", 1), cluster("b", 2)]))
+        status, text = ask(lambda turn: conf(f"two{turn}", ("b", 3 + turn), ("c", 4), ("d", 5), ports=(port, more), secrets=[("s", "x")]))
+        self.assertEqual(status, 200)
+        self.assertRegex(text, r"^taken: config \d+ serves \(\d+ ms\)\nlisteners: \d added, \d changed, 0 removed\nclusters: \d added, \d changed, \d removed\n"
+                               r"secrets: \d added, 0 changed, 0 removed\n$")
+        self.assertRegex(text, r"listeners: (1 added, 1|0 added, 2) changed")
+        status, text = ask(lambda turn: conf("three" if turn % 2 else "four", secrets=[("s", f"y{turn}")], stats_flush_interval=f"{5 + turn}s"), "?format=json")
+        self.assertEqual(status, 200)
+        told = json.loads(text)
+        self.assertEqual((told["outcome"], told["secrets"], told["other_settings_changed"]),
+                         ("taken", {"added": 0, "changed": 1, "removed": 0}, True))
+        self.assertIn(told["clusters"], ({"added": 0, "changed": 0, "removed": 3}, {"added": 0, "changed": 0, "removed": 0}))
+        serves = told["version"]
+        status, text = ask(lambda turn: conf("five", bogus=1, nonsense=2))
+        self.assertEqual(status, 422)
+        self.assertRegex(text, rf"^refused: 2 errors; config {serves} serves on\n\S+json:1:\d+: bogus: .*\n\S+json:1:\d+: nonsense: .*\n$")
+        status, text = s.get("/reload?format=json", "POST")
+        self.assertEqual((status, json.loads(text)["outcome"], json.loads(text)["errors"]), (422, "refused", 2))
+
+    def test_the_admin_page_answers_while_one_waits(self):
+        """A new cluster is warmed: until then who asked waits, who asks too gets the round after, who goes away is forgotten."""
+        port = free_port()
+        slow = socket.socket()
+        self.addCleanup(slow.close)
+        slow.bind(("127.0.0.1", 0))
+        slow.listen()
+        checks = [{"timeout": "1.5s", "interval": "60s", "unhealthy_threshold": 1, "healthy_threshold": 1, "http_health_check": {"path": "/"}}]
+        s = self.start(config([listener(port, [says("one")])], []))
+        s.write(config([listener(port, [says("two")])], [cluster("slow", slow.getsockname()[1], health_checks=checks)]))
+        got = []
+
+        def ask():
+            got.append(s.get("/reload", "POST"))
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for t in threads:
+            t.start()
+        gone = socket.create_connection(("127.0.0.1", s.admin))
+        gone.sendall(b"POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        wait_for("the warming", lambda: "(warming)" in s.get("/reload")[1])
+        gone.close()
+        self.assertEqual((s.get("/ready"), got), ((200, "LIVE\n"), []))
+        for t in threads:
+            t.join()
+        self.assertEqual([status for status, _ in got], [200] * 3)
+        self.assertRegex(s.log(), "config 2 serves: 1 listener, 1 cluster, 1 of them new")
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").body, b"two")
 
     def test_broken_is_refused_whole(self):
         port = free_port()

@@ -39,9 +39,14 @@ static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
     }
     sp_lb_free(s->lb);
     sp_lb_new(s);
+    bool changed = old->n != fresh->n;
     for (unsigned i = 0; i < old->n; i++)
-        if (old->v[i].host->parts[s->index].stamp != s->stamp)
+        if (old->v[i].host->parts[s->index].stamp != s->stamp) {
             leave(s, old->v[i].host);
+            changed = true;
+        }
+    for (unsigned i = 0; changed && s->cluster->lb.close_on_change && i < fresh->n; i++)
+        sp_pool_host_drain(s, fresh->v[i].host);
     sp_host_set_unref(old);
 }
 

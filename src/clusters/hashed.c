@@ -14,12 +14,12 @@ struct members {
     unsigned n_all, n_healthy, n_degraded;
 };
 
-static void members_init(struct members *m, const struct sp_priority *p, struct sp_priority_health *ret)
+static void members_init(struct members *m, const struct sp_priority *p, bool by_weight, struct sp_priority_health *ret)
 {
     *m = (struct members){.all = sp_xcalloc(p->n + 1, sizeof(*m->all)),
                           .healthy = sp_xcalloc(p->n + 1, sizeof(*m->healthy)),
                           .degraded = sp_xcalloc(p->n + 1, sizeof(*m->degraded))};
-    *ret = (struct sp_priority_health){.total = p->n};
+    *ret = (struct sp_priority_health){0};
     for (unsigned i = 0; i < p->n; i++) {
         struct sp_hash_member x = {p->v[i]->host, p->v[i]->weight};
         uint32_t flags = atomic_load_explicit(&x.host->health, memory_order_relaxed);
@@ -29,10 +29,8 @@ static void members_init(struct members *m, const struct sp_priority *p, struct 
             m->healthy[m->n_healthy++] = x;
         else if (health == SP_DEGRADED)
             m->degraded[m->n_degraded++] = x;
-        ret->excluded += (flags & (SP_HEALTH_EXCLUDED | SP_HEALTH_PENDING_ACTIVE_HC)) != 0;
+        sp_priority_count(ret, flags, by_weight ? x.weight : 1);
     }
-    ret->healthy = m->n_healthy;
-    ret->degraded = m->n_degraded;
 }
 
 static void members_done(struct members *m)
@@ -70,7 +68,7 @@ struct sp_hashed *sp_hashed_new(const struct sp_lb_config *c, struct sp_host_set
     h->levels = sp_xcalloc(n, sizeof(*h->levels));
     h->loads = sp_xcalloc(n, sizeof(*h->loads));
     for (unsigned i = 0; i < n; i++)
-        members_init(&members[i], &hosts->priorities[i], &health[i]);
+        members_init(&members[i], &hosts->priorities[i], hosts->weighted_health, &health[i]);
     sp_priority_loads(health, n, c->panic_threshold, hosts->overprovisioning, h->loads);
     for (unsigned i = 0; i < n; i++) {
         build_level(&h->levels[i], c, &members[i], &h->loads[i]);

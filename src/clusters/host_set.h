@@ -38,6 +38,7 @@ struct sp_host_set {
     struct sp_priority *priorities; /* at least one; since sp_host_set_close */
     unsigned n_priorities;
     uint32_t overprovisioning;      /* percent */
+    bool weighted_health;           /* weighted_priority_health */
     bool logical;                   /* its one host is known by its name */
 };
 

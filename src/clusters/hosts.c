@@ -152,6 +152,7 @@ struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag
     const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
     if (la && la->policy && la->policy->overprovisioning_factor)
         b.set->overprovisioning = la->policy->overprovisioning_factor->value;
+    b.set->weighted_health = la && la->policy && la->policy->weighted_priority_health;
     for (size_t i = 0; la && i < la->n_endpoints; i++)
         for (size_t k = 0; k < la->endpoints[i]->n_lb_endpoints; k++) {
             const endpoint_msg *e = la->endpoints[i]->lb_endpoints[k];

@@ -5,28 +5,23 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "clusters/edf.h"
 #include "clusters/hashed.h"
+#include "clusters/lb_set.h"
 #include "clusters/priority.h"
-
-/* Hosts that stand in for each other. */
-struct set {
-    struct sp_hash_member *v;
-    unsigned n, next; /* next: round robin's place */
-    struct sp_edf edf;
-};
 
 /* With locality_weighted_lb_config: the hosts of one locality. */
 struct locality {
-    struct set healthy, degraded;
+    struct sp_lb_set healthy, degraded;
     unsigned id, n;                     /* which one; all its hosts */
     uint32_t weight;
     uint64_t for_healthy, for_degraded; /* the weight, less where too few are well */
 };
 
 struct level {
-    struct set healthy, degraded, all;
-    bool weighted; /* its hosts differ in weight */
+    struct sp_lb_set healthy, degraded, all;
+    bool differ;            /* its hosts have different weights that count */
+    enum sp_lb_mode mode;
+    uint64_t slow_until_ns; /* SP_LB_SLOW: then no host is new any more */
     struct locality *localities; /* n_localities of them; none: all hosts stand in one */
     unsigned n_localities;
     uint64_t for_healthy, for_degraded; /* sums; 0: by hosts */
@@ -41,19 +36,6 @@ struct sp_lb {
     struct sp_priority_load *loads;
 };
 
-static void set_init(struct set *t, unsigned cap, bool weighted)
-{
-    t->v = sp_xcalloc(cap + 1, sizeof(*t->v));
-    if (weighted)
-        sp_edf_init(&t->edf, cap);
-}
-
-static void set_done(struct set *t)
-{
-    free(t->v);
-    sp_edf_done(&t->edf);
-}
-
 static bool differ(const struct sp_priority *p)
 {
     for (unsigned i = 1; i < p->n; i++)
@@ -62,28 +44,13 @@ static bool differ(const struct sp_priority *p)
     return false;
 }
 
-static void set_clear(struct set *t)
-{
-    t->n = 0;
-    sp_edf_clear(&t->edf);
-}
-
-static void set_add(struct sp_slot *s, struct set *t, const struct sp_endpoint *e, bool weighted)
-{
-    if (weighted) {
-        double part = (double)((sp_slot_random(s) >> 11) + 1) / (double)(1ull << 53);
-        sp_edf_add(&t->edf, t->n, part / e->weight);
-    }
-    t->v[t->n++] = (struct sp_hash_member){e->host, e->weight};
-}
-
-static void add_by_health(struct sp_slot *s, struct set *healthy, struct set *degraded, const struct sp_endpoint *e,
-                          enum sp_health health, bool weighted)
+static void add_by_health(struct sp_slot *s, struct sp_lb_set *healthy, struct sp_lb_set *degraded, const struct sp_endpoint *e,
+                          enum sp_health health, enum sp_lb_mode mode)
 {
     if (health == SP_HEALTHY)
-        set_add(s, healthy, e, weighted);
+        sp_lb_set_add(healthy, s, e, mode);
     else if (health == SP_DEGRADED)
-        set_add(s, degraded, e, weighted);
+        sp_lb_set_add(degraded, s, e, mode);
 }
 
 /* A locality is good for its weight while 1 / factor of its hosts are well. */
@@ -97,15 +64,15 @@ static void rebuild_localities(struct sp_slot *s, struct level *l, const struct 
     struct locality *at = NULL;
     l->for_healthy = l->for_degraded = 0;
     for (unsigned i = 0; i < l->n_localities; i++) {
-        set_clear(&l->localities[i].healthy);
-        set_clear(&l->localities[i].degraded);
+        sp_lb_set_clear(&l->localities[i].healthy);
+        sp_lb_set_clear(&l->localities[i].degraded);
     }
     for (unsigned i = 0; i < p->n; i++) { /* one locality's hosts stand together */
         const struct sp_endpoint *e = p->v[i];
         if (!at || at->id != e->locality)
             at = at ? at + 1 : l->localities;
         enum sp_health health = sp_host_health(e->host);
-        add_by_health(s, &at->healthy, &at->degraded, e, health, l->weighted);
+        add_by_health(s, &at->healthy, &at->degraded, e, health, l->mode);
     }
     for (unsigned i = 0; i < l->n_localities; i++) {
         struct locality *x = &l->localities[i];
@@ -114,23 +81,38 @@ static void rebuild_localities(struct sp_slot *s, struct level *l, const struct 
     }
 }
 
+static enum sp_lb_mode normal_mode(const struct level *l)
+{
+    return l->differ ? SP_LB_WEIGHTED : SP_LB_EVEN;
+}
+
+/* Whether some host is in slow start, and until when. */
+static void find_slow(struct sp_slot *s, struct level *l, const struct sp_priority *p)
+{
+    uint64_t window = s->cluster->lb.slow_ns, last = 0;
+    for (unsigned i = 0; window && i < p->n; i++)
+        if (sp_host_health(p->v[i]->host) == SP_HEALTHY)
+            last = SP_MAX(last, atomic_load_explicit(&p->v[i]->host->since_ns, memory_order_relaxed));
+    l->slow_until_ns = last ? last + window : 0;
+    l->mode = l->slow_until_ns > s->turn->now_ns ? SP_LB_SLOW : normal_mode(l);
+}
+
 static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_priority *p,
                           struct sp_priority_health *ret)
 {
-    set_clear(&l->healthy);
-    set_clear(&l->degraded);
-    set_clear(&l->all);
-    *ret = (struct sp_priority_health){.total = p->n};
+    find_slow(s, l, p);
+    sp_lb_set_clear(&l->healthy);
+    sp_lb_set_clear(&l->degraded);
+    sp_lb_set_clear(&l->all);
+    *ret = (struct sp_priority_health){0};
     for (unsigned i = 0; i < p->n; i++) {
         const struct sp_endpoint *e = p->v[i];
         uint32_t flags = atomic_load_explicit(&e->host->health, memory_order_relaxed);
         enum sp_health health = sp_health_of(flags);
-        set_add(s, &l->all, e, l->weighted);
-        add_by_health(s, &l->healthy, &l->degraded, e, health, l->weighted);
-        ret->excluded += (flags & (SP_HEALTH_EXCLUDED | SP_HEALTH_PENDING_ACTIVE_HC)) != 0;
+        sp_lb_set_add(&l->all, s, e, l->mode);
+        add_by_health(s, &l->healthy, &l->degraded, e, health, l->mode);
+        sp_priority_count(ret, flags, s->hosts->weighted_health ? e->weight : 1);
     }
-    ret->healthy = l->healthy.n;
-    ret->degraded = l->degraded.n;
     if (l->n_localities)
         rebuild_localities(s, l, p);
 }
@@ -146,7 +128,7 @@ static void rebuild(struct sp_slot *s, unsigned generation)
 }
 
 /* None if no locality of the priority has a weight. */
-static void init_localities(struct level *l, const struct sp_priority *p)
+static void init_localities(struct level *l, const struct sp_priority *p, bool scheduled)
 {
     struct locality *at = NULL;
     bool some = false;
@@ -164,8 +146,8 @@ static void init_localities(struct level *l, const struct sp_priority *p)
     if (!some)
         l->n_localities = 0;
     for (unsigned i = 0; i < l->n_localities; i++) {
-        set_init(&l->localities[i].healthy, l->localities[i].n, l->weighted);
-        set_init(&l->localities[i].degraded, l->localities[i].n, l->weighted);
+        sp_lb_set_init(&l->localities[i].healthy, l->localities[i].n, scheduled);
+        sp_lb_set_init(&l->localities[i].degraded, l->localities[i].n, scheduled);
     }
 }
 
@@ -178,19 +160,21 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
     if (s->hashed) /* it needs no more */
         return lb;
     lb->n_levels = s->hosts->n_priorities;
-    lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(s->hosts->n, 2u));
+    /* Of so many random ones nearly every host is one, and a pick stays short. */
+    lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(s->hosts->n, 1u) * 8);
     lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
     lb->health = sp_xcalloc(lb->n_levels, sizeof(*lb->health));
     lb->loads = sp_xcalloc(lb->n_levels, sizeof(*lb->loads));
     for (unsigned i = 0; i < lb->n_levels; i++) {
         struct level *l = &lb->levels[i];
         const struct sp_priority *p = &s->hosts->priorities[i];
-        l->weighted = c->lb.policy != SP_LB_RANDOM && differ(p);
-        set_init(&l->healthy, p->n, l->weighted);
-        set_init(&l->degraded, p->n, l->weighted);
-        set_init(&l->all, p->n, l->weighted);
+        l->differ = c->lb.policy != SP_LB_RANDOM && differ(p);
+        bool scheduled = l->differ || c->lb.slow_ns;
+        sp_lb_set_init(&l->healthy, p->n, scheduled);
+        sp_lb_set_init(&l->degraded, p->n, scheduled);
+        sp_lb_set_init(&l->all, p->n, scheduled);
         if (c->lb.by_locality)
-            init_localities(l, p);
+            init_localities(l, p, scheduled);
         if (p->n) /* workers shall not all begin with the first host */
             l->healthy.next = l->degraded.next = l->all.next = (unsigned)sp_slot_below(s, p->n);
     }
@@ -203,12 +187,12 @@ void sp_lb_free(struct sp_lb *lb)
     if (!lb)
         return;
     for (unsigned i = 0; i < lb->n_levels; i++) {
-        set_done(&lb->levels[i].healthy);
-        set_done(&lb->levels[i].degraded);
-        set_done(&lb->levels[i].all);
+        sp_lb_set_done(&lb->levels[i].healthy);
+        sp_lb_set_done(&lb->levels[i].degraded);
+        sp_lb_set_done(&lb->levels[i].all);
         for (unsigned k = 0; k < lb->levels[i].n_localities; k++) {
-            set_done(&lb->levels[i].localities[k].healthy);
-            set_done(&lb->levels[i].localities[k].degraded);
+            sp_lb_set_done(&lb->levels[i].localities[k].healthy);
+            sp_lb_set_done(&lb->levels[i].localities[k].degraded);
         }
         free(lb->levels[i].localities);
     }
@@ -218,53 +202,7 @@ void sp_lb_free(struct sp_lb *lb)
     free(lb);
 }
 
-static int32_t busy(const struct sp_host *h)
-{
-    int32_t n = atomic_load_explicit(&h->active, memory_order_relaxed);
-    return SP_MAX(n, 0);
-}
-
-static struct sp_host *pick_weighted(const struct sp_cluster *c, struct set *t)
-{
-    const struct sp_hash_member *m = &t->v[sp_edf_peek(&t->edf)];
-    double cost = c->lb.policy == SP_LB_LEAST_REQUEST ? (double)busy(m->host) + 1 : 1;
-    sp_edf_again(&t->edf, cost / m->weight);
-    return m->host;
-}
-
-static struct sp_host *pick_least_busy(struct sp_slot *s, const struct set *t)
-{
-    struct sp_host *best = NULL;
-    int32_t least = INT32_MAX;
-    for (unsigned i = 0; i < s->lb->choices; i++) {
-        struct sp_host *h = t->v[sp_slot_below(s, t->n)].host;
-        int32_t n = busy(h);
-        if (!best || n < least) {
-            best = h;
-            least = n;
-        }
-    }
-    return best;
-}
-
-static struct sp_host *pick_from(struct sp_slot *s, struct set *t, bool weighted)
-{
-    if (SP_UNLIKELY(!t->n))
-        return NULL;
-    if (t->n == 1)
-        return t->v[0].host;
-    if (weighted)
-        return pick_weighted(s->cluster, t);
-    if (s->cluster->lb.policy == SP_LB_LEAST_REQUEST)
-        return pick_least_busy(s, t);
-    if (s->cluster->lb.policy == SP_LB_RANDOM)
-        return t->v[sp_slot_below(s, t->n)].host;
-    if (SP_UNLIKELY(t->next >= t->n))
-        t->next = 0;
-    return t->v[t->next++].host;
-}
-
-static struct set *by_locality(struct sp_slot *s, struct level *l, bool degraded)
+static struct sp_lb_set *by_locality(struct sp_slot *s, struct level *l, bool degraded)
 {
     uint64_t sum = degraded ? l->for_degraded : l->for_healthy;
     if (!sum)
@@ -280,8 +218,15 @@ static struct set *by_locality(struct sp_slot *s, struct level *l, bool degraded
     return NULL;
 }
 
+/* No host is new any more. */
+static void end_slow(struct level *l, uint64_t now_ns)
+{
+    if (now_ns >= l->slow_until_ns)
+        l->mode = normal_mode(l);
+}
+
 /* The hosts that the dice give a request to. */
-static struct set *choose(struct sp_slot *s, bool *ret_weighted)
+static struct sp_lb_set *choose(struct sp_slot *s, enum sp_lb_mode *ret_mode)
 {
     struct sp_lb *lb = s->lb;
     unsigned at = 0;
@@ -290,7 +235,9 @@ static struct set *choose(struct sp_slot *s, bool *ret_weighted)
         !sp_priority_choose(lb->loads, lb->n_levels, (unsigned)sp_slot_below(s, 100), &at, &degraded))
         return NULL;
     struct level *l = &lb->levels[at];
-    *ret_weighted = l->weighted;
+    if (SP_UNLIKELY(l->mode == SP_LB_SLOW))
+        end_slow(l, s->turn->now_ns);
+    *ret_mode = l->mode;
     if (lb->loads[at].panic) {
         sp_counter_inc(s->cluster->stats.lb_healthy_panic);
         return &l->all;
@@ -322,12 +269,12 @@ struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid
     unsigned generation = atomic_load_explicit(&s->cluster->generation, memory_order_acquire);
     if (SP_UNLIKELY(generation != s->lb->generation))
         rebuild(s, generation);
-    bool weighted = false;
-    struct set *t = choose(s, &weighted);
+    enum sp_lb_mode mode = SP_LB_EVEN;
+    struct sp_lb_set *t = choose(s, &mode);
     if (!t)
         return NULL;
-    struct sp_host *h = pick_from(s, t, weighted);
+    struct sp_host *h = sp_lb_set_pick(t, s, mode, s->lb->choices);
     for (unsigned i = 0; h && h == avoid && t->n > 1 && i < 8; i++)
-        h = pick_from(s, t, weighted);
+        h = sp_lb_set_pick(t, s, mode, s->lb->choices);
     return h;
 }

@@ -2,7 +2,9 @@
 #include "clusters/lb_config.h"
 
 #include <assert.h>
+#include <math.h>
 
+#include "clusters/options.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
@@ -11,6 +13,8 @@
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
 typedef Envoy__Extensions__LoadBalancingPolicies__Common__V3__LocalityLbConfig locality_msg;
+typedef Envoy__Config__Core__V3__RuntimeDouble double_msg;
+typedef Envoy__Extensions__LoadBalancingPolicies__LeastRequest__V3__LeastRequest least_msg;
 
 enum { DEFAULT_CHOICES = 2, DEFAULT_PANIC = 50, DEFAULT_RING = 1024, DEFAULT_TABLE = 65537 };
 /* Rings and tables are built on a worker's loop: tens of milliseconds at most. Envoy's may be larger. */
@@ -18,12 +22,44 @@ enum { PLACES_MOST = 262144 };
 
 #define LB_CONFIG(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_##name
 #define MURMUR ENVOY__CONFIG__CLUSTER__V3__CLUSTER__RING_HASH_LB_CONFIG__HASH_FUNCTION__MURMUR_HASH_2
+#define FULL_SCAN ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__LEAST_REQUEST__V3__LEAST_REQUEST__SELECTION_METHOD__FULL_SCAN
 #define POLICY(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__##name
 
 static void take_localities(struct sp_lb_config *l, const locality_msg *msg)
 {
     l->by_locality = msg && msg->locality_weighted_lb_config;
 }
+
+static void take_bias(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const double_msg *bias)
+{
+    if (!bias)
+        return;
+    if (!(bias->default_value >= 0) || isinf(bias->default_value))
+        sp_doc_err(doc, diag, bias, "default_value", -1, "a bias is 0 or more (1 is the default)");
+    else
+        l->request_bias = bias->default_value;
+}
+
+static void take_aggression(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const double_msg *aggression)
+{
+    if (!aggression)
+        return;
+    if (!(aggression->default_value > 0) || isinf(aggression->default_value))
+        sp_doc_err(doc, diag, aggression, "default_value", -1, "an aggression is over 0 (1 is the default)");
+    else
+        l->slow_aggression = aggression->default_value;
+}
+
+/* Of two messages that have the same fields. */
+#define TAKE_SLOW(l, doc, diag, msg) \
+    do { \
+        if (msg) { \
+            (l)->slow_ns = sp_duration_ns((msg)->slow_start_window, 0); \
+            take_aggression(l, doc, diag, (msg)->aggression); \
+            if ((msg)->min_weight_percent) \
+                (l)->slow_least = (msg)->min_weight_percent->value / 100; \
+        } \
+    } while (0)
 
 static bool prime(uint64_t n)
 {
@@ -110,23 +146,32 @@ static void init_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struc
                    "not run with lb_policy RING_HASH or MAGLEV (take it out, and give weights to the hosts)");
 }
 
+static void take_least(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const least_msg *least)
+{
+    l->policy = SP_LB_LEAST_REQUEST;
+    take_localities(l, least->locality_lb_config);
+    take_bias(l, doc, diag, least->active_request_bias);
+    TAKE_SLOW(l, doc, diag, least->slow_start_config);
+    l->full_scan = (least->enable_full_scan && least->enable_full_scan->value) || least->selection_method == FULL_SCAN;
+    if (least->choice_count)
+        l->choice_count = least->choice_count->value;
+}
+
 /* False: none of those that are run. */
-static bool take_extension(struct sp_lb_config *l, const struct sp_doc *doc, const Google__Protobuf__Any *any)
+static bool take_extension(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const Google__Protobuf__Any *any)
 {
     const Envoy__Extensions__LoadBalancingPolicies__RoundRobin__V3__RoundRobin *round =
         sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__round_robin__v3__round_robin__descriptor);
-    const Envoy__Extensions__LoadBalancingPolicies__LeastRequest__V3__LeastRequest *least =
+    const least_msg *least =
         sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__least_request__v3__least_request__descriptor);
     const Envoy__Extensions__LoadBalancingPolicies__Random__V3__Random *random =
         sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__random__v3__random__descriptor);
     if (round) {
         l->policy = SP_LB_ROUND_ROBIN;
         take_localities(l, round->locality_lb_config);
+        TAKE_SLOW(l, doc, diag, round->slow_start_config);
     } else if (least) {
-        l->policy = SP_LB_LEAST_REQUEST;
-        take_localities(l, least->locality_lb_config);
-        if (least->choice_count)
-            l->choice_count = least->choice_count->value;
+        take_least(l, doc, diag, least);
     } else if (random) {
         l->policy = SP_LB_RANDOM;
         take_localities(l, random->locality_lb_config);
@@ -139,7 +184,7 @@ static void take_list(struct sp_lb_config *l, const struct sp_doc *doc, struct s
     const Envoy__Config__Cluster__V3__LoadBalancingPolicy *list = msg->load_balancing_policy;
     for (size_t i = 0; i < list->n_policies; i++) {
         const Envoy__Config__Core__V3__TypedExtensionConfig *e = list->policies[i]->typed_extension_config;
-        if (e && (take_extension(l, doc, e->typed_config) || take_hashing(l, doc, diag, e->typed_config)))
+        if (e && (take_extension(l, doc, diag, e->typed_config) || take_hashing(l, doc, diag, e->typed_config)))
             return; /* as Envoy: the first that is known */
     }
     sp_doc_err(doc, diag, list, "policies", -1, "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
@@ -148,10 +193,12 @@ static void take_list(struct sp_lb_config *l, const struct sp_doc *doc, struct s
 void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const cluster_msg *msg)
 {
     assert(l && doc && diag && msg);
-    *l = (struct sp_lb_config){.choice_count = DEFAULT_CHOICES, .panic_threshold = DEFAULT_PANIC};
+    *l = (struct sp_lb_config){.choice_count = DEFAULT_CHOICES, .panic_threshold = DEFAULT_PANIC, .request_bias = 1,
+                                .slow_aggression = 1, .slow_least = 0.1};
     const Envoy__Config__Cluster__V3__Cluster__CommonLbConfig *common = msg->common_lb_config;
     if (common && common->healthy_panic_threshold)
         l->panic_threshold = common->healthy_panic_threshold->value;
+    l->close_on_change = common && common->close_connections_on_host_set_change;
     if (msg->load_balancing_policy) {
         take_list(l, doc, diag, msg);
         return;
@@ -166,7 +213,12 @@ void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct 
     l->by_locality = common && common->locality_weighted_lb_config;
     if (sp_lb_hashes(l))
         init_hashing(l, doc, diag, msg);
-    if (msg->lb_config_case == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG &&
-        msg->least_request_lb_config->choice_count)
-        l->choice_count = msg->least_request_lb_config->choice_count->value;
+    if (l->policy == SP_LB_LEAST_REQUEST && msg->lb_config_case == LB_CONFIG(LEAST_REQUEST_LB_CONFIG)) {
+        if (msg->least_request_lb_config->choice_count)
+            l->choice_count = msg->least_request_lb_config->choice_count->value;
+        take_bias(l, doc, diag, msg->least_request_lb_config->active_request_bias);
+        TAKE_SLOW(l, doc, diag, msg->least_request_lb_config->slow_start_config);
+    } else if (l->policy == SP_LB_ROUND_ROBIN && msg->lb_config_case == LB_CONFIG(ROUND_ROBIN_LB_CONFIG)) {
+        TAKE_SLOW(l, doc, diag, msg->round_robin_lb_config->slow_start_config);
+    }
 }

@@ -13,6 +13,11 @@ enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST, SP_LB_RANDOM, SP_LB_
 struct sp_lb_config {
     enum sp_lb_policy policy;
     unsigned choice_count;  /* LEAST_REQUEST */
+    bool full_scan;         /* LEAST_REQUEST: all hosts are looked at */
+    double request_bias;    /* LEAST_REQUEST: active_request_bias, not negative */
+    uint64_t slow_ns;       /* ROUND_ROBIN, LEAST_REQUEST: slow_start_window; 0: none */
+    double slow_aggression, slow_least; /* over 0; the least factor, 0.1 is 10 % */
+    bool close_on_change;   /* close_connections_on_host_set_change */
     bool by_locality;       /* localities get requests by their weights */
     double panic_threshold; /* percent */
     bool murmur;            /* RING_HASH: hashed by MurmurHash, not XXH64 */

@@ -4,7 +4,22 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/defs.h"
+#include "clusters/host.h"
+
+void sp_priority_count(struct sp_priority_health *h, uint32_t flags, uint32_t weight)
+{
+    assert(h);
+    enum sp_health health = sp_health_of(flags);
+    bool excluded = flags & (SP_HEALTH_EXCLUDED | SP_HEALTH_PENDING_ACTIVE_HC);
+    h->total++;
+    h->total_weight += weight;
+    h->excluded += excluded;
+    h->excluded_weight += excluded ? weight : 0;
+    h->healthy += health == SP_HEALTHY;
+    h->healthy_weight += health == SP_HEALTHY ? weight : 0;
+    h->degraded += health == SP_DEGRADED;
+    h->degraded_weight += health == SP_DEGRADED ? weight : 0;
+}
 
 static unsigned eligible(const struct sp_priority_health *h)
 {
@@ -12,10 +27,21 @@ static unsigned eligible(const struct sp_priority_health *h)
 }
 
 /* How much of the load a part of a priority's hosts can take, in percent. */
-static uint32_t capacity(const struct sp_priority_health *h, unsigned hosts, uint32_t factor)
+static uint32_t capacity(const struct sp_priority_health *h, unsigned hosts, uint64_t weight, uint32_t factor)
 {
-    unsigned of = eligible(h);
-    return of ? (uint32_t)SP_MIN((uint64_t)factor * hosts / of, 100u) : 0;
+    uint64_t of = h->total_weight ? h->total_weight - SP_MIN(h->excluded_weight, h->total_weight) : eligible(h);
+    uint64_t part = h->total_weight ? weight : hosts;
+    return of ? (uint32_t)SP_MIN(factor * part / of, 100u) : 0;
+}
+
+static uint32_t healthy(const struct sp_priority_health *h, uint32_t factor)
+{
+    return capacity(h, h->healthy, h->healthy_weight, factor);
+}
+
+static uint32_t degraded(const struct sp_priority_health *h, uint32_t factor)
+{
+    return capacity(h, h->degraded, h->degraded_weight, factor);
 }
 
 static bool below(const struct sp_priority_health *h, double threshold)
@@ -48,11 +74,11 @@ static void spread_by_health(const struct sp_priority_health *h, unsigned n, uin
 {
     uint32_t left = 100;
     for (unsigned i = 0; i < n; i++) {
-        ret[i].healthy = SP_MIN(left, capacity(&h[i], h[i].healthy, factor) * 100 / whole);
+        ret[i].healthy = SP_MIN(left, healthy(&h[i], factor) * 100 / whole);
         left -= ret[i].healthy;
     }
     for (unsigned i = 0; i < n; i++) {
-        ret[i].degraded = SP_MIN(left, capacity(&h[i], h[i].degraded, factor) * 100 / whole);
+        ret[i].degraded = SP_MIN(left, degraded(&h[i], factor) * 100 / whole);
         left -= ret[i].degraded;
     }
     /* What rounding left over goes to the first that has anybody. */
@@ -72,7 +98,7 @@ void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double pa
     memset(ret, 0, n * sizeof(*ret));
     uint64_t sum = 0;
     for (unsigned i = 0; i < n; i++)
-        sum += capacity(&h[i], h[i].healthy, factor) + capacity(&h[i], h[i].degraded, factor);
+        sum += healthy(&h[i], factor) + degraded(&h[i], factor);
     uint32_t whole = (uint32_t)SP_MIN(sum, 100u);
     bool all_panic = true;
     for (unsigned i = 0; i < n; i++) {

@@ -12,6 +12,8 @@
 
 struct sp_priority_health {
     unsigned total, healthy, degraded, excluded; /* hosts; the last are not counted in shares */
+    /* What capacity is counted by; all 0: by hosts. Panic goes by hosts in any case. */
+    uint64_t total_weight, healthy_weight, degraded_weight, excluded_weight;
 };
 
 struct sp_priority_load {
@@ -19,6 +21,8 @@ struct sp_priority_load {
     bool panic;                 /* what comes here goes to all hosts */
 };
 
+/* Adds a host; `flags`: its SP_HEALTH_*. `weight`: what it counts for, 1 if hosts do not count by their weights. */
+void sp_priority_count(struct sp_priority_health *h, uint32_t flags, uint32_t weight);
 /* Fills n loads, n > 0. panic_threshold, overprovisioning: percent. */
 void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
                        uint32_t overprovisioning, struct sp_priority_load *ret);

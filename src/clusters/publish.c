@@ -74,6 +74,7 @@ static struct sp_host *host_new(const struct sp_cluster *c, const struct sp_host
     if (c->checker && later && !e->no_active_hc)
         flags |= SP_HEALTH_PENDING_ACTIVE_HC; /* others serve meanwhile: it says nothing of how the cluster fares */
     atomic_init(&h->health, flags);
+    atomic_init(&h->since_ns, c->prober ? c->prober->turn.now_ns : 0);
     if (c->outlier)
         h->outlier = sp_outlier_host_new(c->outlier);
     return h;
@@ -108,7 +109,7 @@ static bool same_endpoint(const struct sp_endpoint *a, const struct sp_endpoint 
 
 static bool same_set(const struct sp_host_set *a, const struct sp_host_set *b)
 {
-    if (a->n != b->n || a->overprovisioning != b->overprovisioning)
+    if (a->n != b->n || a->overprovisioning != b->overprovisioning || a->weighted_health != b->weighted_health)
         return false;
     for (unsigned i = 0; i < a->n; i++)
         if (!same_endpoint(&a->v[i], &b->v[i]))
@@ -210,6 +211,7 @@ static struct sp_host_set *bridge(struct sp_cluster *c, const struct sp_host_set
         return NULL;
     struct sp_host_set *both = sp_host_set_new();
     both->overprovisioning = fresh->overprovisioning;
+    both->weighted_health = fresh->weighted_health;
     old_hosts_init(&o, old);
     for (unsigned i = 0; i < fresh->n; i++) {
         struct sp_host *h = old_hosts_take(&o, fresh, &fresh->v[i]);

@@ -71,6 +71,7 @@ static void publish(struct sp_resolve *r)
 {
     struct sp_host_set *s = sp_host_set_new();
     s->overprovisioning = r->targets_set->overprovisioning;
+    s->weighted_health = r->targets_set->weighted_health;
     s->logical = r->options.logical;
     for (unsigned i = 0; i < r->n; i++) {
         const struct target *t = &r->targets[i];

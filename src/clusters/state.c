@@ -17,6 +17,8 @@ uint32_t sp_host_set_health(struct sp_cluster *c, struct sp_host *h, uint32_t se
 {
     assert(c && h);
     uint32_t old = atomic_load_explicit(&h->health, memory_order_relaxed), flags;
+    if (old & clear & SP_HEALTH_FAILED_ACTIVE_HC && c->prober) /* which is who does that */
+        atomic_store_explicit(&h->since_ns, c->prober->turn.now_ns, memory_order_relaxed);
     do {
         flags = (old & ~clear) | set;
         if (flags == old)

@@ -62,30 +62,32 @@ static void check_loads(const struct sp_priority_health *h, unsigned n, double t
     assert_string_equal(text, expected);
 }
 
+#define HEALTH(t, h, d, e) {.total = (t), .healthy = (h), .degraded = (d), .excluded = (e)}
+
 static void test_priorities(void **state)
 {
     (void)state;
-    check_loads((struct sp_priority_health[]){{10, 10, 0, 0}}, 1, 50, "100/0");
-    check_loads((struct sp_priority_health[]){{10, 8, 0, 0}, {10, 10, 0, 0}}, 2, 50, "100/0 0/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 10, 0, 0)}, 1, 50, "100/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 8, 0, 0), HEALTH(10, 10, 0, 0)}, 2, 50, "100/0 0/0");
     /* Envoy's documentation: 71 % healthy is not enough any more. */
-    check_loads((struct sp_priority_health[]){{100, 71, 0, 0}, {100, 100, 0, 0}}, 2, 50, "99/0 1/0");
-    check_loads((struct sp_priority_health[]){{100, 50, 0, 0}, {100, 100, 0, 0}}, 2, 50, "70/0 30/0");
-    check_loads((struct sp_priority_health[]){{100, 25, 0, 0}, {100, 100, 0, 0}}, 2, 50, "35/0 65/0");
-    check_loads((struct sp_priority_health[]){{100, 0, 0, 0}, {100, 100, 0, 0}}, 2, 50, "0/0 100/0");
+    check_loads((struct sp_priority_health[]){HEALTH(100, 71, 0, 0), HEALTH(100, 100, 0, 0)}, 2, 50, "99/0 1/0");
+    check_loads((struct sp_priority_health[]){HEALTH(100, 50, 0, 0), HEALTH(100, 100, 0, 0)}, 2, 50, "70/0 30/0");
+    check_loads((struct sp_priority_health[]){HEALTH(100, 25, 0, 0), HEALTH(100, 100, 0, 0)}, 2, 50, "35/0 65/0");
+    check_loads((struct sp_priority_health[]){HEALTH(100, 0, 0, 0), HEALTH(100, 100, 0, 0)}, 2, 50, "0/0 100/0");
     /* Both weak, but one of them above the threshold: the other is in panic. */
-    check_loads((struct sp_priority_health[]){{100, 25, 0, 0}, {100, 25, 0, 0}}, 2, 50, "50/0! 50/0!");
-    check_loads((struct sp_priority_health[]){{100, 20, 0, 0}, {100, 50, 0, 0}}, 2, 50, "29/0! 71/0");
-    check_loads((struct sp_priority_health[]){{10, 0, 0, 0}}, 1, 50, "100/0!");
-    check_loads((struct sp_priority_health[]){{10, 0, 0, 0}}, 1, 0, "0/0");
-    check_loads((struct sp_priority_health[]){{10, 4, 0, 0}}, 1, 50, "100/0!");
-    check_loads((struct sp_priority_health[]){{10, 6, 0, 0}}, 1, 50, "100/0");
-    check_loads((struct sp_priority_health[]){{10, 6, 4, 0}}, 1, 50, "84/16");
-    check_loads((struct sp_priority_health[]){{10, 0, 10, 0}, {10, 10, 0, 0}}, 2, 50, "0/0 100/0");
-    check_loads((struct sp_priority_health[]){{10, 0, 10, 0}, {10, 0, 0, 0}}, 2, 50, "0/100 0/0");
-    check_loads((struct sp_priority_health[]){{0, 0, 0, 0}}, 1, 50, "0/0!");
-    check_loads((struct sp_priority_health[]){{0, 0, 0, 0}, {3, 3, 0, 0}}, 2, 50, "0/0 100/0");
+    check_loads((struct sp_priority_health[]){HEALTH(100, 25, 0, 0), HEALTH(100, 25, 0, 0)}, 2, 50, "50/0! 50/0!");
+    check_loads((struct sp_priority_health[]){HEALTH(100, 20, 0, 0), HEALTH(100, 50, 0, 0)}, 2, 50, "29/0! 71/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 0, 0, 0)}, 1, 50, "100/0!");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 0, 0, 0)}, 1, 0, "0/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 4, 0, 0)}, 1, 50, "100/0!");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 6, 0, 0)}, 1, 50, "100/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 6, 4, 0)}, 1, 50, "84/16");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 0, 10, 0), HEALTH(10, 10, 0, 0)}, 2, 50, "0/0 100/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 0, 10, 0), HEALTH(10, 0, 0, 0)}, 2, 50, "0/100 0/0");
+    check_loads((struct sp_priority_health[]){HEALTH(0, 0, 0, 0)}, 1, 50, "0/0!");
+    check_loads((struct sp_priority_health[]){HEALTH(0, 0, 0, 0), HEALTH(3, 3, 0, 0)}, 2, 50, "0/0 100/0");
     /* Hosts that took themselves out do not count. */
-    check_loads((struct sp_priority_health[]){{10, 5, 0, 5}}, 1, 50, "100/0");
+    check_loads((struct sp_priority_health[]){HEALTH(10, 5, 0, 5)}, 1, 50, "100/0");
 }
 
 /* Chi-square of equal shares; 10 degrees of freedom: 29.59 is passed once in a thousand runs. */

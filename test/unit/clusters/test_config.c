@@ -184,6 +184,10 @@ static void test_policies(void **state)
     struct t_bed b;
     refused("name: c\n" HOST "lb_policy: LOAD_BALANCING_POLICY_CONFIG\n", "required for this lb_policy, but missing (add it)");
     refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
+    refused("name: c\n" HOST "lb_policy: LEAST_REQUEST\nleast_request_lb_config: {active_request_bias: {default_value: -1, runtime_key: r}}\n",
+            "a bias is 0 or more (1 is the default)");
+    refused("name: c\n" HOST "round_robin_lb_config: {slow_start_config: {slow_start_window: 1s, aggression: {runtime_key: r}}}\n",
+            "an aggression is over 0 (1 is the default)");
     refused("name: c\n" HOST "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 65536}\n", "65536 is no prime number (such as 65537)");
     refused("name: c\n" HOST "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 5000011}\n",
             "5000011 places are too many to build while serving (at most 262144)");

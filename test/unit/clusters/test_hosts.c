@@ -91,6 +91,46 @@ static void test_stays(void **state)
     t_bed_free(&b);
 }
 
+/* close_connections_on_host_set_change: its connection does not serve on; a weight is no change of that kind. */
+static void test_close_on_change(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, "common_lb_config: {close_connections_on_host_set_change: true}\n");
+    one(&b, 0);
+    struct sp_host_set *heavier = set_of("1");
+    heavier->v[0].weight = 2;
+    publish(&b, heavier);
+    assert_int_equal(fake_alive(), 1);
+    publish_ports(&b, "1 2");
+    t_step(&b, 0);
+    assert_int_equal(fake_alive(), 0);
+    publish_ports(&b, "1");
+    one(&b, 1);
+    assert_int_equal(fake_wires[1]->to.port, 1);
+    t_bed_free(&b);
+}
+
+/* A host that comes to a running cluster is in slow start; those that it began with are not. */
+static void test_new_is_slow(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    unsigned fresh = 0;
+    t_bed_hosts(&b, 1, "round_robin_lb_config: {slow_start_config: {slow_start_window: 10s}}\n");
+    publish_ports(&b, "1 2");
+    t_step(&b, 5000);
+    for (unsigned i = 0; i < 300; i++)
+        fresh += picked(&b, 0) == 2;
+    assert_in_range(fresh, 90, 102); /* half its weight: a third of all, after its first turn */
+    t_step(&b, 5000);
+    fresh = 0;
+    for (unsigned i = 0; i < 300; i++)
+        fresh += picked(&b, 0) == 2;
+    assert_int_equal(fresh, 150);
+    t_bed_free(&b);
+}
+
 static void test_idle_close(void **state)
 {
     (void)state;
@@ -519,7 +559,8 @@ static void test_churn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stays),     cmocka_unit_test(test_idle_close),
+        cmocka_unit_test(test_stays),     cmocka_unit_test(test_close_on_change),
+        cmocka_unit_test(test_new_is_slow), cmocka_unit_test(test_idle_close),
         cmocka_unit_test(test_under_way), cmocka_unit_test(test_gone_while_pausing),
         cmocka_unit_test(test_none_and_back), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_twice),     cmocka_unit_test(test_checks),

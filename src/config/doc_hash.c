@@ -83,12 +83,13 @@ static const struct {
     {"sallyport.common.v1.AddressList", "path", FILE_SOURCE},
 };
 
-/* Watched by a live set of their own (net/tls_trust): their content is not part of what is compiled. */
+/* Watched by a live set of their own (net/tls_trust, net/tls_ticket_keys): their content is not part of what is compiled. */
 static const struct {
     const char *message, *field;
 } watched[] = {
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", "trusted_ca"},
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", "crl"},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys", "keys"},
 };
 
 static enum source source_of(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *f)

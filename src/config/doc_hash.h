@@ -24,7 +24,7 @@ static inline bool sp_hash_eq(const struct sp_hash *a, const struct sp_hash *b)
 
 /*
  * With the content of each file that it names, and the value of each environment variable.  Not of those that are watched
- * by whoever reads them, for as long as it lives and not only its document: trusted_ca and crl.  `skip`: names of fields of
+ * by whoever reads them, for as long as it lives and not only its document: trusted_ca, crl and session ticket keys.  `skip`: names of fields of
  * msg itself that do not count, NULL-terminated, or NULL.  `msg` may be NULL; else of this document, or in no document at all.
  */
 void sp_doc_hash(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret);

@@ -421,7 +421,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "certificate_chain=1 private_key=2 pkcs12=8 watched_directory=7 private_key_provider=6 password=3 ocsp_staple=4 signed_certificate_timestamp=5 "},
     {"envoy.extensions.transport_sockets.tls.v3.TlsKeyLog", NULL},
     {"envoy.extensions.transport_sockets.tls.v3.TlsParameters", "tls_minimum_protocol_version=1 tls_maximum_protocol_version=2 cipher_suites=3 ecdh_curves=4 signature_algorithms=5 compliance_policies=6 "},
-    {"envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys", NULL},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys", "keys=1 "},
     {"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", "common_tls_context=1 sni=2 auto_host_sni=6 auto_sni_san_validation=7 allow_renegotiation=3 max_session_keys=4 enforce_rsa_key_usage=5 "},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "common_http_protocol_options=1 upstream_http_protocol_options=2 explicit_http_config=3 use_downstream_protocol_config=4 auto_config=5 http_filters=6 header_validation_config=7 outlier_detection=8 request_mirror_policies=9 hash_policy=10 retry_policy=11 "},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options=1 http2_protocol_options=2 http3_protocol_options=3 alternate_protocols_cache_options=4 "},

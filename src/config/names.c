@@ -97,7 +97,6 @@ static const struct sp_envoy_message *envoy_message(struct sp_str name)
 const char *sp_envoy_instead(const char *message, struct sp_str field)
 {
     static const char files[] = "resources come from files here: write them to one, and name it in path_config_source";
-    static const char keys[] = "take it out: keys of tickets are made here, change each hour and live through a reload";
     static const struct {
         const char *message, *field, *instead;
     } known[] = {
@@ -106,9 +105,6 @@ const char *sp_envoy_instead(const char *message, struct sp_str field)
         {"envoy.config.core.v3.ConfigSource", "api_config_source", files},
         {"envoy.config.core.v3.ConfigSource", "ads", files},
         {"envoy.config.core.v3.ConfigSource", "self", files},
-        {"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", "session_ticket_keys", keys},
-        {"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", "session_ticket_keys_sds_secret_config", keys},
-        {"envoy.extensions.transport_sockets.tls.v3.Secret", "session_ticket_keys", keys},
     };
     assert(message);
     for (size_t i = 0; i < SP_ARRAY_LEN(known); i++)

@@ -24,6 +24,7 @@ static const struct sp_rule rules[] = {
     {TLS "TlsCertificate", "private_key", SP_RULE_REQUIRED, 0, 0},
     {TLS "TlsParameters", "tls_minimum_protocol_version", SP_RULE_ENUM_IN, BIT(0) | BIT(3) | BIT(4), 0},
     {TLS "TlsParameters", "tls_maximum_protocol_version", SP_RULE_ENUM_IN, BIT(0) | BIT(3) | BIT(4), 0},
+    {TLS "TlsSessionTicketKeys", "keys", SP_RULE_MIN_ITEMS, 1, 0},
     {TLS "UpstreamTlsContext", "sni", SP_RULE_MAX_LEN, 255, 0},
 };
 

@@ -59,6 +59,7 @@ void sp_xds_resolve(struct sp_xds *x);
 /* For TLS contexts, and for a SdsSecretConfig that stands anywhere else. */
 void sp_xds_secrets_init(struct sp_xds *x);
 void sp_xds_tls(struct sp_xds *x, Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *msg);
+void sp_xds_ticket_keys(struct sp_xds *x, Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext *msg);
 void sp_xds_other_secret(struct sp_xds *x, const Envoy__Extensions__TransportSockets__Tls__V3__SdsSecretConfig *msg);
 
 #endif

@@ -107,6 +107,8 @@ static void visit(void *arg, const ProtobufCMessage *base)
         route_table(x, msg);
     else if (desc == &envoy__extensions__transport_sockets__tls__v3__common_tls_context__descriptor)
         sp_xds_tls(x, msg);
+    else if (desc == &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor)
+        sp_xds_ticket_keys(x, msg);
     else if (desc == &envoy__extensions__transport_sockets__tls__v3__sds_secret_config__descriptor)
         sp_xds_other_secret(x, msg);
     else if (desc == &envoy__config__core__v3__watched_directory__descriptor)

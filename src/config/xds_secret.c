@@ -7,11 +7,13 @@
 #include "config/xds.h"
 
 typedef Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext Common;
+typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext Downstream;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__SdsSecretConfig Sds;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__Secret Secret;
 
 #define TYPE(t) ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SECRET__TYPE_##t
 #define COMMON (&envoy__extensions__transport_sockets__tls__v3__common_tls_context__descriptor)
+#define DOWNSTREAM (&envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor)
 #define COMBINED (&envoy__extensions__transport_sockets__tls__v3__common_tls_context__combined_certificate_validation_context__descriptor)
 
 void sp_xds_secrets_init(struct sp_xds *x)
@@ -36,7 +38,7 @@ static const char *type_name(int type)
 /* A secret of that name which is something else, or NULL. */
 static const Secret *other_type(struct sp_xds *x, const struct sp_map *map, int type, const char *name)
 {
-    static const int types[] = {TYPE(TLS_CERTIFICATE), TYPE(VALIDATION_CONTEXT), TYPE(GENERIC_SECRET)};
+    static const int types[] = {TYPE(TLS_CERTIFICATE), TYPE(SESSION_TICKET_KEYS), TYPE(VALIDATION_CONTEXT), TYPE(GENERIC_SECRET)};
     for (size_t i = 0; i < SP_ARRAY_LEN(types); i++) {
         const Secret *s = types[i] == type ? NULL : sp_map_get(map, sp_xds_secret_key(x, types[i], name));
         if (s)
@@ -113,13 +115,28 @@ void sp_xds_tls(struct sp_xds *x, Common *msg)
     validation(x, msg);
 }
 
+void sp_xds_ticket_keys(struct sp_xds *x, Downstream *msg)
+{
+    assert(x && msg);
+    const Sds *sds = msg->session_ticket_keys_sds_secret_config;
+    if (!!msg->session_ticket_keys + !!sds + !!msg->disable_stateless_session_resumption > 1) {
+        sp_doc_err(x->doc, x->diag, msg, NULL, -1,
+                   "several of session_ticket_keys, session_ticket_keys_sds_secret_config and disable_stateless_session_resumption (keep "
+                   "one of them)");
+        return;
+    }
+    Secret *s = sds ? find(x, sds, TYPE(SESSION_TICKET_KEYS)) : NULL;
+    if (s)
+        msg->session_ticket_keys = s->session_ticket_keys;
+}
+
 /* Without a file it is looked up by whoever compiles (config/static_secret.h). */
 void sp_xds_other_secret(struct sp_xds *x, const Sds *msg)
 {
     assert(x && msg);
     struct sp_place *at = sp_place_find(x->doc, msg);
     const ProtobufCMessageDescriptor *owner = at->parent ? at->parent->msg->descriptor : NULL;
-    if (!msg->sds_config || owner == COMMON || owner == COMBINED)
+    if (!msg->sds_config || owner == COMMON || owner == COMBINED || owner == DOWNSTREAM)
         return;
     Secret *s = find(x, msg, TYPE(GENERIC_SECRET));
     at->content = s ? &s->base : NULL;

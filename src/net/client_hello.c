@@ -203,16 +203,26 @@ static bool versions(struct hello *h, struct span s)
     return true;
 }
 
-/* RFC 8446 section 4.2.11: as many binders as identities. */
-static bool pre_shared_keys(struct span s)
+/* As wolfSSL lays out its own: a name, an IV, the length of what follows but for the MAC behind it. */
+static bool is_odd(struct span ticket)
 {
-    struct span identities, binders, v;
+    struct span head, rest;
+    unsigned n;
+    return !take(&ticket, 16 + 16, &head) || !take_u16(&ticket, &n) || !take(&ticket, n, &rest) || ticket.n != 32;
+}
+
+/* RFC 8446 section 4.2.11: as many binders as identities. */
+static bool pre_shared_keys(struct hello *h, struct span s)
+{
+    struct span identities, binders, v, age;
     unsigned n = 0;
     if (!take_vec16(&s, 7, &identities) || !take_vec16(&s, 33, &binders) || s.n)
         return false;
-    for (; identities.n; n++)
-        if (n == MAX_IDENTITIES || !take_vec16(&identities, 1, &v) || !take(&identities, 4, &v))
+    for (; identities.n; n++) {
+        if (n == MAX_IDENTITIES || !take_vec16(&identities, 1, &v) || !take(&identities, 4, &age))
             return false;
+        h->out->odd_ticket |= is_odd(v);
+    }
     for (; binders.n; n--)
         if (n == 0 || !take_vec8(&binders, 32, &v))
             return false;
@@ -258,10 +268,11 @@ static bool extension_body(struct hello *h, unsigned type, struct span s)
         return s.n == 2 && ((unsigned)s.p[0] << 8 | s.p[1]) >= 64;
     case EXT_TICKET:
         h->out->resumes |= s.n > 0;
+        h->out->odd_ticket |= s.n > 0 && is_odd(s);
         return true;
     case EXT_PRE_SHARED_KEY:
         h->out->resumes = true;
-        return pre_shared_keys(s);
+        return pre_shared_keys(h, s);
     case EXT_VERSIONS:
         return versions(h, s);
     case EXT_COOKIE:

@@ -31,6 +31,7 @@ struct sp_tls {
     uint8_t state, failure;  /* enum sp_tls_state, enum sp_tls_fail */
     bool hello_due;          /* server: the next bytes must be a ClientHello that we take, before wolfSSL sees them */
     bool retried;            /* server: a HelloRetryRequest was sent */
+    bool odd_ticket;         /* server: the client's ticket is none that wolfSSL made */
     bool sent;               /* something was */
     bool opened;             /* the handshake is done */
     bool shut;               /* close_notify was sent */

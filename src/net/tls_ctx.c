@@ -9,6 +9,7 @@
 #include "net/tls_member.h"
 #include "net/tls_peer.h"
 #include "net/tls_sessions.h"
+#include "net/tls_ticket_keys.h"
 
 typedef Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext Downstream;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext Upstream;
@@ -78,9 +79,12 @@ void sp_tls_ctx_use(const struct sp_tls_ctx *c, const struct sp_doc *doc)
     const struct sp_tls_trust *trust = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
     if (trust)
         sp_tls_trust_use(trust, doc);
+    struct sp_tls_ticket_keys *keys = c->tickets ? sp_tls_tickets_keys(c->tickets) : NULL;
+    if (keys)
+        sp_tls_ticket_keys_use(keys, doc);
 }
 
-/* Certificates and keys count by what they are, CAs and lists by the names of their files: these are watched. */
+/* Certificates and keys count by what they are, CAs, lists and ticket keys by the names of their files: these are watched. */
 static void key_of(const struct sp_doc *doc, const void *msg, struct sp_str whose, const char *const *alpn, struct sp_hash *ret)
 {
     sp_doc_hash(doc, msg, NULL, ret);
@@ -152,7 +156,61 @@ static struct sp_tls_ctx *finish(struct build *b, unsigned errors, const struct 
 static unsigned ticket_lifetime(const Downstream *msg)
 {
     int64_t s = msg->session_timeout ? msg->session_timeout->seconds : DEFAULT_TICKET_S;
-    return (unsigned)SP_MIN(SP_MAX(s, 0), SP_TICKET_ROTATE_S);
+    return (unsigned)SP_MIN(SP_MAX(s, 0), msg->session_ticket_keys ? SP_TICKET_SHARED_MAX_S : SP_TICKET_ROTATE_S);
+}
+
+static void mix_names(struct sp_hash *h, const struct sp_str *names, unsigned n)
+{
+    sp_hash_mix(h, sp_str_n((const char *)&n, sizeof(n)));
+    for (unsigned i = 0; i < n; i++)
+        sp_hash_mix(h, names[i]);
+}
+
+/*
+ * What a ticket is good for, the same in every process: the chain, what would be agreed upon, and who we say that we are, by the
+ * names in our certificates, as Envoy has it: a certificate that is renewed leaves tickets good.  And the library, whose inside a
+ * ticket holds.
+ */
+static void bind_tickets(struct sp_tls_ctx *c, struct sp_str whose)
+{
+    if (!c->tickets || !sp_tls_tickets_keys(c->tickets))
+        return;
+    struct sp_hash h = {{0}};
+    bool flags[] = {c->params.tls12, c->params.tls13, c->require_sni, c->client_order};
+    const char *texts[] = {"sallyport ticket 1", wolfSSL_lib_version(), c->params.ciphers, c->params.groups, c->params.signatures};
+    for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
+        sp_hash_mix(&h, sp_str_c(texts[i]));
+    sp_hash_mix(&h, whose);
+    sp_hash_mix(&h, sp_str_n((const char *)flags, sizeof(flags)));
+    mix_names(&h, c->params.alpn, c->params.n_alpn);
+    for (unsigned i = 0; i < c->n_members; i++) {
+        const struct sp_x509 *leaf = &c->members[i].leaf;
+        sp_hash_mix(&h, leaf->subject);
+        sp_hash_mix(&h, leaf->issuer);
+        mix_names(&h, leaf->dns, leaf->n_dns);
+        mix_names(&h, leaf->ip, leaf->n_ip);
+        mix_names(&h, leaf->uri, leaf->n_uri);
+    }
+    sp_tls_tickets_bind(c->tickets, h.bytes);
+}
+
+/* A ticket would stand for a certificate that it does not prove. */
+static void take_tickets(struct build *b, const Downstream *msg)
+{
+    struct sp_tls_ctx *c = b->ctx;
+    unsigned lifetime = ticket_lifetime(msg);
+    bool with_keys = msg->session_ticket_keys || msg->session_ticket_keys_sds_secret_config;
+    /* What a secret of that name says has been put here. */
+    struct sp_tls_ticket_keys *keys =
+        msg->session_ticket_keys ? sp_tls_ticket_keys_new(b->doc, b->diag, msg->session_ticket_keys) : NULL;
+    if (keys && c->ask_cert)
+        sp_doc_warn(b->doc, b->diag, msg->session_ticket_keys, NULL, -1,
+                    "they are of no use: where clients are asked for a certificate no session is resumed (take them out)");
+    if (c->ask_cert || msg->disable_stateless_session_resumption || !lifetime || (with_keys && !keys)) {
+        sp_tls_ticket_keys_free(keys);
+        return;
+    }
+    c->tickets = keys ? sp_tls_tickets_new_shared(lifetime, keys) : sp_tls_tickets_new(lifetime);
 }
 
 static void take_server(struct build *b, const Downstream *msg)
@@ -168,10 +226,6 @@ static void take_server(struct build *b, const Downstream *msg)
     if (c->need_cert && !c->verify && b->diag->n_errors == 0)
         sp_doc_err(b->doc, b->diag, msg, "require_client_certificate", -1,
                    "no certificate would be good enough (say which are in validation_context: trusted_ca, for instance)");
-    unsigned lifetime = ticket_lifetime(msg);
-    /* A ticket would stand for a certificate that it does not prove. */
-    if (!c->ask_cert && !msg->disable_stateless_session_resumption && lifetime)
-        c->tickets = sp_tls_tickets_new(lifetime);
 }
 
 struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *diag, const Downstream *msg, struct sp_str whose)
@@ -187,7 +241,9 @@ struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *d
     sp_tls_params_read(doc, diag, b.common, &b.ctx->arena, &b.ctx->params);
     take_validation(&b);
     take_server(&b, msg);
+    take_tickets(&b, msg);
     take_certificates(&b);
+    bind_tickets(b.ctx, whose);
     return finish(&b, errors, &key, whose);
 }
 

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
@@ -43,6 +42,7 @@ int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_m
         t->sni = sp_str_dup(hello.sni);
     if (ret_choice)
         *ret_choice = sp_tls_choose(t->ctx, &hello);
+    t->odd_ticket = hello.odd_ticket;
     t->hello_due = false;
     return 1;
 }
@@ -276,25 +276,24 @@ static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_l
     return SSL_TLSEXT_ERR_NOACK;
 }
 
-static uint64_t now_s(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec;
-}
-
 static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac, int seal, unsigned char *p,
                      int size, int *ret_size, void *arg)
 {
     struct sp_tls *t = wolfSSL_GetIOReadCtx(ssl);
     struct sp_tls_tickets *tickets = t->ctx->tickets;
     struct sp_str binding = sp_str_c(t->sni);
-    if (!tickets || size <= 0)
+    if (!tickets || size <= 0 || (!seal && t->odd_ticket))
         return WOLFSSL_TICKET_RET_REJECT;
-    *ret_size = size;
-    bool good = seal ? sp_tls_ticket_seal(tickets, now_s(), binding, name, iv, mac, p, (size_t)size)
-                     : sp_tls_ticket_open(tickets, now_s(), binding, name, iv, mac, p, (size_t)size);
-    return good ? WOLFSSL_TICKET_RET_OK : seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
+    /* To seal, *ret_size is the room there is. */
+    struct sp_ticket_parts parts = {name, iv, mac, p, (size_t)size, (size_t)SP_MAX(size, seal ? *ret_size : 0)};
+    size_t n = 0;
+    uint64_t now_s = sp_tls_tickets_now(tickets);
+    bool good = seal ? sp_tls_ticket_seal(tickets, now_s, binding, &parts, &n)
+                     : sp_tls_ticket_open(tickets, now_s, binding, &parts, &n);
+    if (!good)
+        return seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
+    *ret_size = (int)n;
+    return WOLFSSL_TICKET_RET_OK;
 }
 
 /* A ticket came, after the handshake: whoever is on the other side has been judged. */

@@ -5,13 +5,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <wolfssl/wolfcrypt/aes.h>
 
 #include "base/mem.h"
 #include "crypto/ct.h"
+#include "net/tls_ticket_keys.h"
 
-enum { KEY = 32, GCM_IV = 12, GCM_TAG = 16, ID = 8, BINDING_MAX = 512 };
+enum { KEY = 32, GCM_IV = 12, GCM_TAG = 16, ID = 8 };
 
 struct key {
     uint64_t hour; /* which one it is for */
@@ -25,6 +27,8 @@ struct sp_tls_tickets {
     unsigned lifetime_s;
     uint8_t id[ID];      /* of this context; a ticket's key name is this and its time */
     _Atomic size_t size; /* of what was sealed: whatever has another is no ticket of ours */
+    struct sp_tls_ticket_keys *shared; /* or NULL; then nothing above counts but lifetime_s */
+    uint8_t context[SP_TICKET_CONTEXT];
 };
 
 struct sp_tls_tickets *sp_tls_tickets_new(unsigned lifetime_s)
@@ -39,10 +43,27 @@ struct sp_tls_tickets *sp_tls_tickets_new(unsigned lifetime_s)
     return t;
 }
 
+struct sp_tls_tickets *sp_tls_tickets_new_shared(unsigned lifetime_s, struct sp_tls_ticket_keys *keys)
+{
+    assert(lifetime_s > 0 && keys);
+    struct sp_tls_tickets *t = sp_xcalloc(1, sizeof(*t));
+    pthread_mutex_init(&t->mutex, NULL);
+    t->lifetime_s = SP_MIN(lifetime_s, (unsigned)SP_TICKET_SHARED_MAX_S);
+    t->shared = keys;
+    return t;
+}
+
+void sp_tls_tickets_bind(struct sp_tls_tickets *t, const uint8_t context[SP_TICKET_CONTEXT])
+{
+    assert(t && t->shared);
+    memcpy(t->context, context, SP_TICKET_CONTEXT);
+}
+
 void sp_tls_tickets_free(struct sp_tls_tickets *t)
 {
     if (!t)
         return;
+    sp_tls_ticket_keys_free(t->shared);
     pthread_mutex_destroy(&t->mutex);
     sp_wipe(t, sizeof(*t));
     free(t);
@@ -52,6 +73,20 @@ unsigned sp_tls_tickets_lifetime(const struct sp_tls_tickets *t)
 {
     assert(t);
     return t->lifetime_s;
+}
+
+struct sp_tls_ticket_keys *sp_tls_tickets_keys(const struct sp_tls_tickets *t)
+{
+    assert(t);
+    return t->shared;
+}
+
+uint64_t sp_tls_tickets_now(const struct sp_tls_tickets *t)
+{
+    struct timespec ts;
+    assert(t);
+    clock_gettime(t->shared ? CLOCK_REALTIME : CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec;
 }
 
 /* What is older than the hour before is overwritten: nobody can read those tickets any more. */
@@ -81,23 +116,9 @@ static bool key_of(struct sp_tls_tickets *t, uint64_t now_s, uint64_t hour, uint
     return k != NULL;
 }
 
-static void put_time(uint8_t out[8], uint64_t v)
+static size_t extra(const uint8_t name[SP_TICKET_NAME], struct sp_str binding, uint8_t out[SP_TICKET_NAME + SP_TICKET_BINDING_MAX])
 {
-    for (unsigned i = 0; i < 8; i++)
-        out[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
-static uint64_t get_time(const uint8_t in[8])
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < 8; i++)
-        v = v << 8 | in[i];
-    return v;
-}
-
-static size_t extra(const uint8_t name[SP_TICKET_NAME], struct sp_str binding, uint8_t out[SP_TICKET_NAME + BINDING_MAX])
-{
-    assert(binding.len <= BINDING_MAX);
+    assert(binding.len <= SP_TICKET_BINDING_MAX);
     memcpy(out, name, SP_TICKET_NAME);
     if (binding.len)
         memcpy(out + SP_TICKET_NAME, binding.ptr, binding.len);
@@ -114,48 +135,77 @@ static bool begin(Aes *aes, const uint8_t key[KEY])
     return false;
 }
 
-bool sp_tls_ticket_seal(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding, uint8_t name[SP_TICKET_NAME],
-                        uint8_t iv[SP_TICKET_IV], uint8_t mac[SP_TICKET_MAC], uint8_t *p, size_t n)
+static bool seal_own(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding, const struct sp_ticket_parts *x)
 {
-    uint8_t key[KEY], aad[SP_TICKET_NAME + BINDING_MAX];
+    uint8_t key[KEY], aad[SP_TICKET_NAME + SP_TICKET_BINDING_MAX];
     Aes aes;
-    assert(t && p && n);
     if (!key_of(t, now_s, now_s / SP_TICKET_ROTATE_S + 1, key))
         return false;
-    memcpy(name, t->id, ID);
-    put_time(name + ID, now_s);
-    memset(mac, 0, SP_TICKET_MAC);
-    memset(iv, 0, SP_TICKET_IV);
-    sp_random_bytes(iv, GCM_IV);
-    size_t n_aad = extra(name, binding, aad);
+    memcpy(x->name, t->id, ID);
+    sp_ticket_put_time(x->name + ID, now_s);
+    memset(x->mac, 0, SP_TICKET_MAC);
+    memset(x->iv, 0, SP_TICKET_IV);
+    sp_random_bytes(x->iv, GCM_IV);
+    size_t n_aad = extra(x->name, binding, aad);
     bool good = begin(&aes, key);
     if (good) {
-        good = wc_AesGcmEncrypt(&aes, p, p, (word32)n, iv, GCM_IV, mac, GCM_TAG, aad, (word32)n_aad) == 0;
+        good = wc_AesGcmEncrypt(&aes, x->p, x->p, (word32)x->n, x->iv, GCM_IV, x->mac, GCM_TAG, aad, (word32)n_aad) == 0;
         wc_AesFree(&aes);
     }
     sp_wipe(key, sizeof(key));
-    atomic_store_explicit(&t->size, n, memory_order_relaxed);
+    atomic_store_explicit(&t->size, x->n, memory_order_relaxed);
     return good;
 }
 
-bool sp_tls_ticket_open(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding,
-                        const uint8_t name[SP_TICKET_NAME], const uint8_t iv[SP_TICKET_IV],
-                        const uint8_t mac[SP_TICKET_MAC], uint8_t *p, size_t n)
+static bool open_own(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding, const struct sp_ticket_parts *x)
 {
-    uint8_t key[KEY], aad[SP_TICKET_NAME + BINDING_MAX];
+    uint8_t key[KEY], aad[SP_TICKET_NAME + SP_TICKET_BINDING_MAX];
     Aes aes;
-    assert(t && p);
-    if (n == 0 || n != atomic_load_explicit(&t->size, memory_order_relaxed) || memcmp(name, t->id, ID) != 0)
+    if (x->n != atomic_load_explicit(&t->size, memory_order_relaxed) || memcmp(x->name, t->id, ID) != 0)
         return false;
-    uint64_t issued = get_time(name + ID);
+    uint64_t issued = sp_ticket_get_time(x->name + ID);
     if (issued > now_s || now_s - issued > t->lifetime_s || !key_of(t, now_s, issued / SP_TICKET_ROTATE_S + 1, key))
         return false;
-    size_t n_aad = extra(name, binding, aad);
+    size_t n_aad = extra(x->name, binding, aad);
     bool good = begin(&aes, key);
     if (good) {
-        good = wc_AesGcmDecrypt(&aes, p, p, (word32)n, iv, GCM_IV, mac, GCM_TAG, aad, (word32)n_aad) == 0;
+        good = wc_AesGcmDecrypt(&aes, x->p, x->p, (word32)x->n, x->iv, GCM_IV, x->mac, GCM_TAG, aad, (word32)n_aad) == 0;
         wc_AesFree(&aes);
     }
     sp_wipe(key, sizeof(key));
     return good;
+}
+
+/* Clocks of machines differ a little. */
+static bool open_shared(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding, const struct sp_ticket_parts *x, size_t *ret_n)
+{
+    uint64_t issued;
+    size_t n;
+    if (!sp_tls_ticket_keys_open(t->shared, t->context, binding, x, &n, &issued) || issued > now_s + SP_TICKET_SKEW_S ||
+        (issued < now_s && now_s - issued > t->lifetime_s))
+        return false;
+    *ret_n = n;
+    return true;
+}
+
+bool sp_tls_ticket_seal(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding, const struct sp_ticket_parts *parts,
+                        size_t *ret_n)
+{
+    assert(t && parts && parts->p && parts->n && parts->n <= parts->size && ret_n);
+    if (t->shared)
+        return sp_tls_ticket_keys_seal(t->shared, now_s, t->context, binding, parts, ret_n);
+    *ret_n = parts->n;
+    return seal_own(t, now_s, binding, parts);
+}
+
+bool sp_tls_ticket_open(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str binding, const struct sp_ticket_parts *parts,
+                        size_t *ret_n)
+{
+    assert(t && parts && parts->p && ret_n);
+    if (parts->n == 0)
+        return false;
+    if (t->shared)
+        return open_shared(t, now_s, binding, parts, ret_n);
+    *ret_n = parts->n;
+    return open_own(t, now_s, binding, parts);
 }

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include "config/descriptor.h"
-#include "config/pb_json.h"
 #include "config/secret.h"
 #include "crypto/pem.h"
 #include "crypto/x509.h"
@@ -165,42 +164,30 @@ static bool is_public(const char *field, const Source *source)
     return strcmp(field, "local_jwks") == 0 && (source->specifier_case != SOURCE(INLINE_STRING) || !strstr(source->inline_string, "oct"));
 }
 
-/* Each DataSource of `msg` that holds a secret. */
-static void each_secret(struct sp_audit *a, const ProtobufCMessage *msg,
-                        void (*each)(struct sp_audit *a, const ProtobufCMessage *msg, const char *field, const Source *source))
+static void written(void *arg, const ProtobufCMessage *msg, const char *field, int index, const Source *source)
 {
-    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
-        if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED || !sp_pb_is_secret(msg->descriptor, f) ||
-            f->descriptor != &envoy__config__core__v3__data_source__descriptor || !sp_field_is_set(msg, f))
-            continue;
-        const Source *source = *(Source **)sp_field_ptr(msg, f);
-        if (!is_public(f->name, source))
-            each(a, msg, f->name, source);
-    }
-}
-
-static void written(struct sp_audit *a, const ProtobufCMessage *msg, const char *field, const Source *source)
-{
-    if (source->specifier_case == SOURCE(INLINE_STRING) || source->specifier_case == SOURCE(INLINE_BYTES))
-        sp_audit_found(a, msg, field, -1, "a secret stands in the config itself");
+    bool here = source->specifier_case == SOURCE(INLINE_STRING) || source->specifier_case == SOURCE(INLINE_BYTES);
+    if (here && !is_public(field, source))
+        sp_audit_found(arg, msg, field, index, "a secret stands in the config itself");
 }
 
 static void inline_secret(struct sp_audit *a, const ProtobufCMessage *msg)
 {
-    each_secret(a, msg, written);
+    sp_look_secrets(msg, written, a);
 }
 
-static void readable(struct sp_audit *a, const ProtobufCMessage *msg, const char *field, const Source *source)
+static void readable(void *arg, const ProtobufCMessage *msg, const char *field, int index, const Source *source)
 {
     struct stat st;
-    if (source->specifier_case == SOURCE(FILENAME) && stat(source->filename, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
-        sp_audit_found(a, msg, field, -1, "every user of this machine can %s %s", st.st_mode & S_IWOTH ? "change" : "read", source->filename);
+    if (source->specifier_case == SOURCE(FILENAME) && !is_public(field, source) && stat(source->filename, &st) == 0 &&
+        (st.st_mode & (S_IROTH | S_IWOTH)))
+        sp_audit_found(arg, msg, field, index, "every user of this machine can %s %s", st.st_mode & S_IWOTH ? "change" : "read",
+                       source->filename);
 }
 
 static void readable_secret(struct sp_audit *a, const ProtobufCMessage *msg)
 {
-    each_secret(a, msg, readable);
+    sp_look_secrets(msg, readable, a);
 }
 
 static const struct sp_audit_check checks[] = {

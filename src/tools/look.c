@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "config/descriptor.h"
+#include "config/pb_json.h"
 #include "filters/registry.h"
 #include "net/addr.h"
 #include "sallyport/common/v1/common.pb-c.h"
@@ -16,6 +17,23 @@ const void *sp_look_field(const void *msg, const char *name, ProtobufCType type)
     const ProtobufCMessage *m = msg;
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
     return f && f->type == type && f->label != PROTOBUF_C_LABEL_REPEATED ? sp_field_ptr(m, f) : NULL;
+}
+
+void sp_look_secrets(const ProtobufCMessage *msg, void (*each)(void *arg, const ProtobufCMessage *msg, const char *field, int index,
+                                                               const Envoy__Config__Core__V3__DataSource *source), void *arg)
+{
+    assert(msg && each);
+    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->descriptor != &envoy__config__core__v3__data_source__descriptor ||
+            !sp_pb_is_secret(msg->descriptor, f) || !sp_field_is_set(msg, f))
+            continue;
+        bool list = f->label == PROTOBUF_C_LABEL_REPEATED;
+        Envoy__Config__Core__V3__DataSource *const *v = list ? *(void **)sp_field_ptr(msg, f) : sp_field_ptr(msg, f);
+        size_t n = list ? *sp_field_count(msg, f) : 1;
+        for (size_t k = 0; k < n; k++)
+            each(arg, msg, f->name, list ? (int)k : -1, v[k]);
+    }
 }
 
 bool sp_look_enforces(const void *msg)

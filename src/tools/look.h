@@ -19,6 +19,9 @@ typedef Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationConte
 
 /* A message's field of that name and type that is not repeated, or NULL. */
 const void *sp_look_field(const void *msg, const char *name, ProtobufCType type);
+/* Calls back for each DataSource of msg itself that holds a secret; index: -1 where the field is no list. */
+void sp_look_secrets(const ProtobufCMessage *msg, void (*each)(void *arg, const ProtobufCMessage *msg, const char *field, int index,
+                                                               const Envoy__Config__Core__V3__DataSource *source), void *arg);
 /* Whether a gate or a filter refuses everybody whom it should: the fields are the same in all of ours. */
 bool sp_look_enforces(const void *msg);
 /* The registry's entry for a filter's message, or NULL. */

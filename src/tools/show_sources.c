@@ -6,10 +6,10 @@
 #include "config/descriptor.h"
 #include "config/fill.h"
 #include "config/live.h"
-#include "config/pb_json.h"
 #include "config/pb_yaml.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "sallyport/common/v1/common.pb-c.h"
+#include "tools/look.h"
 #include "tools/show.h"
 
 typedef Envoy__Config__Core__V3__DataSource Source;
@@ -34,19 +34,19 @@ static struct sp_str secret_name(struct sp_show *s, const ProtobufCMessage *msg,
     return sp_str_c(field);
 }
 
-static void show_secret(void *arg, const ProtobufCMessage *msg)
+static void show_secret(void *arg, const ProtobufCMessage *msg, const char *field, int index, const Source *source)
 {
     struct sp_show *s = arg;
-    for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
-        if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED || f->descriptor != SOURCE_DESC ||
-            !sp_pb_is_secret(msg->descriptor, f) || !sp_field_is_set(msg, f) || strcmp(f->name, "local_jwks") == 0)
-            continue;
-        const Source *source = *(Source **)sp_field_ptr(msg, f);
-        struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "secret", secret_name(s, msg, f->name));
-        sp_tree_say(&s->tree, n, "source", "%.*s", SP_STR_ARG(sp_show_source(s, source)));
-        sp_tree_say(&s->tree, n, "field", "%.*s", SP_STR_ARG(sp_doc_path(s->doc, msg, f->name, -1, &s->tree.arena)));
-    }
+    if (strcmp(field, "local_jwks") == 0)
+        return;
+    struct sp_tree_node *n = sp_tree_add(&s->tree, NULL, "secret", secret_name(s, msg, field));
+    sp_tree_say(&s->tree, n, "source", "%.*s", SP_STR_ARG(sp_show_source(s, source)));
+    sp_tree_say(&s->tree, n, "field", "%.*s", SP_STR_ARG(sp_doc_path(s->doc, msg, field, index, &s->tree.arena)));
+}
+
+static void show_secrets(void *arg, const ProtobufCMessage *msg)
+{
+    sp_look_secrets(msg, show_secret, arg);
 }
 
 /* ---- files ---- */
@@ -160,7 +160,7 @@ void sp_show_sources(struct sp_show *s)
     sp_map_init(&x.watched);
     sp_map_init(&x.seen);
     show_xds(s);
-    sp_doc_each(s->doc, show_secret, s);
+    sp_doc_each(s->doc, show_secrets, s);
     sp_live_set_each(sp_doc_live(s->doc), note_watched, &x);
     sp_doc_each(s->doc, show_file, &x);
     sp_live_set_each(sp_doc_live(s->doc), show_watched, &x);

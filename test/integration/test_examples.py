@@ -55,7 +55,7 @@ class Examples(unittest.TestCase):
             self.assertEqual(example.proc.stop(), 0)
 
     def test_all_are_here(self):
-        cdns = read("test/integration/test_cdn.py") + read("test/integration/test_examples_filters.py")
+        cdns = "".join(read(f"test/integration/{name}.py") for name in ("test_cdn", "test_examples_filters", "test_examples_tls"))
         for name in os.listdir(os.path.join(ROOT, "examples")):
             if name == "README.md":  # the index of them
                 continue

@@ -96,6 +96,17 @@ class Revoker:
         return self.list("-crl_lastupdate", "200101000000Z", "-crl_nextupdate", "200201000000Z")
 
 
+def renew(name, by="ca", days="60"):
+    """A new key and a new certificate of the same names take the place of those that cert(name) made: one file, then the other."""
+    new = work(name + ".renewed")
+    _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", new + ".key")
+    _openssl("req", "-new", "-key", new + ".key", "-out", new + ".csr", "-subj", f"/CN={name}")
+    _openssl("x509", "-req", "-in", new + ".csr", "-CA", work(by + ".pem"), "-CAkey", work(by + ".key"), "-CAcreateserial",
+             "-out", new + ".pem", "-extfile", work(name + ".ext"), "-days", days)
+    for end in (".key", ".pem"):
+        os.rename(new + end, work(name + end))
+
+
 def put(name, text):
     """A file of the work directory, replaced at once, as tools do that know how."""
     path = work(name)

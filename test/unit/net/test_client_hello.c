@@ -149,6 +149,31 @@ static void what_resumes(void **state)
     assert_true(got.resumes);
 }
 
+/* wolfSSL reads a ticket's MAC where the length in it says: it must not point anywhere else. */
+static void odd_tickets(void **state)
+{
+    static const struct {
+        int inner, behind;
+        bool odd;
+    } cases[] = {{100, 132, false}, {0, 32, false}, {101, 132, true}, {99, 132, true}, {100, 131, true}, {100, 133, true},
+                 {65535, 132, true}, {0, 31, true}};
+    char hex[2048];
+    assert_int_equal(parse_ext(35, ""), 1);
+    assert_false(got.odd_ticket);
+    assert_int_equal(parse_ext(35, "00"), 1);
+    assert_true(got.odd_ticket);
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        size_t n = 0;
+        for (int k = 0; k < 32; k++)
+            n += (size_t)sprintf(hex + n, "aa");
+        n += (size_t)sprintf(hex + n, "%04x", cases[i].inner);
+        for (int k = 0; k < cases[i].behind; k++)
+            n += (size_t)sprintf(hex + n, "bb");
+        assert_int_equal(parse_ext(35, hex), 1);
+        assert_int_equal(got.odd_ticket, cases[i].odd);
+    }
+}
+
 static void pre_shared_keys(void **state)
 {
     static const char identity[] = "0008 0002 aaaa 00000000", binder[] = "0021 20 "
@@ -161,6 +186,7 @@ static void pre_shared_keys(void **state)
     t_ext(&exts, 41, good);
     assert_int_equal(parse_exts(&exts), 1);
     assert_true(got.resumes);
+    assert_true(got.odd_ticket);
     t_ext(&exts, 99, ""); /* it has to come last */
     assert_int_equal(parse_exts(&exts), -EPROTO);
     assert_int_equal(parse_ext(41, good), -EPROTO); /* no modes */
@@ -418,7 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(good_ones),       TEST(over_many_records), TEST(over_segments),  TEST(without_extensions),
-        TEST(what_resumes),    TEST(pre_shared_keys),   TEST(not_tls),        TEST(more_in_the_same_record),
+        TEST(what_resumes), TEST(odd_tickets),    TEST(pre_shared_keys),   TEST(not_tls),        TEST(more_in_the_same_record),
         TEST(longest),         TEST(truncated_bodies),  TEST(bad_heads),      TEST(twice),
         TEST(bad_extensions),  TEST(good_extensions),   TEST(name_lengths),   TEST(the_second_one),
         TEST(one_byte_wrong),

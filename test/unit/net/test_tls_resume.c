@@ -149,23 +149,51 @@ static void a_name_is_verified_on_each_path(void **state)
 }
 
 struct sealed {
-    uint8_t name[SP_TICKET_NAME], iv[SP_TICKET_IV], mac[SP_TICKET_MAC], p[40];
+    uint8_t name[SP_TICKET_NAME], iv[SP_TICKET_IV], mac[SP_TICKET_MAC], p[40 + 16];
+    size_t n; /* of p */
 };
 
 static const char text[40] = "thirty-nine bytes of a session's state.";
 
+static struct sp_ticket_parts parts_of(struct sealed *s, size_t n)
+{
+    return (struct sp_ticket_parts){s->name, s->iv, s->mac, s->p, n, sizeof(s->p)};
+}
+
 static bool seal(struct sp_tls_tickets *t, uint64_t now, const char *binding, struct sealed *s)
 {
-    memcpy(s->p, text, sizeof(s->p));
-    return sp_tls_ticket_seal(t, now, sp_str_c(binding), s->name, s->iv, s->mac, s->p, sizeof(s->p));
+    struct sp_ticket_parts parts = parts_of(s, sizeof(text));
+    memcpy(s->p, text, sizeof(text));
+    return sp_tls_ticket_seal(t, now, sp_str_c(binding), &parts, &s->n);
 }
 
 static bool opens(struct sp_tls_tickets *t, uint64_t now, const char *binding, struct sealed s)
 {
-    if (!sp_tls_ticket_open(t, now, sp_str_c(binding), s.name, s.iv, s.mac, s.p, sizeof(s.p)))
+    struct sp_ticket_parts parts = parts_of(&s, s.n);
+    size_t n = 0;
+    if (!sp_tls_ticket_open(t, now, sp_str_c(binding), &parts, &n))
         return false;
+    assert_int_equal(n, sizeof(text));
     assert_memory_equal(s.p, text, sizeof(text));
     return true;
+}
+
+/* Not with any bit of it changed, nor cut short. */
+static void only_as_it_is(struct sp_tls_tickets *t, struct sealed s, size_t iv, size_t mac)
+{
+    struct {
+        uint8_t *p;
+        size_t n;
+    } parts[] = {{s.name, sizeof(s.name)}, {s.iv, iv}, {s.mac, mac}, {s.p, s.n}};
+    assert_true(opens(t, 100, "a.test", s));
+    for (size_t i = 0; i < SP_ARRAY_LEN(parts); i++)
+        for (size_t k = 0; k < parts[i].n; k++) {
+            parts[i].p[k] ^= 1;
+            assert_false(opens(t, 100, "a.test", s));
+            parts[i].p[k] ^= 1;
+        }
+    while (s.n-- > 0)
+        assert_false(opens(t, 100, "a.test", s));
 }
 
 static void tickets_are_sealed(void **state)
@@ -181,17 +209,7 @@ static void tickets_are_sealed(void **state)
     assert_false(opens(t, 99, "a.test", s)); /* from the future */
     assert_true(seal(other, 100, "a.test", &old));
     assert_false(opens(other, 100, "a.test", s));
-    struct {
-        uint8_t *p;
-        size_t n;
-    } parts[] = {{s.name, sizeof(s.name)}, {s.iv, 12}, {s.mac, 16}, {s.p, sizeof(s.p)}};
-    for (size_t i = 0; i < SP_ARRAY_LEN(parts); i++)
-        for (size_t k = 0; k < parts[i].n; k++) {
-            parts[i].p[k] ^= 1;
-            assert_false(opens(t, 100, "a.test", s));
-            parts[i].p[k] ^= 1;
-        }
-    assert_false(sp_tls_ticket_open(t, 100, SP_STR("a.test"), s.name, s.iv, s.mac, s.p, sizeof(s.p) - 1));
+    only_as_it_is(t, s, 12, 16);
     /* Into the next hour it is still good, for its lifetime. */
     assert_true(seal(t, HOUR - 1, "a.test", &s));
     assert_true(opens(t, HOUR + 1, "a.test", s));

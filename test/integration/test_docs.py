@@ -135,6 +135,7 @@ class Docs(unittest.TestCase):
         for name, path in (("pem", chain), ("key", key), ("ca", ca())):
             with open(path, "rb") as f:
                 files[name] = f.read()
+        files["tickets"] = bytes(range(80))
         files["xds"] = b"resources: []\n"
         files["crl"] = Revoker().list().encode()
         cls.files = files
@@ -144,7 +145,7 @@ class Docs(unittest.TestCase):
         name = os.path.basename(path)
         kind = ("xds" if name.endswith(".yaml") else "ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
                 "aws" if name == "ip-ranges.json" else "list" if name == "blocklist.txt" else "users" if name == "users" else
-                "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
+                "tickets" if name.startswith("tickets-") else "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
         to = os.path.join(work("docs/keys"), name)
         with open(to, "wb") as f:
             f.write(self.files[kind])

@@ -216,6 +216,14 @@ static bool parse_duration(struct sp_str text, int64_t *ret_seconds, int32_t *re
     return true;
 }
 
+static bool is_negative(const struct sp_node *node)
+{
+    int64_t seconds;
+    int32_t nanos;
+    return node->kind == SP_NODE_STRING && sp_str_starts(node->text, SP_STR("-")) &&
+           parse_duration(sp_str_sub(node->text, 1, node->text.len), &seconds, &nanos);
+}
+
 /* {seconds: 5}, as protobuf's parsers take it too. */
 static void duration_of_fields(struct sp_decode *l, struct sp_place *place)
 {
@@ -236,6 +244,8 @@ void sp_decode_duration(struct sp_decode *l, struct sp_place *place)
         duration_of_fields(l, place);
     else if (node->proto)
         sp_decode_expected(l, place, NULL, -1, node, "a message with seconds and nanos");
+    else if (is_negative(node))
+        sp_decode_err(l->doc, l->diag, place, NULL, -1, node, "%.*s is negative (expected 0s or more, such as 0.25s)", SP_STR_ARG(node->text));
     else if (node->kind != SP_NODE_STRING || !parse_duration(node->text, &d->seconds, &d->nanos))
         sp_decode_err(l->doc, l->diag, place, NULL, -1, node,
                       "expected a duration in seconds such as 5s or 0.25s, found %s",

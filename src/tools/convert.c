@@ -8,6 +8,7 @@
 #include "server/options.h"
 #include "tools/convert_parts.h"
 #include "tools/tool_file.h"
+#include "tools/verb.h"
 
 enum { HTTP_PORT = 8000, HTTPS_PORT = 8443 };
 
@@ -118,46 +119,63 @@ static int convert(const struct args *a, struct sp_convert *c)
 static const char *port(const char *value, unsigned *ret)
 {
     uint64_t v;
-    if (!value || sp_str_u64(sp_str_c(value), 65535, &v) < 0)
+    if (sp_str_u64(sp_str_c(value), 65535, &v) < 0)
         return "a port";
     *ret = (unsigned)v;
     return NULL;
 }
 
-/* NULL, or what is wrong. */
-static const char *read_args(int argc, char **argv, struct args *a)
+static const char *take_http(void *ctx, const char *value)
 {
+    return port(value, &((struct args *)ctx)->http_port);
+}
+
+static const char *take_https(void *ctx, const char *value)
+{
+    return port(value, &((struct args *)ctx)->https_port);
+}
+
+static const char *take_out(void *ctx, const char *value)
+{
+    ((struct args *)ctx)->out = value;
+    return *value ? NULL : "a file";
+}
+
+static const char *take_strict(void *ctx, const char *value)
+{
+    ((struct args *)ctx)->strict = true;
+    return NULL;
+}
+
+/* False: `why` has what is wrong. */
+static bool read_args(int argc, char **argv, struct args *a, char *why, size_t size)
+{
+    static const struct sp_verb_option options[] = {
+        {"-o", true, take_out}, {"--output", true, take_out}, {"--http", true, take_http}, {"--https", true, take_https}, {"--strict", false, take_strict}};
+    const struct sp_verb verb = {.name = "convert", .options = options, .n = SP_ARRAY_LEN(options), .ctx = a};
     *a = (struct args){.http_port = HTTP_PORT, .https_port = HTTPS_PORT};
-    for (int i = 2; i < argc; i++) {
-        const char *arg = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+    for (int i = 2; i < argc && !why[0] && !a->help; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             a->help = true;
-            return NULL;
-        }
-        if (strcmp(arg, "--strict") == 0) {
-            a->strict = true;
-        } else if (strcmp(arg, "-o") == 0 || strcmp(arg, "--output") == 0) {
-            if (!next)
-                return "-o needs a file";
-            a->out = argv[++i];
-        } else if (strcmp(arg, "--http") == 0 || strcmp(arg, "--https") == 0) {
-            if (port(next, arg[6] ? &a->https_port : &a->http_port))
-                return "--http and --https need a port";
-            i++;
-        } else if (arg[0] == '-' || a->in) {
-            return arg[0] == '-' ? "unknown argument" : "one file, please";
-        } else {
-            a->in = arg;
-        }
+        else if (sp_verb_take(&verb, argc, argv, &i, why, size))
+            continue;
+        else if (argv[i][0] == '-' && argv[i][1])
+            snprintf(why, size, "unknown argument %.100s", argv[i]);
+        else if (a->in)
+            snprintf(why, size, "one file, please");
+        else
+            a->in = argv[i];
     }
-    return a->in ? NULL : "which file? sallyport convert kong.yaml -o door.yaml";
+    if (!why[0] && !a->help && !a->in)
+        snprintf(why, size, "which file? sallyport convert kong.yaml -o door.yaml");
+    return !why[0];
 }
 
 int sp_convert_main(int argc, char **argv)
 {
     struct args a;
-    const char *why = read_args(argc, argv, &a);
-    if (why) {
+    char why[256] = "";
+    if (!read_args(argc, argv, &a, why, sizeof(why))) {
         fprintf(stderr, "sallyport convert: %s\nTry sallyport convert --help.\n", why);
         return SP_EXIT_USAGE;
     }

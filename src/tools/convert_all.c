@@ -17,6 +17,14 @@ static void put_manager(struct sp_convert *c, unsigned indent, bool tls, struct 
     sp_put(c, indent + 4, "path_with_escaped_slashes_action: REJECT_REQUEST  # Kong passes %%2F on");
     sp_put(c, indent + 4, "request_headers_timeout: 10s");
     sp_put(c, indent + 4, "common_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}");
+    sp_put(c, indent + 4, "access_log:");
+    sp_put(c, indent + 4, "- name: all");
+    sp_put(c, indent + 6, "typed_config:");
+    sp_put(c, indent + 8, "\"@type\": " SP_T "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog");
+    sp_put(c, indent + 8, "log_format:");
+    sp_put(c, indent + 10, "json_format: {time: \"%%START_TIME%%\", client: \"%%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%%\", method: \"%%REQ(:method)%%\",");
+    sp_put(c, indent + 10, "              path: \"%%REQ(x-envoy-original-path?:path)%%\", route: \"%%ROUTE_NAME%%\", status: \"%%RESPONSE_CODE%%\",");
+    sp_put(c, indent + 10, "              details: \"%%RESPONSE_CODE_DETAILS%%\"}");
     sp_convert_filters(c, indent + 4);
     sp_put(c, indent + 4, "route_config:");
     sp_convert_vhosts(c, indent + 6, tls, sni);

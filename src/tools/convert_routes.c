@@ -210,7 +210,7 @@ static void put_match(struct sp_convert *c, unsigned indent, const struct sp_kon
     if (w->kind == SP_KONG_REGEX)
         sp_put(c, indent + 2, "safe_regex: {regex: %s}", sp_quoted(c, w->match));
     else
-        sp_put(c, indent + 2, "%s: %s", w->kind == SP_KONG_EXACT ? "path" : "prefix", sp_quoted(c, w->match));
+        sp_put(c, indent + 2, "prefix: %s", sp_quoted(c, w->match));
     if (!sp_kong_count(methods) && !sp_kong_members(headers) && !guard)
         return;
     sp_put(c, indent + 2, "headers:");

@@ -127,23 +127,24 @@ static struct sp_str without_slash(struct sp_str path)
 
 /*
  * The prefix goes, `base` comes in its place with one slash behind it, but for the prefix alone, which becomes `base`
- * alone: "/foo" to "/api", "/foo/" to "/api/", "/foobar" to "/api/bar".
+ * alone: "/foo" to "/api", "/foo/" to "/api/", "/foobar" to "/api/bar".  That slash is the path's first one: it is there in the one
+ * case (the first group) and not in the other, where both groups are empty.
  */
 static unsigned prefix_stripped(struct sp_arena *arena, struct sp_str path, struct sp_str base, struct sp_kong_rewrite *ret)
 {
-    struct sp_kong_rewrite below = *ret;
-    unsigned n = 0;
-    below.pattern = sp_arena_printf(arena, "^%.*s/?", SP_STR_ARG(sp_kong_quoted(arena, without_slash(path))));
-    below.with = sp_arena_cat(arena, literal(arena, base), SP_STR("/"));
-    if (base.len && (path.len == 1 || path.ptr[path.len - 1] != '/'))
-        ret[n++] = (struct sp_kong_rewrite){.kind = SP_KONG_EXACT, .match = path, .pattern = SP_STR("^.*$"), .with = literal(arena, base)};
+    struct sp_str rest = sp_kong_quoted(arena, sp_str_sub(without_slash(path), SP_MIN(path.len, 1u), path.len));
+    bool alone = base.len && (path.len == 1 || path.ptr[path.len - 1] != '/');
     if (path.len == 1 && !base.len)
-        below.pattern = below.with = SP_STR_NULL; /* "/" for "/" */
-    ret[n++] = below;
-    return n;
+        return 1; /* "/" for "/" */
+    if (alone)
+        ret->pattern = sp_arena_printf(arena, "^/%.*s$|^(/)%.*s/?(.*)$", SP_STR_ARG(rest), SP_STR_ARG(rest));
+    else
+        ret->pattern = sp_arena_printf(arena, "^/%.*s/?", SP_STR_ARG(rest));
+    ret->with = sp_arena_cat(arena, literal(arena, base), alone ? SP_STR("\\1\\2") : SP_STR("/"));
+    return 1;
 }
 
-/* The same for what an expression matches. */
+/* The same for what an expression matches: two routes, since its own groups have the numbers. */
 static unsigned regex_stripped(struct sp_arena *arena, struct sp_str expression, struct sp_str base, struct sp_kong_rewrite *ret)
 {
     struct sp_kong_rewrite below = *ret;

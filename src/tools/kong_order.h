@@ -36,11 +36,11 @@ struct sp_str sp_kong_regex(struct sp_str path);
 
 /*
  * What becomes of a path that is matched (path_handling v0): `base` is the service's path, "" or without a trailing slash.
- * A match is one or two routes, in order.
+ * A prefix is one route, an expression one or two, in order.
  */
 struct sp_kong_rewrite {
-    enum { SP_KONG_PREFIX, SP_KONG_EXACT, SP_KONG_REGEX } kind;
-    struct sp_str match;          /* prefix, path, or the whole expression */
+    enum { SP_KONG_PREFIX, SP_KONG_REGEX } kind;
+    struct sp_str match;          /* prefix, or the whole expression */
     struct sp_str pattern, with;  /* regex_rewrite; empty: the path stays */
 };
 enum { SP_KONG_MAX_REWRITES = 2 };

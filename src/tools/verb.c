@@ -34,9 +34,9 @@ static const struct sp_verb_option *find(const struct sp_verb *v, const char *ar
     return NULL;
 }
 
-/* One option of the verb's at argv[*i]. False: it is none. */
-static bool take_own(const struct sp_verb *v, int argc, char **argv, int *i, char *why, size_t size)
+bool sp_verb_take(const struct sp_verb *v, int argc, char **argv, int *i, char *why, size_t size)
 {
+    assert(v && argv && i && why);
     const char *value;
     const struct sp_verb_option *o = find(v, argv[*i], &value);
     if (!o)
@@ -86,7 +86,7 @@ int sp_verb_begin(const struct sp_verb *v, int argc, char **argv, struct sp_verb
             v->help(stdout);
             return SP_EXIT_OK + 1;
         }
-        if (take_own(v, argc, argv, &i, why, sizeof(why)))
+        if (sp_verb_take(v, argc, argv, &i, why, sizeof(why)))
             continue;
         if (!file && (argv[i][0] != '-' || !argv[i][1]) && (n == 0 || rest[n - 1][0] != '-' || strchr(rest[n - 1], '=')))
             file = argv[i];

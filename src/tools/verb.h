@@ -37,6 +37,8 @@ struct sp_verb_run {
  */
 int sp_verb_begin(const struct sp_verb *v, int argc, char **argv, struct sp_verb_run *ret);
 void sp_verb_done(struct sp_verb_run *r);
+/* One of the verb's options at argv[*i], which moves on to its value. False: it is none. What is wrong is in `why`, else that stays. */
+bool sp_verb_take(const struct sp_verb *v, int argc, char **argv, int *i, char *why, size_t size);
 /* The name of a file as the user knows it: a config from the standard input has one of ours. NULL is "". */
 const char *sp_verb_file_name(const char *file);
 

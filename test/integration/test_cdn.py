@@ -78,7 +78,7 @@ class Cdn(unittest.TestCase):
         for old, new in changes:
             self.assertIn(old, text)
             text = text.replace(old, new)
-        self.e = Example(text, self.origin)
+        self.e = Example(text, self.origin, least="low")
         self.addCleanup(self.end)
 
     def end(self):

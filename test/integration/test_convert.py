@@ -126,6 +126,11 @@ class Convert(unittest.TestCase):
         self.assertIn(f"host=127.0.0.1:{self.a.port} ".encode(), d.get("/strip").body)
         self.assertIn(b"host=api.example.com ", d.get("/host").body)
         self.assertEqual(d.get("/strip%2fx").status, 400)
+        names = re.findall(r'(?m)^ +- name: "(\w+)"\n +match:', d.text)
+        self.assertEqual([names.count(n) for n in ("strip", "keep", "host", "expr")], [1, 1, 1, 2], d.text)
+        line = wait_for("the access log", lambda: re.search(r'\{.*"path":"/strip/x\?q=1".*\}', d.proc.log()))
+        self.assertEqual({k: v for k, v in json.loads(line.group(0)).items() if k not in ("time", "details")}, {
+            "client": "127.0.0.1", "method": "GET", "path": "/strip/x?q=1", "route": "strip", "status": 200})
 
     def test_old_format(self):
         d = Door({"_format_version": "1.1", "services": [self.service([{"name": "expr", "paths": ["/n/\\d+$"]}])]})
@@ -378,6 +383,15 @@ class Convert(unittest.TestCase):
             self.assertIn(words, said)
         p = subprocess.run([BIN, "convert"], capture_output=True, text=True, timeout=30, check=False)
         self.assertEqual(p.returncode, 2)
+        clean = {"_format_version": "3.0", "services": [self.service([{"name": "r", "paths": ["/"]}])]}
+        text, _, code = convert(clean, "--http=81", "--https=0", out=False)
+        self.assertEqual((code, re.findall(r"address: 0.0.0.0, port_value: (\d+)", text)), (0, ["81"]))
+        for args, words in ((["--http", "x"], '--http: "x" is not a port'), (["--https=70000"], "is not a port"), (["--http"], "--http needs a value"),
+                            (["--strict=yes"], "--strict takes no value"), (["--nonsense"], "unknown argument --nonsense"), (["y"], "one file, please"),
+                            (["--output="], "is not a file")):
+            _, said, code = convert(clean, *args, out=False)
+            self.assertEqual(code, 2, args)
+            self.assertIn(words, said)
         p = subprocess.run([BIN, "convert", "--help"], capture_output=True, text=True, timeout=30, check=False)
         self.assertEqual(p.returncode, 0)
 

@@ -47,8 +47,8 @@ class Examples(unittest.TestCase):
     def tearDownClass(cls):
         cls.origin.kill()
 
-    def run_example(self, text, check, origin=None, leaves_open=(), files=()):
-        example = Example(text, origin or self.origin, leaves_open, files)
+    def run_example(self, text, check, origin=None, leaves_open=(), files=(), least="medium"):
+        example = Example(text, origin or self.origin, leaves_open, files, least)
         try:
             check(example)
         finally:
@@ -67,7 +67,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(e.get("/echo").status, 403)
 
     def test_readme(self):
-        self.run_example(re.search(r"```yaml\n(.*?)```", read("README.md"), re.S).group(1), self.check_secret)
+        self.run_example(re.search(r"```yaml\n(.*?)```", read("README.md"), re.S).group(1), self.check_secret, least="low")
 
     def test_file_xds(self):
         here = "examples/file-xds/"
@@ -85,7 +85,7 @@ class Examples(unittest.TestCase):
         self.run_example(read(here + "sallyport.yaml"), check, files=files)
 
     def test_origin_secret(self):
-        self.run_example(read("examples/origin-secret/sallyport.yaml"), self.check_secret)
+        self.run_example(read("examples/origin-secret/sallyport.yaml"), self.check_secret, least="low")
 
     def test_websocket(self):
         import asyncio

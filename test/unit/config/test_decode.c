@@ -143,7 +143,7 @@ static void test_durations(void **state)
         {"5s", "5s"}, {"0.25s", "0.25s"}, {"0s", "0s"}, {"1.000000001s", "1.000000001s"}, {"'10.5s'", "10.5s"},
         {"315576000000s", "315576000000s"},
     };
-    static const char *const wrong[] = {"5", "5m", "s", ".5s", "1.s", "-1s", "+1s", "1e3s", "1.0000000001s", "5 s",
+    static const char *const wrong[] = {"5", "5m", "s", ".5s", "1.s", "-1", "--1s", "+1s", "1e3s", "1.0000000001s", "5 s",
                                         "5S", "0x5s", "315576000001s", "1ms", "99999999999999999999s"};
     char text[100], want[300];
     for (size_t i = 0; i < SP_ARRAY_LEN(ok); i++) {
@@ -159,6 +159,12 @@ static void test_durations(void **state)
     }
     bad(HTTP, "idle_timeout: 5\n",
         "1:15: idle_timeout: expected a duration in seconds such as 5s or 0.25s, found the number 5");
+    static const char *const negative[] = {"-5s", "-0.25s", "-0s"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(negative); i++) {
+        snprintf(text, sizeof(text), "idle_timeout: \"%s\"\n", negative[i]);
+        snprintf(want, sizeof(want), "1:15: idle_timeout: %s is negative (expected 0s or more, such as 0.25s)", negative[i]);
+        bad(HTTP, text, want);
+    }
     yaml(HTTP, "idle_timeout: {seconds: '5', nanos: 250000000}\n", "{\"idle_timeout\": \"5.25s\"}");
     yaml(HTTP, "idle_timeout: {}\n", "{\"idle_timeout\": \"0s\"}");
     bad(HTTP, "idle_timeout: {seconds: -5}\n", "1:15: idle_timeout: not a duration (expected seconds from 0 to 315576000000 "

@@ -80,7 +80,7 @@ bool sp_authz_http_init(struct sp_authz_http *s, const struct sp_filter_build *b
 {
     assert(s && b && arena && all && all->http_service);
     const Service *msg = all->http_service;
-    bool good = sp_fetch_target_init(&s->target, b, arena, msg->server_uri);
+    bool good = sp_fetch_service_init(&s->target, b, arena, msg->server_uri);
     s->prefix = sp_arena_str(arena, sp_str_c(msg->path_prefix));
     if (s->prefix.len && s->prefix.ptr[0] != '/') {
         sp_doc_err(b->doc, b->diag, msg, "path_prefix", -1, "does not begin with '/' (write /check, for instance)");

@@ -48,15 +48,17 @@ const char *sp_fetch_split(struct sp_str uri, struct sp_fetch_target *t)
     return NULL;
 }
 
-bool sp_fetch_target_init(struct sp_fetch_target *t, const struct sp_filter_build *build, struct sp_arena *arena,
-                          const Envoy__Config__Core__V3__HttpUri *msg)
+static bool target_init(struct sp_fetch_target *t, const struct sp_filter_build *build, struct sp_arena *arena,
+                        const Envoy__Config__Core__V3__HttpUri *msg, bool is_name)
 {
     assert(t && build && arena && msg);
-    *t = (struct sp_fetch_target){0};
-    const char *why = sp_fetch_split(sp_arena_str(arena, sp_str_c(msg->uri)), t);
+    *t = (struct sp_fetch_target){.cluster = build->find_cluster(build->ctx, sp_str_c(msg->cluster))};
+    struct sp_str uri = sp_arena_str(arena, sp_str_c(msg->uri));
+    if (is_name && sp_str_find(uri, SP_STR("://")) < 0)
+        uri = sp_arena_cat(arena, t->cluster && sp_cluster_tls(t->cluster) ? SP_STR("https://") : SP_STR("http://"), uri);
+    const char *why = sp_fetch_split(uri, t);
     if (why)
         sp_doc_err(build->doc, build->diag, msg, "uri", -1, "cannot be fetched: %s", why);
-    t->cluster = build->find_cluster(build->ctx, sp_str_c(msg->cluster));
     if (!t->cluster)
         sp_no_cluster_err(build->doc, build->diag, msg, "cluster", sp_str_c(msg->cluster));
     else if (!why && sp_str_eq(t->scheme, SP_STR("https")) && !sp_cluster_tls(t->cluster))
@@ -65,6 +67,18 @@ bool sp_fetch_target_init(struct sp_fetch_target *t, const struct sp_filter_buil
                     msg->cluster);
     t->timeout_ns = sp_duration_or(msg->timeout, 0);
     return !why && t->cluster;
+}
+
+bool sp_fetch_target_init(struct sp_fetch_target *t, const struct sp_filter_build *build, struct sp_arena *arena,
+                          const Envoy__Config__Core__V3__HttpUri *msg)
+{
+    return target_init(t, build, arena, msg, false);
+}
+
+bool sp_fetch_service_init(struct sp_fetch_target *t, const struct sp_filter_build *build, struct sp_arena *arena,
+                           const Envoy__Config__Core__V3__HttpUri *msg)
+{
+    return target_init(t, build, arena, msg, true);
 }
 
 void sp_fetch_plan_retries(struct sp_fetch_plan *plan, const Envoy__Config__Core__V3__RetryPolicy *msg)

@@ -23,6 +23,9 @@ struct sp_fetch_target {
 /* Splits "https://host[:port]/path?query"; slices of `uri`, path "/" where there is none. NULL, or why not (static). */
 const char *sp_fetch_split(struct sp_str uri, struct sp_fetch_target *t);
 /* Of a config; bytes in `arena`. False after an error. */
+/* The same where the URI is only a name, as for services that are asked: it needs no scheme, which the cluster's transport then tells. */
+bool sp_fetch_service_init(struct sp_fetch_target *t, const struct sp_filter_build *build, struct sp_arena *arena,
+                           const Envoy__Config__Core__V3__HttpUri *msg);
 bool sp_fetch_target_init(struct sp_fetch_target *t, const struct sp_filter_build *build, struct sp_arena *arena,
                           const Envoy__Config__Core__V3__HttpUri *msg);
 

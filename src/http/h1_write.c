@@ -350,17 +350,15 @@ unsigned sp_h1_write_error(const struct sp_codec_cb *cb, void *ctx, const char *
         sp_buf_append_static(out, late, sizeof(late) - 1);
         return status;
     }
-    struct sp_str reason = sp_status_reason(status);
+    struct sp_str reason = sp_status_reason(status), body = sp_refusal_body(status, detail);
     const char *more = status == 426 ? "upgrade: HTTP/1.1\r\nconnection: upgrade, close\r\n"
                        : close       ? "connection: close\r\n"
                                      : "";
     char text[512];
     int n = snprintf(text, sizeof(text),
-                     "HTTP/1.1 %u %.*s\r\ncontent-type: text/plain\r\ncontent-length: %zu\r\n%s\r\n%.*s", status,
-                     SP_STR_ARG(reason), reason.len + 1, more, head_only ? 0 : (int)reason.len, reason.ptr);
+                     "HTTP/1.1 %u %.*s\r\n%scontent-length: %zu\r\n%s\r\n%.*s", status, SP_STR_ARG(reason),
+                     body.len ? "content-type: text/plain\r\n" : "", body.len, more, head_only ? 0 : (int)body.len, body.ptr);
     assert(n > 0 && (size_t)n < sizeof(text));
     sp_buf_append(out, text, (size_t)n);
-    if (!head_only)
-        sp_buf_append(out, "\n", 1);
     return status;
 }

@@ -134,5 +134,7 @@ bool sp_authority_valid(struct sp_str authority);
 
 /* "OK", "Not Found" ...; "Unknown" for a status without one. Static. */
 struct sp_str sp_status_reason(unsigned status);
+/* What a request hears that a codec refused, by the detail of its error: the reason, or nothing of what Envoy's connection manager refuses. */
+struct sp_str sp_refusal_body(unsigned status, const char *detail);
 
 #endif

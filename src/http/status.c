@@ -2,6 +2,8 @@
 /* Reason phrases: IANA's registry of HTTP status codes. */
 #include "http/headers.h"
 
+#include <assert.h>
+
 static const struct sp_str reasons[512] = {
     [100] = SP_STR_INIT("Continue"),
     [101] = SP_STR_INIT("Switching Protocols"),
@@ -71,4 +73,10 @@ struct sp_str sp_status_reason(unsigned status)
     if (status < SP_ARRAY_LEN(reasons) && reasons[status].len)
         return reasons[status];
     return SP_STR("Unknown");
+}
+
+struct sp_str sp_refusal_body(unsigned status, const char *detail)
+{
+    assert(detail);
+    return status == 426 || sp_str_starts(sp_str_c(detail), SP_STR("http")) ? sp_status_reason(status) : SP_STR("");
 }

@@ -116,12 +116,12 @@ static const HcmMessage *find_hcm(const struct sp_listener_build *b, const Chain
 /* The count goes by the chain's place, so that it stays over a new config. */
 static void limit_chain(struct sp_listener *l, struct sp_filter_chain *c, const LimitMessage *msg)
 {
-    struct sp_stats_scope *scope =
-        sp_stats_scope(sp_stats_root(), SP_STR("connection_limit"), "envoy_connection_limit_prefix", sp_str_c(msg->stat_prefix));
+    c->limit_scope =
+        sp_stats_scope_hold(sp_stats_root(), SP_STR("connection_limit"), "envoy_connection_limit_prefix", sp_str_c(msg->stat_prefix));
     struct sp_str name = sp_arena_printf(&l->arena, "%.*s\n%.*s\n%s", SP_STR_ARG(l->name), SP_STR_ARG(c->name), msg->stat_prefix);
     sp_cx_limit_init(&c->limit, name, msg->max_connections->value);
-    c->limited = sp_stats_counter(scope, SP_STR("limited_connections"));
-    c->limit_active = sp_stats_gauge(scope, SP_STR("active_connections"));
+    c->limited = sp_stats_counter(c->limit_scope, SP_STR("limited_connections"));
+    c->limit_active = sp_stats_gauge(c->limit_scope, SP_STR("active_connections"));
 }
 
 /* Fills `c`; false after an error, when what is in it still has to be given back. */
@@ -295,6 +295,7 @@ void sp_listener_free(struct sp_listener *l)
         return;
     for (unsigned i = 0; i < l->n_chains; i++) {
         sp_cx_limit_done(&l->chains[i].limit);
+        sp_stats_scope_drop(l->chains[i].limit_scope);
         sp_hcm_free(l->chains[i].hcm);
         sp_tls_ctx_unref(l->chains[i].tls);
         sp_ocsp_free(l->chains[i].ocsp);

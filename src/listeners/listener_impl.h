@@ -25,6 +25,7 @@ struct sp_filter_chain {
     struct sp_ocsp *ocsp;   /* NULL: nobody is asked about clients' certificates */
     uint64_t handshake_ns;  /* transport_socket_connect_timeout */
     struct sp_cx_limit limit;         /* connection_limit; NULL count: none */
+    struct sp_stats_scope *limit_scope; /* its, held; NULL: none */
     struct sp_counter limited;
     struct sp_gauge limit_active;
     /* What decides whether connections may go over from another version of it: its match; what they themselves run by. */

@@ -54,9 +54,9 @@ bool sp_rate_gate_init(struct sp_rate_gate *g, const struct sp_doc *doc, struct 
     }
     if (!sp_token_rate_init(&g->rate, doc, diag, msg->token_bucket))
         return false;
-    struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("listener_local_ratelimit"),
-                                                  "envoy_local_listener_ratelimit_prefix", sp_str_c(msg->stat_prefix));
-    g->rate_limited = sp_stats_counter(scope, SP_STR("rate_limited"));
+    g->scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("listener_local_ratelimit"),
+                                   "envoy_local_listener_ratelimit_prefix", sp_str_c(msg->stat_prefix));
+    g->rate_limited = sp_stats_counter(g->scope, SP_STR("rate_limited"));
     if (!on || !on->default_value || on->default_value->value)
         g->bucket = bucket_of(doc, msg, where);
     return true;
@@ -66,6 +66,7 @@ void sp_rate_gate_done(struct sp_rate_gate *g)
 {
     if (g->bucket)
         sp_kept_unref(&g->bucket->kept);
+    sp_stats_scope_drop(g->scope);
     *g = (struct sp_rate_gate){0};
 }
 

@@ -16,6 +16,7 @@ struct sp_rate_bucket;
 struct sp_rate_gate {
     struct sp_rate_bucket *bucket; /* NULL: no limit */
     struct sp_token_rate rate;
+    struct sp_stats_scope *scope; /* held */
     struct sp_counter rate_limited;
 };
 

@@ -38,9 +38,7 @@ bool sp_hcm_codec_refusal(const struct sp_hcm *h, const struct sp_conn_info *con
     if (!h->replies)
         return false;
     struct refusal r = {.h = h, .info = info_of(conn, turn, detail, status, SP_FLAG_DPE), .now_ns = turn->now_ns};
-    bool malformed = sp_str_starts(sp_str_c(detail), SP_STR("http"));
-    const struct sp_reply reply = {.status = status, .body = malformed ? sp_status_reason(status) : SP_STR_NULL,
-                                   .details = sp_str_c(detail)};
+    const struct sp_reply reply = {.status = status, .body = sp_refusal_body(status, detail), .details = sp_str_c(detail)};
     const struct sp_reply_rewriter rewriter = {rewrite, &r};
     sp_local_reply_make(&reply, NULL, ret->arena, &rewriter, ret, body);
     return true;

@@ -339,6 +339,8 @@ class FiltersDifferential(unittest.TestCase):
         self.authz([("broken", lines, "/broken"), ("deny", lines, "/deny")], failure_mode_allow=True, failure_mode_allow_header_add=True)
         self.authz([("nobody", [], "/ok")], http_service={"server_uri": {"uri": "http://x", "cluster": "nobody", "timeout": "0.5s"}})
         self.assertIn("http.test.ext_authz.p.error", self.counted)
+        for uri in ("authz.test", "authz:9000/check", "https://authz.test"):
+            self.authz(requests[:2], http_service={"server_uri": {"uri": uri, "cluster": "authz", "timeout": "0.5s"}})
 
     def test_ext_authz_bodies_and_routes(self):
         body = {"max_request_bytes": 10}

@@ -70,6 +70,17 @@ class Replies(Base):
             ("malformed", b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n"), ("too large", b"GET / HTTP/1.1\r\nHost: a\r\n" + long + b"\r\n\r\n"),
             ("no host", b"GET / HTTP/1.1\r\n\r\n")])
 
+    def test_codec_errors_plain(self):
+        """Byte for byte, without a format of one's own."""
+        hcm = {"common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"}}
+        self.bytes(self.conf([route_to("o")], hcm=hcm), [
+            ("underscore", b"GET / HTTP/1.1\r\nHost: a\r\nx_y: z\r\n\r\n"), ("malformed", b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n"),
+            ("too large", b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"y" * 70000 + b"\r\n\r\n"), ("no host", b"GET / HTTP/1.1\r\n\r\n"),
+            ("length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"),
+            ("both lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            ("coding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"),
+            ("authority", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")])
+
     def test_early_mutations_and_schemes(self):
         early = {"name": "early", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",

@@ -29,6 +29,36 @@ class Case(unittest.TestCase):
         wait_for("old configs to be freed", lambda: s.stat("config_reload.draining_configs") == 0)
 
 
+class Stats(Case):
+    def test_of_listeners_that_are_gone(self):
+        """Stats of a listener's and a filter chain's limits go with the last that has their prefix."""
+        port, other = free_port(), free_port()
+        rate = {"name": "rate", "typed_config": {"@type": T + "envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit",
+                                                 "stat_prefix": "new", "token_bucket": {"max_tokens": 1000, "fill_interval": "1s"}}}
+        limit = {"name": "limit", "typed_config": {"@type": T + "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+                                                   "stat_prefix": "few", "max_connections": 1000}}
+
+        def conf(*limited):
+            doors = [listener(p, [says("x")], name=f"l{p}") for p in (port, other)]
+            for d, yes in zip(doors, limited):
+                if yes:
+                    d["listener_filters"] = [rate]
+                    d["filter_chains"][0]["filters"].insert(0, limit)
+            return config(doors, [])
+        names = ("listener_local_ratelimit.new.rate_limited", "connection_limit.few.limited_connections", "connection_limit.few.active_connections")
+        has = lambda: [n in s.stats() for n in names]
+        s = self.start(conf(True, True), "--drain-time-s", "1")
+        self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 200)
+        s.change(conf(False, True))
+        self.settled(s)
+        time.sleep(4)  # longer than they stay
+        self.assertEqual(has(), [True] * 3)
+        s.change(conf(False, False))
+        wait_for("them to go", lambda: has() == [False] * 3)
+        s.change(conf(True, False))
+        self.assertEqual(has(), [True] * 3)
+
+
 class Tls(Case):
     def test_tickets_and_sessions(self):
         port = free_port()

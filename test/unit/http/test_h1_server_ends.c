@@ -38,8 +38,8 @@ static void malformed_requests_are_answered(void **state)
     peer_feed(&p, "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n" GET("/2"));
     LOGGED("event http1.invalid_header_name 400\nEPROTO\n");
     assert_int_equal(p.in.len, 0);
-    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 12\r\nconnection: close\r\n\r\nBad "
-         "Request\n");
+    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 11\r\nconnection: close\r\n\r\nBad "
+         "Request");
     assert_true(p.codec->want_close);
     peer_feed(&p, GET("/3"));
     LOGGED("EPROTO\n");
@@ -53,8 +53,8 @@ static void malformed_request_behind_a_good_one(void **state)
     LOGGED("stream 1 GET http a /1\n1: headers end\n");
     user_respond(p.user, 200, "", true);
     SENT("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
-         "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 12\r\nconnection: close\r\n\r\nBad "
-         "Request\n");
+         "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 11\r\nconnection: close\r\n\r\nBad "
+         "Request");
     LOGGED("1: closed none\nevent http1.invalid_request_line 400\nEPROTO\n");
     assert_true(p.codec->want_close);
 }
@@ -64,8 +64,8 @@ static void old_versions_are_told_what_to_speak(void **state)
     start();
     peer_feed(&p, "GET / HTTP/1.0\r\n\r\n");
     LOGGED("event low_version 426\nEPROTO\n");
-    SENT("HTTP/1.1 426 Upgrade Required\r\ncontent-type: text/plain\r\ncontent-length: 17\r\nupgrade: HTTP/1.1\r\n"
-         "connection: upgrade, close\r\n\r\nUpgrade Required\n");
+    SENT("HTTP/1.1 426 Upgrade Required\r\ncontent-type: text/plain\r\ncontent-length: 16\r\nupgrade: HTTP/1.1\r\n"
+         "connection: upgrade, close\r\n\r\nUpgrade Required");
 }
 
 static void error_can_leave_the_connection_open(void **state)
@@ -74,13 +74,13 @@ static void error_can_leave_the_connection_open(void **state)
     start();
     peer_feed(&p, "POST / HTTP/1.1\r\nHost: a b\r\nContent-Length: 3\r\n\r\nabc" GET("/2"));
     LOGGED("event http.invalid_authority 400\n");
-    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 12\r\n\r\nBad Request\n");
+    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 11\r\n\r\nBad Request");
     LOGGED("stream 2 GET http a /2\n2: headers end\n");
     user_respond(p.user, 200, "", true);
     peer_flush(&p);
     peer_sent(&p);
     peer_feed(&p, "HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
-    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 12\r\n\r\n");
+    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 11\r\n\r\n");
     assert_false(p.codec->want_close);
     /* Where the message ends is in doubt: closed all the same. */
     peer_feed(&p, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc");
@@ -95,8 +95,8 @@ static void bad_body_is_answered_by_the_codec(void **state)
     peer_log(&p);
     peer_feed(&p, "zz\r\n" GET("/2"));
     LOGGED("event http1.invalid_chunk_size 0\n1: abort protocol\n1: cancel protocol\nEPROTO\n");
-    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 12\r\nconnection: close\r\n\r\nBad "
-         "Request\n");
+    SENT("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 11\r\nconnection: close\r\n\r\nBad "
+         "Request");
     LOGGED("1: closed protocol\n");
     assert_true(p.codec->want_close);
 }

@@ -16,7 +16,7 @@
 
 struct sp_live {
     struct sp_live_slot slot;
-    struct sp_list link;
+    struct sp_list link, dirty; /* dirty: a file changed and has not been read since */
     struct sp_live_set *set;
     const struct sp_live_kind *kind;
     void *ctx;
@@ -24,7 +24,6 @@ struct sp_live {
     char **paths;
     struct sp_file_facts *known;
     unsigned n_paths;
-    bool dirty; /* a file changed and has not been read since */
     struct sp_live_info info;
     char *why;
 };
@@ -32,7 +31,7 @@ struct sp_live {
 struct sp_live_set {
     struct sp_files *files; /* of the document; counted */
     _Atomic unsigned refs;
-    struct sp_list all, tasks;
+    struct sp_list all, dirty, tasks;
     struct sp_worker *main; /* NULL: it has never run */
     struct sp_worker *const *workers;
     unsigned n_workers;
@@ -240,6 +239,7 @@ struct sp_live_set *sp_live_set_new(void)
     struct sp_live_set *set = sp_xcalloc(1, sizeof(*set));
     atomic_init(&set->refs, 1);
     sp_list_init(&set->all);
+    sp_list_init(&set->dirty);
     sp_list_init(&set->tasks);
     return set;
 }
@@ -419,28 +419,23 @@ static void abandon(struct load *load)
 
 static void load_next(struct sp_live_set *set)
 {
-    if (set->load || !set->running)
+    struct sp_list *it = set->load || !set->running ? NULL : sp_list_pop(&set->dirty);
+    if (!it)
         return;
-    SP_LIST_FOREACH (it, &set->all) {
-        struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
-        if (!l->dirty)
-            continue;
-        l->dirty = false;
-        struct load *load = set->load = sp_xcalloc(1, sizeof(*load));
-        load->set = set;
-        load->live = l;
-        sp_diag_init(&load->diag);
-        if (uv_sem_init(&load->over, 0) != 0)
-            abort();
-        uv_queue_work(&set->main->loop, &load->work, load_work, load_done);
-        return;
-    }
+    struct load *load = set->load = sp_xcalloc(1, sizeof(*load));
+    load->set = set;
+    load->live = SP_CONTAINER_OF(it, struct sp_live, dirty);
+    sp_diag_init(&load->diag);
+    if (uv_sem_init(&load->over, 0) != 0)
+        abort();
+    uv_queue_work(&set->main->loop, &load->work, load_work, load_done);
 }
 
 static void on_changed(void *ctx)
 {
     struct sp_live *l = ctx;
-    l->dirty = true;
+    if (!sp_list_linked(&l->dirty))
+        sp_list_push_back(&l->set->dirty, &l->dirty);
     load_next(l->set);
 }
 
@@ -485,7 +480,7 @@ static void stop(struct sp_live_set *set)
         struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
         sp_gauge_add(set->failing, -(int64_t)is_failing(l));
         l->info.failed_s = 0;
-        l->dirty = false;
+        sp_list_remove(&l->dirty);
         /* If it runs again, what happened meanwhile is read. */
         for (unsigned i = 0; i < l->n_paths; i++)
             l->known[i] = (struct sp_file_facts){0};

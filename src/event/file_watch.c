@@ -2,65 +2,72 @@
 #include "event/file_watch.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
+#include "event/dir_watch.h"
 #include "event/file_way.h"
 
-enum { CLOSED_MS = 50, QUIET_MS = 1000, LOOK_MS = 5000 };
-#define PLACES (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE) /* the way may lead elsewhere now */
-#define GONE (IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF)            /* the directory itself */
-#define EVENTS (PLACES | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
-
-struct dir {
-    struct dir *next;
-    char *path;
-    unsigned n_steps; /* of files, that are in it */
-    int wd;           /* -1: not watched now, tried again at the next look */
+enum {
+    CLOSED_MS = 50,
+    QUIET_MS = 1000,
+    LOOK_MS = 5000,
+    LOOK_AT_ONCE = 256, /* files in one turn */
+    LOOK_PAUSE_MS = 2,
 };
 
 /* A name on the way to a file. */
 struct step {
-    struct dir *dir;
-    char *name; /* "": any, in a directory that is watched for itself */
+    struct sp_dir_name at;
+    struct step *next;
+    struct file *file;
     bool last;
 };
 
 struct listener {
-    struct listener *next;
+    struct sp_list of_file, of_watcher;
+    struct file *file;
     void (*changed)(void *ctx);
     void *ctx;
     struct sp_file_facts told; /* at the last call, or what it was when it was read */
 };
 
 struct file {
-    struct file *next;
+    struct sp_chain_node by_path;
+    struct sp_list link, pending, touched;
+    struct sp_list listeners;
     char *path;
     struct step *steps;
-    unsigned n_steps;
-    struct listener *listeners;
     struct sp_file_facts seen; /* at the last look */
     uint64_t due_ns;           /* when `seen` counts as settled; 0: nothing is waited for */
-    bool is_dir;
+    uint64_t since_ns;         /* when the waiting began */
+    bool is_dir, restless;
+    bool other_way, whole; /* while it is touched: what the events said */
+};
+
+/* What all watchers of a thread share. */
+struct core {
+    struct sp_worker *worker;
+    struct sp_dir_watch *dirs;
+    struct sp_chains by_path;
+    struct sp_list files; /* those that were looked at last stand last */
+    struct sp_list pending, touched;
+    struct sp_timer settle, look;
+    unsigned n_files, n_watchers, n_restless;
+    unsigned n_to_look; /* in this round */
+    uint64_t patience_ns;
+    bool telling;
 };
 
 struct sp_file_watcher {
-    uv_poll_t poll;
-    struct sp_worker *worker;
-    struct sp_timer settle, look;
-    struct file *files;
-    struct sp_map by_path;
-    struct dir *dirs;
-    int fd; /* -1: only looks */
-    bool closing;
+    struct core *core;
+    struct sp_list listeners;
 };
+
+static _Thread_local struct core *core_here;
 
 struct sp_file_facts sp_file_facts(const char *path)
 {
@@ -81,364 +88,352 @@ bool sp_file_facts_eq(const struct sp_file_facts *a, const struct sp_file_facts 
            a->ctime_ns == b->ctime_ns;
 }
 
-/* ---- directories ---- */
-
-static void watch_dir(struct sp_file_watcher *fw, struct dir *d)
-{
-    d->wd = fw->fd < 0 ? -1 : inotify_add_watch(fw->fd, d->path, EVENTS | IN_ONLYDIR);
-    if (d->wd < 0 && fw->fd >= 0 && errno == ENOSPC)
-        sp_log_limited(SP_LOG_WARNING, "files", 1,
-                       "no more directories can be watched; %s is looked at every %d s (raise fs.inotify.max_user_watches)",
-                       d->path, LOOK_MS / 1000);
-}
-
-static struct dir *dir_take(struct sp_file_watcher *fw, const char *path)
-{
-    struct dir *d = fw->dirs;
-    while (d && strcmp(d->path, path) != 0)
-        d = d->next;
-    if (!d) {
-        d = sp_xcalloc(1, sizeof(*d));
-        d->path = sp_xstrdup(path);
-        d->next = fw->dirs;
-        fw->dirs = d;
-        watch_dir(fw, d);
-    }
-    d->n_steps++;
-    return d;
-}
-
-/* Another name of the same directory (a bind mount) has the same watch. */
-static bool wd_shared(const struct sp_file_watcher *fw, const struct dir *of)
-{
-    for (const struct dir *d = fw->dirs; d; d = d->next)
-        if (d != of && d->wd == of->wd)
-            return true;
-    return false;
-}
-
-static void dir_give(struct sp_file_watcher *fw, struct dir *of)
-{
-    if (--of->n_steps)
-        return;
-    if (of->wd >= 0 && !wd_shared(fw, of))
-        inotify_rm_watch(fw->fd, of->wd);
-    struct dir **at = &fw->dirs;
-    while (*at != of)
-        at = &(*at)->next;
-    *at = of->next;
-    free(of->path);
-    free(of);
-}
-
 /* ---- the way to a file ---- */
 
 struct walk {
-    struct sp_file_watcher *fw;
-    struct step *steps;
-    unsigned n;
+    struct core *core;
+    struct file *file;
+    struct step *first;
 };
 
 static void add_step(void *arg, const char *dir, const char *name, bool last)
 {
     struct walk *w = arg;
-    w->steps = sp_xrealloc(w->steps, (w->n + 1) * sizeof(*w->steps));
-    w->steps[w->n++] = (struct step){dir_take(w->fw, dir), sp_xstrdup(name), last};
+    struct step *s = sp_xcalloc(1, sizeof(*s));
+    s->file = w->file;
+    s->last = last;
+    s->next = w->first;
+    w->first = s;
+    sp_dir_watch_add(w->core->dirs, &s->at, dir, name);
 }
 
-static void forget_way(struct sp_file_watcher *fw, struct step *steps, unsigned n)
+static void forget_way(struct core *c, struct step *first)
 {
-    for (unsigned i = 0; i < n; i++) {
-        dir_give(fw, steps[i].dir);
-        free(steps[i].name);
+    for (struct step *s = first, *next; s; s = next) {
+        next = s->next;
+        sp_dir_watch_remove(c->dirs, &s->at);
+        free(s);
     }
-    free(steps);
 }
 
 /* The new one first: directories that stay keep their watch. */
-static void find_way(struct sp_file_watcher *fw, struct file *f)
+static void find_way(struct core *c, struct file *f)
 {
-    struct walk w = {.fw = fw};
+    struct walk w = {.core = c, .file = f};
     sp_file_way(f->path, add_step, &w);
-    forget_way(fw, f->steps, f->n_steps);
-    f->steps = w.steps;
-    f->n_steps = w.n;
-}
-
-/* ---- changes ---- */
-
-static void arm(struct sp_file_watcher *fw)
-{
-    uint64_t due = UINT64_MAX, now = fw->worker->turn.now_ns;
-    for (const struct file *f = fw->files; f; f = f->next)
-        if (f->due_ns)
-            due = SP_MIN(due, f->due_ns);
-    sp_timer_stop(&fw->settle);
-    if (due != UINT64_MAX)
-        sp_timer_start(&fw->worker->turn, &fw->settle, due > now ? due - now : 0);
-}
-
-static bool all_know(const struct file *f)
-{
-    for (const struct listener *l = f->listeners; l; l = l->next)
-        if (!sp_file_facts_eq(&l->told, &f->seen))
-            return false;
-    return true;
-}
-
-/* `done`: whoever wrote it said that it is whole. */
-static void check(struct sp_file_watcher *fw, struct file *f, bool done)
-{
-    uint64_t now = fw->worker->turn.now_ns;
-    struct sp_file_facts facts = sp_file_facts(f->path);
-    bool moved = !sp_file_facts_eq(&facts, &f->seen);
-    f->seen = facts;
-    if (all_know(f))
-        f->due_ns = 0;
-    else if (done)
-        f->due_ns = now + CLOSED_MS * SP_NS_PER_MS;
-    else if (moved || !f->due_ns)
-        f->due_ns = now + QUIET_MS * SP_NS_PER_MS;
+    forget_way(c, f->steps);
+    f->steps = w.first;
 }
 
 /* Whether the system would tell us of a move into it. */
 static bool dir_is_watched(const struct file *f)
 {
-    return f->n_steps && f->steps[f->n_steps - 1].last && !f->steps[f->n_steps - 1].name[0] &&
-           f->steps[f->n_steps - 1].dir->wd >= 0;
+    return f->steps && f->steps->last && !f->steps->at.name[0] && sp_dir_name_watched(&f->steps->at);
 }
 
-static void tell(struct file *f)
+/* ---- changes ---- */
+
+static void arm(struct core *c)
 {
-    for (struct listener *l = f->listeners; l; l = l->next) {
+    uint64_t due = UINT64_MAX, now = c->worker->turn.now_ns;
+    SP_LIST_FOREACH (it, &c->pending)
+        due = SP_MIN(due, SP_CONTAINER_OF(it, struct file, pending)->due_ns);
+    sp_timer_stop(&c->settle);
+    if (due != UINT64_MAX)
+        sp_timer_start(&c->worker->turn, &c->settle, due > now ? due - now : 0);
+}
+
+static void rest(struct core *c, struct file *f)
+{
+    sp_list_remove(&f->pending);
+    f->due_ns = 0;
+    c->n_restless -= f->restless;
+    f->restless = false;
+}
+
+/* Whoever waits for it should know why. */
+static void complain(struct core *c, struct file *f)
+{
+    f->restless = true;
+    c->n_restless++;
+    sp_log(SP_LOG_WARNING, "files", "%s has been written for %d s without a pause of a second: it is read when it comes to rest "
+           "(better: write another file and move it over this one)", f->path,
+           (int)(c->patience_ns / SP_NS_PER_S));
+}
+
+static void wait_until(struct core *c, struct file *f, uint64_t due_ns)
+{
+    uint64_t now = c->worker->turn.now_ns;
+    if (!f->due_ns) {
+        f->since_ns = now;
+        sp_list_push_back(&c->pending, &f->pending);
+    }
+    f->due_ns = due_ns;
+    if (!f->restless && now - f->since_ns >= c->patience_ns)
+        complain(c, f);
+}
+
+static bool all_know(const struct file *f)
+{
+    SP_LIST_FOREACH (it, &f->listeners)
+        if (!sp_file_facts_eq(&SP_CONTAINER_OF(it, struct listener, of_file)->told, &f->seen))
+            return false;
+    return true;
+}
+
+/* `whole`: whoever wrote it said that it is. */
+static void check(struct core *c, struct file *f, bool whole)
+{
+    uint64_t now = c->worker->turn.now_ns;
+    struct sp_file_facts facts = sp_file_facts(f->path);
+    bool moved = !sp_file_facts_eq(&facts, &f->seen);
+    f->seen = facts;
+    if (all_know(f))
+        rest(c, f);
+    else if (whole)
+        wait_until(c, f, now + CLOSED_MS * SP_NS_PER_MS);
+    else if (moved || !f->due_ns)
+        wait_until(c, f, now + QUIET_MS * SP_NS_PER_MS);
+}
+
+static void tell(struct core *c, struct file *f)
+{
+    c->telling = true;
+    SP_LIST_FOREACH (it, &f->listeners) {
+        struct listener *l = SP_CONTAINER_OF(it, struct listener, of_file);
         if (sp_file_facts_eq(&l->told, &f->seen))
             continue;
         l->told = f->seen;
         l->changed(l->ctx);
     }
+    c->telling = false;
 }
 
 static void on_settle(struct sp_timer *t)
 {
-    struct sp_file_watcher *fw = SP_CONTAINER_OF(t, struct sp_file_watcher, settle);
-    uint64_t now = fw->worker->turn.now_ns;
-    for (struct file *f = fw->files; f; f = f->next) {
-        if (!f->due_ns || f->due_ns > now)
+    struct core *c = SP_CONTAINER_OF(t, struct core, settle);
+    uint64_t now = c->worker->turn.now_ns;
+    SP_LIST_FOREACH_SAFE (it, &c->pending) {
+        struct file *f = SP_CONTAINER_OF(it, struct file, pending);
+        if (f->due_ns > now)
             continue;
         struct sp_file_facts facts = sp_file_facts(f->path);
         bool still = sp_file_facts_eq(&facts, &f->seen) || f->is_dir;
-        find_way(fw, f);
+        find_way(c, f);
         if (!still) {
-            check(fw, f, false);
+            check(c, f, false);
             continue;
         }
         f->seen = facts;
-        f->due_ns = 0;
-        tell(f);
+        rest(c, f);
+        tell(c, f);
     }
-    arm(fw);
+    arm(c);
 }
 
+static void look_at(struct core *c, struct file *f)
+{
+    struct sp_file_facts facts = sp_file_facts(f->path);
+    if (facts.dev != f->seen.dev || facts.ino != f->seen.ino)
+        find_way(c, f);
+    else if (f->is_dir && dir_is_watched(f))
+        return; /* files that are made in it do not count */
+    check(c, f, false);
+}
+
+/* A round goes over all files, a few in a turn. */
 static void on_look(struct sp_timer *t)
 {
-    struct sp_file_watcher *fw = SP_CONTAINER_OF(t, struct sp_file_watcher, look);
-    for (struct dir *d = fw->dirs; d; d = d->next)
-        if (d->wd < 0)
-            watch_dir(fw, d);
-    for (struct file *f = fw->files; f; f = f->next) {
-        struct sp_file_facts facts = sp_file_facts(f->path);
-        if (facts.dev != f->seen.dev || facts.ino != f->seen.ino)
-            find_way(fw, f);
-        else if (f->is_dir && dir_is_watched(f))
-            continue; /* files that are made in it do not count */
-        check(fw, f, false);
+    struct core *c = SP_CONTAINER_OF(t, struct core, look);
+    if (!c->n_to_look) {
+        sp_dir_watch_again(c->dirs);
+        c->n_to_look = c->n_files;
     }
-    arm(fw);
-    sp_timer_start(&fw->worker->turn, t, LOOK_MS * SP_NS_PER_MS);
+    unsigned n = SP_MIN(SP_MIN(c->n_to_look, c->n_files), (unsigned)LOOK_AT_ONCE);
+    c->n_to_look = c->n_to_look > n && n ? c->n_to_look - n : 0;
+    while (n--) {
+        struct sp_list *it = sp_list_pop(&c->files);
+        sp_list_push_back(&c->files, it);
+        look_at(c, SP_CONTAINER_OF(it, struct file, link));
+    }
+    arm(c);
+    sp_timer_start(&c->worker->turn, t, (c->n_to_look ? LOOK_PAUSE_MS : LOOK_MS) * SP_NS_PER_MS);
 }
 
-/* The step that an event is about, or NULL. */
-static const struct step *met(const struct file *f, const struct inotify_event *e)
+/* ---- what the system says ---- */
+
+static struct file *touch(struct core *c, struct step *s)
 {
-    for (unsigned i = 0; i < f->n_steps; i++) {
-        const struct step *s = &f->steps[i];
-        if (s->dir->wd == e->wd && (!s->name[0] || (e->len && strcmp(e->name, s->name) == 0)))
-            return s;
-    }
-    return NULL;
+    struct file *f = s->file;
+    if (!sp_list_linked(&f->touched))
+        sp_list_push_back(&c->touched, &f->touched);
+    return f;
 }
 
-static void handle_file(struct sp_file_watcher *fw, struct file *f, const struct inotify_event *e)
+static void on_name(void *ctx, struct sp_dir_name *n, unsigned what)
 {
-    const struct step *s = met(f, e);
-    if (!s)
+    struct step *s = SP_CONTAINER_OF(n, struct step, at);
+    bool any = !n->name[0];
+    if (any && !(what & SP_DIR_MOVED))
         return;
-    bool any = !s->name[0], link = !s->last, done = e->mask & IN_MOVED_TO;
-    if (any && !done)
-        return;
-    done |= (e->mask & IN_CLOSE_WRITE) && s->last;
-    done |= (e->mask & IN_CREATE) && link; /* a symlink is whole when it is there */
-    if (e->mask & PLACES)
-        find_way(fw, f);
-    check(fw, f, done);
+    struct file *f = touch(ctx, s);
+    f->other_way |= (what & SP_DIR_PLACES) != 0;
+    f->whole |= (what & (SP_DIR_MOVED | SP_DIR_LINKED)) || ((what & SP_DIR_CLOSED) && s->last);
 }
 
-static bool goes_through(const struct file *f, const struct dir *d)
+static void on_gone(void *ctx, struct sp_dir_name *n)
 {
-    for (unsigned i = 0; i < f->n_steps; i++)
-        if (f->steps[i].dir == d)
-            return true;
-    return false;
+    touch(ctx, SP_CONTAINER_OF(n, struct step, at))->other_way = true;
 }
 
-/* The directory was moved away or removed; another one may have its name now. */
-static void handle_gone(struct sp_file_watcher *fw, struct dir *d, const struct inotify_event *e)
+/* Soon, not at the next look: what is lost may be that a secret was taken back. */
+static void on_lost(void *ctx)
 {
-    if ((e->mask & IN_MOVE_SELF) && !wd_shared(fw, d))
-        inotify_rm_watch(fw->fd, d->wd);
-    watch_dir(fw, d);
-    for (struct file *f = fw->files; f; f = f->next) {
-        if (!goes_through(f, d))
-            continue;
-        find_way(fw, f);
-        check(fw, f, false);
+    struct core *c = ctx;
+    sp_log_limited(SP_LOG_WARNING, "files", 1, "the system lost count of changes of files (fs.inotify.max_queued_events): all are looked at");
+    c->n_to_look = 0;
+    sp_timer_stop(&c->look);
+    sp_timer_start(&c->worker->turn, &c->look, 0);
+}
+
+static void on_read(void *ctx)
+{
+    struct core *c = ctx;
+    for (struct sp_list *it; (it = sp_list_pop(&c->touched)) != NULL;) {
+        struct file *f = SP_CONTAINER_OF(it, struct file, touched);
+        bool other_way = f->other_way, whole = f->whole;
+        f->other_way = f->whole = false;
+        if (other_way)
+            find_way(c, f);
+        check(c, f, whole);
     }
+    arm(c);
 }
 
-static void handle(struct sp_file_watcher *fw, const struct inotify_event *e)
-{
-    if (e->wd < 0)
-        return; /* too many events: what is lost is found by looking */
-    if (!(e->mask & GONE)) {
-        for (struct file *f = fw->files; f; f = f->next)
-            handle_file(fw, f, e);
-        return;
-    }
-    for (struct dir *d = fw->dirs, *next; d; d = next) {
-        d->n_steps++; /* it lasts until its files have found other ways */
-        if (d->wd == e->wd)
-            handle_gone(fw, d, e);
-        next = d->next;
-        dir_give(fw, d);
-    }
-}
-
-static void on_poll(uv_poll_t *p, int status, int events)
-{
-    struct sp_file_watcher *fw = SP_CONTAINER_OF(p, struct sp_file_watcher, poll);
-    char buf[8192] __attribute__((aligned(__alignof__(struct inotify_event))));
-    (void)events;
-    if (status < 0 || fw->closing)
-        return;
-    for (ssize_t n; (n = read(fw->fd, buf, sizeof(buf))) > 0;)
-        for (const char *at = buf; at < buf + n;) {
-            const struct inotify_event *e = (const void *)at;
-            handle(fw, e);
-            at += sizeof(*e) + e->len;
-        }
-    arm(fw);
-}
+static const struct sp_dir_watch_events events = {.on_name = on_name, .on_gone = on_gone, .on_lost = on_lost, .on_read = on_read};
 
 /* ---- making and freeing ---- */
+
+static struct core *core_take(struct sp_worker *w)
+{
+    struct core *c = core_here;
+    assert(!c || c->worker == w);
+    if (!c) {
+        c = core_here = sp_xcalloc(1, sizeof(*c));
+        c->worker = w;
+        c->patience_ns = SP_FILE_RESTLESS_S * SP_NS_PER_S;
+        c->settle.fire = on_settle;
+        c->look.fire = on_look;
+        sp_list_init(&c->files);
+        sp_list_init(&c->pending);
+        sp_list_init(&c->touched);
+        c->dirs = sp_dir_watch_new(w, &events, c);
+        if (!sp_dir_watch_works(c->dirs))
+            sp_log(SP_LOG_WARNING, "files", "the system watches no files for us (fs.inotify.max_user_instances); they are looked at "
+                   "every %d s", LOOK_MS / 1000);
+        sp_timer_start(&w->turn, &c->look, LOOK_MS * SP_NS_PER_MS);
+    }
+    c->n_watchers++;
+    return c;
+}
+
+static void core_give(struct core *c)
+{
+    if (--c->n_watchers)
+        return;
+    sp_timer_stop(&c->settle);
+    sp_timer_stop(&c->look);
+    sp_dir_watch_free(c->dirs);
+    sp_chains_done(&c->by_path);
+    free(c);
+    core_here = NULL;
+}
 
 struct sp_file_watcher *sp_file_watcher_new(struct sp_worker *w)
 {
     assert(w);
     struct sp_file_watcher *fw = sp_xcalloc(1, sizeof(*fw));
-    fw->worker = w;
-    fw->settle.fire = on_settle;
-    fw->look.fire = on_look;
-    sp_map_init(&fw->by_path);
-    fw->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fw->fd >= 0 && uv_poll_init(&w->loop, &fw->poll, fw->fd) == 0) {
-        uv_poll_start(&fw->poll, UV_READABLE, on_poll);
-    } else {
-        if (fw->fd >= 0)
-            close(fw->fd);
-        fw->fd = -1;
-        sp_log(SP_LOG_WARNING, "files", "the system watches no files for us (fs.inotify.max_user_instances); they are looked at every %d s",
-               LOOK_MS / 1000);
-    }
-    sp_timer_start(&w->turn, &fw->look, LOOK_MS * SP_NS_PER_MS);
+    sp_list_init(&fw->listeners);
+    fw->core = core_take(w);
     return fw;
 }
 
-static struct file *file_of(struct sp_file_watcher *fw, const char *path)
+static struct file *file_of(struct core *c, const char *path)
 {
-    struct file *f = sp_map_get(&fw->by_path, sp_str_c(path));
-    if (f)
-        return f;
-    f = sp_xcalloc(1, sizeof(*f));
+    uint64_t hash = sp_str_hash(sp_str_c(path));
+    for (struct sp_chain_node *n = sp_chains_first(&c->by_path, hash); n; n = sp_chains_next(n))
+        if (strcmp(SP_CONTAINER_OF(n, struct file, by_path)->path, path) == 0)
+            return SP_CONTAINER_OF(n, struct file, by_path);
+    struct file *f = sp_xcalloc(1, sizeof(*f));
     f->path = sp_xstrdup(path);
     f->is_dir = path[strlen(path) - 1] == '/';
-    f->next = fw->files;
-    fw->files = f;
-    sp_map_add(&fw->by_path, sp_str_c(f->path), f);
-    find_way(fw, f);
+    sp_list_init(&f->listeners);
+    sp_list_push_back(&c->files, &f->link);
+    sp_chains_add(&c->by_path, &f->by_path, hash);
+    c->n_files++;
+    find_way(c, f);
     return f;
+}
+
+static void file_free(struct core *c, struct file *f)
+{
+    rest(c, f);
+    forget_way(c, f->steps);
+    sp_list_remove(&f->touched);
+    sp_list_remove(&f->link);
+    sp_chains_remove(&c->by_path, &f->by_path);
+    c->n_files--;
+    free(f->path);
+    free(f);
 }
 
 void sp_file_watch(struct sp_file_watcher *fw, const char *path, const struct sp_file_facts *known,
                    void (*changed)(void *ctx), void *ctx)
 {
     assert(fw && path && path[0] && known && changed);
-    struct file *f = file_of(fw, path);
+    struct file *f = file_of(fw->core, path);
     struct listener *l = sp_xcalloc(1, sizeof(*l));
+    l->file = f;
     l->changed = changed;
     l->ctx = ctx;
     l->told = *known;
-    l->next = f->listeners;
-    f->listeners = l;
-    check(fw, f, false);
-    arm(fw);
+    sp_list_push_back(&f->listeners, &l->of_file);
+    sp_list_push_back(&fw->listeners, &l->of_watcher);
+    check(fw->core, f, false);
+    arm(fw->core);
 }
 
 unsigned sp_file_watcher_dirs(const struct sp_file_watcher *fw)
 {
     assert(fw);
-    unsigned n = 0;
-    for (const struct dir *d = fw->dirs; d; d = d->next)
-        n++;
-    return n;
+    return sp_dir_watch_dirs(fw->core->dirs);
 }
 
-static void finish(struct sp_file_watcher *fw)
+void sp_file_watcher_patience(struct sp_file_watcher *fw, uint64_t ns)
 {
-    if (fw->fd >= 0)
-        close(fw->fd);
-    free(fw);
+    assert(fw);
+    fw->core->patience_ns = ns;
 }
 
-static void on_close(uv_handle_t *h)
+unsigned sp_file_watch_restless(void)
 {
-    finish(SP_CONTAINER_OF((uv_poll_t *)h, struct sp_file_watcher, poll));
-}
-
-static void file_free(struct sp_file_watcher *fw, struct file *f)
-{
-    forget_way(fw, f->steps, f->n_steps);
-    for (struct listener *l; (l = f->listeners) != NULL;) {
-        f->listeners = l->next;
-        free(l);
-    }
-    free(f->path);
-    free(f);
+    return core_here ? core_here->n_restless : 0;
 }
 
 void sp_file_watcher_free(struct sp_file_watcher *fw)
 {
     if (!fw)
         return;
-    fw->closing = true;
-    sp_timer_stop(&fw->settle);
-    sp_timer_stop(&fw->look);
-    sp_map_done(&fw->by_path);
-    for (struct file *f; (f = fw->files) != NULL;) {
-        fw->files = f->next;
-        file_free(fw, f);
+    struct core *c = fw->core;
+    assert(!c->telling);
+    for (struct sp_list *it; (it = sp_list_pop(&fw->listeners)) != NULL;) {
+        struct listener *l = SP_CONTAINER_OF(it, struct listener, of_watcher);
+        struct file *f = l->file;
+        sp_list_remove(&l->of_file);
+        free(l);
+        if (sp_list_empty(&f->listeners))
+            file_free(c, f);
     }
-    if (fw->fd >= 0)
-        uv_close((uv_handle_t *)&fw->poll, on_close);
-    else
-        finish(fw);
+    free(fw);
+    core_give(c);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "event/file_watch.h"
 #include "event/turn.h"
 #include "sallyport_version.h"
 #include "server/memory.h"
@@ -36,6 +37,7 @@ void sp_gauges_init(struct sp_gauges *g)
     g->days_until_first_cert_expiring = sp_stats_gauge(server, SP_STR("days_until_first_cert_expiring"));
     g->total_listeners_active = sp_stats_gauge(listeners, SP_STR("total_listeners_active"));
     g->workers_started = sp_stats_gauge(listeners, SP_STR("workers_started"));
+    g->restless = sp_stats_gauge(sp_stats_scope(sp_stats_root(), SP_STR("files"), NULL, SP_STR_NULL), SP_STR("restless"));
     g->active_clusters = sp_stats_gauge(clusters, SP_STR("active_clusters"));
     g->started_ns = monotonic_ns();
 }
@@ -91,6 +93,7 @@ void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in)
     sp_gauge_set(g->memory_physical_size, resident_bytes());
     sp_gauge_set(g->days_until_first_cert_expiring, days_left(in->config));
     sp_gauge_set(g->total_listeners_active, in->config ? in->config->n_listeners : 0);
+    sp_gauge_set(g->restless, sp_file_watch_restless());
     sp_gauge_set(g->workers_started, in->state != 0);
     sp_gauge_set(g->active_clusters, in->config ? in->config->clusters.n : 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stats of the whole process under Envoy's names: server.*, listener_manager.*, cluster_manager.*.  Main thread.
+ * Stats of the whole process under Envoy's names: server.*, listener_manager.*, cluster_manager.*,
+ * and files.restless.  Main thread.
  */
 #ifndef SP_SERVER_GAUGES_H
 #define SP_SERVER_GAUGES_H
@@ -10,7 +11,7 @@
 
 struct sp_gauges {
     struct sp_gauge live, uptime, concurrency, state, version, memory_allocated, memory_heap_size, memory_physical_size,
-        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch;
+        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch, restless;
     uint64_t started_ns; /* monotonic */
 };
 

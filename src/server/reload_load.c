@@ -54,18 +54,20 @@ void sp_reload_unwatch(struct sp_reload *r)
 void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc)
 {
     assert(r && doc);
-    sp_reload_unwatch(r);
     if (r->stopped)
         return; /* the workers were switching when the end came: a watcher would keep the loop for ever */
+    struct sp_file_watcher *before = r->watcher;
     r->watcher = sp_file_watcher_new(r->build.main);
     sp_doc_each_file(doc, watch, r);
+    sp_file_watcher_free(before); /* last: most files are the same */
 }
 
 static void watch_refused(struct sp_reload *r, const struct sp_reload_job *j)
 {
-    sp_reload_unwatch(r);
+    struct sp_file_watcher *before = r->watcher;
     r->watcher = sp_file_watcher_new(r->build.main);
     sp_files_each(j->files, true, watch, r);
+    sp_file_watcher_free(before);
 }
 
 /* ---- the thread ---- */

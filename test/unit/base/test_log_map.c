@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/chains.h"
 #include "base/log.h"
 #include "base/map.h"
 
@@ -29,6 +30,40 @@ static void map_finds_what_was_added(void **state)
         assert_ptr_equal(sp_map_get(&m, sp_str_c(keys[i])), keys[i]);
     assert_null(sp_map_get(&m, SP_STR("k2000")));
     sp_map_done(&m);
+}
+
+struct fruit {
+    struct sp_chain_node node;
+    int key;
+};
+
+static struct fruit *find(const struct sp_chains *c, int key)
+{
+    struct sp_chain_node *n = sp_chains_first(c, (uint64_t)key % 100); /* others have the same hash */
+    while (n && SP_CONTAINER_OF(n, struct fruit, node)->key != key)
+        n = sp_chains_next(n);
+    return n ? SP_CONTAINER_OF(n, struct fruit, node) : NULL;
+}
+
+static void chains_forget_what_was_removed(void **state)
+{
+    static struct fruit all[1000];
+    struct sp_chains c = {0};
+    assert_null(find(&c, 1));
+    for (int i = 0; i < 1000; i++) {
+        all[i].key = i;
+        sp_chains_add(&c, &all[i].node, (uint64_t)i % 100);
+    }
+    for (int i = 0; i < 1000; i += 3) {
+        sp_chains_remove(&c, &all[i].node);
+        sp_chains_remove(&c, &all[i].node); /* no harm */
+    }
+    for (int i = 0; i < 1000; i++)
+        assert_ptr_equal(find(&c, i), i % 3 ? &all[i] : NULL);
+    assert_int_equal(c.n, 666);
+    sp_chains_add(&c, &all[3].node, 3);
+    assert_ptr_equal(find(&c, 3), &all[3]);
+    sp_chains_done(&c);
 }
 
 static char *logged(bool json, const char *text)
@@ -96,7 +131,8 @@ static void levels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(map_finds_what_was_added), cmocka_unit_test(no_line_can_be_forged),
+        cmocka_unit_test(map_finds_what_was_added), cmocka_unit_test(chains_forget_what_was_removed),
+        cmocka_unit_test(no_line_can_be_forged),
         cmocka_unit_test(long_lines_are_cut), cmocka_unit_test(limit_counts_what_it_leaves_out),
         cmocka_unit_test(levels),
     };

@@ -24,6 +24,14 @@ void sp_doc_free(struct sp_doc *doc)
     }
 }
 
+size_t sp_doc_size(const struct sp_doc *doc)
+{
+    size_t n = 0;
+    for (; doc; doc = doc->merged)
+        n += doc->arena.total;
+    return n;
+}
+
 const void *sp_doc_root(const struct sp_doc *doc)
 {
     assert(doc && doc->root);

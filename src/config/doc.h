@@ -45,6 +45,8 @@ void sp_doc_free(struct sp_doc *doc);
  */
 void sp_doc_merge(struct sp_doc *doc, struct sp_doc *over);
 
+/* Bytes that it holds, about. */
+size_t sp_doc_size(const struct sp_doc *doc);
 /* The root message; of the type it was loaded as. */
 const void *sp_doc_root(const struct sp_doc *doc);
 /* Where what is compiled from this document enters what it reads from files or fetches; freed with the document. */

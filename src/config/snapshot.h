@@ -11,11 +11,13 @@
 #define SP_CONFIG_SNAPSHOT_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/defs.h"
 
 struct sp_snapshot {
     void (*dead)(struct sp_snapshot *s); /* any worker's thread */
+    uint64_t number; /* 1, 2 ... in order of age; server/'s */
     unsigned n_workers;
     _Atomic unsigned shares;
     struct sp_snapshot_count *counts; /* n_workers of them, padded */

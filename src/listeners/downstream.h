@@ -28,6 +28,8 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
 void sp_downstream_adopt_all(struct sp_downstream_home *h);
 /* No request is lost: HTTP/1 answers with Connection: close, HTTP/2 says GOAWAY twice; what is left after drain_ns is reset. */
 void sp_downstream_retire_all(struct sp_downstream_home *h);
+/* Those that hold the config `number` or an older one are reset, or only their streams that do. */
+void sp_downstream_cut_all(struct sp_downstream_home *h, uint64_t number);
 /* All of them: no new streams, close after the last one. */
 void sp_downstream_drain_all(struct sp_downstream_home *h);
 /* All of them: reset, at the end of the turn. */

@@ -34,12 +34,13 @@ static void on_drain_due(struct sp_timer *t)
     uint64_t now = h->worker->turn.now_ns, next = UINT64_MAX;
     SP_LIST_FOREACH_SAFE (n, &h->conns) {
         struct sp_downstream *d = SP_CONTAINER_OF(n, struct sp_downstream, link);
-        if (!d->drain_due_ns || !d->wire)
+        uint64_t due = d->drain_due_ns ? d->drain_due_ns : d->stale ? d->stale_due_ns : 0;
+        if (!due || !d->wire)
             continue;
-        if (d->drain_due_ns <= now)
+        if (due <= now)
             sp_wire_close(d->wire, true);
         else
-            next = SP_MIN(next, d->drain_due_ns);
+            next = SP_MIN(next, due);
     }
     if (next != UINT64_MAX)
         sp_timer_start(&h->worker->turn, t, next - now);
@@ -62,6 +63,15 @@ static void say_goodbye(struct sp_downstream *d)
         sp_wire_drain(d->wire);
 }
 
+/* When one is closed that the home's newest version finds open. */
+static uint64_t drain_due(struct sp_downstream_home *h)
+{
+    h->drain.fire = on_drain_due;
+    if (!sp_timer_armed(&h->drain))
+        sp_timer_start(&h->worker->turn, &h->drain, h->drain_ns);
+    return h->worker->turn.now_ns + h->drain_ns;
+}
+
 static void retire(struct sp_downstream *d)
 {
     struct sp_downstream_home *h = d->home;
@@ -69,12 +79,18 @@ static void retire(struct sp_downstream *d)
         return;
     if (d->chain && !d->owner.draining)
         sp_counter_inc(sp_hcm_cx(d->chain->hcm)->drain_close);
-    d->drain_due_ns = h->worker->turn.now_ns + h->drain_ns;
+    d->drain_due_ns = drain_due(h);
     say_goodbye(d);
-    if (sp_timer_armed(&h->drain))
-        return;
-    h->drain.fire = on_drain_due;
-    sp_timer_start(&h->worker->turn, &h->drain, h->drain_ns);
+}
+
+/* Whoever never comes to the end of a handshake must not hold an old config for ever. */
+static void set_stale(struct sp_downstream *d, bool stale)
+{
+    d->stale = stale;
+    if (!stale)
+        d->stale_due_ns = 0;
+    else if (!d->stale_due_ns)
+        d->stale_due_ns = drain_due(d->home);
 }
 
 static void count_limit(const struct sp_filter_chain *from, const struct sp_filter_chain *to)
@@ -104,7 +120,7 @@ static void move(struct sp_downstream *d, const struct sp_filter_chain *to)
     d->listener = l;
     d->conn.listener = l->name;
     d->snapshot = swap(d, d->snapshot, d->home->snapshot);
-    d->stale = false;
+    set_stale(d, false);
 }
 
 /* What its next streams run. */
@@ -124,7 +140,7 @@ static void adopt_unchosen(struct sp_downstream *d)
 {
     const struct sp_listener *l = d->home->listener;
     /* What it waits for was settled when it was accepted. */
-    d->stale = !sp_listener_same_base(d->listener, l) || d->listener->inspect != l->inspect;
+    set_stale(d, !sp_listener_same_base(d->listener, l) || d->listener->inspect != l->inspect);
     if (d->stale)
         return;
     move(d, NULL);
@@ -141,7 +157,7 @@ void sp_downstream_adopt(struct sp_downstream *d)
         adopt_unchosen(d);
         return;
     }
-    d->stale = is_between(d);
+    set_stale(d, is_between(d));
     if (d->stale)
         return;
     bool stays;
@@ -176,4 +192,19 @@ void sp_downstream_retire_all(struct sp_downstream_home *h)
     assert(h);
     SP_LIST_FOREACH_SAFE (n, &h->conns)
         retire(SP_CONTAINER_OF(n, struct sp_downstream, link));
+}
+
+void sp_downstream_cut_all(struct sp_downstream_home *h, uint64_t number)
+{
+    assert(h);
+    SP_LIST_FOREACH_SAFE (n, &h->conns) {
+        struct sp_downstream *d = SP_CONTAINER_OF(n, struct sp_downstream, link);
+        bool old = (d->snapshot && d->snapshot->number <= number) || (d->owner.snapshot && d->owner.snapshot->number <= number);
+        if (!d->wire)
+            continue;
+        if (old)
+            sp_wire_close(d->wire, true);
+        else
+            sp_stream_cut_old(&d->owner, number);
+    }
 }

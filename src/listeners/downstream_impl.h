@@ -26,6 +26,7 @@ struct sp_downstream {
     uint64_t drain_due_ns; /* while it drains for a newer config: when it is closed at the latest */
     bool ready, h2, cut /* with streams on it */;
     bool stale;            /* the home has a newer version that it could not go over to yet */
+    uint64_t stale_due_ns; /* while it is: the same limit */
     struct sp_stream_owner owner;
     struct sp_conn_info conn;
     struct sp_client_check check;

@@ -61,6 +61,8 @@ void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *
 void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns, bool take_rest);
 /* Stops accepting, drains the connections: GOAWAY, Connection: close. Idle ones close at once. */
 void sp_listener_drain(struct sp_listener_socket *s);
+/* Ends what holds the config `number` or an older one: its connections, or streams on others. */
+void sp_listener_cut(struct sp_listener_socket *s, uint64_t number);
 /* Connections that are still there. */
 unsigned sp_listener_connections(const struct sp_listener_socket *s);
 /* Resets what is left and frees the socket; before the worker ends. */

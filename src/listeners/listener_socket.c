@@ -294,6 +294,12 @@ void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns, bool ta
     sp_downstream_retire_all(&s->home);
 }
 
+void sp_listener_cut(struct sp_listener_socket *s, uint64_t number)
+{
+    assert(s);
+    sp_downstream_cut_all(&s->home, number);
+}
+
 void sp_listener_drain(struct sp_listener_socket *s)
 {
     assert(s && !s->closing);

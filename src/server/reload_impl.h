@@ -14,6 +14,8 @@
 
 enum sp_reload_phase { SP_RELOAD_IDLE, SP_RELOAD_LOADING, SP_RELOAD_WARMING, SP_RELOAD_SWITCHING };
 
+enum { SP_RELOAD_OLD_MAX = 256 << 20 };
+
 struct sp_reload_job;
 
 struct sp_reload {
@@ -27,6 +29,8 @@ struct sp_reload {
     bool wanted, stopped;
     unsigned n_switched;
     uint64_t newest, began_ns, warm_due_ns;
+    uint64_t cut;   /* no config up to this number is waited for any more */
+    size_t old_max; /* bytes that old configs may take */
     struct sp_timer warm;
     struct sp_reload_job *job; /* the thread that compiles */
     struct sp_file_watcher *watcher;
@@ -36,7 +40,7 @@ struct sp_reload {
     struct sp_reload_asks asks;
     struct sp_changes changes; /* of the next one, from when it is compiled */
     int64_t loaded_s, failed_s;
-    struct sp_counter attempts, ok, refused;
+    struct sp_counter attempts, ok, refused, cuts;
     struct sp_gauge failing, version, old;
     struct sp_histogram duration_ms;
 };

@@ -78,7 +78,7 @@ static void refuse(struct sp_reload *r, const struct sp_files *files, char *why,
 static void enter(struct sp_reload *r, struct sp_config *c)
 {
     c->home = r;
-    c->number = ++r->newest;
+    c->number = c->snapshot.number = ++r->newest;
     sp_list_push_back(&r->configs, &c->link);
 }
 
@@ -114,6 +114,34 @@ static void give_up(struct sp_reload *r, char *why)
     else
         refuse(r, files, why, 1);
     sp_files_unref(files);
+}
+
+/*
+ * Each slow reader could hold another old config: what they take in all has a limit.  The one that was the newest until now is not
+ * looked at: most of what it has ends in a moment.
+ */
+static void limit_old(struct sp_reload *r)
+{
+    size_t bytes = 0;
+    uint64_t number = 0;
+    for (struct sp_list *n = r->configs.prev; n != &r->configs; n = n->prev) {
+        const struct sp_config *c = SP_CONTAINER_OF(n, struct sp_config, link);
+        if (c->number + 1 >= r->current->number)
+            continue;
+        bytes += sp_doc_size(c->doc);
+        if (bytes <= r->old_max)
+            continue;
+        number = c->number;
+        break;
+    }
+    if (number <= r->cut)
+        return;
+    r->cut = number;
+    sp_counter_inc(r->cuts);
+    sp_log(SP_LOG_WARNING, "config", "old configs that requests still hold take more than %zu MiB: what holds config %llu or an older one is "
+           "ended", r->old_max >> 20, (unsigned long long)number);
+    for (unsigned i = 0; i < r->build.n_workers; i++)
+        sp_serving_cut(&r->build.workers[i], number);
 }
 
 /* All workers listen, or none does. */
@@ -152,6 +180,7 @@ void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
     sp_xds_stats_taken(r->xds, r->current->set);
     sp_histogram_record(r->duration_ms, ms_since(r, r->began_ns));
     sp_reload_watch(r, r->current->doc);
+    limit_old(r);
     r->phase = SP_RELOAD_IDLE;
     r->build.on_serving(r->build.ctx);
     answer(r, true);
@@ -256,6 +285,8 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     r->attempts = sp_stats_counter(scope, SP_STR("attempt"));
     r->ok = sp_stats_counter(scope, SP_STR("success"));
     r->refused = sp_stats_counter(scope, SP_STR("rejected"));
+    r->cuts = sp_stats_counter(scope, SP_STR("cut"));
+    r->old_max = SP_RELOAD_OLD_MAX;
     r->failing = sp_stats_gauge(scope, SP_STR("failing"));
     r->version = sp_stats_gauge(scope, SP_STR("version"));
     r->old = sp_stats_gauge(scope, SP_STR("draining_configs"));

@@ -13,7 +13,7 @@
 enum { POLL_MS = 10 };
 
 /* A message to the worker, which goes back to main as the answer. */
-enum order { WARM, SWITCH, COOL, FORGET, DRAIN, ENDED };
+enum order { WARM, SWITCH, COOL, FORGET, CUT, DRAIN, ENDED };
 
 struct order_msg {
     struct sp_msg msg;
@@ -22,7 +22,7 @@ struct order_msg {
     struct sp_plan *plan;
     struct sp_config *config;
     struct sp_cluster *cluster;
-    uint64_t drain_ns;
+    uint64_t drain_ns, number;
     bool handed_over;
     int err;
 };
@@ -227,6 +227,15 @@ static int switch_to(struct sp_serving *v, const struct sp_plan *p)
     return err;
 }
 
+static void cut(struct sp_serving *v, uint64_t number)
+{
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
+        if (v->sockets[i])
+            sp_listener_cut(v->sockets[i], number);
+    SP_LIST_FOREACH (it, &v->leaving)
+        sp_listener_cut(SP_CONTAINER_OF(it, struct leaving, link)->socket, number);
+}
+
 /* ---- the end ---- */
 
 static unsigned connections_of(const struct sp_serving *v)
@@ -330,9 +339,11 @@ static void run_order(struct sp_msg *m)
     if (alive && o->order == DRAIN) {
         drain(v, o);
     } else if (alive && !v->draining) {
-        answers = o->order != WARM;
+        answers = o->order != WARM && o->order != CUT;
         if (o->order == WARM)
             warm(v, o->plan);
+        else if (o->order == CUT)
+            cut(v, o->number);
         else if (o->order == SWITCH)
             o->err = switch_to(v, o->plan);
         else if (o->order == COOL)
@@ -375,6 +386,11 @@ void sp_serving_cool(struct sp_serving *v, struct sp_config *config, struct sp_p
 void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster)
 {
     order(v, (struct order_msg){.order = FORGET, .cluster = cluster});
+}
+
+void sp_serving_cut(struct sp_serving *v, uint64_t number)
+{
+    order(v, (struct order_msg){.order = CUT, .number = number});
 }
 
 void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns, bool handed_over)

@@ -57,6 +57,8 @@ void sp_serving_switch(struct sp_serving *v, struct sp_plan *plan);
 void sp_serving_cool(struct sp_serving *v, struct sp_config *config, struct sp_plan *plan);
 /* Nobody needs the cluster any more, of which a reference is held: closes all of it; on_forgotten answers. */
 void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster);
+/* Ends what still holds the config `number` or an older one. */
+void sp_serving_cut(struct sp_serving *v, uint64_t number);
 /*
  * Stop accepting, let requests end for at most `drain_ns`, then end; on_ended answers. 0: end now. A second call may only
  * shorten it. `handed_over`: another process serves what comes; idle HTTP/1 connections stay until their next answer.

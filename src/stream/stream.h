@@ -31,6 +31,9 @@ bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, str
 /* From codec_cb.on_stream_closed: completes, logs, destroys. cs->user is the stream. */
 void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why);
 
+/* Ends the streams that run by the config `number` or an older one: at the end of the turn. */
+void sp_stream_cut_old(struct sp_stream_owner *o, uint64_t number);
+
 const struct sp_hcm *sp_stream_hcm(const struct sp_stream *s);
 /* A random number that is the stream's own: weighted clusters, runtime fractions, sampling. */
 uint64_t sp_stream_random(const struct sp_stream *s);

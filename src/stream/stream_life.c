@@ -211,6 +211,22 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
         sp_snapshot_unref(s->snapshot, s->owner->worker);
 }
 
+void sp_stream_cut_old(struct sp_stream_owner *o, uint64_t number)
+{
+    assert(o);
+    SP_LIST_FOREACH_SAFE (n, &o->streams) {
+        struct sp_stream *s = SP_CONTAINER_OF(n, struct sp_stream, link);
+        if (!s->snapshot || s->snapshot->number > number)
+            continue;
+        s->close = true;
+        if (s->chain.over)
+            s->cs->tx.ops->abort(&s->cs->tx, SP_ABORT_TIMEOUT);
+        else
+            sp_chain_reply(&s->chain, &(struct sp_reply){.status = 503, .body = SP_STR("the config has changed"),
+                                                         .details = SP_STR("old_config")});
+    }
+}
+
 const struct sp_hcm *sp_stream_hcm(const struct sp_stream *s)
 {
     assert(s);

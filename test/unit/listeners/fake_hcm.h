@@ -126,6 +126,10 @@ bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, str
     return true;
 }
 
+void sp_stream_cut_old(struct sp_stream_owner *o, uint64_t number)
+{
+}
+
 void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
 {
     closed_streams++;

@@ -50,8 +50,10 @@ void sp_reload_start(struct sp_reload *r);
 void sp_reload_now(struct sp_reload *r);
 /* The same, and tells what came of it. */
 void sp_reload_ask(struct sp_reload *r, struct sp_reload_ask *ask);
-/* No more of it: the process ends. Before the workers do. */
+/* No more of it: the process ends. What is being compiled goes on for nothing: nobody waits for it yet. */
 void sp_reload_stop(struct sp_reload *r);
+/* Waits for the thread that compiles, if there is one: after the loop, before the workers are freed. */
+void sp_reload_join(struct sp_reload *r);
 /* The workers have ended. NULL-safe. */
 void sp_reload_free(struct sp_reload *r);
 

@@ -53,7 +53,7 @@ void sp_reload_forgotten(struct sp_reload *r, struct sp_cluster *c);
 void sp_reload_bury(struct sp_reload *r, struct sp_config *c);
 /* The last worker let go of it: on that worker's thread. */
 void sp_reload_config_dead(struct sp_snapshot *snapshot);
-/* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread. */
+/* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread and drops what it made. */
 void sp_reload_compile(struct sp_reload *r);
 void sp_reload_compile_end(struct sp_reload *r);
 /* config NULL: refused; takes `why`. `files`: what it was made of. */

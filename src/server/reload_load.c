@@ -104,7 +104,9 @@ static void run_compiled(struct sp_msg *m)
 {
     struct sp_reload_job *j = SP_CONTAINER_OF(m, struct sp_reload_job, msg);
     struct sp_reload *r = j->reload;
-    if (r->job != j) { /* it came when the process ends: sp_reload_compile_end had it */
+    if (r->stopped)
+        sp_reload_compile_end(r);
+    if (r->job != j) { /* it came when the process ends */
         free(j);
         return;
     }

@@ -325,9 +325,14 @@ void sp_reload_stop(struct sp_reload *r)
     r->stopped = true;
     sp_timer_stop(&r->warm);
     sp_reload_unwatch(r);
-    sp_reload_compile_end(r);
     SP_LIST_FOREACH (n, &r->configs)
         sp_live_set_stop(sp_doc_live(SP_CONTAINER_OF(n, struct sp_config, link)->doc));
+}
+
+void sp_reload_join(struct sp_reload *r)
+{
+    assert(r && r->stopped);
+    sp_reload_compile_end(r);
 }
 
 void sp_reload_free(struct sp_reload *r)

@@ -204,11 +204,11 @@ static int bind_all(struct sp_server *s, struct sp_config *config)
 static void drain_all(struct sp_server *s, uint64_t drain_ns)
 {
     s->state = SP_SERVER_DRAINING;
+    for (unsigned i = 0; i <= s->n_workers; i++)
+        sp_serving_drain(&s->workers[i], drain_ns, s->handed_over);
     sp_reload_stop(s->reload);
     if (s->hot)
         sp_hot_restart_stop(s->hot);
-    for (unsigned i = 0; i <= s->n_workers; i++)
-        sp_serving_drain(&s->workers[i], drain_ns, s->handed_over);
 }
 
 static uint64_t drain_ns_of(const struct sp_server *s)
@@ -392,6 +392,8 @@ static void run(struct sp_server *s, bool serves)
         s->main.on_stop = on_main_stop;
     }
     sp_worker_run(&s->main);
+    if (serves)
+        sp_reload_join(s->reload);
     for (unsigned i = 0; serves && i <= s->n_workers; i++)
         sp_serving_done(&s->workers[i]);
 }

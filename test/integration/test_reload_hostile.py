@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Clients that hold on, and operators who slip, while the config changes."""
+import os
+import signal
 import socket
 import ssl
 import threading
@@ -121,6 +123,31 @@ class Held(Case):
         with self.assertRaises(BlockingIOError):
             clients[-1].recv(1)
         self.assertEqual(curl(f"http://127.0.0.1:{port}/which").body, b"11")
+
+
+class Ends(Case):
+    def test_a_compile_that_takes_long_does_not_hold_up_the_drain(self):
+        port = free_port()
+
+        def conf(n):
+            routes = [{"match": {"path": f"/{n}/{i}"}, "direct_response": {"status": 200}} for i in range(n)]
+            return config([listener(port, [*routes, says("one")])], [])
+        s = self.start(conf(1))
+        idle = self.connect(port, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        self.assertIn(b"200", idle.recv(4096))
+
+        def compiling():
+            names = []
+            for task in os.listdir(f"/proc/{s.pid}/task"):
+                with open(f"/proc/{s.pid}/task/{task}/comm", encoding="ascii") as f:
+                    names.append(f.read().strip())
+            return "config" in names
+        s.write(conf(100000))
+        wait_for("the next config to be loaded", compiling)
+        s.signal(signal.SIGTERM)
+        self.assertEqual(idle.recv(1), b"")
+        self.assertTrue(compiling())
+        self.assertEqual(s.wait(30), 0)
 
 
 if __name__ == "__main__":

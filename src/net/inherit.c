@@ -40,6 +40,7 @@ static int address_of(int fd, struct inherited *h)
     size_t n = len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
     if (!n)
         return -EINVAL;
+    n = SP_MIN(n, sizeof(un->sun_path)); /* Linux counts a byte more where none ends it */
     memcpy(h->path, un->sun_path, n);
     h->path[n] = 0;
     if (!h->path[0])

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "base/str.h"
 #include "net/inherit.h"
 
-enum { PACKET_MAX = 256, FDS_MAX = 64, WAIT_S = 5, REFUSED_MAX = 8 };
+enum { PACKET_MAX = 256, FDS_MAX = 64, WAIT_S = 5, SERVE_S = 30 /* warming takes 15 at most */, REFUSED_MAX = 8 };
 
 /* A descriptor that main's loop watches; freed by itself when it is closed. */
 struct end {
@@ -35,6 +36,7 @@ struct sp_hot_restart {
     void *ctx;
     struct end *door, *peer; /* where the next process asks; the one that does */
     bool given;            /* it has the sockets */
+    uint64_t since_ns;     /* since when we wait for what it says next */
     struct end *refused[REFUSED_MAX]; /* those who are told no when they ask: closing before would lose the words */
 };
 
@@ -43,6 +45,14 @@ static bool trusted(int fd)
     struct ucred u;
     socklen_t len = sizeof(u);
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 && (u.uid == geteuid() || u.uid == 0);
+}
+
+/* Whether the process at the other end runs. One that cannot be seen (in another container) counts as gone. */
+static bool runs(int fd)
+{
+    struct ucred u;
+    socklen_t len = sizeof(u);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 && u.pid > 0 && (kill(u.pid, 0) == 0 || errno == EPERM);
 }
 
 static bool address_of(const char *path, struct sockaddr_un *ret)
@@ -105,7 +115,7 @@ static ssize_t receive_packet(int fd, char text[PACKET_MAX], bool wanted)
         return -errno;
     text[n] = 0;
     adopt(&m, wanted);
-    return n;
+    return wanted && (m.msg_flags & MSG_CTRUNC) ? -EMFILE : n;
 }
 
 /* ---- the new process ---- */
@@ -153,6 +163,11 @@ static bool ask(struct sp_hot_restart *h, char *why, size_t why_size)
 struct sp_hot_restart *sp_hot_restart_take(const char *path, char *why, size_t why_size)
 {
     assert(path && why && why_size > 0);
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) { /* it would be written over */
+        snprintf(why, why_size, "--hot-restart: %s is there and is no socket (name a path where one can be made)", path);
+        return NULL;
+    }
     struct sp_hot_restart *h = sp_xcalloc(1, sizeof(*h));
     h->path = sp_xstrdup(path);
     h->old = connect_to(path);
@@ -238,6 +253,7 @@ static void give(struct sp_hot_restart *h)
     if (!s.err)
         s.err = send_packet(s.peer, text, NULL, 0);
     h->given = !s.err;
+    h->since_ns = h->main->turn.now_ns;
     if (s.err) {
         sp_log(SP_LOG_ERROR, "hot-restart", "cannot hand over the sockets: %s; serving on", strerrordesc_np(-s.err));
         end_close(&h->peer);
@@ -314,6 +330,12 @@ static void refuse(struct sp_hot_restart *h, int fd, const char *no)
     close(fd);
 }
 
+/* The one that takes over has stopped to say anything. */
+static bool is_stuck(const struct sp_hot_restart *h)
+{
+    return h->main->turn.now_ns - h->since_ns > (h->given ? SERVE_S : WAIT_S) * SP_NS_PER_S;
+}
+
 static void on_knock(uv_poll_t *p, int status, int events)
 {
     struct sp_hot_restart *h = ((struct end *)p->data)->home;
@@ -324,10 +346,14 @@ static void on_knock(uv_poll_t *p, int status, int events)
         return;
     if (!trusted(fd)) {
         refuse(h, fd, "no it is not the same user");
-    } else if (h->peer) {
+    } else if (h->peer && !is_stuck(h)) {
         refuse(h, fd, "no another process takes over just now");
     } else {
+        if (h->peer)
+            sp_log(SP_LOG_WARNING, "hot-restart", "the process that wanted to take over is silent: another one may");
+        end_close(&h->peer);
         h->given = false;
+        h->since_ns = h->main->turn.now_ns;
         h->peer = end_open(h, fd, on_packet);
     }
 }
@@ -352,9 +378,20 @@ static int listen_at(const char *path)
     return -err;
 }
 
-void sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, const struct sp_hot_restart_events *events, void *ctx)
+/* The old process closed the connection and runs on. */
+static bool given_up(const struct sp_hot_restart *h)
+{
+    char byte;
+    return recv(h->old, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 && runs(h->old);
+}
+
+bool sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, const struct sp_hot_restart_events *events, void *ctx)
 {
     assert(h && main && events && !h->door);
+    if (h->old >= 0 && given_up(h)) {
+        sp_log(SP_LOG_CRITICAL, "hot-restart", "the old process did not wait for this one any more, and serves on: this one ends");
+        return false;
+    }
     h->main = main;
     h->events = events;
     h->ctx = ctx;
@@ -365,7 +402,7 @@ void sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, cons
     else
         h->door = end_open(h, fd, on_knock);
     if (h->old < 0)
-        return;
+        return true;
     int err = send_packet(h->old, "serving", NULL, 0);
     if (err)
         sp_log(SP_LOG_WARNING, "hot-restart", "the old process does not answer: %s", strerrordesc_np(-err));
@@ -373,6 +410,7 @@ void sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, cons
         sp_log(SP_LOG_INFO, "hot-restart", "took over from the old process, which drains now");
     close(h->old);
     h->old = -1;
+    return true;
 }
 
 void sp_hot_restart_free(struct sp_hot_restart *h)

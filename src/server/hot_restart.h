@@ -8,7 +8,8 @@
  * Each side sees to it that the other runs as the same user, or as root (SO_PEERCRED).
  *
  * Messages, one a packet (SOCK_SEQPACKET): "takeover 1"; "sockets" with descriptors, again and again; "go EPOCH", or "no REASON";
- * "serving".  Main thread; before the loop runs it blocks, for 5 seconds at most.
+ * "serving".  A new process that is silent for too long (5 seconds before it asks, 30 before it serves) makes room for the next
+ * one that comes.  Main thread; before the loop runs it blocks, for 5 seconds at most.
  */
 #ifndef SP_SERVER_HOT_RESTART_H
 #define SP_SERVER_HOT_RESTART_H
@@ -32,8 +33,9 @@ struct sp_hot_restart_events {
 struct sp_hot_restart *sp_hot_restart_take(const char *path, char *why, size_t why_size);
 /* Process number: 0 for one that took nothing over. */
 unsigned sp_hot_restart_epoch(const struct sp_hot_restart *h);
-/* This process serves: says so to the old one, and is the one to be asked from now on. */
-void sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, const struct sp_hot_restart_events *events, void *ctx);
+/* This process serves: says so to the old one, and is the one to be asked from now on. False, after logging it: the old one has
+ * given it up for another, and it must end. */
+bool sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, const struct sp_hot_restart_events *events, void *ctx);
 /* Answers nobody any more. While the loop still runs; its handles close with the next turn. */
 void sp_hot_restart_stop(struct sp_hot_restart *h);
 void sp_hot_restart_free(struct sp_hot_restart *h); /* NULL-safe */

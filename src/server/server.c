@@ -270,8 +270,10 @@ static void on_serving(void *ctx)
         sp_log(SP_LOG_INFO, "listener", "\"%.*s\" listens on %s", SP_STR_ARG(sp_listener_name(c->listeners[i])), text);
     }
     sp_log(SP_LOG_INFO, "server", "the door is open: %u worker%s", s->n_workers, s->n_workers == 1 ? "" : "s");
-    if (s->hot)
-        sp_hot_restart_serve(s->hot, &s->main, &hot_events, s);
+    if (s->hot && !sp_hot_restart_serve(s->hot, &s->main, &hot_events, s)) {
+        on_failed(s);
+        return;
+    }
     sp_notify_ready();
     if (s->hooks.on_ready)
         s->hooks.on_ready(s->hooks.ctx, s);

@@ -143,6 +143,57 @@ class HotRestart(unittest.TestCase):
             self.assertEqual(second.wait(), 3)
             self.assertIn("another process takes over just now", second.log())
 
+    def test_one_that_hangs_makes_room(self):
+        old = self.start("old")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(self.socket)
+            wait_for("it to be refused", lambda: self.start("new", wait=False).wait() == 3)
+            time.sleep(6)  # longer than it may be silent
+            new = self.start("new")
+            self.assertEqual(old.wait(), 0)
+            self.assertIn("is silent", old.log())
+            self.assertIn("took over", new.log())
+            self.assertEqual(s.recv(256), b"")
+
+    def test_one_that_was_given_up_ends(self):
+        """It serves only if the old process still waits for it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.bind(self.socket)
+            s.listen()
+            new = self.start("new", wait=False)
+            c, _ = s.accept()
+            self.assertEqual(c.recv(256), b"takeover 1")
+            c.send(b"go 0")
+            c.close()
+            self.assertEqual(new.wait(), 3)
+        self.assertIn("this one ends", new.log())
+        self.assertNotIn("took over", new.log())
+
+    def test_a_file_is_not_written_over(self):
+        with open(self.socket, "w", encoding="ascii") as f:
+            f.write("precious")
+        self.assertEqual(self.start("new", wait=False).wait(), 3)
+        with open(self.socket, encoding="ascii") as f:
+            self.assertEqual(f.read(), "precious")
+
+    def test_too_many_sockets_for_one_that_may_have_few(self):
+        """What the kernel drops on the way would be lost to both."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s, socket.create_server(("127.0.0.1", 0)) as some:
+            s.bind(self.socket)
+            s.listen()
+            path = work(f"few-{time.time_ns()}.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(config([listener(self.port, [says("x")])], [], admin=self.admin), f)
+            p = subprocess.Popen(["sh", "-c", "ulimit -n 40; exec \"$@\"", "sh", BIN, "-c", path, "--hot-restart", self.socket],
+                                 stderr=subprocess.PIPE, text=True)
+            self.addCleanup(p.kill)
+            c, _ = s.accept()
+            c.recv(256)
+            socket.send_fds(c, [b"sockets"], [some.fileno()] * 60)
+            self.assertIn("Too many open files", p.communicate(timeout=20 * SLOW)[1])
+            self.assertEqual(p.returncode, 3)
+            c.close()
+
     @unittest.skipUnless(os.getuid() == 0, "needs root, to become somebody else")
     def test_another_user_gets_nothing(self):
         old = self.start("old")

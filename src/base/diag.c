@@ -31,12 +31,10 @@ void sp_diag_done(struct sp_diag *d)
     *d = (struct sp_diag){0};
 }
 
-/* A config's own bytes may stand in it: no control byte may reach a terminal or forge a line. */
+/* A config's own bytes may stand in it. */
 static const char *clean(const char *text)
 {
-    for (char *c = (char *)(uintptr_t)text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    sp_text_tame((char *)(uintptr_t)text, strlen(text));
     return text;
 }
 
@@ -64,7 +62,7 @@ void sp_diag_vadd(struct sp_diag *d, enum sp_severity severity, struct sp_mark m
         d->items = sp_xrealloc(d->items, d->cap * sizeof(*d->items));
     }
     if (mark.file)
-        mark.file = sp_arena_str(&d->arena, sp_str_c(mark.file)).ptr;
+        mark.file = clean(sp_arena_str(&d->arena, sp_str_c(mark.file)).ptr);
     d->items[d->n_items++] = (struct sp_diag_item){
         .severity = severity,
         .mark = mark,

@@ -100,9 +100,7 @@ void sp_log_write(enum sp_log_level level, const char *component, const char *fm
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    sp_text_tame(text, strlen(text));
     size_t n = head(line, sizeof(line) - 8, level, component);
     if (atomic_load(&as_json)) {
         n += put_json(line + n, sizeof(line) - n - 4, text);

@@ -202,6 +202,33 @@ size_t sp_utf8_char(struct sp_str s)
     return n;
 }
 
+/* U+0080-9F, and U+061C, 200E, 200F, 2028-202E, 2066-2069 in UTF-8. */
+bool sp_utf8_shown(struct sp_str c)
+{
+    const unsigned char *p = (const unsigned char *)c.ptr;
+    assert(c.len);
+    if (c.len == 1)
+        return p[0] >= 0x20 && p[0] < 0x7f;
+    if (c.len == 2)
+        return !(p[0] == 0xc2 && p[1] < 0xa0) && !(p[0] == 0xd8 && p[1] == 0x9c);
+    if (c.len != 3 || p[0] != 0xe2)
+        return true;
+    return !(p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) &&
+           !(p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
+void sp_text_tame(char *text, size_t len)
+{
+    for (size_t i = 0, n; i < len; i += n) {
+        struct sp_str c = sp_str_n(text + i, len - i);
+        n = (unsigned char)text[i] < 0x80 ? 1 : sp_utf8_char(c);
+        bool good = n && sp_utf8_shown(sp_str_n(text + i, n));
+        n = n ? n : 1;
+        if (!good)
+            memset(text + i, '?', n);
+    }
+}
+
 char *sp_utf8_put(char *out, unsigned v)
 {
     if (v < 0x80) {

@@ -69,6 +69,10 @@ bool sp_str_split(struct sp_str *s, char sep, struct sp_str *ret_token);
 int sp_str_u64(struct sp_str s, uint64_t max, uint64_t *ret_value);
 /* Bytes of the UTF-8 character at the start, 0 if there is none (RFC 3629: no overlong forms, no surrogates); s is not empty. */
 size_t sp_utf8_char(struct sp_str s);
+/* Whether a character (what sp_utf8_char found) may be shown: it steers no terminal (C0, C1) and turns no text around (bidi). */
+bool sp_utf8_shown(struct sp_str c);
+/* Puts '?' for each byte of what may not be shown, and of what is not UTF-8: no text of others forges a line or steers a terminal. */
+void sp_text_tame(char *text, size_t len);
 /* Writes a code point, at most four bytes; where the text goes on. */
 char *sp_utf8_put(char *out, unsigned v);
 /* FNV-1a-like 64-bit hash seeded per process: for hash tables that peers can fill. */

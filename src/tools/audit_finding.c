@@ -24,14 +24,6 @@ void sp_audit_done(struct sp_audit *a)
     sp_arena_done(&a->arena);
 }
 
-/* A config's own bytes may stand in it: no control byte may reach a terminal or forge a line. */
-static void clean(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 void sp_audit_found(struct sp_audit *a, const void *msg, const char *field, int index, const char *fmt, ...)
 {
     assert(a && a->check && msg && fmt);
@@ -40,14 +32,14 @@ void sp_audit_found(struct sp_audit *a, const void *msg, const char *field, int 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    clean(text);
+    sp_text_tame(text, strlen(text));
     if (a->n == a->cap) {
         a->cap = a->cap ? 2 * a->cap : 16;
         a->findings = sp_xrealloc(a->findings, a->cap * sizeof(*a->findings));
     }
     struct sp_str path = sp_doc_path(a->doc, msg, field, index, &a->arena);
     path = sp_arena_str(&a->arena, path);
-    clean((char *)(uintptr_t)path.ptr);
+    sp_text_tame((char *)(uintptr_t)path.ptr, path.len);
     a->findings[a->n++] = (struct sp_audit_finding){
         .check = a->check,
         .mark = sp_doc_mark(a->doc, msg, field, index),

@@ -25,9 +25,7 @@ void sp_put_remark(struct sp_convert *c, unsigned indent, const struct sp_node *
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    sp_text_tame(text, strlen(text));
     if (at && at->line)
         sp_put(c, indent, "# %s (%s:%u)", text, c->file.name, at->line);
     else
@@ -38,9 +36,17 @@ const char *sp_quoted(struct sp_convert *c, struct sp_str s)
 {
     char *out = sp_arena_alloc(&c->arena, 6 * s.len + 3), *p = out;
     *p++ = '"';
-    for (size_t i = 0; i < s.len; i++) {
+    for (size_t i = 0, n; i < s.len; i += n) {
         unsigned char b = (unsigned char)s.ptr[i];
-        if (b == '"' || b == '\\') {
+        n = SP_MAX(sp_utf8_char(sp_str_sub(s, i, s.len)), (size_t)1);
+        if (n > 1 && !sp_utf8_shown(sp_str_sub(s, i, i + n))) {
+            unsigned v = n == 2 ? (b & 0x1fu) << 6 | ((unsigned char)s.ptr[i + 1] & 0x3fu)
+                                : (b & 0xfu) << 12 | ((unsigned char)s.ptr[i + 1] & 0x3fu) << 6 | ((unsigned char)s.ptr[i + 2] & 0x3fu);
+            p += sprintf(p, "\\u%04x", v);
+        } else if (n > 1) {
+            memcpy(p, s.ptr + i, n);
+            p += n;
+        } else if (b == '"' || b == '\\') {
             *p++ = '\\';
             *p++ = (char)b;
         } else if (b == '\n') {

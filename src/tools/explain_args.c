@@ -23,6 +23,7 @@ typedef int apply_fn(struct ctx *x, const char *value);
 static int wrong(struct ctx *x, const char *option, const char *value, const char *right)
 {
     snprintf(x->why, x->why_size, "%s: \"%.200s\" is not %s", option, value, right);
+    sp_text_tame(x->why, strlen(x->why));
     return -EINVAL;
 }
 

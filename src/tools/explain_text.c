@@ -2,7 +2,10 @@
 #include "tools/explain_text.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/str.h"
 
 enum { LABEL = 13, MISSES = 5, BODY_LINES = 20 };
 
@@ -15,8 +18,10 @@ static const char *str(const json_t *o, const char *name)
 /* No byte that a request or a config brought steers the terminal. */
 static void put(FILE *to, const char *s)
 {
-    for (; *s; s++)
-        fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, to);
+    char *text = sp_str_dup(sp_str_c(s));
+    sp_text_tame(text, strlen(text));
+    fputs(text, to);
+    free(text);
 }
 
 static void label(FILE *to, const char *name)

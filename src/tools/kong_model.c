@@ -309,6 +309,8 @@ static bool read_version(struct sp_kong *k, FILE *to)
         k->old_paths = v.ptr[0] != '3';
         return true;
     }
+    v = sp_arena_str(&k->file->arena, v);
+    sp_text_tame((char *)(uintptr_t)v.ptr, v.len);
     fprintf(to, v.len ? "%s: _format_version \"%.*s\" is not known (1.1, 2.1 or 3.0)\n"
                       : "%s: there is no _format_version (1.1, 2.1 or 3.0): is this Kong's declarative format?%.*s\n",
             k->file->name, SP_STR_ARG(v));

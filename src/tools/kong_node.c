@@ -24,9 +24,7 @@ static void add(struct sp_kong_file *f, const struct sp_node *at, bool dropped, 
         f->remarks = sp_xrealloc(f->remarks, f->cap * sizeof(*f->remarks));
     }
     vsnprintf(text, sizeof(text), fmt, ap);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    sp_text_tame(text, strlen(text));
     f->remarks[f->n++] = (struct sp_kong_remark){at ? at->line : 0, at ? at->column : 0, dropped, sp_arena_str(&f->arena, sp_str_c(text))};
     f->n_dropped += dropped;
 }

@@ -19,13 +19,11 @@ void sp_tree_done(struct sp_tree *t)
     sp_arena_done(&t->arena);
 }
 
-/* A config's own bytes may stand in it: no control byte may reach a terminal or forge a line. */
+/* A config's own bytes may stand in it. */
 static struct sp_str clean(struct sp_arena *arena, struct sp_str s)
 {
     s = sp_arena_str(arena, s);
-    for (char *p = (char *)(uintptr_t)s.ptr; p < s.ptr + s.len; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    sp_text_tame((char *)(uintptr_t)s.ptr, s.len);
     return s;
 }
 

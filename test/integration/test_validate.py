@@ -154,6 +154,30 @@ class Validate(unittest.TestCase):
         self.assertTrue(p.stdout.startswith("configuration '<stdin>' OK\nlistener door: "))
         self.assertNotIn("--config-yaml", p.stdout)
 
+    def test_nothing_steers_the_terminal(self):
+        """What a config, or a request that somebody sent in, brings: control bytes, U+009B (ESC [), text that is turned around."""
+        evil = "\x1b]0;own\x07 \u009b31m \u202egnp \u2067x"
+        conf = self.conf(routes=[{"match": {"prefix": "/"}, "direct_response": {"status": 200}, "name": evil, evil: 1}])
+        conf["static_resources"]["clusters"][1]["name"] = evil
+        bad = save(conf)
+        del conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"][0][evil]
+        good = save(conf)
+        kong = work("kong-evil.json")
+        with open(kong, "w", encoding="utf-8") as f:
+            json.dump({"_format_version": "3.0", "services": [{"name": evil, "host": evil, "routes": [{"name": evil, "paths": ["/" + evil]}],
+                                                               "plugins": [{"name": evil}]}]}, f)
+        old = work("kong-old.json")
+        with open(old, "w", encoding="utf-8") as f:
+            json.dump({"_format_version": evil}, f)
+        for args in (["validate", bad], ["validate", good], ["validate", "--format", "json", bad], ["audit", bad], ["audit", good],
+                     ["audit", "--format", "sarif", good], ["convert", kong], ["convert", old], ["-c", bad],
+                     ["explain", "-c", good, "--request", "GET http://a.example/", "--from", "10.0.0.9", "-H", f"x-a: {evil[9:]}"],
+                     ["explain", "-c", good, "--request", f"{evil} http://a/"]):
+            with self.subTest(args=args):
+                p = run(*args, SP_VALIDATE=SECRET)
+                self.assertNotRegex(p.stdout + p.stderr, "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+                self.assertTrue(p.stdout + p.stderr)
+
     def test_usage(self):
         for args, said in (([], "which file?"), (["x", "--format", "sarif"], "text or json"), (["x", "--all=1"], "takes no value"),
                            (["x", "--nonsense"], "unknown argument")):

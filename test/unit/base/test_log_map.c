@@ -89,6 +89,10 @@ static void no_line_can_be_forged(void **state)
     assert_non_null(strstr(s, "][warning][test] a?b?c?[1m?\n"));
     assert_null(strstr(s, "not seen"));
     free(s);
+    /* A terminal takes U+009B for ESC [, and text turned around reads otherwise than it is. No UTF-8 would be no JSON. */
+    s = logged(false, "\xc2\x9bm \xe2\x80\xae \xe2\x81\xa7 \x9b \xc3\xa9 \xe2\x82\xac \xe2\x82");
+    assert_non_null(strstr(s, "] ??m ??? ??? ? \xc3\xa9 \xe2\x82\xac ??\n"));
+    free(s);
     s = logged(true, "q\"\\\n");
     assert_non_null(strstr(s, "\"component\":\"test\",\"message\":\"q\\\"\\\\?\"}\n"));
     free(s);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "clusters/health.h"
 #include "clusters/outlier.h"
 
 static struct sp_cluster_stats *stats(const struct sp_upstream *u)
@@ -39,11 +40,8 @@ static void response_over(struct sp_upstream *u)
 static void heed_host(struct sp_upstream *u, const struct sp_headers *h)
 {
     struct sp_cluster *c = u->slot->cluster;
-    if (!c->checker || !sp_headers_find(h, SP_STR("x-envoy-immediate-health-check-fail"), NULL))
-        return;
-    uint32_t old = sp_host_set_health(c, u->host, SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_EXCLUDED, 0);
-    if (!(old & SP_HEALTH_EXCLUDED))
-        sp_counter_inc(c->stats.health_check.passive_failure);
+    if (c->checker && sp_headers_find(h, SP_STR("x-envoy-immediate-health-check-fail"), NULL))
+        sp_health_heed(c, u->host);
 }
 
 static void accept_head(struct sp_upstream *u, const struct sp_headers *from, bool end)

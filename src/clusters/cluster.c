@@ -91,7 +91,7 @@ static void make_checks(struct sp_cluster *c, const struct sp_cluster_build *b, 
         sp_doc_err(b->doc, b->diag, msg, "health_checks", 1, "a second health check is not run (keep one)");
     if (!msg->n_health_checks)
         return;
-    if (sp_health_config_init(&config, &c->arena, b->doc, b->diag, msg->health_checks[0]))
+    if (sp_health_config_init(&config, &c->arena, b->doc, b->diag, msg->health_checks[0], &c->options))
         c->checker = sp_health_new(c, &config);
     else
         sp_health_config_done(&config);
@@ -143,18 +143,27 @@ static struct sp_slot *slots_new(struct sp_cluster *c)
     return slots;
 }
 
+static bool any_secret(Envoy__Config__Core__V3__HeaderValueOption **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Envoy__Config__Core__V3__HeaderValue *h = list[i]->header;
+        if (h && (h->raw_value.len || strstr(h->value, "%SECRET(")))
+            return true;
+    }
+    return false;
+}
+
 /* What its health checks send may be a secret (%SECRET%), whose file is watched as long as any config has the cluster. */
 static bool has_secrets(const cluster_msg *msg)
 {
     for (size_t i = 0; i < msg->n_health_checks; i++) {
         const Envoy__Config__Core__V3__HealthCheck *hc = msg->health_checks[i];
-        if (hc->health_checker_case != ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK)
-            continue;
-        for (size_t k = 0; k < hc->http_health_check->n_request_headers_to_add; k++) {
-            const Envoy__Config__Core__V3__HeaderValue *h = hc->http_health_check->request_headers_to_add[k]->header;
-            if (h && (h->raw_value.len || strstr(h->value, "%SECRET(")))
-                return true;
-        }
+        if (hc->health_checker_case == ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK &&
+            any_secret(hc->http_health_check->request_headers_to_add, hc->http_health_check->n_request_headers_to_add))
+            return true;
+        if (hc->health_checker_case == ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_GRPC_HEALTH_CHECK &&
+            any_secret(hc->grpc_health_check->initial_metadata, hc->grpc_health_check->n_initial_metadata))
+            return true;
     }
     return false;
 }

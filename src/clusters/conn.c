@@ -94,7 +94,7 @@ static void on_ready(void *ctx)
         sp_counter_inc(stats(c)->ssl.handshake);
         if (sp_tls_resumed(tls))
             sp_counter_inc(stats(c)->ssl.session_reused);
-        if (wrong_version(c, info)) {
+        if (!c->own_offer && wrong_version(c, info)) {
             c->refusal = SP_STR("TLS error: ALPN chose another HTTP version than the cluster's");
             sp_conn_close(c);
             return;
@@ -328,6 +328,7 @@ static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, stru
         .max_age_ns = from->counted ? o->max_age_ns : 0,
         .sni = from->sni,
         .verify_name = from->verify_name,
+        .offer = from->offer,
         .connect_ns = from->connect_ns,
         .sock = o->sock,
     };
@@ -350,6 +351,7 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     c->kind = setup->kind;
     c->peer = *setup->to;
     c->counted = setup->counted;
+    c->own_offer = setup->offer.len > 0;
     c->started_ns = s->turn->now_ns;
     c->idle_timer.fire = on_idle_timer;
     c->no_sink.ops = &no_sink_ops;

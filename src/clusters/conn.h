@@ -53,7 +53,7 @@ struct sp_conn {
     enum sp_conn_kind kind;
     enum sp_conn_state state;
     bool counted;             /* in the cluster's and the host's counters, and against max_connections */
-    bool h2, connected, spoiled; /* spoiled: an HTTP/1 exchange did not end well */
+    bool h2, connected, own_offer, spoiled; /* own_offer: of ALPN; spoiled: an HTTP/1 exchange did not end well */
     unsigned n_streams;       /* open ones, those that nobody holds any more included */
     uint64_t n_requests;      /* all */
     uint64_t started_ns, idle_since_ns;
@@ -101,6 +101,7 @@ struct sp_conn_setup {
     enum sp_conn_kind kind;
     struct sp_tls_ctx *tls;
     struct sp_str sni, verify_name;
+    struct sp_str offer; /* ALPN, instead of the context's, whatever comes of it; outlives the connection; empty: the context's */
     uint64_t connect_ns;
     bool counted;
 };

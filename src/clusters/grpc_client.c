@@ -8,9 +8,6 @@
 #include "base/mem.h"
 #include "event/worker.h"
 
-/* Before each message: whether it is compressed, and its length. */
-enum { PREFIX = 5, TIMEOUT_DIGITS = 8 };
-
 struct sp_grpc_call {
     struct sp_http_call *http;
     struct sp_turn *turn;
@@ -29,19 +26,6 @@ static void bury(struct sp_grpc_call *c)
     c->http = NULL;
     c->grave.free = call_free;
     sp_bury(c->turn, &c->grave);
-}
-
-/* The one message of a body; false when it is not exactly one, uncompressed. */
-static bool unframe(struct sp_buf *body, struct sp_str *ret)
-{
-    if (body->len < PREFIX)
-        return false;
-    const uint8_t *p = (const uint8_t *)sp_buf_pullup(body, body->len);
-    size_t len = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 | p[4];
-    if (p[0] != 0 || len != body->len - PREFIX)
-        return false;
-    *ret = sp_str_n((const char *)p + PREFIX, len);
-    return true;
 }
 
 /* gRPC's mapping for what is no gRPC answer at all: a proxy's, or a server's that is something else. */
@@ -84,7 +68,7 @@ static int judge(const struct sp_grpc_call *c, unsigned status, const struct sp_
         *ret_why = sp_headers_get_id(end, SP_H_GRPC_MESSAGE);
         return (int)code;
     }
-    if (unframe(body, ret_message))
+    if (sp_grpc_unframe(body, ret_message))
         return SP_GRPC_OK;
     *ret_why = SP_STR("the answer is not one message that is not compressed");
     return SP_GRPC_INTERNAL;
@@ -106,43 +90,30 @@ static void on_done(void *ctx, unsigned status, const struct sp_headers *h, stru
     bury(c);
 }
 
-/* "20000000n", "20000u", "20m" ...: at most eight digits. */
-static size_t timeout_text(uint64_t ns, char out[32])
-{
-    static const char units[] = {'n', 'u', 'm', 'S'};
-    unsigned i = 0;
-    while (ns > 99999999 && i + 1 < sizeof(units)) {
-        ns = (ns + 999) / 1000;
-        i++;
-    }
-    return (size_t)snprintf(out, 32, "%llu%c", (unsigned long long)SP_MIN(ns, 99999999ull), units[i]);
-}
-
 struct sp_grpc_call *sp_grpc_call_start(struct sp_cluster *cluster, struct sp_worker *w, const struct sp_grpc_request *r,
                                         sp_grpc_call_cb *done, void *ctx)
 {
     assert(cluster && w && r && done && r->path.len && r->timeout_ns && r->message.len <= UINT32_MAX);
     struct sp_grpc_call *c = sp_xcalloc(1, sizeof(*c));
-    char timeout[32], *body = sp_xmalloc(PREFIX + r->message.len);
+    char timeout[SP_GRPC_TIMEOUT_MAX], *body = sp_xmalloc(SP_GRPC_PREFIX + r->message.len);
     struct sp_header *headers = sp_xcalloc(3 + r->n_metadata, sizeof(*headers));
     headers[0] = (struct sp_header){.name = SP_STR("content-type"), .value = SP_STR("application/grpc")};
     headers[1] = (struct sp_header){.name = SP_STR("te"), .value = SP_STR("trailers")};
-    headers[2] = (struct sp_header){.name = SP_STR("grpc-timeout"), .value = sp_str_n(timeout, timeout_text(r->timeout_ns, timeout))};
+    headers[2] = (struct sp_header){.name = SP_STR("grpc-timeout"), .value = sp_str_n(timeout, sp_grpc_timeout_text(r->timeout_ns, timeout))};
     for (unsigned i = 0; i < r->n_metadata; i++)
         headers[3 + i] = r->metadata[i];
     uint32_t len = (uint32_t)r->message.len;
-    const uint8_t prefix[PREFIX] = {0, (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len};
-    memcpy(body, prefix, PREFIX);
+    sp_grpc_prefix(body, len);
     if (len)
-        memcpy(body + PREFIX, r->message.ptr, len);
+        memcpy(body + SP_GRPC_PREFIX, r->message.ptr, len);
     c->turn = &w->turn;
     c->done = done;
     c->ctx = ctx;
     c->http = sp_http_call_start(cluster, w, &(struct sp_http_request){
         .method = SP_STR("POST"), .scheme = sp_cluster_tls(cluster) ? SP_STR("https") : SP_STR("http"),
         .authority = r->authority.len ? r->authority : sp_cluster_name(cluster), .path = r->path,
-        .headers = headers, .n_headers = 3 + r->n_metadata, .body = sp_str_n(body, PREFIX + len),
-        .timeout_ns = r->timeout_ns, .max_body = PREFIX + r->max_message}, on_done, c);
+        .headers = headers, .n_headers = 3 + r->n_metadata, .body = sp_str_n(body, SP_GRPC_PREFIX + len),
+        .timeout_ns = r->timeout_ns, .max_body = SP_GRPC_PREFIX + r->max_message}, on_done, c);
     free(headers);
     free(body);
     return c;

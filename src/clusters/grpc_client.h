@@ -8,17 +8,8 @@
 #ifndef SP_CLUSTERS_GRPC_CLIENT_H
 #define SP_CLUSTERS_GRPC_CLIENT_H
 
+#include "clusters/grpc_frame.h"
 #include "clusters/http_client.h"
-
-enum sp_grpc_code {
-    SP_GRPC_OK = 0,
-    SP_GRPC_UNKNOWN = 2,
-    SP_GRPC_DEADLINE_EXCEEDED = 4,
-    SP_GRPC_RESOURCE_EXHAUSTED = 8,
-    SP_GRPC_INTERNAL = 13,
-    SP_GRPC_UNAVAILABLE = 14,
-    SP_GRPC_CODE_MAX = 16,
-};
 
 struct sp_grpc_call;
 

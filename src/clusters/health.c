@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "clusters/host_failure.h"
 #include "clusters/outlier.h"
+#include "clusters/probe_grpc.h"
 #include "clusters/probe_http.h"
 #include "clusters/probe_tcp.h"
 
@@ -49,7 +50,7 @@ static void update_gauges(struct session *s)
 {
     struct sp_cluster_stats *stats = &s->checker->cluster->stats;
     bool failed = flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC;
-    bool degraded = !failed && (flags_of(s) & SP_HEALTH_DEGRADED_ACTIVE_HC);
+    bool degraded = flags_of(s) & SP_HEALTH_DEGRADED_ACTIVE_HC;
     if (s->counted == failed) {
         sp_gauge_add(stats->health_check.healthy, failed ? -1 : 1);
         s->counted = !failed;
@@ -64,12 +65,15 @@ static uint64_t interval_ns(const struct session *s, bool healthy, enum change c
 {
     const struct sp_health_config *c = &s->checker->config;
     uint64_t ns;
-    if (!sp_counter_value(s->checker->cluster->stats.upstream_cx_total))
-        ns = healthy ? c->no_traffic_healthy_ns : c->no_traffic_ns; /* nobody needs to know it soon */
+    if (!sp_counter_value(s->checker->cluster->stats.upstream_cx_total)) /* nobody needs to know it soon */
+        ns = healthy && change != PENDING ? c->no_traffic_healthy_ns : c->no_traffic_ns;
     else if (healthy)
         ns = change == PENDING ? c->healthy_edge_ns : c->interval_ns;
     else
         ns = change == PENDING ? c->unhealthy_edge_ns : c->unhealthy_ns;
+    uint64_t part = (uint64_t)((double)ns * c->jitter_percent / 100);
+    if (part)
+        ns += sp_slot_below(s->checker->slot, part);
     if (c->interval_jitter_ns)
         ns += sp_slot_below(s->checker->slot, c->interval_jitter_ns);
     return SP_MAX(ns, SP_NS_PER_MS);
@@ -94,25 +98,27 @@ static enum change succeeded(struct session *s, bool degraded)
     enum change change = UNCHANGED;
     s->n_unhealthy = 0;
     sp_counter_inc(s->checker->cluster->stats.health_check.success);
-    if (s->checker->cluster->outlier)
-        sp_outlier_checked(s->checker->cluster->outlier, s->host);
     if (flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC) {
         change = PENDING;
         /* The very first answer counts at once, so that a start is quick. */
         if (s->first || ++s->n_healthy >= c->healthy_threshold) {
-            set_flags(s, 0, SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT);
+            set_flags(s, 0, SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT | SP_HEALTH_EXCLUDED);
             change = CHANGED;
             s->n_healthy = 0;
             sp_log(SP_LOG_INFO, "health", "cluster \"%.*s\": host %.*s is healthy%s", HOST_ARGS(s),
                    s->first ? " (first check)" : "");
         }
     }
+    if (!(flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC)) /* excluded by a check that did not take it out */
+        set_flags(s, 0, SP_HEALTH_EXCLUDED);
     bool was = flags_of(s) & SP_HEALTH_DEGRADED_ACTIVE_HC;
     if (was != degraded) {
         set_flags(s, degraded ? SP_HEALTH_DEGRADED_ACTIVE_HC : 0, degraded ? 0 : SP_HEALTH_DEGRADED_ACTIVE_HC);
         sp_log(SP_LOG_INFO, "health", "cluster \"%.*s\": host %.*s is %s", HOST_ARGS(s),
                degraded ? "degraded" : "no longer degraded");
     }
+    if (s->checker->cluster->outlier && !(flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC))
+        sp_outlier_checked(s->checker->cluster->outlier, s->host);
     return change;
 }
 
@@ -136,16 +142,19 @@ static enum change failed(struct session *s, enum sp_probe_result result, struct
     sp_counter_inc(stats->health_check.failure);
     if (result == SP_PROBE_NETWORK)
         sp_counter_inc(stats->health_check.network_failure);
+    if (result == SP_PROBE_PASSIVE)
+        sp_counter_inc(stats->health_check.passive_failure);
     if (!(flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC)) {
         change = PENDING;
-        if (result == SP_PROBE_UNHEALTHY || ++s->n_unhealthy >= c->unhealthy_threshold) {
-            set_flags(s, SP_HEALTH_FAILED_ACTIVE_HC, SP_HEALTH_DEGRADED_ACTIVE_HC);
+        if (result == SP_PROBE_UNHEALTHY || result == SP_PROBE_PASSIVE || ++s->n_unhealthy >= c->unhealthy_threshold) {
+            set_flags(s, SP_HEALTH_FAILED_ACTIVE_HC, 0);
             change = CHANGED;
             s->n_unhealthy = 0;
             sp_host_failed(s->checker->cluster, s->host);
         }
     }
-    set_flags(s, timed_out ? SP_HEALTH_ACTIVE_HC_TIMEOUT : 0, timed_out ? 0 : SP_HEALTH_ACTIVE_HC_TIMEOUT);
+    bool late = timed_out && (flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC);
+    set_flags(s, late ? SP_HEALTH_ACTIVE_HC_TIMEOUT : 0, late ? 0 : SP_HEALTH_ACTIVE_HC_TIMEOUT);
     log_failure(s, change == CHANGED, text);
     return change;
 }
@@ -179,12 +188,48 @@ static void on_done(struct sp_probe *p, const struct sp_probe_verdict *v)
     struct session *s = p->owner;
     assert(s->probe == p && s->checker->slot);
     bool good = v->result == SP_PROBE_HEALTHY || v->result == SP_PROBE_DEGRADED;
-    if (v->result != SP_PROBE_NETWORK)
-        set_flags(s, v->immediate_fail ? SP_HEALTH_EXCLUDED : 0, v->immediate_fail ? 0 : SP_HEALTH_EXCLUDED);
+    if (v->immediate_fail)
+        set_flags(s, SP_HEALTH_EXCLUDED, 0);
     if (good)
         next(s, true, succeeded(s, v->result == SP_PROBE_DEGRADED));
     else
         next(s, false, failed(s, v->result, v->text, false));
+}
+
+/* --- what a host says of itself in an answer to a request --- */
+
+struct passive_msg {
+    struct sp_msg msg;
+    struct sp_cluster *cluster; /* held */
+    struct sp_host *host;       /* a reference */
+};
+
+static void run_passive(struct sp_msg *m)
+{
+    struct passive_msg *x = SP_CONTAINER_OF(m, struct passive_msg, msg);
+    struct session *s = x->host->session;
+    if (s) { /* else it is gone meanwhile, or not checked */
+        failed(s, SP_PROBE_PASSIVE, SP_STR("it said so in an answer to a request"), false);
+        known(s);
+        update_gauges(s);
+    }
+    struct sp_cluster *c = x->cluster;
+    sp_host_unref(x->host);
+    free(x);
+    sp_cluster_drop(c);
+}
+
+void sp_health_heed(struct sp_cluster *c, struct sp_host *h)
+{
+    assert(c && c->checker && h);
+    sp_host_set_health(c, h, SP_HEALTH_EXCLUDED, 0);
+    struct sp_slot *prober = sp_cluster_slot(c, c->n_slots - 1);
+    if (!atomic_load_explicit(&prober->attached, memory_order_acquire))
+        return;
+    struct passive_msg *x = sp_xcalloc(1, sizeof(*x));
+    sp_cluster_hold(c);
+    *x = (struct passive_msg){.msg.run = run_passive, .cluster = c, .host = sp_host_ref(h)};
+    sp_worker_post(prober->worker, &x->msg);
 }
 
 struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *config)
@@ -213,7 +258,9 @@ void sp_health_free(struct sp_health_checker *k)
 static void begin_probe(struct session *s)
 {
     struct sp_health_checker *k = s->checker;
-    struct sp_probe *p = k->config.http ? sp_probe_http_new() : sp_probe_tcp_new();
+    static struct sp_probe *(*const make[])(void) = {
+        [SP_HEALTH_HTTP] = sp_probe_http_new, [SP_HEALTH_TCP] = sp_probe_tcp_new, [SP_HEALTH_GRPC] = sp_probe_grpc_new};
+    struct sp_probe *p = make[k->config.kind]();
     p->config = &k->config;
     p->slot = k->slot;
     p->host = s->host;

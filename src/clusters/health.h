@@ -20,6 +20,8 @@ void sp_health_stop(struct sp_health_checker *k);
 /* On the prober's thread, while it runs: a host is gone; a new set of hosts is there, new ones among them. */
 void sp_health_remove(struct sp_health_checker *k, struct sp_host *h);
 void sp_health_update(struct sp_health_checker *k, struct sp_host_set *set);
+/* The host wants no more requests: it said so in an answer. On any worker's thread, of a cluster that has checks. */
+void sp_health_heed(struct sp_cluster *c, struct sp_host *h);
 /* The host was checked once. On the prober's thread. */
 bool sp_health_knows(const struct sp_host *h);
 /* It was started and each host was asked once. Any thread. */

@@ -3,27 +3,28 @@
 
 #include <assert.h>
 
+#include "base/mem.h"
+#include "clusters/grpc_frame.h"
+#include "clusters/health_payload.h"
 #include "event/turn.h"
+#include "grpc/health/v1/health.pb-c.h"
 
 typedef Envoy__Config__Core__V3__HealthCheck__HttpHealthCheck http_msg;
 typedef Envoy__Config__Core__V3__HealthCheck__TcpHealthCheck tcp_msg;
-typedef Envoy__Config__Core__V3__HealthCheck__Payload payload_msg;
+typedef Envoy__Config__Core__V3__HealthCheck__GrpcHealthCheck grpc_msg;
+typedef Envoy__Config__Core__V3__HealthCheck__TlsOptions tls_msg;
 
-enum { DEFAULT_NO_TRAFFIC_S = 60, MAX_RECEIVE_BYTES = 16384 };
+enum { DEFAULT_NO_TRAFFIC_S = 60, MAX_RECEIVE_BYTES = 16384, DEFAULT_RESPONSE = 1024, MAX_RESPONSE = 1 << 20, MAX_ALPN = 1024 };
 
 struct build {
     struct sp_health_config *h;
     struct sp_arena *arena;
     const struct sp_doc *doc;
     struct sp_diag *diag;
-    bool failed;
+    const struct sp_cluster_options *options;
 };
 
-#define ERR(b, ...) \
-    do { \
-        sp_doc_err((b)->doc, (b)->diag, __VA_ARGS__); \
-        (b)->failed = true; \
-    } while (0)
+#define ERR(b, ...) sp_doc_err((b)->doc, (b)->diag, __VA_ARGS__)
 
 static void ranges(struct build *b, const http_msg *msg, const char *field, Envoy__Type__V3__Int64Range **list, size_t n,
                    const struct sp_status_range **ret, unsigned *ret_n)
@@ -51,15 +52,15 @@ static struct sp_str method_of(const http_msg *msg)
     return names[msg->method];
 }
 
-static void take_http(struct build *b, const http_msg *msg)
+static bool has_body(const http_msg *msg)
 {
-    static const struct sp_status_range ok = {200, 201};
-    struct sp_health_config *h = b->h;
-    h->http = true;
-    h->h2 = msg->codec_client_type == ENVOY__TYPE__V3__CODEC_CLIENT_TYPE__HTTP2;
-    h->host = sp_arena_str(b->arena, sp_str_c(msg->host));
-    h->path = sp_arena_str(b->arena, sp_str_c(msg->path));
-    h->method = method_of(msg);
+    return msg->method == ENVOY__CONFIG__CORE__V3__REQUEST_METHOD__POST || msg->method == ENVOY__CONFIG__CORE__V3__REQUEST_METHOD__PUT ||
+           msg->method == ENVOY__CONFIG__CORE__V3__REQUEST_METHOD__PATCH || msg->method == ENVOY__CONFIG__CORE__V3__REQUEST_METHOD__OPTIONS;
+}
+
+static void take_path(struct build *b, const http_msg *msg)
+{
+    b->h->path = sp_arena_str(b->arena, sp_str_c(msg->path));
     if (msg->path[0] != '/')
         ERR(b, msg, "path", -1, "\"%s\" does not begin with '/'", msg->path);
     for (const char *s = msg->path; *s; s++)
@@ -67,6 +68,34 @@ static void take_http(struct build *b, const http_msg *msg)
             ERR(b, msg, "path", -1, "has a space or a control character (write it as %%20 and the like)");
             break;
         }
+}
+
+static void take_bodies(struct build *b, const http_msg *msg)
+{
+    struct sp_health_config *h = b->h;
+    size_t bytes, limit = msg->response_buffer_size ? (size_t)msg->response_buffer_size->value : DEFAULT_RESPONSE;
+    if (msg->send && !has_body(msg))
+        ERR(b, msg, "send", -1, "is a body, and %.*s has none (set method to POST, PUT, PATCH or OPTIONS)", SP_STR_ARG(h->method));
+    if (msg->send)
+        h->send = sp_payload_read(b->arena, b->doc, b->diag, msg->send);
+    h->response_limit = limit ? SP_MIN(limit, (size_t)MAX_RESPONSE) : MAX_RESPONSE;
+    h->receive = sp_payload_list(b->arena, b->doc, b->diag, msg, msg->receive, msg->n_receive, &bytes);
+    h->n_receive = (unsigned)msg->n_receive;
+    if (bytes > h->response_limit)
+        ERR(b, msg, "receive", -1, "has %zu bytes and can never be found in the %zu that response_buffer_size keeps (raise that)", bytes,
+            h->response_limit);
+}
+
+static void take_http(struct build *b, const http_msg *msg)
+{
+    static const struct sp_status_range ok = {200, 201};
+    struct sp_health_config *h = b->h;
+    h->kind = SP_HEALTH_HTTP;
+    h->h2 = msg->codec_client_type == ENVOY__TYPE__V3__CODEC_CLIENT_TYPE__HTTP2;
+    h->host = sp_arena_str(b->arena, sp_str_c(msg->host));
+    h->method = method_of(msg);
+    take_path(b, msg);
+    take_bodies(b, msg);
     ranges(b, msg, "expected_statuses", msg->expected_statuses, msg->n_expected_statuses, &h->expected, &h->n_expected);
     ranges(b, msg, "retriable_statuses", msg->retriable_statuses, msg->n_retriable_statuses, &h->retriable,
            &h->n_retriable);
@@ -74,54 +103,79 @@ static void take_http(struct build *b, const http_msg *msg)
         h->expected = &ok;
         h->n_expected = 1;
     }
-    unsigned errors = b->diag->n_errors;
+    if (msg->service_name_matcher)
+        h->service = sp_string_matcher_new(b->doc, b->diag, msg->service_name_matcher);
     h->headers = sp_header_ops_new(b->doc, b->diag, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,
                                    msg->request_headers_to_remove, msg->n_request_headers_to_remove, NULL, 0, NULL, 0);
-    b->failed = b->failed || b->diag->n_errors > errors;
 }
 
-static int hex_digit(char c)
+/* The message of a Check, which is the same each time. */
+static struct sp_str check_message(struct build *b, const grpc_msg *msg)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = sp_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    Grpc__Health__V1__HealthCheckRequest ask;
+    grpc__health__v1__health_check_request__init(&ask);
+    ask.service = msg->service_name;
+    size_t n = protobuf_c_message_get_packed_size(&ask.base);
+    char *out = sp_arena_alloc(b->arena, SP_GRPC_PREFIX + n);
+    sp_grpc_prefix(out, (uint32_t)n);
+    protobuf_c_message_pack(&ask.base, (uint8_t *)out + SP_GRPC_PREFIX);
+    return sp_str_n(out, SP_GRPC_PREFIX + n);
 }
 
-static struct sp_str payload(struct build *b, const payload_msg *msg)
+static void take_grpc(struct build *b, const Envoy__Config__Core__V3__HealthCheck *hc, const grpc_msg *msg)
 {
-    if (msg->payload_case != ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__PAYLOAD__PAYLOAD_TEXT)
-        return sp_arena_str(b->arena, sp_str_n((const char *)msg->binary.data, msg->binary.len));
-    size_t n = strlen(msg->text) / 2;
-    char *out = sp_arena_alloc(b->arena, n + 1);
-    bool good = strlen(msg->text) % 2 == 0;
-    for (size_t i = 0; good && i < n; i++) {
-        int hi = hex_digit(msg->text[2 * i]), lo = hex_digit(msg->text[2 * i + 1]);
-        good = hi >= 0 && lo >= 0;
-        out[i] = (char)(hi << 4 | lo);
-    }
-    if (!good)
-        ERR(b, msg, "text", -1, "is not in hexadecimal (two digits a byte, such as 50494e47 for PING)");
-    return sp_str_n(out, n);
+    struct sp_health_config *h = b->h;
+    h->kind = SP_HEALTH_GRPC;
+    h->h2 = true;
+    h->host = sp_arena_str(b->arena, sp_str_c(msg->authority));
+    h->send = check_message(b, msg);
+    h->headers = sp_header_ops_new(b->doc, b->diag, msg, msg->initial_metadata, msg->n_initial_metadata, NULL, 0, NULL, 0, NULL, 0);
+    if (b->options->protocol == SP_UPSTREAM_H1)
+        ERR(b, hc, "grpc_health_check", -1,
+            "needs a cluster that speaks HTTP/2, and this one speaks HTTP/1.1 (set http2_protocol_options in its HttpProtocolOptions)");
 }
 
 static void take_tcp(struct build *b, const tcp_msg *msg)
 {
+    static const enum sp_health_proxy versions[] = {SP_HEALTH_PROXY_V1, SP_HEALTH_PROXY_V2};
     struct sp_health_config *h = b->h;
+    size_t bytes;
+    h->kind = SP_HEALTH_TCP;
     if (msg->send)
-        h->send = payload(b, msg->send);
-    struct sp_str *receive = sp_arena_alloc(b->arena, (msg->n_receive + 1) * sizeof(*receive));
-    size_t bytes = 0;
-    for (size_t i = 0; i < msg->n_receive; i++) {
-        receive[i] = payload(b, msg->receive[i]);
-        bytes += receive[i].len;
-        if (!receive[i].len)
-            ERR(b, msg, "receive", (int)i, "is empty (take it out: a connection alone is enough then)");
-    }
+        h->send = sp_payload_read(b->arena, b->doc, b->diag, msg->send);
+    h->receive = sp_payload_list(b->arena, b->doc, b->diag, msg, msg->receive, msg->n_receive, &bytes);
+    h->n_receive = (unsigned)msg->n_receive;
     if (bytes > MAX_RECEIVE_BYTES)
         ERR(b, msg, "receive", -1, "has %zu bytes (at most %d)", bytes, MAX_RECEIVE_BYTES);
-    h->receive = receive;
-    h->n_receive = (unsigned)msg->n_receive;
+    if (msg->proxy_protocol_config) {
+        assert((size_t)msg->proxy_protocol_config->version < SP_ARRAY_LEN(versions));
+        h->proxy = versions[msg->proxy_protocol_config->version];
+    }
+}
+
+/* What is offered by ALPN: what the check says, or the context; else what the check speaks, not the cluster. */
+static void take_alpn(struct build *b, const tls_msg *msg)
+{
+    struct sp_health_config *h = b->h;
+    size_t n = 0, size = 0;
+    for (size_t i = 0; msg && i < msg->n_alpn_protocols; i++) {
+        size_t len = strlen(msg->alpn_protocols[i]);
+        size += 1 + len;
+        if (len == 0 || len > UINT8_MAX || size > MAX_ALPN) {
+            ERR(b, msg, "alpn_protocols", (int)i, "has %zu bytes (1 to 255, and %d in the whole list)", len, MAX_ALPN);
+            return;
+        }
+    }
+    char *out = sp_arena_alloc(b->arena, size + 1);
+    for (size_t i = 0; msg && i < msg->n_alpn_protocols; i++) {
+        size_t len = strlen(msg->alpn_protocols[i]);
+        out[n++] = (char)len;
+        memcpy(out + n, msg->alpn_protocols[i], len);
+        n += len;
+    }
+    h->alpn = sp_str_n(out, n);
+    if (!n && h->kind != SP_HEALTH_TCP && b->options->tls && !sp_tls_ctx_own_alpn(b->options->tls))
+        h->alpn = h->h2 ? SP_STR("\x02h2") : SP_STR("\x08http/1.1");
 }
 
 static void take_times(struct sp_health_config *h, const Envoy__Config__Core__V3__HealthCheck *msg)
@@ -130,6 +184,7 @@ static void take_times(struct sp_health_config *h, const Envoy__Config__Core__V3
     h->interval_ns = sp_duration_ns(msg->interval, 0);
     h->initial_jitter_ns = sp_duration_ns(msg->initial_jitter, 0);
     h->interval_jitter_ns = sp_duration_ns(msg->interval_jitter, 0);
+    h->jitter_percent = msg->interval_jitter_percent;
     h->no_traffic_ns = sp_duration_ns(msg->no_traffic_interval, DEFAULT_NO_TRAFFIC_S * SP_NS_PER_S);
     h->no_traffic_healthy_ns = sp_duration_ns(msg->no_traffic_healthy_interval, h->no_traffic_ns);
     h->unhealthy_ns = sp_duration_ns(msg->unhealthy_interval, h->interval_ns);
@@ -138,28 +193,40 @@ static void take_times(struct sp_health_config *h, const Envoy__Config__Core__V3
 }
 
 bool sp_health_config_init(struct sp_health_config *h, struct sp_arena *arena, const struct sp_doc *doc,
-                           struct sp_diag *diag, const Envoy__Config__Core__V3__HealthCheck *msg)
+                           struct sp_diag *diag, const Envoy__Config__Core__V3__HealthCheck *msg,
+                           const struct sp_cluster_options *o)
 {
-    assert(h && arena && doc && diag && msg);
-    struct build b = {.h = h, .arena = arena, .doc = doc, .diag = diag};
+    assert(h && arena && doc && diag && msg && o);
+    struct build b = {h, arena, doc, diag, o};
+    unsigned errors = diag->n_errors;
     memset(h, 0, sizeof(*h));
     take_times(h, msg);
     h->unhealthy_threshold = msg->unhealthy_threshold ? SP_MAX(msg->unhealthy_threshold->value, 1u) : 1;
     h->healthy_threshold = msg->healthy_threshold ? SP_MAX(msg->healthy_threshold->value, 1u) : 1;
     h->alt_port = msg->alt_port ? msg->alt_port->value : 0;
     h->reuse = !msg->reuse_connection || msg->reuse_connection->value;
-    if (msg->health_checker_case == ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK)
+    switch (msg->health_checker_case) {
+    case ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK:
         take_http(&b, msg->http_health_check);
-    else if (msg->health_checker_case == ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_TCP_HEALTH_CHECK)
+        break;
+    case ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_TCP_HEALTH_CHECK:
         take_tcp(&b, msg->tcp_health_check);
-    else
-        b.failed = true; /* a field rule has reported it */
-    return !b.failed;
+        break;
+    case ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_GRPC_HEALTH_CHECK:
+        take_grpc(&b, msg, msg->grpc_health_check);
+        break;
+    default:
+        return false; /* a field rule has reported it */
+    }
+    take_alpn(&b, msg->tls_options);
+    return diag->n_errors == errors;
 }
 
 void sp_health_config_done(struct sp_health_config *h)
 {
     assert(h);
     sp_header_ops_free(h->headers);
+    sp_string_matcher_free(h->service);
     h->headers = NULL;
+    h->service = NULL;
 }

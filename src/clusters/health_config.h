@@ -6,34 +6,46 @@
 #define SP_CLUSTERS_HEALTH_CONFIG_H
 
 #include "clusters/options.h"
+#include "route/matcher.h"
 #include "stream/header_ops.h"
 
 struct sp_status_range {
     unsigned from, upto; /* upto is behind the last */
 };
 
+enum sp_health_kind { SP_HEALTH_HTTP, SP_HEALTH_TCP, SP_HEALTH_GRPC };
+enum sp_health_proxy { SP_HEALTH_NO_PROXY, SP_HEALTH_PROXY_V1, SP_HEALTH_PROXY_V2 };
+
 struct sp_health_config {
+    enum sp_health_kind kind;
     uint64_t timeout_ns, interval_ns, initial_jitter_ns, interval_jitter_ns;
+    unsigned jitter_percent;
     uint64_t no_traffic_ns, no_traffic_healthy_ns, unhealthy_ns, unhealthy_edge_ns, healthy_edge_ns;
     unsigned unhealthy_threshold, healthy_threshold;
     unsigned alt_port; /* 0: none */
     bool reuse;
-    bool http;
-    /* HTTP */
+    struct sp_str alpn;   /* to offer, in ALPN's own form; empty: the TLS context's */
+    struct sp_str send;   /* gRPC: with its prefix */
+    const struct sp_str *receive; /* n_receive of them, in this order */
+    unsigned n_receive;
+    /* HTTP and gRPC */
     bool h2;
-    struct sp_str host, path, method; /* host may be empty */
+    struct sp_str host;               /* may be empty */
     struct sp_header_ops *headers;    /* NULL: none */
+    /* HTTP */
+    struct sp_str path, method;
+    size_t response_limit;            /* bytes of the body that are looked at */
+    struct sp_string_matcher *service; /* NULL: none */
     const struct sp_status_range *expected, *retriable;
     unsigned n_expected, n_retriable;
     /* TCP */
-    struct sp_str send;
-    const struct sp_str *receive; /* n_receive of them, in this order */
-    unsigned n_receive;
+    enum sp_health_proxy proxy;
 };
 
-/* False after errors. The result is good to be freed either way. */
+/* `o`: of the cluster that has it. False after errors. The result is good to be freed either way. */
 bool sp_health_config_init(struct sp_health_config *h, struct sp_arena *arena, const struct sp_doc *doc,
-                           struct sp_diag *diag, const Envoy__Config__Core__V3__HealthCheck *msg);
+                           struct sp_diag *diag, const Envoy__Config__Core__V3__HealthCheck *msg,
+                           const struct sp_cluster_options *o);
 void sp_health_config_done(struct sp_health_config *h);
 
 #endif

@@ -15,11 +15,13 @@ enum sp_probe_result {
     SP_PROBE_UNHEALTHY, /* it says so itself: counts at once */
     SP_PROBE_RETRIABLE, /* it says so, but a threshold is to be reached first */
     SP_PROBE_NETWORK,   /* no answer: likewise */
+    SP_PROBE_PASSIVE,   /* no probe's: it said so in an answer to a request; counts at once */
 };
 
 struct sp_probe_verdict {
     enum sp_probe_result result;
     bool immediate_fail; /* x-envoy-immediate-health-check-fail */
+    unsigned status;     /* HTTP; 0: none */
     struct sp_str text;  /* what was wrong; lives until `done` returns */
 };
 

@@ -9,7 +9,7 @@
 #include "net/tls.h"
 #include "net/transport.h"
 
-enum { MAX_RECEIVED = 64 * 1024, TLS_WATER = 64 * 1024 };
+enum { MAX_RECEIVED = 64 * 1024, TLS_WATER = 64 * 1024, PROXY_LINE = 108 };
 
 struct tcp_probe {
     struct sp_probe base;
@@ -67,11 +67,30 @@ static void put(struct tcp_probe *p, struct sp_buf *b)
     sp_transport_write(p->transport, &out);
 }
 
-static void begin_exchange(struct tcp_probe *p)
+/* As Envoy writes it: inside TLS, where there is TLS. V2's LOCAL stands for nobody; addresses of other families are not known. */
+static void put_proxy_header(const struct tcp_probe *p, struct sp_buf *out)
+{
+    static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    char line[PROXY_LINE], from[SP_ADDR_TEXT_MAX], to[SP_ADDR_TEXT_MAX];
+    if (p->base.config->proxy == SP_HEALTH_PROXY_V2)
+        sp_buf_append(out, local, sizeof(local) - 1);
+    if (p->base.config->proxy != SP_HEALTH_PROXY_V1)
+        return;
+    struct sp_addr a = sp_transport_local(p->transport), b = sp_transport_peer(p->transport);
+    int n = snprintf(line, sizeof(line), "PROXY UNKNOWN\r\n");
+    if (a.family != AF_UNIX && a.family == b.family)
+        n = snprintf(line, sizeof(line), "PROXY %s %.*s %.*s %u %u\r\n", a.family == AF_INET6 ? "TCP6" : "TCP4",
+                     (int)sp_addr_format_ip(&a, from), from, (int)sp_addr_format_ip(&b, to), to, a.port, b.port);
+    sp_buf_append(out, line, (size_t)n);
+}
+
+static void begin_exchange(struct tcp_probe *p, bool fresh)
 {
     struct sp_buf b;
     sp_buf_init(&b);
     p->n_matched = 0;
+    if (fresh)
+        put_proxy_header(p, &b);
     sp_buf_append_str(&b, p->base.config->send);
     if (b.len)
         put(p, &b);
@@ -134,7 +153,7 @@ static void run_step(struct sp_defer *d)
     }
     if (p->transport && !p->open && (!p->tls || p->tls_open) && !p->err) {
         p->open = true;
-        begin_exchange(p);
+        begin_exchange(p, true);
     }
     if (p->open && matched(p)) {
         finish(p, SP_PROBE_HEALTHY, SP_STR_NULL);
@@ -181,6 +200,13 @@ static void on_drained(void *ctx, int err)
 
 static const struct sp_transport_cb transport_cb = {on_connect, on_read, on_drained};
 
+static struct sp_tls *begin_tls(const struct tcp_probe *p, struct sp_tls_ctx *ctx)
+{
+    struct sp_tls *tls = sp_tls_connect(ctx, SP_STR_NULL, SP_STR_NULL);
+    sp_tls_offer(tls, p->base.config->alpn);
+    return tls;
+}
+
 static void begin(struct sp_probe *base)
 {
     struct tcp_probe *p = SP_CONTAINER_OF(base, struct tcp_probe, base);
@@ -188,7 +214,7 @@ static void begin(struct sp_probe *base)
     p->checking = true;
     if (p->transport) {
         sp_buf_clear(&p->received);
-        begin_exchange(p);
+        begin_exchange(p, false);
         step_later(p);
         return;
     }
@@ -201,7 +227,7 @@ static void begin(struct sp_probe *base)
         return;
     }
     if (o->tls)
-        p->tls = sp_tls_connect(o->tls, SP_STR_NULL, SP_STR_NULL);
+        p->tls = begin_tls(p, o->tls);
 }
 
 static void cancel(struct sp_probe *base)

@@ -48,6 +48,8 @@ static const struct sp_rule rules[] = {
     {CORE "HealthCheck", "unhealthy_interval", SP_RULE_POSITIVE, 0, 0},
     {CORE "HealthCheck", "unhealthy_edge_interval", SP_RULE_POSITIVE, 0, 0},
     {CORE "HealthCheck", "healthy_edge_interval", SP_RULE_POSITIVE, 0, 0},
+    {CORE "HealthCheck.GrpcHealthCheck", "authority", SP_RULE_HEADER_VALUE, 0, 0},
+    {CORE "HealthCheck.GrpcHealthCheck", "initial_metadata", SP_RULE_MAX_ITEMS, 1000, 0},
     {CORE "HealthCheck.HttpHealthCheck", "host", SP_RULE_HEADER_VALUE, 0, 0},
     {CORE "HealthCheck.HttpHealthCheck", "path", SP_RULE_MIN_LEN, 1, 0},
     {CORE "HealthCheck.HttpHealthCheck", "path", SP_RULE_HEADER_VALUE, 0, 0},

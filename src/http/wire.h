@@ -39,6 +39,7 @@ struct sp_wire_setup {
     uint64_t drain_ns;           /* server: between the two GOAWAYs (drain_timeout); default 5 s */
     bool safe_max_age;           /* HTTP/1 at that age ends with its next answer only */
     struct sp_str sni, verify_name; /* client */
+    struct sp_str offer;         /* client: ALPN, instead of the context's; outlives the wire; empty: the context's */
     uint64_t connect_ns;         /* client: TCP connect and TLS handshake together */
     struct sp_sock_options sock; /* client */
 };

@@ -44,6 +44,8 @@ void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
     w->tls = sp_xcalloc(1, sizeof(*w->tls));
     w->tls->ctx = sp_tls_ctx_ref(s->tls);
     w->tls->tls = w->server ? sp_tls_accept(s->tls) : sp_tls_connect(s->tls, s->sni, s->verify_name);
+    if (!w->server)
+        sp_tls_offer(w->tls->tls, s->offer);
 }
 
 static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)

@@ -50,7 +50,15 @@ struct sp_tls *sp_tls_connect(struct sp_tls_ctx *ctx, struct sp_str sni, struct 
     t->sni = dup_or_null(sni.len ? sni : ctx->sni);
     t->host = dup_or_null(verify_name);
     t->member = &ctx->members[0];
+    t->offer = ctx->alpn_wire;
     return t;
+}
+
+void sp_tls_offer(struct sp_tls *t, struct sp_str wire)
+{
+    assert(t && !t->ctx->server && !t->ssl);
+    if (wire.len)
+        t->offer = wire;
 }
 
 void sp_tls_free(struct sp_tls *t)
@@ -100,7 +108,7 @@ static void fail_plainly(struct sp_tls *t, const char *why, uint8_t alert)
 
 static bool set_client_names(struct sp_tls *t)
 {
-    struct sp_str sni = sp_str_c(t->sni), alpn = t->ctx->alpn_wire;
+    struct sp_str sni = sp_str_c(t->sni), alpn = t->offer;
     if (sni.len && wolfSSL_UseSNI(t->ssl, WOLFSSL_SNI_HOST_NAME, sni.ptr, (unsigned short)sni.len) != WOLFSSL_SUCCESS)
         return false;
     return !alpn.len || wolfSSL_set_alpn_protos(t->ssl, (const unsigned char *)alpn.ptr, (unsigned)alpn.len) == 0;
@@ -158,9 +166,14 @@ static struct sp_str alpn_of(const struct sp_tls *t)
     unsigned short n = 0;
     if (wolfSSL_ALPN_GetProtocol(t->ssl, &name, &n) != WOLFSSL_SUCCESS)
         return SP_STR_NULL;
-    for (unsigned i = 0; i < t->ctx->params.n_alpn; i++)
+    for (unsigned i = 0; t->ctx->server && i < t->ctx->params.n_alpn; i++)
         if (sp_str_eq(t->ctx->params.alpn[i], sp_str_n(name, n)))
             return t->ctx->params.alpn[i];
+    for (size_t i = 0, len; i < t->offer.len; i += 1 + len) {
+        len = (uint8_t)t->offer.ptr[i];
+        if (sp_str_eq(sp_str_n(t->offer.ptr + i + 1, len), sp_str_n(name, n)))
+            return sp_str_n(t->offer.ptr + i + 1, len);
+    }
     return SP_STR_NULL;
 }
 

@@ -46,7 +46,8 @@ struct sp_tls {
     const char *why;         /* static: our own reason to give up */
     char *text;              /* of the failure */
     char *sni, *host;        /* host: client, the name that the certificate has to bear */
-    struct sp_str alpn;      /* what was agreed upon; the context's string */
+    struct sp_str offer;     /* client: the protocols offered, as ALPN has them */
+    struct sp_str alpn;      /* what was agreed upon; the context's string, or in `offer` */
     struct sp_tls_peer *peer;
     struct sp_tls_info *info;
 };

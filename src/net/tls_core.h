@@ -40,6 +40,7 @@ struct sp_tls_ctx {
     struct sp_tls_sessions *sessions; /* client; NULL: none are kept */
     struct sp_str sni;                /* client */
     struct sp_str alpn_wire;          /* client: as the extension has it */
+    bool alpn_own;                    /* client: the config names it */
 };
 
 #endif

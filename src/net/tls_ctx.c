@@ -289,12 +289,19 @@ struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *d
     b.ctx->sni = sp_arena_str(&b.ctx->arena, sp_str_c(msg->sni));
     take_validation(&b);
     check_client(&b, msg);
-    offer_alpn(b.ctx, b.ctx->params.n_alpn ? NULL : default_alpn);
+    b.ctx->alpn_own = b.ctx->params.n_alpn > 0;
+    offer_alpn(b.ctx, b.ctx->alpn_own ? NULL : default_alpn);
     unsigned keys = msg->max_session_keys ? msg->max_session_keys->value : 1;
     if (keys)
         b.ctx->sessions = sp_tls_sessions_new(SP_MIN(keys, (unsigned)SP_TLS_MAX_SESSIONS));
     take_certificates(&b);
     return finish(&b, errors, &key, whose);
+}
+
+bool sp_tls_ctx_own_alpn(const struct sp_tls_ctx *c)
+{
+    assert(c && !c->server);
+    return c->alpn_own;
 }
 
 bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c)

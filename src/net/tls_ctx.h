@@ -42,6 +42,9 @@ void sp_tls_ctx_use(const struct sp_tls_ctx *c, const struct sp_doc *doc);
 /* Whether a peer's certificate is verified against a CA here: certificate matchers elsewhere need it. */
 bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c);
 
+/* A client's: whether the config says itself what it offers by ALPN. */
+bool sp_tls_ctx_own_alpn(const struct sp_tls_ctx *c);
+
 /*
  * Whom to ask about clients' certificates, as the document of `msg`, of which c was made, says it; NULL: nobody. Asking is the
  * business of whoever has clusters.

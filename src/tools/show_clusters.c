@@ -63,6 +63,8 @@ static void show_check(struct sp_show *s, struct sp_tree_node *under, const Chec
         sp_tree_say(&s->tree, n, "kind", "HTTP %s", c->http_health_check->path);
     else if (c->health_checker_case == CHECK(TCP_HEALTH_CHECK))
         sp_tree_say(&s->tree, n, "kind", "TCP");
+    else if (c->health_checker_case == CHECK(GRPC_HEALTH_CHECK))
+        sp_tree_say(&s->tree, n, "kind", "gRPC %s", c->grpc_health_check->service_name);
     else
         sp_tree_say(&s->tree, n, "kind", "another kind");
     if (c->interval)

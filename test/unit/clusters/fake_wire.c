@@ -336,9 +336,14 @@ void fake_respond(struct fake_exchange *s, unsigned status, bool end)
 
 void fake_data(struct fake_exchange *s, const char *text, bool end)
 {
+    fake_bytes(s, text, strlen(text), end);
+}
+
+void fake_bytes(struct fake_exchange *s, const void *bytes, size_t n, bool end)
+{
     struct sp_buf b;
     sp_buf_init(&b);
-    sp_buf_append(&b, text, strlen(text));
+    sp_buf_append(&b, bytes, n);
     s->cs.rx_body_bytes += b.len;
     s->rx_ended = end;
     s->cs.rx.sink->ops->data(s->cs.rx.sink, &b, end);
@@ -348,9 +353,14 @@ void fake_data(struct fake_exchange *s, const char *text, bool end)
 
 void fake_trailers(struct fake_exchange *s)
 {
+    fake_trailer(s, "x-sum", "1");
+}
+
+void fake_trailer(struct fake_exchange *s, const char *name, const char *value)
+{
     struct sp_headers *t = sp_arena_zalloc(&s->arena, sizeof(*t));
     sp_headers_init(t, &s->arena);
-    sp_headers_add(t, SP_STR("x-sum"), SP_STR("1"));
+    sp_headers_add(t, sp_str_c(name), sp_str_c(value));
     s->rx_ended = true;
     s->cs.rx.sink->ops->trailers(s->cs.rx.sink, t);
     rx_over(s, true);

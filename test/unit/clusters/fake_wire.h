@@ -62,7 +62,9 @@ void fake_respond(struct fake_exchange *s, unsigned status, bool end);
 /* `lines`: "name: value" lines beside :status. */
 void fake_respond_with(struct fake_exchange *s, const char *lines, bool end);
 void fake_data(struct fake_exchange *s, const char *text, bool end);
+void fake_bytes(struct fake_exchange *s, const void *bytes, size_t n, bool end);
 void fake_trailers(struct fake_exchange *s);
+void fake_trailer(struct fake_exchange *s, const char *name, const char *value);
 void fake_abort(struct fake_exchange *s, enum sp_abort why);
 /* The codec's own backpressure of the request. */
 void fake_pause_request(struct fake_exchange *s);

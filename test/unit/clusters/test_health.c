@@ -107,6 +107,7 @@ static void test_intervals(void **state)
         assert_int_equal(flags(&b, 0) & SP_HEALTH_FAILED_ACTIVE_HC, 0);
         t_step(&b, 1000); /* timeout */
         assert_int_equal(t_stat("health_check.network_failure"), i + 1);
+        assert_int_equal(flags(&b, 0), i < 2 ? 0 : SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT);
         if (i < 2)
             t_step(&b, 2000);
     }
@@ -182,14 +183,42 @@ static void test_degraded_and_excluded(void **state)
     t_call_done(&c);
     assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_EXCLUDED);
     assert_int_equal(t_stat("health_check.passive_failure"), 1);
+    assert_int_equal(t_stat("health_check.failure"), 1);
     assert_int_equal(t_stat("membership_excluded"), 1);
     t_step(&b, 10000);
-    answer_check(&b, ":status: 200\n");
-    assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC);
+    answer_check(&b, ":status: 200\n"); /* one of two */
+    assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_EXCLUDED);
     t_step(&b, 10000);
     answer_check(&b, ":status: 200\n");
     assert_int_equal(flags(&b, 0), 0);
     assert_int_equal(t_stat("health_check.healthy"), 1);
+    /* So does a check that fails; one that goes well does not. */
+    t_step(&b, 10000);
+    answer_check(&b, ":status: 200\nx-envoy-immediate-health-check-fail: true\n");
+    assert_int_equal(flags(&b, 0), 0);
+    t_step(&b, 10000);
+    answer_check(&b, ":status: 503\nx-envoy-immediate-health-check-fail: true\n");
+    assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_EXCLUDED);
+    t_bed_free(&b);
+}
+
+/* A host that excludes itself by a status that only counts is back with the next success. */
+static void test_excluded_only(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, CHECK("", ", retriable_statuses: [{start: 429, end: 430}]"));
+    had_traffic(&b);
+    t_step(&b, 0);
+    answer_check(&b, ":status: 200\n");
+    t_step(&b, 10000);
+    answer_check(&b, ":status: 429\nx-envoy-immediate-health-check-fail: true\n");
+    assert_int_equal(flags(&b, 0), SP_HEALTH_EXCLUDED);
+    assert_int_equal(t_stat("membership_healthy"), 0);
+    t_step(&b, 10000);
+    answer_check(&b, ":status: 200\n");
+    assert_int_equal(flags(&b, 0), 0);
+    assert_int_equal(t_stat("membership_healthy"), 1);
     t_bed_free(&b);
 }
 
@@ -319,6 +348,21 @@ static void test_jitter(void **state)
     t_step(&b, 4000);
     assert_true(fake_n > at_once && fake_n < 16);
     t_bed_free(&b);
+    t_bed_hosts(&b, 1, CHECK("  interval_jitter_percent: 50\n", ""));
+    had_traffic(&b);
+    t_step(&b, 0);
+    uint64_t least = UINT64_MAX, most = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        answer_check(&b, ":status: 200\n");
+        uint64_t before = t_stat("health_check.attempt"), ms = 0;
+        for (; t_stat("health_check.attempt") == before; ms += 100)
+            t_step(&b, 100);
+        least = SP_MIN(least, ms);
+        most = SP_MAX(most, ms);
+    }
+    assert_true(least >= 10000 && least < 12000);
+    assert_true(most > 13000 && most <= 15000);
+    t_bed_free(&b);
 }
 
 /* Stopped at every point: nothing of it runs afterwards. */
@@ -356,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_intervals),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_degraded_and_excluded),
+        cmocka_unit_test(test_excluded_only),
         cmocka_unit_test(test_connection),
         cmocka_unit_test(test_no_reuse),
         cmocka_unit_test(test_late_answer),

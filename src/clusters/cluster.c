@@ -192,6 +192,8 @@ static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg
     sp_hash_mix_hash(ret, &other);
     sp_doc_hash(build->doc, build->dns_resolver, NULL, &other);
     sp_hash_mix_hash(ret, &other);
+    sp_doc_hash(build->doc, msg->outlier_detection ? build->outlier_events : NULL, NULL, &other);
+    sp_hash_mix_hash(ret, &other);
     if (has_secrets(msg))
         mix_secrets(build->doc, ret);
 }
@@ -282,7 +284,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
     make_breakers(c, build, msg);
-    c->outlier = sp_outlier_new(c, build->doc, build->diag, msg);
+    c->outlier = sp_outlier_new(c, build->doc, build->diag, msg, build->outlier_events);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
     sp_lb_config_init(&c->lb, build->doc, build->diag, msg);

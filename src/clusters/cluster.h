@@ -12,6 +12,7 @@
 
 #include "clusters/host_change.h"
 #include "config/doc.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 #include "event/worker.h"
 #include "net/tls_ctx.h"
@@ -23,6 +24,7 @@ struct sp_cluster_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     const Envoy__Config__Core__V3__BindConfig *bind; /* for clusters that have none of their own; may be NULL */
+    const Envoy__Config__Bootstrap__V3__ClusterManager__OutlierDetection *outlier_events; /* where events of outliers go; may be NULL */
     const Envoy__Config__Core__V3__TypedExtensionConfig *dns_resolver; /* the same; Bootstrap.typed_dns_resolver_config */
     unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
     const struct sp_clusters *previous; /* of the config that serves; NULL: none */

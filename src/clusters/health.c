@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/health_event.h"
 #include "clusters/host_failure.h"
 #include "clusters/outlier.h"
 #include "clusters/probe_grpc.h"
@@ -90,6 +91,14 @@ static void known(struct session *s)
         sp_defer(k->slot->turn, &k->cluster->settle);
 }
 
+static void tell(const struct session *s, enum sp_health_event e, const struct sp_probe_verdict *v, bool timed_out)
+{
+    const struct sp_health_checker *k = s->checker;
+    sp_health_tell(&k->config, e, &(struct sp_health_told){
+        .cluster = k->cluster, .endpoint = s->endpoint, .wall_ns = k->slot->turn->wall_ns, .first = s->first,
+        .result = v ? v->result : SP_PROBE_HEALTHY, .status = v ? v->status : 0, .timed_out = timed_out});
+}
+
 #define HOST_ARGS(s) SP_STR_ARG((s)->checker->cluster->name), SP_STR_ARG((s)->endpoint->text)
 
 static enum change succeeded(struct session *s, bool degraded)
@@ -105,15 +114,19 @@ static enum change succeeded(struct session *s, bool degraded)
             set_flags(s, 0, SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_ACTIVE_HC_TIMEOUT | SP_HEALTH_EXCLUDED);
             change = CHANGED;
             s->n_healthy = 0;
+            tell(s, SP_HEALTH_EVENT_BACK, NULL, false);
             sp_log(SP_LOG_INFO, "health", "cluster \"%.*s\": host %.*s is healthy%s", HOST_ARGS(s),
                    s->first ? " (first check)" : "");
         }
     }
+    if (change != CHANGED && c->log_successes)
+        tell(s, SP_HEALTH_EVENT_SUCCESS, NULL, false);
     if (!(flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC)) /* excluded by a check that did not take it out */
         set_flags(s, 0, SP_HEALTH_EXCLUDED);
     bool was = flags_of(s) & SP_HEALTH_DEGRADED_ACTIVE_HC;
     if (was != degraded) {
         set_flags(s, degraded ? SP_HEALTH_DEGRADED_ACTIVE_HC : 0, degraded ? 0 : SP_HEALTH_DEGRADED_ACTIVE_HC);
+        tell(s, degraded ? SP_HEALTH_EVENT_DEGRADED : SP_HEALTH_EVENT_NO_LONGER, NULL, false);
         sp_log(SP_LOG_INFO, "health", "cluster \"%.*s\": host %.*s is %s", HOST_ARGS(s),
                degraded ? "degraded" : "no longer degraded");
     }
@@ -133,8 +146,9 @@ static void log_failure(const struct session *s, bool out, struct sp_str text)
         sp_log(SP_LOG_DEBUG, "health", "cluster \"%.*s\": host %.*s failed a check: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
 }
 
-static enum change failed(struct session *s, enum sp_probe_result result, struct sp_str text, bool timed_out)
+static enum change failed(struct session *s, const struct sp_probe_verdict *v, bool timed_out)
 {
+    enum sp_probe_result result = v->result;
     const struct sp_health_config *c = &s->checker->config;
     struct sp_cluster_stats *stats = &s->checker->cluster->stats;
     enum change change = UNCHANGED;
@@ -150,12 +164,15 @@ static enum change failed(struct session *s, enum sp_probe_result result, struct
             set_flags(s, SP_HEALTH_FAILED_ACTIVE_HC, 0);
             change = CHANGED;
             s->n_unhealthy = 0;
+            tell(s, SP_HEALTH_EVENT_OUT, v, timed_out);
             sp_host_failed(s->checker->cluster, s->host);
         }
     }
     bool late = timed_out && (flags_of(s) & SP_HEALTH_FAILED_ACTIVE_HC);
     set_flags(s, late ? SP_HEALTH_ACTIVE_HC_TIMEOUT : 0, late ? 0 : SP_HEALTH_ACTIVE_HC_TIMEOUT);
-    log_failure(s, change == CHANGED, text);
+    if (s->first || c->log_failures)
+        tell(s, SP_HEALTH_EVENT_FAILURE, v, timed_out);
+    log_failure(s, change == CHANGED, v->text);
     return change;
 }
 
@@ -180,7 +197,7 @@ static void on_timeout(struct sp_timer *t)
 {
     struct session *s = SP_CONTAINER_OF(t, struct session, timeout);
     s->probe->ops->cancel(s->probe);
-    next(s, false, failed(s, SP_PROBE_NETWORK, SP_STR("timeout"), true));
+    next(s, false, failed(s, &(struct sp_probe_verdict){.result = SP_PROBE_NETWORK, .text = SP_STR("timeout")}, true));
 }
 
 static void on_done(struct sp_probe *p, const struct sp_probe_verdict *v)
@@ -193,7 +210,7 @@ static void on_done(struct sp_probe *p, const struct sp_probe_verdict *v)
     if (good)
         next(s, true, succeeded(s, v->result == SP_PROBE_DEGRADED));
     else
-        next(s, false, failed(s, v->result, v->text, false));
+        next(s, false, failed(s, v, false));
 }
 
 /* --- what a host says of itself in an answer to a request --- */
@@ -209,7 +226,7 @@ static void run_passive(struct sp_msg *m)
     struct passive_msg *x = SP_CONTAINER_OF(m, struct passive_msg, msg);
     struct session *s = x->host->session;
     if (s) { /* else it is gone meanwhile, or not checked */
-        failed(s, SP_PROBE_PASSIVE, SP_STR("it said so in an answer to a request"), false);
+        failed(s, &(struct sp_probe_verdict){.result = SP_PROBE_PASSIVE, .text = SP_STR("it said so in an answer to a request")}, false);
         known(s);
         update_gauges(s);
     }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "clusters/grpc_frame.h"
 #include "clusters/health_payload.h"
+#include "envoy/extensions/health_check/event_sinks/file/v3/file.pb-c.h"
 #include "event/turn.h"
 #include "grpc/health/v1/health.pb-c.h"
 
@@ -192,6 +193,26 @@ static void take_times(struct sp_health_config *h, const Envoy__Config__Core__V3
     h->healthy_edge_ns = sp_duration_ns(msg->healthy_edge_interval, h->interval_ns);
 }
 
+/* Last: nothing is made on the disk for a config that is refused anyway. */
+static void take_events(struct build *b, const Envoy__Config__Core__V3__HealthCheck *msg)
+{
+    struct sp_health_config *h = b->h;
+    h->log_failures = msg->always_log_health_check_failures;
+    h->log_successes = msg->always_log_health_check_success;
+    if (msg->event_log_path[0])
+        sp_event_log_add(&h->events, b->doc, b->diag, msg, "event_log_path", msg->event_log_path);
+    for (size_t i = 0; i < msg->n_event_logger; i++) {
+        const Google__Protobuf__Any *any = msg->event_logger[i]->typed_config;
+        const Envoy__Extensions__HealthCheck__EventSinks__File__V3__HealthCheckEventFileSink *sink =
+            any ? sp_doc_any_as(b->doc, any, &envoy__extensions__health_check__event_sinks__file__v3__health_check_event_file_sink__descriptor)
+                : NULL;
+        if (!sink)
+            ERR(b, msg->event_logger[i], "typed_config", -1, "is no sink of events that is run (take a HealthCheckEventFileSink)");
+        else
+            sp_event_log_add(&h->events, b->doc, b->diag, sink, "event_log_path", sink->event_log_path);
+    }
+}
+
 bool sp_health_config_init(struct sp_health_config *h, struct sp_arena *arena, const struct sp_doc *doc,
                            struct sp_diag *diag, const Envoy__Config__Core__V3__HealthCheck *msg,
                            const struct sp_cluster_options *o)
@@ -219,6 +240,8 @@ bool sp_health_config_init(struct sp_health_config *h, struct sp_arena *arena, c
         return false; /* a field rule has reported it */
     }
     take_alpn(&b, msg->tls_options);
+    if (diag->n_errors == errors)
+        take_events(&b, msg);
     return diag->n_errors == errors;
 }
 
@@ -227,6 +250,8 @@ void sp_health_config_done(struct sp_health_config *h)
     assert(h);
     sp_header_ops_free(h->headers);
     sp_string_matcher_free(h->service);
+    sp_event_log_free(h->events);
+    h->events = NULL;
     h->headers = NULL;
     h->service = NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef SP_CLUSTERS_HEALTH_CONFIG_H
 #define SP_CLUSTERS_HEALTH_CONFIG_H
 
+#include "clusters/event_log.h"
 #include "clusters/options.h"
 #include "route/matcher.h"
 #include "stream/header_ops.h"
@@ -23,7 +24,8 @@ struct sp_health_config {
     uint64_t no_traffic_ns, no_traffic_healthy_ns, unhealthy_ns, unhealthy_edge_ns, healthy_edge_ns;
     unsigned unhealthy_threshold, healthy_threshold;
     unsigned alt_port; /* 0: none */
-    bool reuse;
+    bool reuse, log_failures, log_successes; /* always_log_... */
+    struct sp_event_log *events;             /* NULL: none */
     struct sp_str alpn;   /* to offer, in ALPN's own form; empty: the TLS context's */
     struct sp_str send;   /* gRPC: with its prefix */
     const struct sp_str *receive; /* n_receive of them, in this order */

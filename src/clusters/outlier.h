@@ -10,12 +10,14 @@
 
 #include "clusters/state.h"
 #include "config/doc.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 
 struct sp_outlier;
 
-/* NULL without outlier_detection. Before the cluster's first hosts. */
+/* NULL without outlier_detection. Before the cluster's first hosts. `events`: where they go; may be NULL. */
 struct sp_outlier *sp_outlier_new(struct sp_cluster *c, const struct sp_doc *doc, struct sp_diag *diag,
-                                  const Envoy__Config__Cluster__V3__Cluster *msg);
+                                  const Envoy__Config__Cluster__V3__Cluster *msg,
+                                  const Envoy__Config__Bootstrap__V3__ClusterManager__OutlierDetection *events);
 void sp_outlier_free(struct sp_outlier *o); /* NULL-safe */
 /* On the prober's thread, while the cluster is started. */
 void sp_outlier_start(struct sp_outlier *o, struct sp_slot *prober);

@@ -22,8 +22,9 @@ struct sp_outlier_host {
     _Alignas(SP_CACHELINE) _Atomic uint32_t run[SP_OUTLIER_RUNS]; /* failures in a row, of the whole process */
     /* The prober's. */
     _Alignas(SP_CACHELINE) bool out;
-    unsigned times;         /* how often it was out lately */
-    uint64_t out_until_ns, back_ns;
+    unsigned times;         /* how often it was out lately: base_ejection_time is multiplied by it */
+    unsigned ejections;     /* how often it was out at all */
+    uint64_t out_ns, out_until_ns, back_ns; /* 0: never */
     uint32_t seen_total[SP_OUTLIER_RATES], seen_good[SP_OUTLIER_RATES];
     _Atomic int32_t rate[SP_OUTLIER_RATES]; /* hundredths of a percent; -1: unknown */
     struct sp_outlier_part parts[]; /* one a slot */

@@ -15,7 +15,6 @@ enum { MAX_ANSWER = 4096 };
 struct grpc_probe {
     struct sp_probe_stream stream;
     struct sp_buf body;
-    unsigned status; /* of HTTP */
     char text[64];
 };
 
@@ -47,7 +46,7 @@ static struct sp_str request(struct sp_probe_stream *p, struct sp_headers *h)
 static void over(struct grpc_probe *p, enum sp_probe_result result, struct sp_str text)
 {
     sp_buf_clear(&p->body);
-    sp_probe_stream_over(&p->stream, &(struct sp_probe_verdict){.result = result, .text = text, .status = p->status});
+    sp_probe_stream_over(&p->stream, &(struct sp_probe_verdict){.result = result, .text = text});
 }
 
 static void refuse(struct grpc_probe *p, const char *text)
@@ -105,7 +104,6 @@ static bool is_grpc(const struct sp_headers *h)
 static void headers(struct sp_probe_stream *s, const struct sp_headers *h, bool end)
 {
     struct grpc_probe *p = of(s);
-    p->status = h->status;
     if (end && sp_headers_find_id(h, SP_H_GRPC_STATUS, NULL))
         judge_end(p, h);
     else if (h->status != 200)

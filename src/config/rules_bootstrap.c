@@ -51,6 +51,7 @@ static const struct sp_rule rules[] = {
     {MONITORS "fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes", SP_RULE_RANGE, 1, 18446744073709551615.0},
     {MONITORS "injected_resource.v3.InjectedResourceConfig", "filename", SP_RULE_MIN_LEN, 1, 0},
     {"envoy.extensions.access_loggers.file.v3.FileAccessLog", "path", SP_RULE_MIN_LEN, 1, 0},
+    {"envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink", "event_log_path", SP_RULE_MIN_LEN, 1, 0},
 };
 
 const struct sp_rule_table sp_rules_bootstrap = {rules, SP_ARRAY_LEN(rules)};

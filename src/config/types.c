@@ -34,6 +34,7 @@
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb-c.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
 #include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb-c.h"
+#include "envoy/extensions/health_check/event_sinks/file/v3/file.pb-c.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb-c.h"
 #include "envoy/extensions/filters/listener/local_ratelimit/v3/local_ratelimit.pb-c.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
@@ -116,6 +117,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__filters__http__router__v3__router__descriptor,
     &envoy__extensions__filters__http__set_metadata__v3__config__descriptor,
     &envoy__extensions__filters__listener__proxy_protocol__v3__proxy_protocol__descriptor,
+    &envoy__extensions__health_check__event_sinks__file__v3__health_check_event_file_sink__descriptor,
     &envoy__extensions__filters__listener__local_ratelimit__v3__local_rate_limit__descriptor,
     &envoy__extensions__filters__listener__tls_inspector__v3__tls_inspector__descriptor,
     &envoy__extensions__filters__network__connection_limit__v3__connection_limit__descriptor,

@@ -23,8 +23,10 @@ static void compile_clusters(struct sp_config *c, unsigned n_workers, const stru
     struct sp_cluster_build build = {
         .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL, .fresh = &c->clusters,
         .dns_resolver = c->bootstrap->typed_dns_resolver_config};
-    if (c->bootstrap->cluster_manager)
+    if (c->bootstrap->cluster_manager) {
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
+        build.outlier_events = c->bootstrap->cluster_manager->outlier_detection;
+    }
     c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));
     for (size_t i = 0; i < res->n_clusters; i++) {
         const Envoy__Config__Cluster__V3__Cluster *msg = res->clusters[i];

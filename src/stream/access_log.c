@@ -9,7 +9,7 @@
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
 #include "stats/stats.h"
 #include "stream/access_filter.h"
-#include "stream/log_file.h"
+#include "stream/log_from.h"
 
 typedef Envoy__Config__Accesslog__V3__AccessLog AccessLog;
 typedef Envoy__Extensions__AccessLoggers__File__V3__FileAccessLog FileAccessLog;
@@ -90,11 +90,8 @@ static bool logger_init(struct logger *l, const struct sp_doc *doc, struct sp_di
     l->format = to.text ? sp_format_new(doc, diag, to.msg, "format", -1, sp_str_c(to.text)) : sp_format_new_msg(doc, diag, to.format);
     good = good && l->format;
     /* Nothing is made on the disk for a config that is refused anyway. */
-    int err = good ? sp_log_file_open(to.path, &l->file) : 0;
-    if (err < 0)
-        sp_doc_err(doc, diag, to.msg, strcmp(to.path, "/dev/stdout") && strcmp(to.path, "/dev/stderr") ? "path" : NULL, -1,
-                   "cannot open %s for writing: %s (check the path and its permissions)", to.path, strerror(-err));
-    return good && err == 0;
+    const char *field = strcmp(to.path, "/dev/stdout") && strcmp(to.path, "/dev/stderr") ? "path" : NULL;
+    return good && sp_log_file_from(doc, diag, to.msg, field, to.path, &l->file) == 0;
 }
 
 struct sp_access_logs *sp_access_logs_new(const struct sp_doc *doc, struct sp_diag *diag, AccessLog **list, size_t n)
@@ -124,10 +121,7 @@ bool sp_access_logs_add_file(struct sp_access_logs *l, const struct sp_doc *doc,
     assert(l && doc && diag && msg && field && path);
     struct logger *g = &l->v[l->n++];
     g->format = sp_format_new_msg(doc, diag, NULL);
-    int err = sp_log_file_open(path, &g->file);
-    if (err < 0)
-        sp_doc_err(doc, diag, msg, field, -1, "cannot open %s for writing: %s (check the path and its permissions)", path, strerror(-err));
-    return err == 0;
+    return sp_log_file_from(doc, diag, msg, field, path, &g->file) == 0;
 }
 
 void sp_access_logs_free(struct sp_access_logs *l)

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Active health checks beside a real Envoy: an origin that answers by a script sees the same checks, and both say the same of it."""
 import http.client
+import os
 import re
+import signal
+import time
 import unittest
 
-from harness import Sallyport, cert, cluster, config, free_port, listener, route_to, upstream_tls, wait_for
-from health_origin import Grpc, Http, answer, have_grpc
+from harness import Sallyport, T, cert, cluster, config, free_port, listener, route_to, upstream_tls, wait_for, work
+from health_origin import Grpc, Http, answer, have_grpc, read_events
 from test_envoy import Envoy, find_envoy
 
 # Of the cluster's; not the connections', which are counted otherwise for checks, nor what only one of the two has.
 COUNTED = re.compile(r"^cluster\.o\.(health_check\.\w+|membership_(?:healthy|degraded|excluded|total)): (\d+)$", re.M)
 TIMES = {"timeout": "60s", "interval": "0.05s", "no_traffic_interval": "0.05s", "unhealthy_threshold": 2, "healthy_threshold": 2}
 OK, BAD = answer(), answer(503)
+SINK = T + "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"
 
 
 def get(admin, path):
@@ -39,20 +43,25 @@ class Case(unittest.TestCase):
         return self.state(s)
 
     def same(self, name, check, script, make=Http, tidy=lambda requests: None, **more):
-        """The same state and the same checks of both, one after the other; returns ours."""
+        """The same state, the same events and the same checks of both, one after the other; returns ours."""
         with self.subTest(name):
             seen = []
             for kind in ("envoy", "sallyport") if find_envoy() else ("sallyport",):
-                origin = make(script)
+                origin, events = make(script), work(f"events-{time.time_ns()}.json")
+                check = {**check, "always_log_health_check_failures": True, "always_log_health_check_success": True,
+                         "event_logger": [{"name": "file", "typed_config": {"@type": SINK, "event_log_path": events}}]}
                 conf = config([listener(free_port(), [route_to("o")])],
                               [cluster("o", origin.port, health_checks=[{**TIMES, **check}], **more)])
                 s = Envoy(find_envoy(), conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
                 try:
-                    seen.append((self.run_one(s, origin, len(script)), tidy(origin.requests)))
+                    state, requests = self.run_one(s, origin, len(script)), tidy(origin.requests)
+                    s.stop()
+                    seen.append((state, requests, read_events(events, origin.port)))
                 finally:
                     s.kill()
                     origin.stop()
             self.assertEqual(seen[0], seen[-1])
+            self.assertGreaterEqual(len(seen[-1][2]), len(script))
             return seen[-1]
 
 
@@ -119,6 +128,26 @@ class HttpChecks(Case):
                   request_headers_to_remove=["x-envoy-none"])
 
 
+    def test_rotation(self):
+        """The deprecated field, and a file that is moved away: SIGUSR1 opens it anew, as access logs."""
+        origin, path = Http([OK] * 2000), work("rotated.json")
+        self.addCleanup(origin.stop)
+        conf = config([listener(free_port(), [route_to("o")])], [cluster("o", origin.port, health_checks=[
+            {**TIMES, "event_log_path": path, "always_log_health_check_success": True, "http_health_check": {"path": "/"}}])])
+        s = Sallyport(conf, concurrency=1)
+        self.addCleanup(s.kill)
+        lines = lambda p: os.path.exists(p) and len(read_events(p))
+        wait_for("some lines", lambda: lines(path))
+        os.rename(path, path + ".1")
+        s.signal(signal.SIGUSR1)
+        wait_for("a new file", lambda: lines(path))
+        before = lines(path + ".1")
+        wait_for("more lines", lambda: lines(path) > 5)
+        self.assertEqual(lines(path + ".1"), before)
+        s.stop()
+        self.assertIn(origin.seen() - lines(path) - before, (0, 1))  # the last may have had no answer
+
+
 class TcpChecks(Case):
     def tcp(self, name, script, whole, tidy=lambda rs: rs, **check):
         return self.same(name, {"tcp_health_check": check}, script, lambda s: Http(s, whole), tidy)
@@ -132,7 +161,7 @@ class TcpChecks(Case):
     def test_proxy_header(self):
         tidy = lambda rs: [re.sub(rb"127.0.0.1 \d+ \d+", b"127.0.0.1 SOURCE PORT", r) for r in rs]
         for version, whole in (("V1", lambda d: d.endswith(b"\r\nPING")), ("V2", lambda d: d.endswith(b"PING"))):
-            (_, flags), requests = self.same(version, {"reuse_connection": False, "tcp_health_check": {
+            (_, flags), requests, _ = self.same(version, {"reuse_connection": False, "tcp_health_check": {
                 "proxy_protocol_config": {"version": version}, "send": {"text": b"PING".hex()}, "receive": [{"text": "4f4b"}]}},
                 [b"OK", b"OK"], lambda s: Http(s, whole), tidy)
             self.assertEqual(flags, "healthy")
@@ -153,13 +182,13 @@ class GrpcChecks(Case):
             self.grpc(name, script)
 
     def test_request(self):
-        _, requests = self.grpc("request", [1], service_name="a.B", authority="h.test",
+        _, requests, _ = self.grpc("request", [1], service_name="a.B", authority="h.test",
                                 initial_metadata=[{"header": {"key": "x-a", "value": "1"}}])
         self.assertEqual(requests[0], {"data": "0a03612e42", "in_time": True, "metadata": [["x-a", "1"]]})
 
     def test_tls(self):
         # Envoy offers nothing by ALPN unless it is told to, and grpcio wants h2.
-        (_, flags), _ = self.grpc("TLS", [1, 1], tls=cert("grpc-origin"), more={"tls_options": {"alpn_protocols": ["h2"]}})
+        (_, flags), _, _ = self.grpc("TLS", [1, 1], tls=cert("grpc-origin"), more={"tls_options": {"alpn_protocols": ["h2"]}})
         self.assertEqual(flags, "healthy")
 
     def test_no_service(self):

@@ -7,10 +7,16 @@ import time
 import unittest
 
 from echo import Echo
-from harness import Sallyport, cluster, config, curl, free_port, listener, route_to, wait_for
+from harness import Sallyport, cluster, config, curl, free_port, listener, route_to, wait_for, work
+from health_origin import Http, answer, read_events
 from test_envoy import Envoy, find_envoy
 
 PREFIX = "cluster.o.outlier_detection."
+KINDS = ("consecutive_5xx", "consecutive_gateway_failure", "consecutive_local_origin_failure")
+
+
+def told(path, *ports):
+    return [re.sub(r'"secs_since_last_action":"\d+"', '"secs_since_last_action":"N"', x) for x in read_events(path, *ports)]
 
 
 def stats(admin):
@@ -134,18 +140,60 @@ class Against(Case):
             seen = []
             for kind in ("envoy", "sallyport"):
                 conf = self.conf([a.port, b.port], interval="60s", **detection)
+                events = work(f"outliers-{time.time_ns()}.json")
+                conf["cluster_manager"] = {"outlier_detection": {"event_log_path": events}}
                 p = Envoy(envoy, conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
                 self.addCleanup(p.kill)
                 answers = []
                 for status in requests:
                     answers.append(self.ask(p.port, status)[0])
                     time.sleep(0.02)  # who takes a host out is another thread
-                seen.append((answers, stats(p.admin)))
+                counted = stats(p.admin)
                 p.stop()
+                self.assertEqual(len(told(events, a.port, b.port)), sum(counted.get("ejections_detected_" + k, 0) for k in KINDS) -
+                                 counted["ejections_overflow"])
+                seen.append((answers, counted, [re.sub("PORT[01]", "PORT", x) for x in told(events, a.port, b.port)]))
             self.assertEqual(seen[0][0], seen[1][0], detection)
+            self.assertEqual(seen[0][2], seen[1][2], detection)
             for name, value in seen[0][1].items():
                 if name in seen[1][1] or value:
                     self.assertEqual(value, seen[1][1].get(name), (detection, name))
+
+
+    def run_rates(self, **detection):
+        """One of three hosts always fails: what both say of it, until it is back."""
+        envoy = find_envoy()
+        if not envoy:
+            self.skipTest("there is no Envoy (scripts/envoy brings one)")
+        seen = []
+        for kind in ("envoy", "sallyport"):
+            bad, good = Http([answer(500)] * 1000), [Http([answer()] * 1000) for _ in range(2)]
+            for o in (bad, *good):
+                self.addCleanup(o.stop)
+            events = work(f"outliers-{time.time_ns()}.json")
+            conf = self.conf([bad.port, *(o.port for o in good)], interval="0.5s", base_ejection_time="0.5s", consecutive_5xx=100000,
+                             max_ejection_percent=100, **detection)
+            conf["cluster_manager"] = {"outlier_detection": {"event_log_path": events}}
+            p = Envoy(envoy, conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+            self.addCleanup(p.kill)
+            end = time.time() + 20
+            while time.time() < end and not stats(p.admin)["ejections_enforced_total"]:
+                self.ask(p.port)
+            wait_for("it to be back", lambda: stats(p.admin)["ejections_active"] == 0)
+            p.stop()
+            lines = told(events, bad.port)
+            seen.append((lines[:1], [x for x in lines if "UNEJECT" in x][:1]))
+        self.assertEqual(seen[0], seen[1])
+        self.assertTrue(all(seen[1]))
+        return seen[1][0][0]
+
+    def test_success_rate(self):
+        self.assertIn('{"host_success_rate":0,"cluster_average_success_rate":66,"cluster_success_rate_ejection_threshold":19}', self.run_rates(
+            success_rate_minimum_hosts=3, success_rate_request_volume=2, success_rate_stdev_factor=1000))
+
+    def test_failure_percentage(self):
+        self.assertIn('"eject_failure_percentage_event":{"host_success_rate":0}', self.run_rates(
+            failure_percentage_minimum_hosts=3, failure_percentage_request_volume=2, enforcing_failure_percentage=100))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 Http's entries are bytes (sent as they are), or "close" (without an answer), "reset" (RST); requests are kept. Grpc's are a serving
 status (0 to 3), ("abort", code, text), "none" (an empty message), or bytes (the message)."""
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -11,6 +12,18 @@ import sys
 import threading
 
 from harness import Proc, connects, free_port, wait_for
+
+
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def read_events(path, *ports):
+    """Lines as they are, but for moments and ports."""
+    with open(path, encoding="utf-8") as f:
+        text = STAMP.sub("TIME", f.read())
+    for i, port in enumerate(ports):
+        text = text.replace(f'"port_value":{port},', f'"port_value":PORT{i},').replace(f":{port}", f":PORT{i}")
+    return text.splitlines()
 
 
 def answer(status=200, body=b"", **headers):

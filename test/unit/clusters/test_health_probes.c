@@ -334,6 +334,11 @@ static void test_refused(void **state)
     refused("  grpc_health_check: {}\n", "needs a cluster that speaks HTTP/2, and this one speaks HTTP/1.1");
     refused("  http_health_check: {path: /}\n  tls_options: {alpn_protocols: ['']}\n",
             "has 0 bytes (1 to 255, and 1024 in the whole list)");
+    refused("  http_health_check: {path: /}\n  event_log_path: /nowhere/x\n",
+            "cannot open /nowhere/x for writing: No such file or directory (check the path and its permissions)");
+    refused("  http_health_check: {path: /}\n  event_logger: [{name: a, typed_config: {\"@type\": type.googleapis.com/"
+            "envoy.extensions.filters.http.router.v3.Router}}]\n",
+            "is no sink of events that is run (take a HealthCheckEventFileSink)");
     refused("  http_health_check: {path: x}\n", "does not begin with '/'");
 }
 

@@ -7,6 +7,8 @@
 #include "clusters/lb.h"
 #include "clusters/outlier.h"
 
+#define CHECK \
+    "health_checks: [{timeout: 0.5s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 2, http_health_check: {path: /}}]\n"
 #define STAT(name) t_stat("outlier_detection." name)
 
 static void answers(struct t_bed *b, unsigned host, unsigned status, unsigned n)
@@ -63,6 +65,54 @@ static void test_runs(void **state)
     t_bed_free(&b);
 }
 
+/* However often it was out: never for longer than max_ejection_time, and forgiven as soon as that counts again. */
+static void test_ceiling(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, "outlier_detection: {max_ejection_percent: 100, interval: 1s, base_ejection_time: 1s, max_ejection_time: 3s}\n");
+    for (unsigned i = 0; i < 20; i++) {
+        answers(&b, 0, 500, 5);
+        unsigned s = 0;
+        for (; out(&b, 0); s++)
+            t_step(&b, 1000);
+        assert_int_equal(s, SP_MIN(i + 1, 3u));
+    }
+    for (unsigned i = 0; i < 4; i++)
+        t_step(&b, 1000);
+    answers(&b, 0, 500, 5);
+    t_step(&b, 1000);
+    assert_false(out(&b, 0));
+    t_bed_free(&b);
+}
+
+/* A check that goes well brings it back only if the host is well by the checks too. */
+static void test_checks(void **state)
+{
+    (void)state;
+    for (unsigned heed = 0; heed < 2; heed++) {
+        struct t_bed b;
+        t_bed_hosts(&b, 1, heed ? "outlier_detection: {max_ejection_percent: 100, interval: 1000s, base_ejection_time: 1000s}\n" CHECK
+                                : "outlier_detection: {max_ejection_percent: 100, interval: 1000s, base_ejection_time: 1000s, "
+                                  "successful_active_health_check_uneject_host: false}\n" CHECK);
+        sp_counter_inc(b.cluster->stats.upstream_cx_total);
+        t_step(&b, 0);
+        fake_connect(fake_wires[0]);
+        t_step(&b, 0);
+        fake_respond(fake_stream_at(fake_wires[0], 0), 503, true);
+        t_step(&b, 1000);
+        for (unsigned i = 0; i < 2; i++) {
+            answers(&b, 0, 500, i ? 0 : 5);
+            assert_true(out(&b, 0));
+            fake_respond(fake_stream_at(fake_wires[0], 0), 200, true); /* one, then two of two */
+            t_step(&b, 1000);
+        }
+        assert_int_equal(out(&b, 0), !heed);
+        assert_false(atomic_load(&t_host(&b, 0)->health) & SP_HEALTH_FAILED_ACTIVE_HC);
+        t_bed_free(&b);
+    }
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -109,6 +159,7 @@ static void test_rates(void **state)
     t_step(&b, 10000);
     assert_true(out(&b, 4)); /* 99 99 99 99 60: the mean is 91.2, the deviation 15.6 */
     assert_int_equal(STAT("ejections_enforced_success_rate"), 1);
+    assert_int_equal(STAT("ejections_success_rate"), 1); /* Envoy's older name */
     assert_true(sp_outlier_rate(t_host(&b, 0), false) == 99);
     assert_true(sp_outlier_rate(t_host(&b, 4), false) == 60);
     assert_true(sp_outlier_rate(t_host(&b, 0), true) == -1);
@@ -172,6 +223,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_checks),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_requests),

@@ -38,6 +38,7 @@ extern const struct sp_audit_area sp_audit_trust, sp_audit_tls, sp_audit_certs, 
 #define SP_CONTROL_SLOW "Slow clients"
 #define SP_CONTROL_MEMORY "Memory exhaustion"
 #define SP_CONTROL_UPSTREAM "A weak or skipped TLS upstream"
+#define SP_CONTROL_FAILING "An origin that fails or hangs, and its callers with it"
 #define SP_CONTROL_EGRESS "An origin that cannot tell the door from others by address"
 #define SP_CONTROL_EVERYTHING "One caller that takes everything, by address, by token or altogether"
 #define SP_CONTROL_DOOR "Going round the door to the origin"

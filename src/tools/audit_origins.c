@@ -189,6 +189,17 @@ static void admin_routed(struct sp_audit *a, const sp_look_cluster *c)
         }
 }
 
+/* Several hosts, and nothing that tells which of them is well. */
+static void unchecked(struct sp_audit *a, const sp_look_cluster *c)
+{
+    const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *load = c->load_assignment;
+    size_t n = 0;
+    for (size_t i = 0; load && i < load->n_endpoints; i++)
+        n += load->endpoints[i]->n_lb_endpoints;
+    if (n > 1 && !c->n_health_checks && !c->outlier_detection && users_of(a, c).n)
+        sp_audit_found(a, c, "load_assignment", -1, "%zu hosts, and one that fails goes on getting its share of the requests", n);
+}
+
 static const struct sp_audit_check checks[] = {
     {"admin-routed", SP_AUDIT_CRITICAL, "a route that leads to the admin page", "take the route out; scrape stats on the admin page's own address",
      SP_CONTROL_ADMIN, .cluster = admin_routed},
@@ -201,6 +212,8 @@ static const struct sp_audit_check checks[] = {
     {"no-bundle", SP_AUDIT_MEDIUM, "an origin that cannot tell the door from others",
      "set upstream_bind_config and a client certificate; or upstream_bind_config, a secret for the origin (credential_injector) and tokens "
      "for callers (jwt_authn or token_introspection)", SP_CONTROL_EGRESS, .cluster = no_bundle},
+    {"hosts-unchecked", SP_AUDIT_LOW, "several hosts, and nobody looks at which of them is well",
+     "set health_checks, or outlier_detection with a max_ejection_percent that lets one of them go", SP_CONTROL_FAILING, .cluster = unchecked},
 };
 
 const struct sp_audit_area sp_audit_origins = {"Origins", checks, SP_ARRAY_LEN(checks)};

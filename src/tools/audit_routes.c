@@ -15,7 +15,7 @@ typedef Envoy__Config__Listener__V3__FilterChain Chain;
 
 static bool is_unconditional(const Match *m)
 {
-    return !m->n_headers && !m->n_query_parameters && !m->runtime_fraction;
+    return !m->n_headers && !m->n_query_parameters && !m->n_cookies && !m->runtime_fraction && !m->grpc && !m->tls_context;
 }
 
 static bool folds(const Match *m)

@@ -100,7 +100,7 @@ bool sp_look_goes_to(const sp_look_route *r, const char *cluster)
 
 bool sp_look_takes_all(const Envoy__Config__Route__V3__RouteMatch *m)
 {
-    if (!m || m->n_headers || m->n_query_parameters || m->runtime_fraction)
+    if (!m || m->n_headers || m->n_query_parameters || m->n_cookies || m->runtime_fraction || m->grpc || m->tls_context)
         return false;
     if (m->path_specifier_case == PATH(SAFE_REGEX))
         return strcmp(m->safe_regex->regex, ".*") == 0 || strcmp(m->safe_regex->regex, "/.*") == 0;

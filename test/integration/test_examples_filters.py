@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The examples of Envoy's filters, as test_examples.py runs the others."""
+import http.server
 import os
+import re
+import threading
 import unittest
 import zlib
 
 import test_examples
 from authz import Authz
 from harness import Nginx, curl, log_lines, wait_for, work
+from health_origin import Grpc, read_events
 from test_examples import etc, read
 
 
@@ -113,6 +117,67 @@ class FilterExamples(unittest.TestCase):
             os.unlink(log)
         self.addCleanup(origin.kill)
         self.run_example(read("examples/health-check/sallyport.yaml").replace("10.0.0.0/8", "127.0.0.0/8"), check, origin)
+
+    def test_health_check_origin(self):
+        web, prices = [Shop(), Shop()], Grpc([1] * 1000)
+        for s in web:
+            self.addCleanup(s.stop)
+        self.addCleanup(prices.kill)
+        events = os.path.join(work("etc"), "health-events.json")
+        text = read("examples/health-check-origin/sallyport.yaml").replace("interval: 5s", "interval: 0.1s")
+        text = text.replace("port_value: 8081", f"port_value: {web[1].port}").replace("port_value: 8082", f"port_value: {prices.port}")
+
+        def check(e):
+            flags = lambda s: re.search(rf"^web::127.0.0.1:{s.port}::health_flags::(\S+)$", curl(f"http://127.0.0.1:{e.admin}/clusters").body.decode(), re.M)[1]
+            who = lambda: {e.get("/", *self.secret).body.decode() for _ in range(6)}
+            self.assertEqual(who(), {str(s.port) for s in web})
+            self.assertIn("::health_flags::healthy", curl(f"http://127.0.0.1:{e.admin}/clusters").body.decode().split("prices::", 1)[1])
+            for change in ({"body": '{"status":"down"}'}, {"service": "blog"}, {"status": 500}):
+                web[0].now = {**Shop.WELL, **change}
+                wait_for(f"{change} to be seen", lambda: "/failed_active_hc" in flags(web[0]))
+                self.assertEqual(who(), {str(web[1].port)})
+                web[0].now = Shop.WELL
+                wait_for("it to be back", lambda: flags(web[0]) == "healthy")
+            web[0].now = {**Shop.WELL, "degraded": True}
+            wait_for("it to be degraded", lambda: "/degraded_active_hc" in flags(web[0]))
+            web[1].now = {**Shop.WELL, "status": 500}
+            wait_for("the other to be out", lambda: "/failed_active_hc" in flags(web[1]))
+            self.assertEqual(who(), {str(web[0].port)})
+            wait_for("events", lambda: sum("eject_unhealthy_event" in x for x in read_events(events)) == 4)
+        self.run_example(text, check, web[0])
+
+
+class Shop:
+    """A web process that says what it is told to."""
+    WELL = {"status": 200, "body": '{"status":"ok"}', "service": "shop", "degraded": False}
+
+    def __init__(self):
+        shop = self
+        self.now = self.WELL
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                now = shop.now if self.path == "/healthz" else shop.WELL
+                body = (now["body"] if self.path == "/healthz" else str(shop.port)).encode()
+                self.send_response(now["status"])
+                self.send_header("content-length", str(len(body)))
+                self.send_header("x-envoy-upstream-healthchecked-cluster", now["service"])
+                if now["degraded"]:
+                    self.send_header("x-envoy-degraded", "true")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 if __name__ == "__main__":

@@ -195,6 +195,10 @@ static const struct {
      ROUTES(VHOST("'*'", TO("prefix: /ab", "") ", " TO("prefix: /a", "")))},
     {"route-shadowed", ROUTES(VHOST("'*'", TO("prefix: /", "") ", " TO("path: /x", ""))),
      ROUTES(VHOST("'*'", TO("prefix: /, headers: [{name: a}]", "") ", " TO("path: /x", "")))},
+    {"route-shadowed", ROUTES(VHOST("'*'", TO("prefix: /", "") ", " TO("path: /x", ""))),
+     ROUTES(VHOST("'*'", TO("prefix: /, grpc: {}", "") ", " TO("path: /x", "")))},
+    {"route-shadowed", ROUTES(VHOST("'*'", TO("prefix: /", "") ", " TO("path: /x", ""))),
+     ROUTES(VHOST("'*'", TO("prefix: /, cookies: [{name: a}]", "") ", " TO("path: /x", "")))},
     {"route-shadowed", ROUTES(VHOST("'*'", TO("path_separated_prefix: /a", "") ", " TO("prefix: /a/", ""))),
      ROUTES(VHOST("'*'", TO("path_separated_prefix: /a", "") ", " TO("prefix: /a", "")))},
     {"route-shadowed", ROUTES(VHOST("'*'", TO("path_separated_prefix: /a", "") ", " TO("path: /a", ""))),
@@ -312,6 +316,12 @@ static const struct {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions, upstream_http_protocol_options: {auto_san_validation: true}}}, ")},
     {"upstream-plaintext", ORIGIN("10.0.0.1", SECRET, ""), ORIGIN("127.0.0.1", SECRET, "")},
     {"upstream-plaintext", ORIGIN("10.0.0.1", SECRET, ""), ORIGIN("10.0.0.1", SECRET, UP(""))},
+#define HOST "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 80}}}}"
+#define HOSTS(hosts, more) \
+    DOOR("0.0.0.0", "", TLS(""), SECRET, EDGE) "  clusters:\n  - {name: o, " more "load_assignment: {endpoints: [{lb_endpoints: [" hosts "]}]}}\n"
+    {"hosts-unchecked", HOSTS(HOST ", " HOST, ""), HOSTS(HOST, "")},
+    {"hosts-unchecked", HOSTS(HOST ", " HOST, ""), HOSTS(HOST ", " HOST, "outlier_detection: {}, ")},
+    {"hosts-unchecked", HOSTS(HOST ", " HOST, ""), HOSTS(HOST ", " HOST, "health_checks: [{tcp_health_check: {}}], ")},
 #define CERTIFICATE COMMON("tls_certificates: [{}]")
     {"no-bundle", ORIGIN("10.0.0.1", SECRET, ""), ORIGIN("127.0.0.1", SECRET, "")},
     {"no-bundle", ORIGIN("10.0.0.1", SECRET, UP(CERTIFICATE)), ORIGIN("10.0.0.1", SECRET, BIND UP(CERTIFICATE))},

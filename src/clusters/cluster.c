@@ -84,17 +84,35 @@ static void make_breakers(struct sp_cluster *c, const struct sp_cluster_build *b
     }
 }
 
+/* Several are told apart by their names, as in Envoy. */
+static void check_names(const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    for (size_t i = 0; msg->n_health_checks > 1 && i < msg->n_health_checks; i++) {
+        const char *name = msg->health_checks[i]->name;
+        if (!name[0])
+            sp_doc_err(b->doc, b->diag, msg, "health_checks", (int)i, "one of several has no name (name each: its counters stand under it)");
+        for (size_t k = 0; name[0] && k < i; k++)
+            if (strcmp(name, msg->health_checks[k]->name) == 0)
+                sp_doc_err(b->doc, b->diag, msg->health_checks[i], "name", -1, "a health check \"%s\" stands above already (give it a name of its own)", name);
+    }
+}
+
 static void make_checks(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
 {
-    struct sp_health_config config;
-    if (msg->n_health_checks > 1)
-        sp_doc_err(b->doc, b->diag, msg, "health_checks", 1, "a second health check is not run (keep one)");
-    if (!msg->n_health_checks)
+    unsigned errors = b->diag->n_errors;
+    size_t n = msg->n_health_checks;
+    if (!n)
         return;
-    if (sp_health_config_init(&config, &c->arena, b->doc, b->diag, msg->health_checks[0], &c->options))
-        c->checker = sp_health_new(c, &config);
-    else
-        sp_health_config_done(&config);
+    struct sp_health_config *configs = sp_xcalloc(n, sizeof(*configs));
+    bool good = true;
+    check_names(b, msg);
+    for (size_t i = 0; i < n; i++)
+        good = sp_health_config_init(&configs[i], &c->arena, b->doc, b->diag, msg->health_checks[i], &c->options) && good;
+    if (good && b->diag->n_errors == errors)
+        c->checker = sp_health_new(c, configs, (unsigned)n);
+    for (size_t i = 0; i < n && !c->checker; i++)
+        sp_health_config_done(&configs[i]);
+    free(configs);
 }
 
 static bool one_name(const cluster_msg *msg)
@@ -282,7 +300,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));
     c->observability_name = msg->alt_stat_name[0] ? sp_arena_str(&c->arena, sp_str_c(msg->alt_stat_name)) : c->name;
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
-    sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks > 0);
+    sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks);
     make_breakers(c, build, msg);
     c->outlier = sp_outlier_new(c, build->doc, build->diag, msg, build->outlier_events);
     make_hosts(c, build, msg);

@@ -3,7 +3,32 @@
 
 #include <assert.h>
 
-void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, bool checked)
+static struct sp_stats_scope *health_scope(struct sp_stats_scope *cluster)
+{
+    return sp_stats_scope(cluster, SP_STR("health_check"), NULL, SP_STR_NULL);
+}
+
+static void make_health_gauges(struct sp_health_stats *s, struct sp_stats_scope *scope)
+{
+    s->healthy = sp_stats_gauge(scope, SP_STR("healthy"));
+    s->degraded = sp_stats_gauge(scope, SP_STR("degraded"));
+}
+
+static void make_health_stats(struct sp_health_stats *s, struct sp_stats_scope *scope)
+{
+#define X(id) s->id = sp_stats_counter(scope, SP_STR(#id));
+    SP_HEALTH_CHECK_COUNTERS(X)
+#undef X
+    make_health_gauges(s, scope);
+}
+
+void sp_health_stats_init(struct sp_health_stats *s, struct sp_stats_scope *cluster, struct sp_str name)
+{
+    assert(s && cluster && name.len);
+    make_health_stats(s, sp_stats_scope(health_scope(cluster), SP_STR("name"), "envoy_health_check_name", name));
+}
+
+void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, size_t n_checks)
 {
     assert(s && name.len);
     struct sp_stats_scope *scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("cluster"), "envoy_cluster_name", name);
@@ -25,14 +50,10 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
         SP_CLUSTER_SSL_COUNTERS(X)
 #undef X
     }
-    if (checked) {
-        struct sp_stats_scope *hc = sp_stats_scope(scope, SP_STR("health_check"), NULL, SP_STR_NULL);
-#define X(id) s->health_check.id = sp_stats_counter(hc, SP_STR(#id));
-        SP_HEALTH_CHECK_COUNTERS(X)
-#undef X
-        s->health_check.healthy = sp_stats_gauge(hc, SP_STR("healthy"));
-        s->health_check.degraded = sp_stats_gauge(hc, SP_STR("degraded"));
-    }
+    if (n_checks == 1)
+        make_health_stats(&s->health_check, health_scope(scope));
+    else if (n_checks)
+        make_health_gauges(&s->health_check, health_scope(scope));
 }
 
 struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name)

@@ -43,6 +43,13 @@
     X(handshake) X(connection_error) X(session_reused) X(no_certificate) X(fail_verify_no_cert) X(fail_verify_error) \
     X(fail_verify_san) X(fail_verify_cert_hash)
 
+#define X(name) struct sp_counter name;
+struct sp_health_stats {
+    SP_HEALTH_CHECK_COUNTERS(X)
+    struct sp_gauge healthy, degraded;
+};
+#undef X
+
 struct sp_cluster_stats {
     struct sp_stats_scope *scope; /* "cluster.<name>." */
 #define X(name) struct sp_counter name;
@@ -50,10 +57,7 @@ struct sp_cluster_stats {
     struct {
         SP_CLUSTER_SSL_COUNTERS(X)
     } ssl;
-    struct {
-        SP_HEALTH_CHECK_COUNTERS(X)
-        struct sp_gauge healthy, degraded;
-    } health_check;
+    struct sp_health_stats health_check; /* several checks: the gauges only, of all together */
 #undef X
 #define X(name) struct sp_gauge name;
     SP_CLUSTER_GAUGES(X)
@@ -66,7 +70,9 @@ struct sp_cluster_stats {
 };
 
 /* `name`: alt_stat_name, or the cluster's. The ssl and health_check ones are made where asked for only. */
-void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, bool checked);
+void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, size_t n_checks);
+/* Of one of a cluster's checks: health_check.name.<name>. */
+void sp_health_stats_init(struct sp_health_stats *s, struct sp_stats_scope *cluster, struct sp_str name);
 /* The cluster is gone: so are they, unless one of the same name has come. A zeroed one is fine. */
 void sp_cluster_stats_done(struct sp_cluster_stats *s);
 /* A gauge of circuit_breakers.default. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Active health checks of a cluster's hosts, as Envoy's: a session a host, on the prober's thread, once a process.  It
- * asks at intervals by a probe, counts answers in a row against the thresholds, and writes the host's health word.
+ * Active health checks of a cluster's hosts, as Envoy's: on the prober's thread, once a process.  Each host is asked by each of
+ * the cluster's checks (clusters/health_session.h), and is well if all of them say so: that goes into its health word.
  */
 #ifndef SP_CLUSTERS_HEALTH_H
 #define SP_CLUSTERS_HEALTH_H
@@ -11,8 +11,8 @@
 
 struct sp_health_checker;
 
-/* Takes the config over. Marks the cluster's hosts as not yet known to be well. */
-struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *config);
+/* Takes over what is in the n configs. Marks the cluster's hosts as not yet known to be well. */
+struct sp_health_checker *sp_health_new(struct sp_cluster *c, const struct sp_health_config *configs, unsigned n);
 void sp_health_free(struct sp_health_checker *k); /* NULL-safe; stopped, or never started */
 /* On the prober's thread. */
 void sp_health_start(struct sp_health_checker *k, struct sp_slot *prober);

@@ -2,6 +2,7 @@
 #include "clusters/health_config.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "clusters/grpc_frame.h"
@@ -222,6 +223,11 @@ bool sp_health_config_init(struct sp_health_config *h, struct sp_arena *arena, c
     unsigned errors = diag->n_errors;
     memset(h, 0, sizeof(*h));
     take_times(h, msg);
+    h->name = sp_arena_str(arena, sp_str_c(msg->name));
+    if (h->name.len) {
+        char *label = sp_arena_alloc(arena, h->name.len + 4);
+        h->label = sp_str_n(label, (size_t)snprintf(label, h->name.len + 4, " (%s)", msg->name));
+    }
     h->unhealthy_threshold = msg->unhealthy_threshold ? SP_MAX(msg->unhealthy_threshold->value, 1u) : 1;
     h->healthy_threshold = msg->healthy_threshold ? SP_MAX(msg->healthy_threshold->value, 1u) : 1;
     h->alt_port = msg->alt_port ? msg->alt_port->value : 0;

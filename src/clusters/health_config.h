@@ -19,6 +19,8 @@ enum sp_health_proxy { SP_HEALTH_NO_PROXY, SP_HEALTH_PROXY_V1, SP_HEALTH_PROXY_V
 
 struct sp_health_config {
     enum sp_health_kind kind;
+    struct sp_str name;  /* of one of several; else it may be empty */
+    struct sp_str label; /* the same for logs: " (name)", or empty */
     uint64_t timeout_ns, interval_ns, initial_jitter_ns, interval_jitter_ns;
     unsigned jitter_percent;
     uint64_t no_traffic_ns, no_traffic_healthy_ns, unhealthy_ns, unhealthy_edge_ns, healthy_edge_ns;

@@ -21,6 +21,7 @@ enum sp_probe_result {
 struct sp_probe_verdict {
     enum sp_probe_result result;
     bool immediate_fail; /* x-envoy-immediate-health-check-fail */
+    bool asked_service;  /* its name was compared */
     unsigned status;     /* HTTP; 0: none */
     struct sp_str text;  /* what was wrong; lives until `done` returns */
 };

@@ -85,7 +85,7 @@ static void answered(struct http_probe *p)
     } else if (fine) {
         v->immediate_fail = false;
         if (c->service)
-            sp_counter_inc(p->stream.base.slot->cluster->stats.health_check.verify_cluster);
+            v->asked_service = true;
         if (p->strange) {
             v->result = SP_PROBE_UNHEALTHY;
             v->text = SP_STR("it is of another service than service_name_matcher wants");

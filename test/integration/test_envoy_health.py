@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Active health checks beside a real Envoy: an origin that answers by a script sees the same checks, and both say the same of it."""
 import http.client
+import http.server
 import os
 import re
 import signal
+import socket
+import threading
 import time
 import unittest
 
-from harness import Sallyport, T, cert, cluster, config, free_port, listener, route_to, upstream_tls, wait_for, work
+from harness import Sallyport, T, cert, cluster, config, curl, free_port, listener, route_to, upstream_tls, wait_for, work
 from health_origin import Grpc, Http, answer, have_grpc, read_events
 from test_envoy import Envoy, find_envoy
 
@@ -146,6 +149,117 @@ class HttpChecks(Case):
         self.assertEqual(lines(path + ".1"), before)
         s.stop()
         self.assertIn(origin.seen() - lines(path) - before, (0, 1))  # the last may have had no answer
+
+
+    def test_several(self):
+        """Checks with names: the host is well if all say so, and each has counters of its own."""
+        want = re.compile(r"^cluster\.o\.(health_check\.\S+|membership_healthy): (\d+)$", re.M)
+        for scripts in (([OK, OK], [OK]), ([OK], [OK, BAD]), ([OK, BAD, OK, OK], [OK]), ([BAD], [OK]), ([answer(x_envoy_degraded="1")], [OK])):
+            with self.subTest(scripts):
+                seen = []
+                for kind in ("envoy", "sallyport") if find_envoy() else ("sallyport",):
+                    origins = [Http(s) for s in scripts]
+                    checks = [{**TIMES, "name": f"c{i}", "http_health_check": {"path": f"/{i}"}} for i in range(2)]
+                    both = Split(origins)
+                    conf = config([listener(free_port(), [route_to("o")])], [cluster("o", both.port, health_checks=checks)])
+                    s = Envoy(find_envoy(), conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+                    try:
+                        wait_for("all checks", lambda: all(o.seen() > len(x) for o, x in zip(origins, scripts)))
+                        wanted = {f"health_check.name.c{i}.attempt": str(len(x) + 1) for i, x in enumerate(scripts)}
+                        wait_for("them to be counted", lambda: wanted.items() <= dict(want.findall(get(s.admin, "/stats"))).items())
+                        seen.append((dict(want.findall(get(s.admin, "/stats"))), self.state(s)[1]))
+                    finally:
+                        s.kill()
+                        for o in (*origins, both):
+                            o.stop()
+                self.assertEqual(seen[0], seen[-1])
+
+    def test_requests_go_on(self):
+        """A host that goes out: what is under way on its connections goes on, with close_connections_on_host_health_failure or without."""
+        for close in (False, True):
+            for kind in ("envoy", "sallyport") if find_envoy() else ("sallyport",):
+                origin = Slow()
+                self.addCleanup(origin.stop)
+                conf = config([listener(free_port(), [route_to("o")])], [cluster("o", origin.port, close_connections_on_host_health_failure=close,
+                              health_checks=[{**TIMES, "http_health_check": {"path": "/hc"}}])])
+                s = Envoy(find_envoy(), conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+                try:
+                    answers = []
+                    t = threading.Thread(target=lambda: answers.append(curl(f"http://127.0.0.1:{s.port}/x").status))
+                    t.start()
+                    wait_for("the request", lambda: origin.under_way)
+                    origin.well = False
+                    wait_for("it to be out", lambda: "/failed_active_hc" in self.state(s)[1])
+                    origin.go.set()
+                    t.join(10)
+                    self.assertEqual(answers, [200], (close, kind))
+                finally:
+                    s.kill()
+
+
+class Split:
+    """Passes connections on by their first request's path: /0 to the first of the origins, /1 to the second."""
+
+    def __init__(self, origins):
+        self.origins, self.s = origins, socket.create_server(("127.0.0.1", 0))
+        self.port = self.s.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+
+    def serve(self, c):
+        first = c.recv(65536)
+        if not first:
+            return
+        to = socket.create_connection(("127.0.0.1", self.origins[int(first.split()[1][1:])].port))
+        to.sendall(first)
+
+        def pump(a, b):
+            try:
+                for data in iter(lambda: a.recv(65536), b""):
+                    b.sendall(data)
+                b.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        threading.Thread(target=pump, args=(c, to), daemon=True).start()
+        pump(to, c)
+
+    def stop(self):
+        self.s.close()
+
+
+class Slow:
+    """Answers requests when it is told to, and checks at once."""
+
+    def __init__(self):
+        self.well, self.under_way, self.go, slow = True, False, threading.Event(), self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                if self.path != "/hc":
+                    slow.under_way = True
+                    slow.go.wait(20)
+                self.send_response(200 if slow.well or self.path != "/hc" else 503)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class TcpChecks(Case):

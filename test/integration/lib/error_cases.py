@@ -89,7 +89,7 @@ SERVER = [
 CLUSTERS = [
     (["there are thresholds of this priority above already (one of each priority)"],
      boot(clusters=[{**CLUSTER, "circuit_breakers": {"thresholds": [{}, {}]}}])),
-    (["a second health check is not run (keep one)"], boot(clusters=[{**CLUSTER, "health_checks": [{
+    (["one of several has no name (name each: its counters stand under it)"] * 2, boot(clusters=[{**CLUSTER, "health_checks": [{
         "timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1, "http_health_check": {"path": "/"}}] * 2}])),
     (["0 is no port to connect to (set 1 to 65535)"], boot(clusters=[cluster("c", 0)])),
     (["has 120 bytes (a unix socket's path has at most 107)"],

@@ -170,7 +170,10 @@ static void test_check_errors(void **state)
     refused(CHECK("tcp_health_check: {receive: [{binary: \"\"}]}"), "receive[0]: is empty");
     refused(CHECK("tcp_health_check: {}") "- {timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1, "
                                           "tcp_health_check: {}}\n",
-            "health_checks[1]: a second health check is not run");
+            "health_checks[1]: one of several has no name (name each: its counters stand under it)");
+    refused(CHECK("tcp_health_check: {}, name: a") "- {name: a, timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1, "
+                                                   "tcp_health_check: {}}\n",
+            "health_checks[1].name: a health check \"a\" stands above already (give it a name of its own)");
     accepted(CHECK("tcp_health_check: {send: {text: \"50494e47\"}, receive: [{text: \"504F4E47\"}, {binary: AAE=}]}"));
 }
 

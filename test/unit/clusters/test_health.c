@@ -365,6 +365,65 @@ static void test_jitter(void **state)
     t_bed_free(&b);
 }
 
+/* Several checks: a host is well if all say so, each counts for itself, and the cluster waits for all of them. */
+#define TWO() \
+    "health_checks:\n" \
+    "- {name: a, timeout: 1s, interval: 10s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: {path: /a}}\n" \
+    "- {name: b, timeout: 1s, interval: 10s, unhealthy_threshold: 2, healthy_threshold: 1, http_health_check: {path: /b}}\n"
+
+static void answer_both(struct t_bed *b, const char *first, const char *second)
+{
+    const char *const lines[] = {first, second};
+    for (unsigned i = 0; i < 2; i++) {
+        struct fake_exchange *s = fake_stream_at(fake_wires[i], 0);
+        assert_non_null(s);
+        assert_str(s->request->path, i ? "/b" : "/a");
+        fake_respond_with(s, lines[i], true);
+    }
+    t_step(b, 0);
+}
+
+static void test_several(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, TWO());
+    had_traffic(&b);
+    t_step(&b, 0);
+    assert_int_equal(fake_n, 2);
+    fake_connect(fake_wires[0]);
+    fake_connect(fake_wires[1]);
+    t_step(&b, 0);
+    fake_respond(fake_stream_at(fake_wires[0], 0), 200, true);
+    t_step(&b, 0);
+    assert_false(sp_cluster_warm(b.cluster));
+    assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC);
+    fake_respond(fake_stream_at(fake_wires[1], 0), 200, true);
+    t_step(&b, 0);
+    assert_true(sp_cluster_warm(b.cluster));
+    assert_int_equal(flags(&b, 0), 0);
+    assert_int_equal(t_stat("health_check.healthy"), 1);
+    t_step(&b, 10000);
+    answer_both(&b, ":status: 500\n", ":status: 200\nx-envoy-degraded: 1\n");
+    assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_DEGRADED_ACTIVE_HC);
+    assert_int_equal(t_stat("health_check.healthy"), 0);
+    assert_int_equal(t_stat("health_check.degraded"), 1);
+    assert_int_equal(t_stat("health_check.name.a.healthy"), 0);
+    assert_int_equal(t_stat("health_check.name.b.healthy"), 1);
+    assert_int_equal(t_stat("health_check.name.a.failure"), 1);
+    assert_int_equal(t_stat("health_check.name.b.failure"), 0);
+    t_step(&b, 10000);
+    answer_both(&b, ":status: 200\n", ":status: 500\n");
+    assert_int_equal(flags(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC | SP_HEALTH_DEGRADED_ACTIVE_HC);
+    t_step(&b, 10000);
+    answer_both(&b, ":status: 200\n", ":status: 200\n");
+    assert_int_equal(flags(&b, 0), 0);
+    assert_int_equal(t_stat("health_check.healthy"), 1);
+    assert_int_equal(t_stat("health_check.degraded"), 0);
+    assert_int_equal(t_stat("health_check.name.a.attempt"), 4);
+    t_bed_free(&b);
+}
+
 /* Stopped at every point: nothing of it runs afterwards. */
 static void test_stop_anywhere(void **state)
 {
@@ -406,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_late_answer),
         cmocka_unit_test(test_where),
         cmocka_unit_test(test_jitter),
+        cmocka_unit_test(test_several),
         cmocka_unit_test(test_stop_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "clusters/hashed.h"
 #include "clusters/lb.h"
 #include "clusters/pool.h"
+#include "clusters/subset_lb.h"
 
 struct adopt_msg {
     struct sp_msg msg;
@@ -37,8 +38,10 @@ static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
         if (fresh->logical)
             p->addr = fresh->v[i].addr;
     }
+    sp_subset_lb_free(s);
     sp_lb_free(s->lb);
     sp_lb_new(s);
+    sp_subset_lb_new(s);
     bool changed = old->n != fresh->n;
     for (unsigned i = 0; i < old->n; i++)
         if (old->v[i].host->parts[s->index].stamp != s->stamp) {

@@ -303,9 +303,11 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks);
     make_breakers(c, build, msg);
     c->outlier = sp_outlier_new(c, build->doc, build->diag, msg, build->outlier_events);
+    sp_lb_config_init(&c->lb, &c->arena, build->doc, build->diag, msg);
+    if (c->lb.subsets)
+        sp_cluster_stats_subsets(&c->stats);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
-    sp_lb_config_init(&c->lb, build->doc, build->diag, msg);
     if (build->diag->n_errors == errors)
         sp_rehash_first(c);
     if (has_secrets(msg))

@@ -71,7 +71,7 @@ static void host_text(const struct sp_cluster *c, const struct sp_endpoint *h, s
     put(out, "%s::region::%.*s\n", prefix, SP_STR_ARG(h->region));
     put(out, "%s::zone::%.*s\n", prefix, SP_STR_ARG(h->zone));
     put(out, "%s::sub_zone::%.*s\n", prefix, SP_STR_ARG(h->sub_zone));
-    put(out, "%s::canary::false\n", prefix);
+    put(out, "%s::canary::%s\n", prefix, h->meta && h->meta->canary ? "true" : "false");
     put(out, "%s::priority::%u\n", prefix, h->priority);
     put(out, "%s::success_rate::%g\n", prefix, sp_outlier_rate(h->host, false));
     put(out, "%s::local_origin_success_rate::%g\n", prefix, sp_outlier_rate(h->host, true));

@@ -56,6 +56,18 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
         make_health_gauges(&s->health_check, health_scope(scope));
 }
 
+void sp_cluster_stats_subsets(struct sp_cluster_stats *s)
+{
+    assert(s && s->scope);
+    s->subsets.created = sp_stats_counter(s->scope, SP_STR("lb_subsets_created"));
+    s->subsets.removed = sp_stats_counter(s->scope, SP_STR("lb_subsets_removed"));
+    s->subsets.selected = sp_stats_counter(s->scope, SP_STR("lb_subsets_selected"));
+    s->subsets.fallback = sp_stats_counter(s->scope, SP_STR("lb_subsets_fallback"));
+    s->subsets.fallback_panic = sp_stats_counter(s->scope, SP_STR("lb_subsets_fallback_panic"));
+    s->subsets.active = sp_stats_gauge(s->scope, SP_STR("lb_subsets_active"));
+    s->subsets.duplicates = sp_stats_gauge(s->scope, SP_STR("lb_subsets_single_host_per_subset_duplicate"));
+}
+
 struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name)
 {
     assert(s && s->scope);

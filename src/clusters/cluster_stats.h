@@ -58,6 +58,10 @@ struct sp_cluster_stats {
         SP_CLUSTER_SSL_COUNTERS(X)
     } ssl;
     struct sp_health_stats health_check; /* several checks: the gauges only, of all together */
+    struct {
+        struct sp_counter created, removed, selected, fallback, fallback_panic;
+        struct sp_gauge active, duplicates;
+    } subsets; /* lb_subsets_* */
 #undef X
 #define X(name) struct sp_gauge name;
     SP_CLUSTER_GAUGES(X)
@@ -73,6 +77,8 @@ struct sp_cluster_stats {
 void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, size_t n_checks);
 /* Of one of a cluster's checks: health_check.name.<name>. */
 void sp_health_stats_init(struct sp_health_stats *s, struct sp_stats_scope *cluster, struct sp_str name);
+/* Those of subsets. */
+void sp_cluster_stats_subsets(struct sp_cluster_stats *s);
 /* The cluster is gone: so are they, unless one of the same name has come. A zeroed one is fine. */
 void sp_cluster_stats_done(struct sp_cluster_stats *s);
 /* A gauge of circuit_breakers.default. */

@@ -231,7 +231,7 @@ static void count_stream(struct sp_conn *c, int n)
         return;
     sp_gauge_add(stats(c)->upstream_rq_active, n);
     sp_host_gauge(&counts(c)->rq_active, n);
-    if (c->slot->cluster->lb.policy == SP_LB_LEAST_REQUEST)
+    if (sp_lb_counts(&c->slot->cluster->lb))
         atomic_fetch_add_explicit(&c->host->active, n, memory_order_relaxed);
 }
 

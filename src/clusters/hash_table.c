@@ -11,34 +11,36 @@
 
 #define MURMUR_SEED 0xc70f6907ull /* of std::hash in libstdc++ */
 
-/* A host's share of all weights, and what it is hashed by. */
 struct share {
-    struct sp_host *host;
     struct sp_str key;
-    double part;
+    double weight;
+    uint32_t of;
 };
 
 struct shares {
     struct share *v;
     char (*texts)[SP_ADDR_TEXT_MAX]; /* apart: shares are sorted */
     unsigned n;
-    double least, most;
+    double sum, least, most;
 };
 
-static void init_shares(struct shares *s, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n)
+static void init_shares(struct shares *s, struct sp_hash_table *t, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n)
 {
-    uint64_t sum = 0;
-    *s = (struct shares){.v = sp_xcalloc(n, sizeof(*s->v)), .texts = sp_xcalloc(n, sizeof(*s->texts)), .n = n, .least = 1};
+    *s = (struct shares){.v = sp_xcalloc(n, sizeof(*s->v)), .texts = sp_xcalloc(n, sizeof(*s->texts)), .n = n, .least = v[0].weight};
     for (unsigned i = 0; i < n; i++)
-        sum += v[i].weight;
+        s->sum += v[i].weight;
+    t->shares = sp_xcalloc(n, sizeof(*t->shares));
+    t->n_shares = n;
     for (unsigned i = 0; i < n; i++) {
         struct share *x = &s->v[i];
-        x->host = v[i].host;
-        x->part = (double)v[i].weight / (double)sum;
-        x->key = c->by_hostname ? x->host->hostname
-                                : (struct sp_str){s->texts[i], sp_addr_format(&x->host->addr, s->texts[i])};
-        s->least = SP_MIN(s->least, x->part);
-        s->most = SP_MAX(s->most, x->part);
+        x->of = i;
+        x->weight = v[i].weight;
+        x->key = v[i].key.len    ? v[i].key
+                 : c->by_hostname ? v[i].host->hostname
+                                  : (struct sp_str){s->texts[i], sp_addr_format(&v[i].host->addr, s->texts[i])};
+        s->least = SP_MIN(s->least, x->weight);
+        s->most = SP_MAX(s->most, x->weight);
+        t->shares[i] = (struct sp_hash_share){v[i].host, x->weight / s->sum};
     }
 }
 
@@ -61,19 +63,20 @@ static void add_places(struct sp_hash_table *t, const struct sp_lb_config *c, co
         memcpy(text, x->key.ptr, x->key.len);
     for (unsigned i = 0; (double)t->n < upto && t->n < size; i++) {
         int digits = snprintf(text + x->key.len, 24, "_%u", i);
-        t->v[t->n++] = (struct sp_hash_entry){place(c, (struct sp_str){text, x->key.len + (size_t)digits}), x->host};
+        t->v[t->n++] = (struct sp_hash_entry){place(c, (struct sp_str){text, x->key.len + (size_t)digits}), x->of};
     }
     free(text);
 }
 
 /* So large that the host of the least weight has a whole number of places. */
-static void build_ring(struct sp_hash_table *t, const struct sp_lb_config *c, const struct shares *s)
+static void build_ring(struct sp_hash_table *t, const struct sp_lb_config *c, const struct shares *s, const struct sp_hash_scale *of)
 {
-    double scale = SP_MIN(ceil(s->least * (double)c->ring_min) / s->least, (double)c->ring_max), upto = 0;
-    uint64_t size = (uint64_t)ceil(scale);
+    double least = of->least / of->sum, upto = 0;
+    double scale = SP_MIN(ceil(least * (double)c->ring_min) / least, (double)c->ring_max) / of->sum;
+    uint64_t size = (uint64_t)ceil(scale * s->sum);
     t->v = sp_xcalloc(size + 1, sizeof(*t->v));
     for (unsigned i = 0; i < s->n; i++) {
-        upto += scale * s->v[i].part;
+        upto += scale * s->v[i].weight;
         add_places(t, c, &s->v[i], upto, size + 1); /* rounding may ask for one more */
     }
     qsort(t->v, t->n, sizeof(*t->v), by_hash);
@@ -83,6 +86,8 @@ static int by_key(const void *a, const void *b)
 {
     return sp_str_cmp(((const struct share *)a)->key, ((const struct share *)b)->key);
 }
+
+static const uint32_t FREE = UINT32_MAX;
 
 struct walk {
     uint64_t at, skip;
@@ -99,32 +104,36 @@ static void build_maglev(struct sp_hash_table *t, const struct sp_lb_config *c, 
         w[i] = (struct walk){sp_xxh64(s->v[i].key, 0) % size, sp_xxh64(s->v[i].key, 1) % (size - 1) + 1, 0};
     t->v = sp_xcalloc(size, sizeof(*t->v));
     t->n = size;
+    for (uint64_t i = 0; i < size; i++)
+        t->v[i].of = FREE;
     for (double turn = 1; filled < size; turn++)
         for (unsigned i = 0; i < s->n && filled < size; i++) {
-            if (turn * s->v[i].part < w[i].target)
+            if (turn * s->v[i].weight < w[i].target)
                 continue;
             w[i].target += s->most;
-            while (t->v[w[i].at].host)
+            while (t->v[w[i].at].of != FREE)
                 w[i].at = (w[i].at + w[i].skip) % size;
-            t->v[w[i].at].host = s->v[i].host;
+            t->v[w[i].at].of = s->v[i].of;
             w[i].at = (w[i].at + w[i].skip) % size;
             filled++;
         }
     free(w);
 }
 
-void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n)
+void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n,
+                         const struct sp_hash_scale *scale)
 {
     assert(t && c && (v || !n));
     struct shares s;
     sp_hash_table_done(t);
     if (!n)
         return;
-    init_shares(&s, c, v, n);
+    init_shares(&s, t, c, v, n);
+    const struct sp_hash_scale own = {s.sum, s.least};
     if (c->policy == SP_LB_MAGLEV)
         build_maglev(t, c, &s);
     else
-        build_ring(t, c, &s);
+        build_ring(t, c, &s, scale ? scale : &own);
     free(s.v);
     free(s.texts);
 }
@@ -132,15 +141,16 @@ void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, 
 void sp_hash_table_done(struct sp_hash_table *t)
 {
     free(t->v);
+    free(t->shares);
     *t = (struct sp_hash_table){0};
 }
 
-struct sp_host *sp_hash_table_at(const struct sp_hash_table *t, const struct sp_lb_config *c, uint64_t hash, unsigned attempt)
+const struct sp_hash_share *sp_hash_table_at(const struct sp_hash_table *t, const struct sp_lb_config *c, uint64_t hash, unsigned attempt)
 {
     if (!t->n)
         return NULL;
     if (c->policy == SP_LB_MAGLEV)
-        return t->v[(attempt ? hash ^ (UINT64_MAX - attempt + 1) : hash) % t->n].host;
+        return &t->shares[t->v[(attempt ? hash ^ (UINT64_MAX - attempt + 1) : hash) % t->n].of];
     uint64_t low = 0, high = t->n;
     while (low < high) { /* the first place that is not before it; past the last comes the first */
         uint64_t mid = low + (high - low) / 2;
@@ -149,5 +159,5 @@ struct sp_host *sp_hash_table_at(const struct sp_hash_table *t, const struct sp_
         else
             high = mid;
     }
-    return t->v[(low + attempt) % t->n].host;
+    return &t->shares[t->v[(low + attempt) % t->n].of];
 }

@@ -11,23 +11,41 @@
 
 struct sp_hash_entry {
     uint64_t hash; /* RING_HASH */
-    struct sp_host *host;
+    uint32_t of;   /* shares[of] */
 };
 
 struct sp_hash_member {
     struct sp_host *host;
-    uint32_t weight;
+    double weight;     /* over 0; against those of the others */
+    struct sp_str key; /* what it is hashed by; empty: its address, or its hostname */
+};
+
+struct sp_hash_share {
+    struct sp_host *host;
+    double part; /* of the weights of all in the table */
+};
+
+/* What a ring's places are counted by. */
+struct sp_hash_scale {
+    double sum, least; /* of the weights: of all, the smallest one */
 };
 
 /* All zero: empty. */
 struct sp_hash_table {
     struct sp_hash_entry *v;
     uint64_t n;
+    struct sp_hash_share *shares; /* n_shares: its hosts */
+    unsigned n_shares;
 };
 
-void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n);
+/*
+ * `scale`: NULL, or of these hosts and those that are ill together: then a ring's hosts have the places that they would have with those,
+ * so that it moves no key of a host that is well.
+ */
+void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, const struct sp_hash_member *v, unsigned n,
+                         const struct sp_hash_scale *scale);
 void sp_hash_table_done(struct sp_hash_table *t);
 /* The host of a hash, or with attempt > 0 another place's, which may be the same host; NULL: the table is empty. */
-struct sp_host *sp_hash_table_at(const struct sp_hash_table *t, const struct sp_lb_config *c, uint64_t hash, unsigned attempt);
+const struct sp_hash_share *sp_hash_table_at(const struct sp_hash_table *t, const struct sp_lb_config *c, uint64_t hash, unsigned attempt);
 
 #endif

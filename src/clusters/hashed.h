@@ -29,8 +29,11 @@ struct sp_hashed {
 struct sp_hashed *sp_hashed_new(const struct sp_lb_config *c, struct sp_host_set *hosts, unsigned generation);
 struct sp_hashed *sp_hashed_ref(struct sp_hashed *h);
 void sp_hashed_unref(struct sp_hashed *h); /* NULL-safe */
-/* A host, as sp_lb_pick_hashed; whether its priority panics goes to ret_panic. */
+/*
+ * A host, as sp_lb_pick_hashed; whether its priority panics goes to ret_panic. `under_way`: requests to the whole cluster, for
+ * hash_balance_factor.
+ */
 struct sp_host *sp_hashed_pick(const struct sp_hashed *h, const struct sp_lb_config *c, const struct sp_host *avoid, uint64_t hash,
-                               bool *ret_panic);
+                               uint64_t under_way, bool *ret_panic);
 
 #endif

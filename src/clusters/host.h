@@ -65,7 +65,7 @@ struct sp_host {
     _Atomic unsigned refs;
     _Alignas(SP_CACHELINE) _Atomic uint32_t health; /* SP_HEALTH_* */
     _Atomic uint64_t since_ns; /* when it was added to a running cluster, or passed its health checks again; 0: from the start */
-    /* Requests under way in the whole process: counted for LEAST_REQUEST only, since all workers write it. */
+    /* Requests under way in the whole process: counted where balancing goes by it only (sp_lb_counts), since all workers write it. */
     _Alignas(SP_CACHELINE) _Atomic int32_t active;
 };
 

@@ -29,8 +29,13 @@ void sp_host_set_unref(struct sp_host_set *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (unsigned i = 0; i < s->n; i++)
+    if (s->subsets)
+        s->free_subsets(s->subsets);
+    for (unsigned i = 0; i < s->n; i++) {
         sp_host_unref(s->v[i].host);
+        sp_endpoint_meta_unref(s->v[i].meta);
+        sp_endpoint_meta_unref(s->v[i].locality_meta);
+    }
     sp_arena_done(&s->arena);
     free(s->v);
     free(s);
@@ -74,4 +79,17 @@ void sp_host_set_close(struct sp_host_set *s)
         s->v[i].text = sp_arena_str(&s->arena, sp_str_n(text, sp_addr_format(&s->v[i].addr, text)));
     }
     fill_priorities(s);
+}
+
+void sp_host_set_close_part(struct sp_host_set *s)
+{
+    assert(s && !s->priorities);
+    fill_priorities(s);
+}
+
+void sp_endpoint_copied(struct sp_endpoint *e)
+{
+    assert(e);
+    sp_endpoint_meta_ref(e->meta);
+    sp_endpoint_meta_ref(e->locality_meta);
 }

@@ -6,6 +6,7 @@
 #ifndef SP_CLUSTERS_HOST_SET_H
 #define SP_CLUSTERS_HOST_SET_H
 
+#include "clusters/endpoint_meta.h"
 #include "clusters/host.h"
 
 /* A host's place in a set. Bytes live in the set's arena. */
@@ -22,8 +23,11 @@ struct sp_endpoint {
     uint32_t locality_weight;      /* of that; 0: none */
     uint32_t eds_health;           /* SP_HEALTH_*_EDS, SP_HEALTH_EDS_DRAINING: what the config says of its health */
     unsigned priority;
+    struct sp_endpoint_meta *meta, *locality_meta; /* references, or NULL */
     bool no_active_hc;             /* disable_active_health_check */
 };
+
+struct sp_subsets; /* clusters/subsets.h */
 
 struct sp_priority {
     const struct sp_endpoint **v; /* n of them */
@@ -40,6 +44,8 @@ struct sp_host_set {
     uint32_t overprovisioning;      /* percent */
     bool weighted_health;           /* weighted_priority_health */
     bool logical;                   /* its one host is known by its name */
+    struct sp_subsets *subsets;     /* NULL: it is not divided */
+    void (*free_subsets)(struct sp_subsets *s);
 };
 
 struct sp_host_set *sp_host_set_new(void);
@@ -49,5 +55,9 @@ void sp_host_set_unref(struct sp_host_set *s); /* NULL-safe */
 struct sp_endpoint *sp_host_set_add(struct sp_host_set *s);
 /* No more will be added: fills in texts and priorities. */
 void sp_host_set_close(struct sp_host_set *s);
+/* The same of a part of a set, whose endpoints have their texts. */
+void sp_host_set_close_part(struct sp_host_set *s);
+/* The endpoint is a copy of another set's: it holds metadata for itself. Its other texts are the caller's. */
+void sp_endpoint_copied(struct sp_endpoint *e);
 
 #endif

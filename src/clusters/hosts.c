@@ -11,6 +11,7 @@ typedef Envoy__Config__Endpoint__V3__LbEndpoint endpoint_msg;
 
 struct build {
     struct sp_host_set *set;
+    struct sp_endpoint_meta *locality_meta; /* of the locality that is read */
     bool names; /* hosts may be names */
     const struct sp_doc *doc;
     struct sp_diag *diag;
@@ -136,6 +137,8 @@ static void take_endpoint(struct build *b, const locality_msg *l, unsigned local
     e->locality = locality;
     e->locality_weight = l->load_balancing_weight ? l->load_balancing_weight->value : 0;
     e->eds_health = eds_health(msg);
+    e->meta = sp_endpoint_meta_new(msg->metadata);
+    e->locality_meta = sp_endpoint_meta_ref(b->locality_meta);
     if (l->locality) {
         e->region = sp_arena_str(a, sp_str_c(l->locality->region));
         e->zone = sp_arena_str(a, sp_str_c(l->locality->zone));
@@ -153,11 +156,14 @@ struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag
     if (la && la->policy && la->policy->overprovisioning_factor)
         b.set->overprovisioning = la->policy->overprovisioning_factor->value;
     b.set->weighted_health = la && la->policy && la->policy->weighted_priority_health;
-    for (size_t i = 0; la && i < la->n_endpoints; i++)
+    for (size_t i = 0; la && i < la->n_endpoints; i++) {
+        b.locality_meta = sp_endpoint_meta_new(la->endpoints[i]->metadata);
         for (size_t k = 0; k < la->endpoints[i]->n_lb_endpoints; k++) {
             const endpoint_msg *e = la->endpoints[i]->lb_endpoints[k];
             if (e->endpoint && e->endpoint->address) /* else reported by the field rules */
                 take_endpoint(&b, la->endpoints[i], (unsigned)i, e);
         }
+        sp_endpoint_meta_unref(b.locality_meta);
+    }
     return b.set;
 }

@@ -28,6 +28,7 @@ struct level {
 };
 
 struct sp_lb {
+    const struct sp_host_set *hosts;
     unsigned generation;
     unsigned n_levels;
     unsigned choices;                  /* LEAST_REQUEST: how many are looked at */
@@ -59,7 +60,7 @@ static uint64_t effective(const struct locality *l, unsigned hosts, uint32_t fac
     return (uint64_t)l->weight * SP_MIN((uint64_t)factor * hosts / l->n, 100u);
 }
 
-static void rebuild_localities(struct sp_slot *s, struct level *l, const struct sp_priority *p)
+static void rebuild_localities(struct sp_slot *s, struct level *l, const struct sp_priority *p, uint32_t overprovisioning)
 {
     struct locality *at = NULL;
     l->for_healthy = l->for_degraded = 0;
@@ -76,8 +77,8 @@ static void rebuild_localities(struct sp_slot *s, struct level *l, const struct 
     }
     for (unsigned i = 0; i < l->n_localities; i++) {
         struct locality *x = &l->localities[i];
-        l->for_healthy += x->for_healthy = effective(x, x->healthy.n, s->hosts->overprovisioning);
-        l->for_degraded += x->for_degraded = effective(x, x->degraded.n, s->hosts->overprovisioning);
+        l->for_healthy += x->for_healthy = effective(x, x->healthy.n, overprovisioning);
+        l->for_degraded += x->for_degraded = effective(x, x->degraded.n, overprovisioning);
     }
 }
 
@@ -97,7 +98,7 @@ static void find_slow(struct sp_slot *s, struct level *l, const struct sp_priori
     l->mode = l->slow_until_ns > s->turn->now_ns ? SP_LB_SLOW : normal_mode(l);
 }
 
-static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_priority *p,
+static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_host_set *hosts, const struct sp_priority *p,
                           struct sp_priority_health *ret)
 {
     find_slow(s, l, p);
@@ -111,20 +112,19 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_pr
         enum sp_health health = sp_health_of(flags);
         sp_lb_set_add(&l->all, s, e, l->mode);
         add_by_health(s, &l->healthy, &l->degraded, e, health, l->mode);
-        sp_priority_count(ret, flags, s->hosts->weighted_health ? e->weight : 1);
+        sp_priority_count(ret, flags, hosts->weighted_health ? e->weight : 1);
     }
     if (l->n_localities)
-        rebuild_localities(s, l, p);
+        rebuild_localities(s, l, p, hosts->overprovisioning);
 }
 
-static void rebuild(struct sp_slot *s, unsigned generation)
+static void rebuild(struct sp_slot *s, struct sp_lb *lb, unsigned generation)
 {
     const struct sp_cluster *c = s->cluster;
-    struct sp_lb *lb = s->lb;
     lb->generation = generation;
     for (unsigned i = 0; i < lb->n_levels; i++)
-        rebuild_level(s, &lb->levels[i], &s->hosts->priorities[i], &lb->health[i]);
-    sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, s->hosts->overprovisioning, lb->loads);
+        rebuild_level(s, &lb->levels[i], lb->hosts, &lb->hosts->priorities[i], &lb->health[i]);
+    sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, lb->hosts->overprovisioning, lb->loads);
 }
 
 /* None if no locality of the priority has a weight. */
@@ -151,23 +151,21 @@ static void init_localities(struct level *l, const struct sp_priority *p, bool s
     }
 }
 
-struct sp_lb *sp_lb_new(struct sp_slot *s)
+struct sp_lb *sp_lb_new_of(struct sp_slot *s, const struct sp_host_set *part)
 {
-    assert(s && s->hosts);
+    assert(s && part && part->priorities);
     const struct sp_cluster *c = s->cluster;
     struct sp_lb *lb = sp_xcalloc(1, sizeof(*lb));
-    s->lb = lb;
-    if (s->hashed) /* it needs no more */
-        return lb;
-    lb->n_levels = s->hosts->n_priorities;
+    lb->hosts = part;
+    lb->n_levels = part->n_priorities;
     /* Of so many random ones nearly every host is one, and a pick stays short. */
-    lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(s->hosts->n, 1u) * 8);
+    lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(part->n, 1u) * 8);
     lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
     lb->health = sp_xcalloc(lb->n_levels, sizeof(*lb->health));
     lb->loads = sp_xcalloc(lb->n_levels, sizeof(*lb->loads));
     for (unsigned i = 0; i < lb->n_levels; i++) {
         struct level *l = &lb->levels[i];
-        const struct sp_priority *p = &s->hosts->priorities[i];
+        const struct sp_priority *p = &part->priorities[i];
         l->differ = c->lb.policy != SP_LB_RANDOM && differ(p);
         bool scheduled = l->differ || c->lb.slow_ns;
         sp_lb_set_init(&l->healthy, p->n, scheduled);
@@ -178,8 +176,16 @@ struct sp_lb *sp_lb_new(struct sp_slot *s)
         if (p->n) /* workers shall not all begin with the first host */
             l->healthy.next = l->degraded.next = l->all.next = (unsigned)sp_slot_below(s, p->n);
     }
-    rebuild(s, atomic_load_explicit(&c->generation, memory_order_acquire));
+    rebuild(s, lb, atomic_load_explicit(&c->generation, memory_order_acquire));
     return lb;
+}
+
+struct sp_lb *sp_lb_new(struct sp_slot *s)
+{
+    assert(s && s->hosts);
+    /* Tables need no more. */
+    s->lb = s->hashed ? sp_xcalloc(1, sizeof(*s->lb)) : sp_lb_new_of(s, s->hosts);
+    return s->lb;
 }
 
 void sp_lb_free(struct sp_lb *lb)
@@ -226,9 +232,8 @@ static void end_slow(struct level *l, uint64_t now_ns)
 }
 
 /* The hosts that the dice give a request to. */
-static struct sp_lb_set *choose(struct sp_slot *s, enum sp_lb_mode *ret_mode)
+static struct sp_lb_set *choose(struct sp_slot *s, struct sp_lb *lb, enum sp_lb_mode *ret_mode)
 {
-    struct sp_lb *lb = s->lb;
     unsigned at = 0;
     bool degraded = false;
     if (lb->loads[0].healthy < 100 &&
@@ -250,7 +255,9 @@ static struct sp_lb_set *choose(struct sp_slot *s, enum sp_lb_mode *ret_mode)
 static struct sp_host *pick_hashed(struct sp_slot *s, const struct sp_host *avoid, uint64_t hash)
 {
     bool panic;
-    struct sp_host *h = sp_hashed_pick(s->hashed, &s->cluster->lb, avoid, hash, &panic);
+    const struct sp_cluster *c = s->cluster;
+    uint64_t under_way = SP_UNLIKELY(c->lb.balance_factor) ? sp_gauge_value(c->stats.upstream_rq_active) : 0;
+    struct sp_host *h = sp_hashed_pick(s->hashed, &c->lb, avoid, hash, under_way, &panic);
     if (panic)
         sp_counter_inc(s->cluster->stats.lb_healthy_panic);
     return h;
@@ -266,15 +273,21 @@ struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid
     assert(s && s->lb);
     if (s->hashed)
         return pick_hashed(s, avoid, hash ? *hash : sp_slot_random(s));
+    return sp_lb_pick_of(s, s->lb, avoid);
+}
+
+struct sp_host *sp_lb_pick_of(struct sp_slot *s, struct sp_lb *lb, const struct sp_host *avoid)
+{
+    assert(s && lb && lb->hosts);
     unsigned generation = atomic_load_explicit(&s->cluster->generation, memory_order_acquire);
-    if (SP_UNLIKELY(generation != s->lb->generation))
-        rebuild(s, generation);
+    if (SP_UNLIKELY(generation != lb->generation))
+        rebuild(s, lb, generation);
     enum sp_lb_mode mode = SP_LB_EVEN;
-    struct sp_lb_set *t = choose(s, &mode);
+    struct sp_lb_set *t = choose(s, lb, &mode);
     if (!t)
         return NULL;
-    struct sp_host *h = sp_lb_set_pick(t, s, mode, s->lb->choices);
+    struct sp_host *h = sp_lb_set_pick(t, s, mode, lb->choices);
     for (unsigned i = 0; h && h == avoid && t->n > 1 && i < 8; i++)
-        h = sp_lb_set_pick(t, s, mode, s->lb->choices);
+        h = sp_lb_set_pick(t, s, mode, lb->choices);
     return h;
 }

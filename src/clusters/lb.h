@@ -11,9 +11,13 @@
 #include "clusters/state.h"
 
 struct sp_lb *sp_lb_new(struct sp_slot *s);
+/* One of a part of its hosts, which stay with them; not by hash. */
+struct sp_lb *sp_lb_new_of(struct sp_slot *s, const struct sp_host_set *part);
 void sp_lb_free(struct sp_lb *lb); /* NULL-safe */
 /* A host for a request, for the slot to hold; NULL when there is none. `avoid` (or NULL) is not taken where there is another. */
 struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid);
+/* The same out of a part. */
+struct sp_host *sp_lb_pick_of(struct sp_slot *s, struct sp_lb *lb, const struct sp_host *avoid);
 /* The same for a request with a hash (NULL: it has none, and gets a random one where hosts are taken by hash). */
 struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid, const uint64_t *hash);
 

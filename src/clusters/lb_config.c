@@ -13,6 +13,7 @@
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
 typedef Envoy__Extensions__LoadBalancingPolicies__Common__V3__LocalityLbConfig locality_msg;
+typedef Envoy__Config__Cluster__V3__LoadBalancingPolicy list_msg;
 typedef Envoy__Config__Core__V3__RuntimeDouble double_msg;
 typedef Envoy__Extensions__LoadBalancingPolicies__LeastRequest__V3__LeastRequest least_msg;
 
@@ -101,6 +102,15 @@ static void take_table(struct sp_lb_config *l, const struct sp_doc *doc, struct 
                    (unsigned long long)l->table_size);
 }
 
+/* Of two messages that have the same fields. */
+#define TAKE_CONSISTENT(l, msg) \
+    do { \
+        if (msg) { \
+            (l)->by_hostname = (msg)->use_hostname_for_hashing; \
+            (l)->balance_factor = (msg)->hash_balance_factor ? (msg)->hash_balance_factor->value : 0; \
+        } \
+    } while (0)
+
 #define RING(name) ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__RING_HASH__V3__RING_HASH__HASH_FUNCTION__##name
 
 /* False: neither. */
@@ -112,13 +122,16 @@ static bool take_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struc
         sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__maglev__v3__maglev__descriptor);
     if (ring) {
         l->policy = SP_LB_RING_HASH;
-        l->by_hostname = ring->consistent_hashing_lb_config ? ring->consistent_hashing_lb_config->use_hostname_for_hashing
-                                                            : ring->use_hostname_for_hashing;
+        l->by_hostname = ring->use_hostname_for_hashing;
+        l->balance_factor = ring->hash_balance_factor ? ring->hash_balance_factor->value : 0;
+        TAKE_CONSISTENT(l, ring->consistent_hashing_lb_config);
+        l->by_locality = ring->locality_weighted_lb_config != NULL;
         take_ring(l, doc, diag, ring, ring->minimum_ring_size, ring->maximum_ring_size,
                   ring->hash_function == RING(MURMUR_HASH_2));
     } else if (maglev) {
         l->policy = SP_LB_MAGLEV;
-        l->by_hostname = maglev->consistent_hashing_lb_config && maglev->consistent_hashing_lb_config->use_hostname_for_hashing;
+        TAKE_CONSISTENT(l, maglev->consistent_hashing_lb_config);
+        l->by_locality = maglev->locality_weighted_lb_config != NULL;
         take_table(l, doc, diag, maglev, maglev->table_size);
     }
     return ring || maglev;
@@ -134,16 +147,13 @@ static void init_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struc
         msg->lb_config_case == LB_CONFIG(RING_HASH_LB_CONFIG) ? msg->ring_hash_lb_config : NULL;
     const Envoy__Config__Cluster__V3__Cluster__MaglevLbConfig *maglev =
         msg->lb_config_case == LB_CONFIG(MAGLEV_LB_CONFIG) ? msg->maglev_lb_config : NULL;
-    l->by_hostname = common && common->consistent_hashing_lb_config &&
-                     common->consistent_hashing_lb_config->use_hostname_for_hashing;
+    if (common)
+        TAKE_CONSISTENT(l, common->consistent_hashing_lb_config);
     if (l->policy == SP_LB_MAGLEV)
         take_table(l, doc, diag, maglev, maglev ? maglev->table_size : NULL);
     else
         take_ring(l, doc, diag, ring, ring ? ring->minimum_ring_size : NULL, ring ? ring->maximum_ring_size : NULL,
                   ring && ring->hash_function == MURMUR);
-    if (l->by_locality)
-        sp_doc_err(doc, diag, common, "locality_weighted_lb_config", -1,
-                   "not run with lb_policy RING_HASH or MAGLEV (take it out, and give weights to the hosts)");
 }
 
 static void take_least(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const least_msg *least)
@@ -155,6 +165,12 @@ static void take_least(struct sp_lb_config *l, const struct sp_doc *doc, struct 
     l->full_scan = (least->enable_full_scan && least->enable_full_scan->value) || least->selection_method == FULL_SCAN;
     if (least->choice_count)
         l->choice_count = least->choice_count->value;
+}
+
+static void check_subsets(const struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *field)
+{
+    if (l->subsets && sp_lb_hashes(l))
+        sp_doc_err(doc, diag, msg, field, -1, "subsets are not run with RING_HASH or MAGLEV (use another policy, or a cluster a subset)");
 }
 
 /* False: none of those that are run. */
@@ -179,18 +195,47 @@ static bool take_extension(struct sp_lb_config *l, const struct sp_doc *doc, str
     return round || least || random;
 }
 
-static void take_list(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const cluster_msg *msg)
+static void take_list(struct sp_lb_config *l, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag, const list_msg *list);
+
+/* False: it is none. */
+static bool take_subset(struct sp_lb_config *l, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
+                        const Google__Protobuf__Any *any)
 {
-    const Envoy__Config__Cluster__V3__LoadBalancingPolicy *list = msg->load_balancing_policy;
-    for (size_t i = 0; i < list->n_policies; i++) {
-        const Envoy__Config__Core__V3__TypedExtensionConfig *e = list->policies[i]->typed_extension_config;
-        if (e && (take_extension(l, doc, diag, e->typed_config) || take_hashing(l, doc, diag, e->typed_config)))
-            return; /* as Envoy: the first that is known */
+    const Envoy__Extensions__LoadBalancingPolicies__Subset__V3__Subset *subset =
+        sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__subset__v3__subset__descriptor);
+    if (!subset)
+        return false;
+    if (l->subsets) {
+        sp_doc_err(doc, diag, subset, "subset_lb_policy", -1, "subsets within subsets are not run (use a RoundRobin, LeastRequest or Random)");
+        return true;
     }
-    sp_doc_err(doc, diag, list, "policies", -1, "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
+    l->subsets = sp_subset_config_of(arena, doc, diag, subset);
+    if (subset->subset_lb_policy) /* else reported by the field rules */
+        take_list(l, arena, doc, diag, subset->subset_lb_policy);
+    check_subsets(l, doc, diag, subset, "subset_lb_policy");
+    return true;
 }
 
-void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const cluster_msg *msg)
+static void take_list(struct sp_lb_config *l, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag, const list_msg *list)
+{
+    for (size_t i = 0; i < list->n_policies; i++) {
+        const Envoy__Config__Core__V3__TypedExtensionConfig *e = list->policies[i]->typed_extension_config;
+        if (e && (take_extension(l, doc, diag, e->typed_config) || take_hashing(l, doc, diag, e->typed_config) ||
+                  take_subset(l, arena, doc, diag, e->typed_config)))
+            return; /* as Envoy: the first that is known */
+    }
+    sp_doc_err(doc, diag, list, "policies", -1,
+               "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash, Maglev or Subset)");
+}
+
+/* Localities count in subsets if these say so. */
+static void finish(struct sp_lb_config *l)
+{
+    if (l->subsets && !l->subsets->locality_aware)
+        l->by_locality = false;
+}
+
+void sp_lb_config_init(struct sp_lb_config *l, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag, const cluster_msg *msg)
 {
     assert(l && doc && diag && msg);
     *l = (struct sp_lb_config){.choice_count = DEFAULT_CHOICES, .panic_threshold = DEFAULT_PANIC, .request_bias = 1,
@@ -200,7 +245,8 @@ void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct 
         l->panic_threshold = common->healthy_panic_threshold->value;
     l->close_on_change = common && common->close_connections_on_host_set_change;
     if (msg->load_balancing_policy) {
-        take_list(l, doc, diag, msg);
+        take_list(l, arena, doc, diag, msg->load_balancing_policy);
+        finish(l);
         return;
     }
     if (msg->lb_policy == POLICY(LOAD_BALANCING_POLICY_CONFIG))
@@ -213,6 +259,11 @@ void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct 
     l->by_locality = common && common->locality_weighted_lb_config;
     if (sp_lb_hashes(l))
         init_hashing(l, doc, diag, msg);
+    if (msg->lb_subset_config) {
+        l->subsets = sp_subset_config_new(arena, doc, diag, msg->lb_subset_config);
+        check_subsets(l, doc, diag, msg, "lb_subset_config");
+        finish(l);
+    }
     if (l->policy == SP_LB_LEAST_REQUEST && msg->lb_config_case == LB_CONFIG(LEAST_REQUEST_LB_CONFIG)) {
         if (msg->least_request_lb_config->choice_count)
             l->choice_count = msg->least_request_lb_config->choice_count->value;

@@ -5,6 +5,7 @@
 #ifndef SP_CLUSTERS_LB_CONFIG_H
 #define SP_CLUSTERS_LB_CONFIG_H
 
+#include "clusters/subset_config.h"
 #include "config/doc.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 
@@ -24,6 +25,8 @@ struct sp_lb_config {
     bool by_hostname;       /* RING_HASH, MAGLEV: hosts are hashed by their hostnames */
     uint64_t ring_min, ring_max;
     uint64_t table_size;    /* MAGLEV: a prime */
+    uint32_t balance_factor; /* RING_HASH, MAGLEV: hash_balance_factor, percent; 0: none */
+    const struct sp_subset_config *subsets; /* NULL: hosts are not divided */
 };
 
 static inline bool sp_lb_hashes(const struct sp_lb_config *l)
@@ -31,8 +34,14 @@ static inline bool sp_lb_hashes(const struct sp_lb_config *l)
     return l->policy == SP_LB_RING_HASH || l->policy == SP_LB_MAGLEV;
 }
 
+/* Requests under way of each host matter. */
+static inline bool sp_lb_counts(const struct sp_lb_config *l)
+{
+    return l->policy == SP_LB_LEAST_REQUEST || l->balance_factor;
+}
+
 /* Errors go to `diag`. */
-void sp_lb_config_init(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag,
+void sp_lb_config_init(struct sp_lb_config *l, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
                        const Envoy__Config__Cluster__V3__Cluster *msg);
 
 #endif

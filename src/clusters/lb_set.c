@@ -55,7 +55,7 @@ void sp_lb_set_add(struct sp_lb_set *t, struct sp_slot *s, const struct sp_endpo
         double part = (double)((sp_slot_random(s) >> 11) + 1) / (double)(1ull << 53);
         sp_edf_add(&t->edf, t->n, part / weight_of(s, e->host, e->weight, mode));
     }
-    t->v[t->n++] = (struct sp_hash_member){e->host, e->weight};
+    t->v[t->n++] = (struct sp_lb_member){e->host, e->weight};
 }
 
 static int32_t busy(const struct sp_host *h)
@@ -75,7 +75,7 @@ static double load_of(const struct sp_lb_config *c, const struct sp_host *h)
 
 static struct sp_host *pick_weighted(struct sp_lb_set *t, struct sp_slot *s, enum sp_lb_mode mode)
 {
-    const struct sp_hash_member *m = &t->v[sp_edf_peek(&t->edf)];
+    const struct sp_lb_member *m = &t->v[sp_edf_peek(&t->edf)];
     sp_edf_again(&t->edf, load_of(&s->cluster->lb, m->host) / weight_of(s, m->host, m->weight, mode));
     return m->host;
 }

@@ -7,11 +7,15 @@
 #define SP_CLUSTERS_LB_SET_H
 
 #include "clusters/edf.h"
-#include "clusters/hash_table.h"
 #include "clusters/state.h"
 
+struct sp_lb_member {
+    struct sp_host *host;
+    uint32_t weight;
+};
+
 struct sp_lb_set {
-    struct sp_hash_member *v;
+    struct sp_lb_member *v;
     unsigned n, next; /* next: round robin's place */
     struct sp_edf edf;
 };

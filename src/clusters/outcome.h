@@ -43,6 +43,7 @@ struct sp_upstream_setup {
     uint64_t per_try_idle_ns;             /* 0: none */
     uint64_t hash;                        /* `hashed`: of the route's hash_policy */
     bool hashed;
+    const struct sp_criteria *criteria;   /* of the route, for clusters with subsets; NULL: none */
     bool count_in_request;                /* x-envoy-attempt-count */
     bool h2;                              /* the client's version, for use_downstream_protocol_config */
     bool auto_host_rewrite;

@@ -10,6 +10,7 @@
 #include "clusters/hashed.h"
 #include "clusters/lb.h"
 #include "clusters/starve.h"
+#include "clusters/subset_lb.h"
 
 /* Streams that an HTTP/2 connection under way is thought good for. */
 enum {
@@ -464,6 +465,7 @@ void sp_slot_attach(struct sp_slot *s, struct sp_worker *w)
     sp_starve_init(s);
     sp_hosts_attach(s);
     sp_lb_new(s);
+    sp_subset_lb_new(s);
 }
 
 static void end_list(struct sp_list *l, void (*end)(struct sp_conn *c))
@@ -551,6 +553,7 @@ void sp_slot_done(struct sp_slot *s)
         sp_host_let_go(p->key.host, s->index);
         free(p);
     }
+    sp_subset_lb_free(s);
     sp_lb_free(s->lb);
     s->lb = NULL;
     sp_hashed_unref(s->hashed);

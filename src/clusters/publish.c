@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "clusters/adopt.h"
 #include "clusters/health.h"
 #include "clusters/outlier.h"
 #include "clusters/rehash.h"
+#include "clusters/subsets.h"
 
 static const uint32_t EDS_FLAGS = SP_HEALTH_FAILED_EDS | SP_HEALTH_DEGRADED_EDS | SP_HEALTH_EDS_DRAINING;
 
@@ -102,7 +104,8 @@ static unsigned give_hosts(struct sp_cluster *c, struct sp_host_set *s, const st
 static bool same_endpoint(const struct sp_endpoint *a, const struct sp_endpoint *b)
 {
     return a->host == b->host && a->weight == b->weight && a->eds_health == b->eds_health && a->priority == b->priority &&
-           a->locality == b->locality && a->locality_weight == b->locality_weight && a->no_active_hc == b->no_active_hc && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
+           a->locality == b->locality && a->locality_weight == b->locality_weight && a->no_active_hc == b->no_active_hc &&
+           sp_endpoint_meta_eq(a->meta, b->meta) && sp_endpoint_meta_eq(a->locality_meta, b->locality_meta) && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
            sp_str_eq(a->zone, b->zone) && sp_str_eq(a->sub_zone, b->sub_zone) &&
            sp_str_eq(a->health_hostname, b->health_hostname) && sp_addr_eq(&a->health_addr, &b->health_addr, true);
 }
@@ -160,6 +163,28 @@ static void put_in(struct sp_cluster *c, struct sp_host_set *fresh)
     }
 }
 
+static void divide(struct sp_cluster *c, struct sp_host_set *s)
+{
+    if (!c->lb.subsets)
+        return;
+    s->subsets = sp_subsets_new(c->lb.subsets, s);
+    s->free_subsets = sp_subsets_free;
+    if (s->subsets->too_many)
+        sp_log(SP_LOG_WARNING, "cluster", "cluster \"%.*s\": more than %d subsets: the rest is not made", SP_STR_ARG(c->name),
+               SP_SUBSETS_MOST);
+}
+
+static void count_subsets(struct sp_cluster *c, const struct sp_subsets *fresh, const struct sp_subsets *old)
+{
+    if (!fresh)
+        return;
+    unsigned created = sp_subsets_missing(fresh, old), removed = sp_subsets_missing(old, fresh);
+    sp_counter_add(c->stats.subsets.created, created);
+    sp_counter_add(c->stats.subsets.removed, removed);
+    sp_gauge_add(c->stats.subsets.active, (int64_t)created - (int64_t)removed);
+    sp_gauge_add(c->stats.subsets.duplicates, (int64_t)fresh->duplicates - (int64_t)old->duplicates);
+}
+
 static void publish(struct sp_cluster *c, struct sp_host_set *fresh)
 {
     struct sp_host_set *old = c->hosts; /* nobody else sets it */
@@ -169,8 +194,10 @@ static void publish(struct sp_cluster *c, struct sp_host_set *fresh)
         sp_host_set_unref(fresh);
         return;
     }
+    divide(c, fresh);
     put_in(c, fresh);
     set_current(c, fresh);
+    count_subsets(c, fresh->subsets, old->subsets);
     unsigned gone = take_out(c, fresh, old);
     if (fresh->logical && !gone && old->n)
         added = added || !sp_str_eq(fresh->v[0].text, old->v[0].text); /* another address counts as another host */
@@ -189,6 +216,7 @@ static void copy_endpoint(struct sp_host_set *to, const struct sp_endpoint *from
     struct sp_endpoint *e = sp_host_set_add(to);
     *e = *from;
     e->host = NULL;
+    sp_endpoint_copied(e);
     struct sp_str *texts[] = {&e->hostname, &e->health_hostname, &e->region, &e->zone, &e->sub_zone};
     for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
         *texts[i] = texts[i]->len ? sp_arena_str(&to->arena, *texts[i]) : SP_STR_NULL;
@@ -268,6 +296,7 @@ void sp_hosts_first(struct sp_cluster *c, struct sp_host_set *s)
     assert(c && s && s->priorities && !c->hosts);
     pthread_mutex_init(&c->hosts_lock, NULL);
     give_hosts(c, s, NULL);
+    divide(c, s);
     c->hosts = s;
 }
 

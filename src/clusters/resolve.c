@@ -54,6 +54,7 @@ static void add_host(struct sp_host_set *s, const struct sp_endpoint *model, con
 {
     struct sp_endpoint *e = sp_host_set_add(s);
     *e = *model;
+    sp_endpoint_copied(e);
     e->addr = *addr;
     e->addr.port = model->addr.port;
     if (!model->health_addr.family) {

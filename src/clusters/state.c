@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "clusters/subsets.h"
+
 static void count_membership(struct sp_cluster *c, uint32_t flags, int64_t n)
 {
     if (sp_health_of(flags) == SP_HEALTHY)
@@ -51,6 +53,14 @@ void sp_host_count_out(struct sp_cluster *c, struct sp_host *h)
         count_membership(c, old, -1);
 }
 
+static void count_subsets(struct sp_cluster *c, const struct sp_subsets *s, bool on)
+{
+    int64_t sign = on ? 1 : -1;
+    sp_counter_add(on ? c->stats.subsets.created : c->stats.subsets.removed, s->n);
+    sp_gauge_add(c->stats.subsets.active, sign * (int64_t)s->n);
+    sp_gauge_add(c->stats.subsets.duplicates, sign * (int64_t)s->duplicates);
+}
+
 void sp_cluster_publish(struct sp_cluster *c, bool on)
 {
     assert(c);
@@ -59,6 +69,8 @@ void sp_cluster_publish(struct sp_cluster *c, bool on)
         (on ? sp_host_count_in : sp_host_count_out)(c, c->hosts->v[i].host);
     if (on && c->hosts->n)
         sp_counter_inc(c->stats.membership_change);
+    if (c->hosts->subsets)
+        count_subsets(c, c->hosts->subsets, on);
     const struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
     for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
         if (on)

@@ -17,6 +17,7 @@
 
 struct sp_lb;
 struct sp_hashed;
+struct sp_subset_lb;
 struct sp_pool;
 struct sp_health_checker;
 struct sp_resolve;
@@ -37,6 +38,7 @@ struct sp_slot {
     struct sp_lb *lb;
     struct sp_host_set *hosts; /* what it balances over: a reference, from attach on */
     struct sp_hashed *hashed; /* RING_HASH, MAGLEV: the tables of `hosts`, a reference; else NULL */
+    struct sp_subset_lb *subset_lb; /* NULL: hosts are not divided */
     unsigned stamp;           /* counts its sets */
     struct sp_list pools;     /* all of them; by host: in the host's part */
     struct sp_list idle;      /* of sp_conn, the longest idle first: what gives way when the connection limit is reached */

@@ -7,6 +7,7 @@
 #include "clusters/lb.h"
 #include "clusters/offline.h"
 #include "clusters/outlier.h"
+#include "clusters/subset_lb.h"
 #include "clusters/tls_name.h"
 
 /* What is held of a body that has no stream yet, before its source is paused. */
@@ -186,13 +187,20 @@ static void note_host(struct sp_upstream *u)
     info->upstream_attempts = u->attempts;
 }
 
+static struct sp_host *pick(struct sp_upstream *u)
+{
+    if (SP_UNLIKELY(u->slot->subset_lb))
+        return sp_subset_pick(u->slot, u->setup.criteria, u->avoid);
+    return sp_lb_pick_hashed(u->slot, u->avoid, u->setup.hashed ? &u->setup.hash : NULL);
+}
+
 static void begin_attempt(struct sp_upstream *u)
 {
     u->sent = u->answered = false;
     u->attempts++;
     if (u->setup.count_in_request)
         sp_headers_set_id(u->request, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(u->setup.arena, u->attempts));
-    sp_outcome_take_host(u, sp_lb_pick_hashed(u->slot, u->avoid, u->setup.hashed ? &u->setup.hash : NULL));
+    sp_outcome_take_host(u, pick(u));
     if (SP_UNLIKELY(u->slot->offline)) {
         if (u->host)
             note_host(u);
@@ -319,6 +327,8 @@ void sp_upstream_init(struct sp_upstream *u, const struct sp_upstream_setup *set
     u->again.run = run_again;
     u->started_ns = now(u);
     sp_outcome_init(u);
+    if (SP_UNLIKELY(u->slot->subset_lb))
+        u->setup.criteria = sp_subset_criteria(setup->arena, setup->criteria, setup->info);
     if (setup->info)
         setup->info->upstream_cluster = setup->cluster->name;
 }

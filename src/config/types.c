@@ -48,6 +48,7 @@
 #include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb-c.h"
+#include "envoy/extensions/load_balancing_policies/subset/v3/subset.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb-c.h"
 #include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb-c.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb-c.h"
@@ -130,6 +131,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__load_balancing_policies__maglev__v3__maglev__descriptor,
     &envoy__extensions__load_balancing_policies__random__v3__random__descriptor,
     &envoy__extensions__load_balancing_policies__ring_hash__v3__ring_hash__descriptor,
+    &envoy__extensions__load_balancing_policies__subset__v3__subset__descriptor,
     &envoy__extensions__load_balancing_policies__round_robin__v3__round_robin__descriptor,
     &envoy__extensions__network__dns_resolver__cares__v3__cares_dns_resolver_config__descriptor,
     &envoy__extensions__path__match__uri_template__v3__uri_template_match_config__descriptor,

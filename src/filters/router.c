@@ -224,6 +224,7 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .arena = sp_filter_arena(f),
         .info = sp_filter_info(f),
         .retry = route->retry,
+        .criteria = w ? w->criteria : route->criteria,
         .h2 = sp_filter_info(f)->protocol == SP_HTTP_2,
         .count_in_request = route->vhost->attempts_to_origin,
         .auto_host_rewrite = route->auto_host_rewrite,

@@ -72,6 +72,8 @@ struct sp_route_upgrade {
     bool enabled;
 };
 
+struct sp_criteria; /* route/criteria.h */
+
 struct sp_weighted_cluster {
     struct sp_str name;
     struct sp_cluster *cluster; /* NULL: unknown (validate_clusters: false) */
@@ -79,6 +81,7 @@ struct sp_weighted_cluster {
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
     struct sp_str host_rewrite;
+    const struct sp_criteria *criteria; /* metadata_match over the route's; NULL: none */
 };
 
 struct sp_vhost;
@@ -112,6 +115,7 @@ struct sp_route {
     struct sp_rate_limits *rate_limits;
     struct sp_hash_policy *hash_policies;
     unsigned n_hash_policies;
+    const struct sp_criteria *criteria; /* metadata_match; NULL: none */
     const struct sp_route_upgrade *upgrades;
     unsigned n_upgrades;
     /* SP_ROUTE_DIRECT */

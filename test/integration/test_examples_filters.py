@@ -54,6 +54,24 @@ class FilterExamples(unittest.TestCase):
             self.assertNotIn("content-encoding", ask("/small.html", "gzip, br").headers)
         self.run_example(read("examples/compression/sallyport.yaml"), check, origin)
 
+    def test_canary(self):
+        stable, canary = (Nginx('listen 127.0.0.1:$PORT; location / { return 200 "%s"; }' % name) for name in ("stable", "canary"))
+        self.addCleanup(stable.kill)
+        self.addCleanup(canary.kill)
+        text = read("examples/canary/sallyport.yaml").replace("port_value: 8081", f"port_value: {canary.port}")
+
+        def check(e):
+            self.assertEqual({e.get("/", *self.secret, "-H", "x-canary: 1").body for _ in range(5)}, {b"canary"})
+            seen = [e.get("/", *self.secret).body for _ in range(60)]
+            self.assertGreater(seen.count(b"stable"), 40)
+            self.assertEqual(e.get("/").status, 403)
+        self.run_example(text, check, stable)
+
+        def check_gone(e):
+            self.assertEqual({e.get("/", *self.secret, "-H", "x-canary: 1").body for _ in range(5)}, {b"stable"})
+        lines = [line for line in text.splitlines() if f"port_value: {canary.port}" not in line]
+        self.run_example("\n".join(lines) + "\n", check_gone, stable)
+
     def test_browsers(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_notes|$http_x_tenant|$http_cdn_loop|$http_content_length"; }')
         self.addCleanup(origin.kill)

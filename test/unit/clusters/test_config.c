@@ -186,7 +186,7 @@ static void test_policies(void **state)
     (void)state;
     struct t_bed b;
     refused("name: c\n" HOST "lb_policy: LOAD_BALANCING_POLICY_CONFIG\n", "required for this lb_policy, but missing (add it)");
-    refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
+    refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash, Maglev or Subset)");
     refused("name: c\n" HOST "lb_policy: LEAST_REQUEST\nleast_request_lb_config: {active_request_bias: {default_value: -1, runtime_key: r}}\n",
             "a bias is 0 or more (1 is the default)");
     refused("name: c\n" HOST "round_robin_lb_config: {slow_start_config: {slow_start_window: 1s, aggression: {runtime_key: r}}}\n",
@@ -196,10 +196,6 @@ static void test_policies(void **state)
             "5000011 places are too many to build while serving (at most 262144)");
     refused("name: c\n" HOST "lb_policy: RING_HASH\nring_hash_lb_config: {minimum_ring_size: 20, maximum_ring_size: 10}\n",
             "minimum_ring_size (20) is over maximum_ring_size (10): make the minimum smaller");
-    refused("name: c\n" HOST "lb_policy: RING_HASH\ncommon_lb_config: {locality_weighted_lb_config: {}}\n",
-            "not run with lb_policy RING_HASH or MAGLEV (take it out, and give weights to the hosts)");
-    refused("name: c\n" HOST "lb_policy: RING_HASH\ncommon_lb_config: {consistent_hashing_lb_config: {hash_balance_factor: 120}}\n",
-            "hash_balance_factor");
     refused(POLICY(POLICY_OF("wrr_locality.v3.WrrLocality")), "wrr_locality");
     t_bed_new(&b, POLICY("{typed_extension_config: {name: x, typed_config: {\"@type\": type.googleapis.com/envoy.extensions."
                          "load_balancing_policies.least_request.v3.LeastRequest, choice_count: 5, locality_lb_config: "

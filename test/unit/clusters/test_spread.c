@@ -250,6 +250,42 @@ static void test_hashed(void **state)
     (void)state;
     check_hashed("lb_policy: MAGLEV\n", NULL, 0.1);
     check_hashed("lb_policy: MAGLEV\n", mixed, 0.15);
+    check_hashed("lb_policy: RING_HASH\nring_hash_lb_config: {minimum_ring_size: 20000}\n", NULL, 0.15);
+    check_hashed("lb_policy: RING_HASH\nring_hash_lb_config: {minimum_ring_size: 20000, hash_function: MURMUR_HASH_2}\n", mixed, 0.25);
+    /* The default size is too small for even shares, not for few keys that move. */
+    check_hashed("lb_policy: RING_HASH\n", NULL, 0.5);
+}
+
+/* hash_balance_factor: nobody gets more than its part, however the keys fall; who has room gets its keys. */
+static void test_balanced(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    enum { MANY = 200 };
+    bed(&b, "lb_policy: RING_HASH\ncommon_lb_config: {consistent_hashing_lb_config: {hash_balance_factor: 120}}\n", NULL);
+    struct sp_cluster *c = b.cluster;
+    uint64_t hash = key(1);
+    struct sp_host *first = sp_lb_pick_hashed(t_slot(&b, 0), NULL, &hash), *second = NULL;
+    for (unsigned i = 0; i < MANY; i++) { /* all with one key, and none of them ends */
+        struct sp_host *h = sp_lb_pick_hashed(t_slot(&b, 0), NULL, &hash);
+        if (i == 0)
+            assert_ptr_equal(h, first);
+        second = second || h == first ? second : h;
+        atomic_fetch_add(&h->active, 1);
+        sp_gauge_inc(c->stats.upstream_rq_active);
+        for (unsigned k = 0; k < HOSTS; k++) /* 120 % of the average, rounded up; one that has just that gets one more */
+            assert_true(atomic_load(&t_host(&b, k)->active) <= ceil(((i + 1) * 120 + 99) / 100 / 10.0) + 1);
+    }
+    assert_non_null(second);
+    atomic_store(&first->active, 0); /* there is room again */
+    assert_ptr_equal(sp_lb_pick_hashed(t_slot(&b, 0), NULL, &hash), first);
+    for (unsigned k = 0; k < HOSTS; k++) /* all are full: the least full one is taken */
+        atomic_store(&t_host(&b, k)->active, k == 7 ? 1000 : 2000);
+    assert_int_equal(t_at(&b, sp_lb_pick_hashed(t_slot(&b, 0), NULL, &hash)), 7);
+    for (unsigned k = 0; k < HOSTS; k++)
+        atomic_store(&t_host(&b, k)->active, 0);
+    sp_gauge_add(c->stats.upstream_rq_active, -MANY);
+    t_bed_free(&b);
 }
 
 /* --- priorities --- */
@@ -351,7 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spread), cmocka_unit_test(test_choices), cmocka_unit_test(test_bias),
-        cmocka_unit_test(test_hashed), cmocka_unit_test(test_shares),  cmocka_unit_test(test_slow_start),
+        cmocka_unit_test(test_hashed), cmocka_unit_test(test_balanced), cmocka_unit_test(test_shares),  cmocka_unit_test(test_slow_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,9 +97,11 @@ static void run_passive(struct sp_msg *m)
 {
     struct passive_msg *x = SP_CONTAINER_OF(m, struct passive_msg, msg);
     struct sp_watched *w = x->host->session;
-    if (w) /* else it is gone meanwhile, or not checked; as in Envoy it is the last check that hears of it */
-        sp_health_session_heed(&w->sessions[w->checker->n_checks - 1]);
     struct sp_cluster *c = x->cluster;
+    if (w) /* as in Envoy it is the last check that hears of it */
+        sp_health_session_heed(&w->sessions[w->checker->n_checks - 1]);
+    else /* gone meanwhile, or not checked: nobody could bring it back */
+        sp_host_set_health(c, x->host, 0, SP_HEALTH_EXCLUDED);
     sp_host_unref(x->host);
     free(x);
     sp_cluster_drop(c);

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Active health checks beside a real Envoy: an origin that answers by a script sees the same checks, and both say the same of it."""
 import http.client
-import http.server
 import os
 import re
 import signal
@@ -11,7 +10,7 @@ import time
 import unittest
 
 from harness import Sallyport, T, cert, cluster, config, curl, free_port, listener, route_to, upstream_tls, wait_for, work
-from health_origin import Grpc, Http, answer, have_grpc, read_events
+from health_origin import Grpc, Http, Web, answer, have_grpc, read_events
 from test_envoy import Envoy, find_envoy
 
 # Of the cluster's; not the connections', which are counted otherwise for checks, nor what only one of the two has.
@@ -96,6 +95,31 @@ class HttpChecks(Case):
                              ("out at once", [OK, answer(503, **out)]), ("out and back", [OK, answer(503, **out), OK, OK]),
                              ("well with the header", [OK, answer(200, **out)])):
             self.http(name, script)
+
+    def test_passive(self):
+        """A host that wants no more requests says so in an answer to one: it is out without having been checked."""
+        out = answer(200, x_envoy_immediate_health_check_fail="true")
+        for name, more in (("no traffic yet", {}), ("always logged", {"always_log_health_check_failures": True})):
+            with self.subTest(name):
+                seen = []
+                for kind in ("envoy", "sallyport") if find_envoy() else ("sallyport",):
+                    checks, requests, events = Http([OK]), Http([out]), work(f"events-{time.time_ns()}.json")
+                    both = Split([checks, requests])
+                    self.addCleanup(both.stop)
+                    conf = config([listener(free_port(), [route_to("o")])], [cluster("o", both.port, health_checks=[{
+                        **TIMES, **more, "event_log_path": events, "http_health_check": {"path": "/0"}}])])
+                    s = Envoy(find_envoy(), conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+                    try:
+                        wait_for("the second check", lambda: checks.seen() == 2)
+                        self.assertEqual(curl(f"http://127.0.0.1:{s.port}/1").status, 200)
+                        wait_for("it to be out", lambda: "/failed_active_hc" in self.state(s)[1])
+                        state = self.state(s)
+                        s.stop()
+                        seen.append((state, read_events(events, both.port)))
+                    finally:
+                        s.kill()
+                self.assertEqual(seen[0], seen[-1])
+                self.assertEqual(seen[-1][0][0]["health_check.passive_failure"], "1")
 
     def test_network(self):
         # Closed under a check on a connection that was used before: we ask once more (docs/health-checks.md).
@@ -234,32 +258,18 @@ class Split:
         self.s.close()
 
 
-class Slow:
+class Slow(Web):
     """Answers requests when it is told to, and checks at once."""
 
     def __init__(self):
-        self.well, self.under_way, self.go, slow = True, False, threading.Event(), self
+        self.well, self.under_way, self.go = True, False, threading.Event()
+        super().__init__(self.say)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                if self.path != "/hc":
-                    slow.under_way = True
-                    slow.go.wait(20)
-                self.send_response(200 if slow.well or self.path != "/hc" else 503)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def say(self, path):
+        if path != "/hc":
+            self.under_way = True
+            self.go.wait(20)
+        return 200 if self.well or path != "/hc" else 503, b"", {}
 
 
 class TcpChecks(Case):

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The examples of Envoy's filters, as test_examples.py runs the others."""
-import http.server
 import os
 import re
-import threading
 import unittest
 import zlib
 
 import test_examples
 from authz import Authz
 from harness import Nginx, curl, log_lines, wait_for, work
-from health_origin import Grpc, read_events
+from health_origin import Grpc, Web, read_events
 from test_examples import etc, read
 
 
@@ -165,37 +163,18 @@ class FilterExamples(unittest.TestCase):
         self.run_example(text, check, web[0])
 
 
-class Shop:
-    """A web process that says what it is told to."""
+class Shop(Web):
+    """A web process that says of itself what it is told to."""
     WELL = {"status": 200, "body": '{"status":"ok"}', "service": "shop", "degraded": False}
 
     def __init__(self):
-        shop = self
         self.now = self.WELL
+        super().__init__(self.say)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                now = shop.now if self.path == "/healthz" else shop.WELL
-                body = (now["body"] if self.path == "/healthz" else str(shop.port)).encode()
-                self.send_response(now["status"])
-                self.send_header("content-length", str(len(body)))
-                self.send_header("x-envoy-upstream-healthchecked-cluster", now["service"])
-                if now["degraded"]:
-                    self.send_header("x-envoy-degraded", "true")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def say(self, path):
+        now = self.now if path == "/healthz" else {**self.WELL, "body": str(self.port)}
+        headers = {"x-envoy-upstream-healthchecked-cluster": now["service"], **({"x-envoy-degraded": "true"} if now["degraded"] else {})}
+        return now["status"], now["body"].encode(), headers
 
 
 if __name__ == "__main__":

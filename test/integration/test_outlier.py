@@ -3,12 +3,13 @@
 import http.client
 import json
 import re
+import threading
 import time
 import unittest
 
 from echo import Echo
 from harness import Sallyport, cluster, config, curl, free_port, listener, route_to, wait_for, work
-from health_origin import Http, answer, read_events
+from health_origin import Http, Web, answer, read_events
 from test_envoy import Envoy, find_envoy
 
 PREFIX = "cluster.o.outlier_detection."
@@ -118,6 +119,20 @@ class Detection(Case):
         self.assertEqual(s.stat("cluster.o.membership_healthy"), 1)
 
 
+class Gated(Web):
+    """Answers checks one for each release of the gate, and requests with 500."""
+
+    def __init__(self):
+        self.gate, self.checks = threading.Semaphore(0), 0
+        super().__init__(self.say)
+
+    def say(self, path):
+        if path == "/hc":
+            self.checks += 1
+            self.gate.acquire(timeout=60)
+        return 200 if path == "/hc" else 500, b"", {}
+
+
 class Against(Case):
     """The same requests: the same counters."""
     CASES = (
@@ -159,6 +174,38 @@ class Against(Case):
                 if name in seen[1][1] or value:
                     self.assertEqual(value, seen[1][1].get(name), (detection, name))
 
+
+    def test_both_together(self):
+        """A host that fails requests and passes its checks: the next check that goes well brings it back, unless it is told not to."""
+        envoy = find_envoy()
+        if not envoy:
+            self.skipTest("there is no Envoy (scripts/envoy brings one)")
+        flags = lambda p: re.search(r"^o::\S+::health_flags::(\S+)$", curl(f"http://127.0.0.1:{p.admin}/clusters").body.decode(), re.M)[1]
+        for back in (True, False):
+            seen = []
+            for kind in ("envoy", "sallyport"):
+                origin, events = Gated(), work(f"outliers-{time.time_ns()}.json")
+                self.addCleanup(origin.stop)
+                conf = self.conf([origin.port], interval="600s", base_ejection_time="600s", max_ejection_percent=100, consecutive_5xx=2,
+                                 successful_active_health_check_uneject_host=back)
+                conf["static_resources"]["clusters"][0]["health_checks"] = [{
+                    "timeout": "60s", "interval": "0.05s", "no_traffic_interval": "0.05s", "unhealthy_threshold": 1, "healthy_threshold": 1,
+                    "http_health_check": {"path": "/hc"}}]
+                conf["cluster_manager"] = {"outlier_detection": {"event_log_path": events}}
+                origin.gate.release()
+                p = Envoy(envoy, conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+                self.addCleanup(p.kill)
+                wait_for("a second check", lambda: origin.checks == 2)
+                for _ in range(2):
+                    self.assertEqual(self.ask(p.port)[0], 500)
+                wait_for("it to be out", lambda: flags(p) == "/failed_outlier_check")
+                origin.gate.release()
+                wait_for("a third check", lambda: origin.checks == 3)
+                state = flags(p), stats(p.admin)["ejections_active"], stats(p.admin)["ejections_enforced_total"]
+                p.stop()
+                seen.append((state, told(events, origin.port)))
+            self.assertEqual(seen[0], seen[1])
+            self.assertEqual(seen[1][0], ("healthy", 0, 1) if back else ("/failed_outlier_check", 1, 1))
 
     def run_rates(self, **detection):
         """One of three hosts always fails: what both say of it, until it is back."""

@@ -3,6 +3,7 @@
 
 Http's entries are bytes (sent as they are), or "close" (without an answer), "reset" (RST); requests are kept. Grpc's are a serving
 status (0 to 3), ("abort", code, text), "none" (an empty message), or bytes (the message)."""
+import http.server
 import json
 import re
 import socket
@@ -87,6 +88,32 @@ class Http:
         self.s.close()
         for c in self.open:
             c.close()
+
+
+class Web:
+    """HTTP/1.1 whose answers are the test's: `say(path)` gives a status, a body and headers."""
+
+    def __init__(self, say):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                status, body, headers = say(self.path)
+                self.send_response(status)
+                for name, value in {"content-length": len(body), **headers}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Grpc(Proc):

@@ -222,6 +222,27 @@ static void test_excluded_only(void **state)
     t_bed_free(&b);
 }
 
+/* Of a host that nobody checks it is not heeded: nobody would bring it back. */
+static void test_excluded_unchecked(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call c = {0};
+    t_bed_new(&b, "name: c\n"
+                  "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, "
+                  "port_value: 80}}, health_check_config: {disable_active_health_check: true}}}]}]}\n" CHECK("", ""));
+    t_call_get(&c, &b);
+    fake_connect(fake_wires[0]);
+    t_step(&b, 0);
+    fake_respond_with(fake_stream_at(fake_wires[0], 0), ":status: 200\nx-envoy-immediate-health-check-fail: true\n", true);
+    t_step(&b, 0);
+    t_step(&b, 0);
+    t_call_done(&c);
+    assert_int_equal(flags(&b, 0), 0);
+    assert_int_equal(t_stat("health_check.passive_failure"), 0);
+    t_bed_free(&b);
+}
+
 static void test_connection(void **state)
 {
     (void)state;
@@ -460,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_degraded_and_excluded),
         cmocka_unit_test(test_excluded_only),
+        cmocka_unit_test(test_excluded_unchecked),
         cmocka_unit_test(test_connection),
         cmocka_unit_test(test_no_reuse),
         cmocka_unit_test(test_late_answer),

@@ -12,6 +12,8 @@
 
 enum change { UNCHANGED, PENDING, CHANGED };
 
+static const uint64_t LONGEST_NS = 1ull << 60; /* 36 years: sums of three stay sums */
+
 static void count(struct sp_health_session *s)
 {
     sp_health_gauges(&s->check->stats, s->flags, &s->counted, &s->counted_degraded);
@@ -27,11 +29,12 @@ static uint64_t interval_ns(const struct sp_health_session *s, bool healthy, enu
         ns = change == PENDING ? c->healthy_edge_ns : c->interval_ns;
     else
         ns = change == PENDING ? c->unhealthy_edge_ns : c->unhealthy_ns;
-    uint64_t part = (uint64_t)((double)ns * c->jitter_percent / 100);
-    if (part)
-        ns += sp_slot_below(s->of->checker->slot, part);
+    double part = (double)ns * c->jitter_percent / 100;
+    ns = SP_MIN(ns, LONGEST_NS);
+    if (part >= 1)
+        ns += sp_slot_below(s->of->checker->slot, part < (double)LONGEST_NS ? (uint64_t)part : LONGEST_NS);
     if (c->interval_jitter_ns)
-        ns += sp_slot_below(s->of->checker->slot, c->interval_jitter_ns);
+        ns += sp_slot_below(s->of->checker->slot, SP_MIN(c->interval_jitter_ns, LONGEST_NS));
     return SP_MAX(ns, SP_NS_PER_MS);
 }
 

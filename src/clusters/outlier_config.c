@@ -14,6 +14,12 @@ static uint32_t number(const Google__Protobuf__UInt32Value *v, uint32_t otherwis
     return v ? v->value : otherwise;
 }
 
+/* At most 36 years: sums of a few stay sums. */
+static uint64_t duration(const Google__Protobuf__Duration *d, uint64_t otherwise)
+{
+    return SP_MIN(sp_duration_ns(d, otherwise), 1ull << 60);
+}
+
 static void init_stats(struct sp_outlier *o)
 {
     static const struct sp_str names[2][N_KINDS] = {
@@ -51,10 +57,10 @@ struct sp_outlier *sp_outlier_new(struct sp_cluster *c, const struct sp_doc *doc
     o->split = m->split_external_local_origin_errors;
     o->one_always = m->always_eject_one_host && m->always_eject_one_host->value;
     o->heed_checks = !m->successful_active_health_check_uneject_host || m->successful_active_health_check_uneject_host->value;
-    o->interval_ns = sp_duration_ns(m->interval, 10 * SP_NS_PER_S);
-    o->base_ns = sp_duration_ns(m->base_ejection_time, 30 * SP_NS_PER_S);
-    o->max_ns = sp_duration_ns(m->max_ejection_time, SP_MAX(300 * SP_NS_PER_S, o->base_ns));
-    o->jitter_ns = sp_duration_ns(m->max_ejection_time_jitter, 0);
+    o->interval_ns = duration(m->interval, 10 * SP_NS_PER_S);
+    o->base_ns = duration(m->base_ejection_time, 30 * SP_NS_PER_S);
+    o->max_ns = duration(m->max_ejection_time, SP_MAX(300 * SP_NS_PER_S, o->base_ns));
+    o->jitter_ns = duration(m->max_ejection_time_jitter, 0);
     if (o->max_ns < o->base_ns)
         sp_doc_err(doc, diag, m, "max_ejection_time", -1, "is less than base_ejection_time (make it at least that)");
     o->max_percent = SP_MIN(number(m->max_ejection_percent, 10), 100u);

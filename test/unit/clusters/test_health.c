@@ -384,6 +384,13 @@ static void test_jitter(void **state)
     assert_true(least >= 10000 && least < 12000);
     assert_true(most > 13000 && most <= 15000);
     t_bed_free(&b);
+    t_bed_hosts(&b, 1, CHECK("  interval_jitter_percent: 4294967295\n  interval_jitter: 315576000000s\n  unhealthy_interval: 315576000000s\n", ""));
+    had_traffic(&b);
+    t_step(&b, 0);
+    answer_check(&b, ":status: 500\n");
+    t_step(&b, 10000);
+    assert_int_equal(t_stat("health_check.attempt"), 1);
+    t_bed_free(&b);
 }
 
 /* Several checks: a host is well if all say so, each counts for itself, and the cluster waits for all of them. */

@@ -86,6 +86,20 @@ static void test_ceiling(void **state)
     t_bed_free(&b);
 }
 
+static void test_for_ever(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    t_bed_hosts(&b, 1, "outlier_detection: {max_ejection_percent: 100, interval: 1s, base_ejection_time: 315576000000s, "
+                       "max_ejection_time: 315576000000s, max_ejection_time_jitter: 315576000000s}\n");
+    answers(&b, 0, 500, 5);
+    for (unsigned i = 0; i < 10; i++) {
+        t_step(&b, 100000000);
+        assert_true(out(&b, 0));
+    }
+    t_bed_free(&b);
+}
+
 /* A check that goes well brings it back only if the host is well by the checks too. */
 static void test_checks(void **state)
 {
@@ -224,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_for_ever),
         cmocka_unit_test(test_checks),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_rates),

@@ -329,6 +329,7 @@ static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, stru
         .sni = from->sni,
         .verify_name = from->verify_name,
         .offer = from->offer,
+        .first = from->first,
         .connect_ns = from->connect_ns,
         .sock = o->sock,
     };

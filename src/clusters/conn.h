@@ -102,6 +102,7 @@ struct sp_conn_setup {
     struct sp_tls_ctx *tls;
     struct sp_str sni, verify_name;
     struct sp_str offer; /* ALPN, instead of the context's, whatever comes of it; outlives the connection; empty: the context's */
+    struct sp_str first; /* sent before all else; empty: nothing */
     uint64_t connect_ns;
     bool counted;
 };

@@ -152,6 +152,8 @@ static void take_tcp(struct build *b, const tcp_msg *msg)
     if (msg->proxy_protocol_config) {
         assert((size_t)msg->proxy_protocol_config->version < SP_ARRAY_LEN(versions));
         h->proxy = versions[msg->proxy_protocol_config->version];
+        if (msg->proxy_protocol_config->n_added_tlvs)
+            ERR(b, msg->proxy_protocol_config, "added_tlvs", -1, "are not sent by health checks, which are nobody's (take them out)");
     }
 }
 

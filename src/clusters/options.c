@@ -193,7 +193,8 @@ static void take_tls(struct build *b)
     static const char *const h1[] = {"http/1.1", NULL}, *const h2[] = {"h2", NULL},
                                   *const both[] = {"h2", "http/1.1", NULL};
     static const char *const *const alpn[] = {h1, h2, h2, both};
-    const Envoy__Config__Core__V3__TransportSocket *socket = b->msg->transport_socket;
+    const Envoy__Config__Core__V3__TransportSocket *socket = sp_transport_inner(b->doc, b->msg->transport_socket);
+    sp_proxy_header_init(&b->o->proxy, b->arena, b->doc, b->diag, b->msg->transport_socket);
     if (!socket || !socket->typed_config)
         return;
     if (sp_doc_any_as(b->doc, socket->typed_config,
@@ -203,7 +204,7 @@ static void take_tls(struct build *b)
                            &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor);
     if (!b->tls) {
         sp_doc_err(b->doc, b->diag, socket, "typed_config", -1,
-                   "is not for clusters (use an UpstreamTlsContext or a RawBuffer)");
+                   "is not for clusters (use an UpstreamTlsContext, a RawBuffer, or a ProxyProtocolUpstreamTransport with one of these)");
         return;
     }
     b->o->host_sni = b->tls->auto_host_sni;

@@ -53,7 +53,7 @@ static struct sp_pool **pool_head(struct sp_slot *s, const struct sp_pool_key *k
 
 static bool same_names(const struct sp_pool_key *a, const struct sp_pool_key *b)
 {
-    return sp_str_eq(a->sni, b->sni) && sp_str_eq(a->verify_name, b->verify_name);
+    return sp_str_eq(a->sni, b->sni) && sp_str_eq(a->verify_name, b->verify_name) && sp_str_eq(a->first, b->first);
 }
 
 static struct sp_pool *pool_find(struct sp_slot *s, const struct sp_pool_key *key)
@@ -78,17 +78,17 @@ static void grow_again(struct sp_starved *w);
 
 static struct sp_pool *pool_new(struct sp_slot *s, const struct sp_pool_key *key)
 {
-    struct sp_pool *p = sp_xcalloc(1, sizeof(*p) + key->sni.len + key->verify_name.len);
+    struct sp_pool *p = sp_xcalloc(1, sizeof(*p) + key->sni.len + key->verify_name.len + key->first.len);
     p->slot = s;
     p->key = *key;
-    char *names = p->names;
-    if (key->sni.len)
-        memcpy(names, key->sni.ptr, key->sni.len);
-    p->key.sni.ptr = names;
-    names += key->sni.len;
-    if (key->verify_name.len)
-        memcpy(names, key->verify_name.ptr, key->verify_name.len);
-    p->key.verify_name.ptr = names;
+    struct sp_str *const names[] = {&p->key.sni, &p->key.verify_name, &p->key.first};
+    char *at = p->names;
+    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++) {
+        char *copy = at;
+        if (names[i]->len)
+            at = mempcpy(at, names[i]->ptr, names[i]->len);
+        names[i]->ptr = copy;
+    }
     struct sp_list *lists[] = {&p->connecting, &p->idle, &p->ready, &p->busy, &p->leaving, &p->queue, &p->starved.link, &p->link};
     for (size_t i = 0; i < SP_ARRAY_LEN(lists); i++)
         sp_list_init(lists[i]);
@@ -109,14 +109,14 @@ static bool host_gone(const struct sp_pool *p)
 }
 
 /*
- * A pool whose name a request chose lives as long as it has something to do: their number is bounded by the limits. So does
+ * A pool whose name or header a request chose lives as long as it has something to do: their number is bounded by the limits. So does
  * one of a host that is gone, which nobody may ask for any more.
  */
 static void pool_retire(struct sp_pool *p)
 {
     if (p->n_conns || p->n_queued || !sp_list_linked(&p->link))
         return;
-    if (!p->key.sni.len && !p->key.verify_name.len && !host_gone(p))
+    if (!p->key.sni.len && !p->key.verify_name.len && !p->key.first.len && !host_gone(p))
         return;
     struct sp_pool **at = pool_head(p->slot, &p->key);
     while (*at != p)
@@ -275,6 +275,7 @@ static bool connect_one(struct sp_pool *p)
         .tls = p->key.kind == SP_KIND_H1 && o->tls_h1 ? o->tls_h1 : o->tls,
         .sni = p->key.sni,
         .verify_name = p->key.verify_name,
+        .first = p->key.first,
         .connect_ns = o->connect_ns,
         .counted = true,
     };

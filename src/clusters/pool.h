@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_pool: the connections of one worker to one host by one protocol (and one TLS name, where names come from requests),
+ * sp_pool: the connections of one worker to one host by one protocol (and one TLS name, where names come from requests,
+ * and one client's connection, where a PROXY header names it),
  * and the line of requests that wait for one.  The pool owns connections, requests borrow streams by tickets.  HTTP/1
  * connections carry one request at a time and are reused last in, first out; HTTP/2 ones are filled up before another is
  * opened.  Limits are the cluster's circuit breakers.
@@ -17,6 +18,7 @@ struct sp_pool_key {
     struct sp_host *host;
     enum sp_conn_kind kind;
     struct sp_str sni, verify_name; /* empty: the TLS context's own */
+    struct sp_str first;            /* the PROXY header of a client's own connections; empty: none */
 };
 
 enum sp_pool_answer {

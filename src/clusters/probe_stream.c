@@ -223,6 +223,7 @@ static void begin_connect(struct sp_probe_stream *p)
         .kind = p->base.config->h2 ? SP_KIND_H2 : SP_KIND_H1,
         .tls = !p->base.config->h2 && o->tls_h1 ? o->tls_h1 : o->tls,
         .offer = p->base.config->alpn,
+        .first = o->proxy.local,
         .connect_ns = SP_MIN(o->connect_ns, p->base.config->timeout_ns),
     };
     struct sp_arena a;

@@ -9,7 +9,6 @@
 #include "net/tls.h"
 #include "net/transport.h"
 
-enum { MAX_RECEIVED = 64 * 1024, TLS_WATER = 64 * 1024, PROXY_LINE = 108 };
 
 struct tcp_probe {
     struct sp_probe base;
@@ -70,18 +69,15 @@ static void put(struct tcp_probe *p, struct sp_buf *b)
 /* As Envoy writes it: inside TLS, where there is TLS. V2's LOCAL stands for nobody; addresses of other families are not known. */
 static void put_proxy_header(const struct tcp_probe *p, struct sp_buf *out)
 {
-    static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
-    char line[PROXY_LINE], from[SP_ADDR_TEXT_MAX], to[SP_ADDR_TEXT_MAX];
-    if (p->base.config->proxy == SP_HEALTH_PROXY_V2)
-        sp_buf_append(out, local, sizeof(local) - 1);
-    if (p->base.config->proxy != SP_HEALTH_PROXY_V1)
+    enum sp_health_proxy version = p->base.config->proxy;
+    if (version == SP_HEALTH_NO_PROXY)
         return;
-    struct sp_addr a = sp_transport_local(p->transport), b = sp_transport_peer(p->transport);
-    int n = snprintf(line, sizeof(line), "PROXY UNKNOWN\r\n");
-    if (a.family != AF_UNIX && a.family == b.family)
-        n = snprintf(line, sizeof(line), "PROXY %s %.*s %.*s %u %u\r\n", a.family == AF_INET6 ? "TCP6" : "TCP4",
-                     (int)sp_addr_format_ip(&a, from), from, (int)sp_addr_format_ip(&b, to), to, a.port, b.port);
-    sp_buf_append(out, line, (size_t)n);
+    struct sp_addr own = sp_transport_local(p->transport), host = sp_transport_peer(p->transport);
+    bool line = version == SP_HEALTH_PROXY_V1 && own.family == host.family;
+    struct sp_arena arena;
+    sp_arena_init(&arena);
+    sp_buf_append_str(out, sp_proxy_write(&arena, version == SP_HEALTH_PROXY_V1 ? 1 : 2, line ? &own : NULL, line ? &host : NULL, SP_STR_NULL));
+    sp_arena_done(&arena);
 }
 
 static void begin_exchange(struct tcp_probe *p, bool fresh)
@@ -176,8 +172,14 @@ static void on_connect(void *ctx, int err)
 {
     struct tcp_probe *p = ctx;
     p->err = err;
-    if (!err)
+    if (!err) {
+        struct sp_buf first;
+        sp_buf_init(&first);
+        sp_buf_append_str(&first, p->base.slot->cluster->options.proxy.local);
+        if (first.len)
+            sp_transport_write(p->transport, &first);
         sp_transport_read(p->transport, true);
+    }
     step_later(p);
 }
 

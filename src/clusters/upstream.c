@@ -363,6 +363,7 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     sp_retry_begin(&u->retry, u->setup.retry, h);
     sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
     u->key.kind = kind_of(u);
+    u->key.first = sp_proxy_header_make(&u->slot->cluster->options.proxy, u->setup.arena, u->setup.client, u->setup.door);
     u->upgrade = h->protocol.len;
     if (u->upgrade) {
         sp_websocket_begin(&u->websocket, h);

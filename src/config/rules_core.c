@@ -96,6 +96,8 @@ static const struct sp_rule rules[] = {
     {CORE "SocketAddress", "port_value", SP_RULE_RANGE, 0, PORT_MAX},
     {CORE "SubstitutionFormatString", "text_format", SP_RULE_ONEOF, 0, 0},
     {CORE "SubstitutionFormatString", "content_type", SP_RULE_HEADER_VALUE, 0, 0},
+    {CORE "TlvEntry", "type", SP_RULE_RANGE, 0, 255},
+    {"envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport", "transport_socket", SP_RULE_REQUIRED, 0, 0},
     {CORE "TransportSocket", "name", SP_RULE_MIN_LEN, 1, 0},
     {CORE "TransportSocket", "typed_config", SP_RULE_REQUIRED, 0, 0},
     {CORE "TypedExtensionConfig", "name", SP_RULE_MIN_LEN, 1, 0},

@@ -223,6 +223,8 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .worker = sp_filter_turn(f)->worker,
         .arena = sp_filter_arena(f),
         .info = sp_filter_info(f),
+        .client = &sp_filter_info(f)->conn->peer,
+        .door = &sp_filter_info(f)->conn->local,
         .retry = route->retry,
         .criteria = w ? w->criteria : route->criteria,
         .h2 = sp_filter_info(f)->protocol == SP_HTTP_2,

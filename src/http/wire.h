@@ -40,6 +40,7 @@ struct sp_wire_setup {
     bool safe_max_age;           /* HTTP/1 at that age ends with its next answer only */
     struct sp_str sni, verify_name; /* client */
     struct sp_str offer;         /* client: ALPN, instead of the context's; outlives the wire; empty: the context's */
+    struct sp_str first;         /* client: sent before all else, TLS too: a PROXY header */
     uint64_t connect_ns;         /* client: TCP connect and TLS handshake together */
     struct sp_sock_options sock; /* client */
 };

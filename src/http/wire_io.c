@@ -18,7 +18,7 @@ void sp_wire_pump(struct sp_wire *w)
                                         w->high_water);
 }
 
-static void send_out(struct sp_wire *w, struct sp_buf *b)
+void sp_wire_send_plain(struct sp_wire *w, struct sp_buf *b)
 {
     if (!b->len)
         return;
@@ -28,7 +28,7 @@ static void send_out(struct sp_wire *w, struct sp_buf *b)
 
 void sp_wire_send_tls(struct sp_wire *w)
 {
-    send_out(w, &w->tls->net_out);
+    sp_wire_send_plain(w, &w->tls->net_out);
 }
 
 /* Whether the input is over, as far as the codec is concerned. */
@@ -97,14 +97,14 @@ static size_t flush_once(struct sp_wire *w, size_t room)
     if (w->tls)
         push_tls(w);
     else
-        send_out(w, &plain);
+        sp_wire_send_plain(w, &plain);
     return n;
 }
 
 void sp_wire_put(struct sp_wire *w, struct sp_buf *b)
 {
     if (!w->tls) {
-        send_out(w, b);
+        sp_wire_send_plain(w, b);
         return;
     }
     sp_buf_move(&w->tls->app_out, b);

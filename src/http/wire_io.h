@@ -9,6 +9,8 @@
 
 /* Moves what TLS can move. */
 void sp_wire_pump(struct sp_wire *w);
+/* Hands bytes to the transport as they are, and counts them. */
+void sp_wire_send_plain(struct sp_wire *w, struct sp_buf *b);
 /* Hands to the transport what TLS has made. */
 void sp_wire_send_tls(struct sp_wire *w);
 

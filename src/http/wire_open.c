@@ -39,6 +39,8 @@ void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
     w->opening->config.server = w->server;
     w->opening->config.tls = s->tls != NULL;
     w->opening->codec = (uint8_t)s->codec;
+    sp_buf_init(&w->opening->first);
+    sp_buf_append_str(&w->opening->first, s->first);
     if (!s->tls)
         return;
     w->tls = sp_xcalloc(1, sizeof(*w->tls));
@@ -265,6 +267,7 @@ static bool step_connect(struct sp_wire *w)
     if (!w->connected)
         return false;
     sp_transport_read(w->transport, true);
+    sp_wire_send_plain(w, &w->opening->first);
     if (!w->tls)
         return pick_codec(w);
     w->phase = SP_WP_HANDSHAKE; /* under the same deadline */

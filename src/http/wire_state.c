@@ -113,6 +113,8 @@ void sp_wire_finish(struct sp_wire *w, enum sp_wire_end why, int err, bool reset
     if (w->transport)
         sp_transport_close(w->transport, reset);
     w->transport = NULL;
+    if (w->opening)
+        sp_buf_clear(&w->opening->first);
     free(w->opening);
     w->opening = NULL;
     w->grave = (struct sp_grave){.free = bury};

@@ -32,6 +32,7 @@ enum sp_wire_phase {
 struct sp_wire_opening {
     struct sp_codec_config config;
     uint8_t codec; /* enum sp_codec_kind */
+    struct sp_buf first; /* to be sent before all else */
 };
 
 struct sp_wire_tls {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "clusters/proxy_header.h"
 #include "config/fill.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
@@ -108,7 +109,7 @@ static bool goes_by_host(const struct sp_doc *doc, const Cluster *c)
 
 static void check_origin(const struct sp_doc *doc, struct sp_diag *diag, const Cluster *c)
 {
-    const Tls *tls = c->transport_socket ? sp_doc_any_as(doc, c->transport_socket->typed_config, UP_DESC) : NULL;
+    const Tls *tls = sp_transport_tls(doc, c->transport_socket);
     if (!tls)
         return;
     const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *common = tls->common_tls_context;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way from the door to its origins, and how an origin can tell the door from others. */
+#include "clusters/proxy_header.h"
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
@@ -8,7 +9,6 @@
 
 typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions Options;
 
-#define UP_DESC &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor
 #define OPTIONS_DESC &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor
 #define INJECTOR_DESC &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor
 #define JWT_DESC &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor
@@ -17,7 +17,7 @@ typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions Options;
 
 static const sp_look_up_tls *tls_of(const struct sp_audit *a, const sp_look_cluster *c)
 {
-    return c->transport_socket ? sp_doc_any_as(a->doc, c->transport_socket->typed_config, UP_DESC) : NULL;
+    return sp_transport_tls(a->doc, c->transport_socket);
 }
 
 static const sp_look_validation *validation_of(const sp_look_up_tls *tls)

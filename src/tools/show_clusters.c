@@ -2,13 +2,13 @@
 /* Clusters: hosts, TLS, checks, limits. */
 #include <assert.h>
 
+#include "clusters/proxy_header.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
 #include "tools/show.h"
 
 typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions Options;
 typedef Envoy__Config__Core__V3__HealthCheck Check;
 
-#define UP_DESC &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor
 #define OPTIONS_DESC &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor
 #define PROTOCOL(name) ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__UPSTREAM_PROTOCOL_OPTIONS_##name
 #define EXPLICIT(name) \
@@ -40,7 +40,7 @@ static const char *protocol_of(const struct sp_show *s, const sp_look_cluster *c
 
 static void show_tls(struct sp_show *s, struct sp_tree_node *n, const sp_look_cluster *c)
 {
-    const sp_look_up_tls *tls = c->transport_socket ? sp_doc_any_as(s->doc, c->transport_socket->typed_config, UP_DESC) : NULL;
+    const sp_look_up_tls *tls = sp_transport_tls(s->doc, c->transport_socket);
     if (!tls) {
         sp_tree_say(&s->tree, n, "tls", "no TLS");
         return;

@@ -132,6 +132,20 @@ class Examples(unittest.TestCase):
         finally:
             origin.kill()
 
+    def test_proxy_to_origin(self):
+        port = free_port()
+        origin = Nginx(f"listen 127.0.0.1:{port} proxy_protocol; listen 127.0.0.1:$PORT; "
+                       "location / { return 200 '$proxy_protocol_addr $proxy_protocol_server_port'; }")
+        origin.port = port
+
+        def check(e):
+            self.check_secret(e)
+            self.assertEqual(e.get("/echo", *self.secret).body.decode(), f"127.0.0.1 {e.port}")
+        try:
+            self.run_example(read("examples/proxy-to-origin/sallyport.yaml"), check, origin)
+        finally:
+            origin.kill()
+
     def test_secret_rotation(self):
         """As its README says, with a CDN that changes over in between."""
         def send(e, secret):

@@ -4,8 +4,20 @@
 A text is what stands behind the path of an error or a warning, whole or its beginning. test/lint/errors looks here, and into all other tests, for
 each error text of the source.
 """
+import base64
+
 from error_build import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
+
+def to_proxy(conf, inner=None):
+    """A cluster whose connections begin with a PROXY header; of INNER the transport socket alone."""
+    socket = {"name": "p", "typed_config": {"@type": T + "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+                                            "config": conf, "transport_socket": inner or {"name": "r", "typed_config": {
+                                                "@type": T + "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"}}}}
+    return socket if conf is INNER else boot(clusters=[cluster("c", 1, tls=socket)])
+
+
+INNER = {}
 SECRET = {"name": "s", "value": {"inline_string": "0123456789abcdef0123456789abcdef"}}
 SHIELD_FIELDS = {"secret_header": {"secrets": [SECRET]}}
 
@@ -102,7 +114,18 @@ CLUSTERS = [
     (["is not an HttpProtocolOptions (set @type to type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"],
      boot(clusters=[{**CLUSTER, "typed_extension_protocol_options": {
          "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {"@type": T + "envoy.extensions.filters.http.router.v3.Router"}}}])),
-    (["is not for clusters (use an UpstreamTlsContext or a RawBuffer)"], boot(clusters=[cluster("c", 1, tls=down())])),
+    (["is not for clusters (use an UpstreamTlsContext, a RawBuffer, or a ProxyProtocolUpstreamTransport with one of these)"],
+     boot(clusters=[cluster("c", 1, tls=down())])),
+    (["is another PROXY header, and a connection has one (use an UpstreamTlsContext or a RawBuffer)"], to_proxy({"version": "V2"}, to_proxy(INNER))),
+    (["are not sent by health checks, which are nobody's (take them out)"], boot(clusters=[{**cluster("c", 1), "health_checks": [
+        {"timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1, "tcp_health_check": {
+            "proxy_protocol_config": {"version": "V2", "added_tlvs": [{"type": 4, "value": "AA=="}]}}}]}])),
+    (["are for binary headers only (set version: V2)"], to_proxy({"added_tlvs": [{"type": 4, "value": "AA=="}]})),
+    (["3 is a checksum over each header, which no fixed value is (take it out)"], to_proxy(
+        {"version": "V2", "added_tlvs": [{"type": 3, "value": "AAAAAA=="}]})),
+    (["required, but missing (add it, in base64, or take the TLV out)"], to_proxy({"version": "V2", "added_tlvs": [{"type": 4}]})),
+    (["are 4003 bytes, which is more than receivers take (keep them under 4000)"], to_proxy(
+        {"version": "V2", "added_tlvs": [{"type": 4, "value": base64.b64encode(bytes(4000)).decode()}]})),
     (["auto_config chooses by ALPN, which needs TLS (set transport_socket, or use explicit_http_config)"],
      boot(clusters=[{**CLUSTER, "typed_extension_protocol_options": http_options(auto_config={})}])),
     (["stands beside HTTP options of the cluster itself, and only one of them can hold (move those into it)",

@@ -77,6 +77,8 @@ static const struct sp_rule rules[] = {
     {ROUTE "RouteAction.HashPolicy.Header", "header_name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "RouteAction.HashPolicy.Header", "header_name", SP_RULE_HEADER_NAME, 0, 0},
     {ROUTE "RouteAction.HashPolicy.QueryParameter", "name", SP_RULE_MIN_LEN, 1, 0},
+    {ROUTE "RouteAction.RequestMirrorPolicy", "cluster_header", SP_RULE_HEADER_NAME, 0, 0},
+    {ROUTE "RouteAction.RequestMirrorPolicy", "host_rewrite_literal", SP_RULE_HEADER_VALUE, 0, 0},
     {ROUTE "RouteAction.UpgradeConfig", "upgrade_type", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "RouteAction.UpgradeConfig", "upgrade_type", SP_RULE_HEADER_VALUE, 0, 0},
     {ROUTE "RouteConfiguration", "internal_only_headers", SP_RULE_MIN_LEN, 1, 0},

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "clusters/cluster.h"
+#include "clusters/mirror.h"
 #include "clusters/upstream.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
 #include "event/worker.h"
@@ -29,6 +30,7 @@ struct router_config {
 struct router {
     struct sp_filter filter;
     struct sp_upstream up;
+    struct sp_list mirrors;
     const struct sp_str *cookies; /* n_cookies, made by the route's hash_policy */
     unsigned n_cookies;
 };
@@ -239,6 +241,11 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         return reply(r, 500, SP_STR("route_rewrite_failed"), 0);
     if (route->n_hash_policies)
         take_hash(r, route, h, &setup);
+    if (route->n_mirrors) {
+        sp_list_init(&r->mirrors);
+        sp_mirrors_begin(&r->mirrors, route, h, end, &setup, sp_stream_random(sp_filter_stream(f)), config_of(r)->find_cluster,
+                         config_of(r)->ctx);
+    }
     r->up.owner = r;
     r->up.ops = &up_ops;
     sp_upstream_init(&r->up, &setup);
@@ -269,18 +276,24 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
 static enum sp_status decode_data(struct sp_filter *f, struct sp_buf *b, bool end)
 {
     struct router *r = of_filter(f);
-    if (r->up.phase == SP_UPSTREAM_NEW)
+    if (r->up.phase == SP_UPSTREAM_NEW) {
         sp_buf_clear(b); /* answered in the head already */
-    else
-        sp_upstream_data(&r->up, b, end);
+        return SP_STOP;
+    }
+    if (sp_list_linked(&r->mirrors))
+        sp_mirrors_data(&r->mirrors, b, end);
+    sp_upstream_data(&r->up, b, end);
     return SP_STOP;
 }
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
     struct router *r = of_filter(f);
-    if (r->up.phase != SP_UPSTREAM_NEW)
-        sp_upstream_trailers(&r->up, t);
+    if (r->up.phase == SP_UPSTREAM_NEW)
+        return SP_STOP;
+    if (sp_list_linked(&r->mirrors))
+        sp_mirrors_trailers(&r->mirrors, t);
+    sp_upstream_trailers(&r->up, t);
     return SP_STOP;
 }
 
@@ -291,6 +304,7 @@ static void let_go(struct sp_filter *f)
 
 static void destroy(struct sp_filter *f)
 {
+    sp_mirrors_let_go(&of_filter(f)->mirrors);
     sp_upstream_done(&of_filter(f)->up);
 }
 

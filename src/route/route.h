@@ -87,6 +87,7 @@ struct sp_weighted_cluster {
 struct sp_vhost;
 struct sp_route_table;
 struct sp_hash_policy; /* route/hash_policy.h */
+struct sp_mirror_policy; /* route/mirror.h */
 
 struct sp_route {
     const struct sp_vhost *vhost;
@@ -116,6 +117,8 @@ struct sp_route {
     struct sp_hash_policy *hash_policies;
     unsigned n_hash_policies;
     const struct sp_criteria *criteria; /* metadata_match; NULL: none */
+    const struct sp_mirror_policy *mirrors; /* n_mirrors of them */
+    unsigned n_mirrors;
     const struct sp_route_upgrade *upgrades;
     unsigned n_upgrades;
     /* SP_ROUTE_DIRECT */

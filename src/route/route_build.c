@@ -8,6 +8,7 @@
 #include "route/duration.h"
 #include "route/criteria.h"
 #include "route/hash_policy.h"
+#include "route/mirror.h"
 #include "route/rewrite.h"
 #include "route/route_match.h"
 
@@ -24,7 +25,7 @@ typedef Envoy__Config__Route__V3__DirectResponseAction DirectResponseAction;
 enum { DIRECT_BODY_MAX = 4096 };
 #define DEFAULT_TIMEOUT_NS (15 * 1000000000ull)
 
-static struct sp_str lower(struct sp_arena *arena, const char *text)
+struct sp_str sp_route_lower(struct sp_arena *arena, const char *text)
 {
     struct sp_str s = sp_arena_str(arena, sp_str_c(text));
     for (size_t i = 0; i < s.len; i++)
@@ -32,9 +33,8 @@ static struct sp_str lower(struct sp_arena *arena, const char *text)
     return s;
 }
 
-/* False when the cluster is unknown and has to be known. */
-static bool find_cluster(const struct sp_route_ctx *c, const void *msg, const char *field, struct sp_str name,
-                         struct sp_cluster **ret)
+bool sp_route_find_cluster(const struct sp_route_ctx *c, const void *msg, const char *field, struct sp_str name,
+                           struct sp_cluster **ret)
 {
     const struct sp_route_build *b = c->build;
     *ret = b->find_cluster ? b->find_cluster(b->ctx, name) : NULL;
@@ -44,7 +44,7 @@ static bool find_cluster(const struct sp_route_ctx *c, const void *msg, const ch
     return false;
 }
 
-static bool host(const struct sp_route_ctx *c, const void *msg, const char *text, struct sp_str *ret)
+bool sp_route_host(const struct sp_route_ctx *c, const void *msg, const char *text, struct sp_str *ret)
 {
     *ret = sp_arena_str(c->arena, sp_str_c(text));
     if (!ret->len || sp_authority_valid(*ret))
@@ -58,13 +58,13 @@ static bool weight(struct sp_weighted_cluster *w, const struct sp_route_ctx *c, 
 {
     const struct sp_route_build *b = c->build;
     w->name = sp_arena_str(c->arena, sp_str_c(msg->name));
-    bool good = find_cluster(c, msg, "name", w->name, &w->cluster);
+    bool good = sp_route_find_cluster(c, msg, "name", w->name, &w->cluster);
     if (!msg->weight) {
         sp_doc_err(b->doc, b->diag, msg, "weight", -1, "required, but missing (add it; 0 sends nothing there)");
         good = false;
     }
     if (msg->host_rewrite_specifier_case == WEIGHT_HOST(HOST_REWRITE_LITERAL))
-        good = host(c, msg, msg->host_rewrite_literal, &w->host_rewrite) && good;
+        good = sp_route_host(c, msg, msg->host_rewrite_literal, &w->host_rewrite) && good;
     if (b->header_ops)
         w->header_ops = b->header_ops(b->ctx, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,
                                       msg->request_headers_to_remove, msg->n_request_headers_to_remove,
@@ -105,7 +105,7 @@ static bool weighted(struct sp_route *r, const struct sp_route_ctx *c, const Wei
 
 static bool cluster_header(struct sp_route *r, const struct sp_route_ctx *c, const RouteAction *msg)
 {
-    r->cluster_header = lower(c->arena, msg->cluster_header);
+    r->cluster_header = sp_route_lower(c->arena, msg->cluster_header);
     if (r->cluster_header.ptr[0] != ':' || sp_str_eq(r->cluster_header, SP_STR(":authority")))
         return true;
     sp_doc_err(c->build->doc, c->build->diag, msg, "cluster_header", -1,
@@ -118,7 +118,7 @@ static bool cluster(struct sp_route *r, const struct sp_route_ctx *c, const Rout
     switch (msg->cluster_specifier_case) {
     case CLUSTER(CLUSTER):
         r->cluster_name = sp_arena_str(c->arena, sp_str_c(msg->cluster));
-        return find_cluster(c, msg, "cluster", r->cluster_name, &r->cluster);
+        return sp_route_find_cluster(c, msg, "cluster", r->cluster_name, &r->cluster);
     case CLUSTER(CLUSTER_HEADER):
         return cluster_header(r, c, msg);
     case CLUSTER(WEIGHTED_CLUSTERS):
@@ -194,15 +194,19 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
     bool good = cluster(r, c, msg);
     r->cluster_not_found_status = not_found[msg->cluster_not_found_response_code];
     if (msg->host_rewrite_specifier_case == HOST(HOST_REWRITE_LITERAL))
-        good = host(c, msg, msg->host_rewrite_literal, &r->host_rewrite_literal) && good;
+        good = sp_route_host(c, msg, msg->host_rewrite_literal, &r->host_rewrite_literal) && good;
     else if (msg->host_rewrite_specifier_case == HOST(HOST_REWRITE_HEADER))
-        r->host_rewrite_header = lower(c->arena, msg->host_rewrite_header);
+        r->host_rewrite_header = sp_route_lower(c->arena, msg->host_rewrite_header);
     else if (msg->host_rewrite_specifier_case == HOST(AUTO_HOST_REWRITE))
         r->auto_host_rewrite = msg->auto_host_rewrite && msg->auto_host_rewrite->value;
     r->append_x_forwarded_host = msg->append_x_forwarded_host;
     timeouts(r, msg);
     if (msg->n_upgrade_configs)
         good = upgrades(r, c, msg) && good;
+    struct sp_mirror_list mirrors = c->mirrors;
+    good = sp_mirrors_init(&mirrors, c, msg->request_mirror_policies, msg->n_request_mirror_policies) && good;
+    r->mirrors = mirrors.v;
+    r->n_mirrors = mirrors.n;
     if (msg->n_hash_policy)
         good = sp_hash_policies_init(r, b, c->arena, msg) && good;
     if (b->rate_limits)

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "route/domains.h"
 #include "route/path_index.h"
-#include "route/route_build.h"
+#include "route/mirror.h"
 
 typedef Envoy__Config__Route__V3__RouteConfiguration RouteConfiguration;
 typedef Envoy__Config__Route__V3__VirtualHost VirtualHost;
@@ -77,13 +77,14 @@ static bool routes(struct vhost *v, const struct sp_route_ctx *c, const VirtualH
     return good;
 }
 
-static bool vhost(struct sp_route_table *t, const struct sp_route_build *b, bool validate, const VirtualHost *msg,
-                  struct sp_map *names)
+/* `top`: what holds for the whole table. */
+static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, const VirtualHost *msg, struct sp_map *names)
 {
+    const struct sp_route_build *b = top->build;
     unsigned number = t->n_vhosts++;
     struct vhost *v = &t->vhosts[number];
-    struct sp_route_ctx c = {b, &t->arena, validate, NULL};
-    bool good = true;
+    struct sp_route_ctx c = *top;
+    bool good = sp_mirrors_init(&c.mirrors, &c, msg->request_mirror_policies, msg->n_request_mirror_policies);
     v->pub.table = t;
     v->pub.name = sp_arena_str(&t->arena, sp_str_c(msg->name));
     v->pub.attempts_to_origin = msg->include_request_attempt_count;
@@ -91,7 +92,7 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_build *b, bool
     v->pub.require_tls = (uint8_t)msg->require_tls;
     if (msg->retry_policy) {
         c.retry = v->retry = sp_retry_policy_new(b, &t->arena, msg->retry_policy);
-        good = v->retry != NULL;
+        good = v->retry && good;
     }
     if (!sp_map_add(names, v->pub.name, v))
         sp_doc_warn(b->doc, b->diag, msg, "name", -1, "another virtual host has this name too: their stats and log lines "
@@ -144,11 +145,12 @@ struct sp_route_table *sp_route_table_new(const struct sp_route_build *b, const 
         t->filter_configs = b->filter_configs(b->ctx, msg, msg->typed_per_filter_config, msg->n_typed_per_filter_config);
     t->vhosts = sp_arena_zalloc(&t->arena, (msg->n_virtual_hosts + 1) * sizeof(*t->vhosts));
     bool validate = msg->validate_clusters ? msg->validate_clusters->value : !b->dynamic;
-    bool good = true;
+    struct sp_route_ctx c = {.build = b, .arena = &t->arena, .validate_clusters = validate};
+    bool good = sp_mirrors_init(&c.mirrors, &c, msg->request_mirror_policies, msg->n_request_mirror_policies);
     struct sp_map names;
     sp_map_init(&names);
     for (size_t i = 0; i < msg->n_virtual_hosts; i++)
-        good = vhost(t, b, validate, msg->virtual_hosts[i], &names) && good;
+        good = vhost(t, &c, msg->virtual_hosts[i], &names) && good;
     sp_map_done(&names);
     sp_domains_build(t->domains);
     /* The callbacks tell their errors through diag only. */

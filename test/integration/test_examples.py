@@ -132,6 +132,20 @@ class Examples(unittest.TestCase):
         finally:
             origin.kill()
 
+    def test_mirroring(self):
+        copies = nginx_plain()
+
+        def check(e):
+            for _ in range(100):
+                self.assertEqual(e.get("/echo", *self.secret).status, 200)
+            stats = curl(f"http://127.0.0.1:{e.admin}/stats").body.decode()
+            self.assertIn(int(re.search(r"^cluster.next.upstream_rq_total: (\d+)", stats, re.M)[1]), range(1, 40))
+        text = read("examples/mirroring/sallyport.yaml")
+        try:
+            self.run_example(text.replace("port_value: 8081", f"port_value: {copies.port}"), check)
+        finally:
+            copies.kill()
+
     def test_proxy_to_origin(self):
         port = free_port()
         origin = Nginx(f"listen 127.0.0.1:{port} proxy_protocol; listen 127.0.0.1:$PORT; "

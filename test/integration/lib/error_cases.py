@@ -116,6 +116,9 @@ CLUSTERS = [
          "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {"@type": T + "envoy.extensions.filters.http.router.v3.Router"}}}])),
     (["is not for clusters (use an UpstreamTlsContext, a RawBuffer, or a ProxyProtocolUpstreamTransport with one of these)"],
      boot(clusters=[cluster("c", 1, tls=down())])),
+    (["exactly one of these is required: cluster, cluster_header"], routes(route({"request_mirror_policies": [{}]}))),
+    (["exactly one of these is required: cluster, cluster_header"], routes(route(), host={"request_mirror_policies": [
+        {"cluster": "c", "cluster_header": "x-c"}]})),
     (["is another PROXY header, and a connection has one (use an UpstreamTlsContext or a RawBuffer)"], to_proxy({"version": "V2"}, to_proxy(INNER))),
     (["are not sent by health checks, which are nobody's (take them out)"], boot(clusters=[{**cluster("c", 1), "health_checks": [
         {"timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1, "tcp_health_check": {

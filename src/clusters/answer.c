@@ -63,10 +63,10 @@ static void accept_head(struct sp_upstream *u, const struct sp_headers *from, bo
         sp_outcome_resume_request(u);
 }
 
-/* RFC 9110 section 15.2: interim heads are passed on. 100 is not: we answer Expect ourselves. */
+/* RFC 9110 section 15.2: interim heads are passed on. 100 is only where Expect was: else we have answered that ourselves. */
 static void inform(struct sp_upstream *u, const struct sp_headers *from)
 {
-    if (from->status == 100)
+    if (from->status == 100 && !sp_headers_find_id(u->request, SP_H_EXPECT, NULL))
         return;
     struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
     sp_headers_copy(h, u->setup.arena, from);

@@ -335,9 +335,6 @@ static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, stru
     };
     if (from->kind == SP_KIND_AUTO)
         to->config.h1_trailers = o->h1.h1_trailers;
-    uint64_t ping = to->config.h2_ping_interval_ns;
-    if (ping && o->ping_jitter > 0)
-        to->config.h2_ping_interval_ns = ping + sp_slot_below(s, (uint64_t)((double)ping * o->ping_jitter) + 1);
 }
 
 struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct sp_conn_setup *setup, void *owner,

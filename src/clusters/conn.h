@@ -54,6 +54,7 @@ struct sp_conn {
     enum sp_conn_state state;
     bool counted;             /* in the cluster's and the host's counters, and against max_connections */
     bool h2, connected, own_offer, spoiled; /* own_offer: of ALPN; spoiled: an HTTP/1 exchange did not end well */
+    unsigned told_streams, told_room; /* as its pool counts them */
     unsigned n_streams;       /* open ones, those that nobody holds any more included */
     uint64_t n_requests;      /* all */
     uint64_t started_ns, idle_since_ns;

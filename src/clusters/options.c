@@ -5,6 +5,7 @@
 
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "event/turn.h"
+#include "route/duration.h"
 
 typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions http_options;
 typedef Envoy__Extensions__TransportSockets__Tls__V3__UpstreamTlsContext tls_context;
@@ -22,8 +23,6 @@ enum {
     DEFAULT_CONN_WINDOW = 1024 * 1024,
     DEFAULT_BUFFER = 1024 * 1024,
 };
-
-static const double DEFAULT_PING_JITTER = 0.15;
 
 struct build {
     struct sp_cluster_options *o;
@@ -76,7 +75,7 @@ static void take_h2(struct sp_cluster_options *o, const h2_options *h2)
     if (k) {
         c->h2_ping_interval_ns = sp_duration_ns(k->interval, 0);
         c->h2_ping_timeout_ns = sp_duration_ns(k->timeout, 0);
-        o->ping_jitter = k->interval_jitter ? k->interval_jitter->value / 100 : DEFAULT_PING_JITTER;
+        c->h2_ping_jitter_ns = sp_ping_jitter(c->h2_ping_interval_ns, k);
         o->stale_ns = sp_duration_ns(k->connection_idle_interval, 0);
     }
 }
@@ -173,13 +172,15 @@ static void take_deprecated(struct build *b)
 {
     const Envoy__Config__Cluster__V3__Cluster *c = b->msg;
     take_common(b, c->common_http_protocol_options);
+    take_names(b, c->upstream_http_protocol_options);
     take_h1(&b->o->h1, c->http_protocol_options);
     take_h2(b->o, c->http2_protocol_options);
     if (c->http2_protocol_options)
         b->o->protocol = SP_UPSTREAM_H2;
     if (c->max_requests_per_connection && c->max_requests_per_connection->value)
         b->o->max_requests = c->max_requests_per_connection->value;
-    bool any = c->common_http_protocol_options || c->http_protocol_options || c->http2_protocol_options || c->max_requests_per_connection;
+    bool any = c->common_http_protocol_options || c->http_protocol_options || c->http2_protocol_options ||
+               c->max_requests_per_connection || c->upstream_http_protocol_options;
     if (any && c->n_typed_extension_protocol_options)
         sp_doc_err(b->doc, b->diag, c, "typed_extension_protocol_options", -1,
                    "stands beside HTTP options of the cluster itself, and only one of them can hold (move those into it)");
@@ -271,6 +272,9 @@ void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *aren
     o->idle_ns = DEFAULT_IDLE_S * SP_NS_PER_S;
     o->max_requests = UINT64_MAX;
     o->max_streams = DEFAULT_MAX_STREAMS;
+    o->preconnect = 1;
+    if (msg->preconnect_policy)
+        SET(o->preconnect, msg->preconnect_policy->per_upstream_preconnect_ratio);
     o->buffer_limit = DEFAULT_BUFFER;
     SET(o->buffer_limit, msg->per_connection_buffer_limit_bytes);
     sp_codec_config_init(&o->h1, false);

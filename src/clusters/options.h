@@ -22,8 +22,8 @@ struct sp_cluster_options {
     uint64_t max_stream_ns; /* max_stream_duration; 0: none */
     uint64_t max_requests;  /* of one connection; UINT64_MAX: no limit */
     unsigned max_streams;   /* at once on one HTTP/2 connection */
-    double ping_jitter;     /* KeepaliveSettings.interval_jitter: 0.15 is 15 % */
     uint64_t stale_ns;      /* connection_idle_interval: an HTTP/2 connection that was idle for longer is replaced; 0: never */
+    double preconnect;      /* per_upstream_preconnect_ratio, 1 to 3: connections to a host for each request there */
     size_t buffer_limit;    /* per_connection_buffer_limit_bytes; default 1 MiB */
     struct sp_codec_config h1, h2;
     struct sp_sock_options sock;

@@ -29,6 +29,7 @@ struct sp_pool {
     struct sp_list leaving;                       /* draining and closing ones */
     struct sp_list queue;                         /* of sp_ticket */
     unsigned n_queued, n_connecting, n_conns;
+    unsigned n_active, n_room;                    /* streams under way on its connections, and that could be */
     enum seen seen;                               /* what ALPN gave last */
     struct sp_starved starved;
     struct sp_defer serve;
@@ -141,7 +142,7 @@ static void place(struct sp_conn *c, struct sp_list *list, bool front)
 }
 
 /* Puts a connection where its state belongs; closes it where it is not wanted any more. */
-static void settle(struct sp_conn *c)
+static void find_place(struct sp_conn *c)
 {
     struct sp_pool *p = c->owner;
     struct sp_slot *s = p->slot;
@@ -166,6 +167,22 @@ static void settle(struct sp_conn *c)
     place(c, &p->idle, true);
     if (!p->n_queued) /* else it is about to be used and may not give way */
         sp_list_push_back(&s->idle, &c->idle_link);
+}
+
+static void count(struct sp_conn *c)
+{
+    struct sp_pool *p = c->owner;
+    unsigned room = sp_conn_room(c);
+    p->n_active += c->n_streams - c->told_streams;
+    p->n_room += room - c->told_room;
+    c->told_streams = c->n_streams;
+    c->told_room = room;
+}
+
+static void settle(struct sp_conn *c)
+{
+    find_place(c);
+    count(c);
 }
 
 /* What was idle for the line, and was not taken after all, may give way again. */
@@ -258,11 +275,14 @@ static uint64_t capacity(const struct sp_pool *p)
 
 static const struct sp_conn_events events;
 
-static bool connect_one(struct sp_pool *p)
+/* `spare`: nobody waits for it (preconnect_policy), so nobody has to give way. */
+static bool connect_one(struct sp_pool *p, bool spare)
 {
     struct sp_slot *s = p->slot;
     struct sp_cluster *cluster = s->cluster;
     if (!sp_permit_take(&cluster->connections, s->index)) {
+        if (spare)
+            return false;
         if (!sp_list_linked(&p->starved.link))
             sp_counter_inc(stats(p)->upstream_cx_overflow);
         sp_starve(s, &p->starved);
@@ -287,6 +307,15 @@ static bool connect_one(struct sp_pool *p)
     return true;
 }
 
+/* As Envoy: a host that is not well gets no more than it needs. */
+static bool wants_spare(const struct sp_pool *p)
+{
+    double ratio = p->slot->cluster->options.preconnect;
+    if (SP_LIKELY(ratio <= 1) || p->slot->draining || host_gone(p) || sp_host_health(p->key.host) != SP_HEALTHY)
+        return false;
+    return (double)(p->n_queued + p->n_active) * ratio > (double)capacity(p) + p->n_room + p->n_active;
+}
+
 /*
  * Opens as many connections as the line is long, but not all at once: a thousand handshakes side by side all run into
  * their timeout where one after the other would have been quick, and the first ones soon serve those who wait.
@@ -295,7 +324,9 @@ static void grow(struct sp_pool *p)
 {
     if (sp_list_linked(&p->serve.link))
         return; /* what came free is handed out first */
-    while (p->n_queued > capacity(p) && p->n_connecting < CONNECTING_MAX && connect_one(p))
+    while (p->n_queued > capacity(p) && p->n_connecting < CONNECTING_MAX && connect_one(p, false))
+        ;
+    while (SP_UNLIKELY(wants_spare(p)) && p->n_connecting < CONNECTING_MAX && connect_one(p, true))
         ;
 }
 
@@ -382,6 +413,7 @@ static void on_closed(struct sp_conn *c, const struct sp_conn_end *end)
     struct sp_pool *p = c->owner;
     struct sp_slot *s = p->slot;
     p->n_conns--;
+    count(c);
     if (!end->connected) {
         p->n_connecting--;
         connect_failed(p, failure_of(c, end), end->text);
@@ -410,8 +442,10 @@ enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key
             sp_counter_inc(cluster->stats.upstream_rq_pending_overflow);
             return SP_POOL_OVERFLOW;
         }
-        if (open_some(p, t) == OPENED)
+        if (open_some(p, t) == OPENED) {
+            grow(p);
             return SP_POOL_OPEN;
+        }
         sp_permit_give(&cluster->requests, s->index);
     }
     if (!cluster->connections.limit || !sp_permit_take(&cluster->pending, s->index)) {

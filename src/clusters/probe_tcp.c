@@ -9,6 +9,7 @@
 #include "net/tls.h"
 #include "net/transport.h"
 
+enum { MAX_RECEIVED = 64 * 1024, TLS_WATER = 64 * 1024 };
 
 struct tcp_probe {
     struct sp_probe base;

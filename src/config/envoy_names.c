@@ -53,7 +53,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count=1 active_request_bias=2 slow_start_config=3 "},
     {"envoy.config.cluster.v3.Cluster.MaglevLbConfig", "table_size=1 "},
     {"envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", NULL},
-    {"envoy.config.cluster.v3.Cluster.PreconnectPolicy", NULL},
+    {"envoy.config.cluster.v3.Cluster.PreconnectPolicy", "per_upstream_preconnect_ratio=1 predictive_preconnect_ratio=2 "},
     {"envoy.config.cluster.v3.Cluster.RefreshRate", "base_interval=1 max_interval=2 "},
     {"envoy.config.cluster.v3.Cluster.RingHashLbConfig", "minimum_ring_size=1 hash_function=3 maximum_ring_size=4 "},
     {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "slow_start_config=1 "},

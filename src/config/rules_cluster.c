@@ -23,6 +23,7 @@ static const struct sp_rule rules[] = {
     {CLUSTER "Cluster.EdsClusterConfig", "eds_config", SP_RULE_REQUIRED, 0, 0},
     {CLUSTER "Cluster.LeastRequestLbConfig", "choice_count", SP_RULE_RANGE, 2, U32_MAX},
     {CLUSTER "Cluster.MaglevLbConfig", "table_size", SP_RULE_RANGE, 0, 5000011},
+    {CLUSTER "Cluster.PreconnectPolicy", "per_upstream_preconnect_ratio", SP_RULE_RANGE, 1, 3},
     {CLUSTER "Cluster.RingHashLbConfig", "maximum_ring_size", SP_RULE_RANGE, 0, 8388608},
     {CLUSTER "Cluster.RingHashLbConfig", "minimum_ring_size", SP_RULE_RANGE, 0, 8388608},
     {CLUSTER "Cluster.RefreshRate", "base_interval", SP_RULE_REQUIRED, 0, 0},

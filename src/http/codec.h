@@ -94,6 +94,7 @@ struct sp_codec_config {
     bool h2_extended_connect;      /* server: offer RFC 8441 (allow_connect) */
     bool h2_stream_error_on_invalid; /* reset the stream rather than close the connection; our default true */
     uint64_t h2_ping_interval_ns, h2_ping_timeout_ns; /* connection_keepalive; 0 = off */
+    uint64_t h2_ping_jitter_ns;    /* added to each interval at random, up to this */
 };
 /* The defaults above. */
 void sp_codec_config_init(struct sp_codec_config *c, bool server);

@@ -205,6 +205,17 @@ static void own_later(struct sp_defer *d)
     sp_h2_own_heads(c);
 }
 
+void sp_h2_ping_later(struct sp_h2 *c)
+{
+    assert(c);
+    const struct sp_codec_config *config = &c->codec.config;
+    if (!config->h2_ping_interval_ns)
+        return;
+    c->ping_random = c->ping_random * 6364136223846793005u + 1442695040888963407u; /* PCG's step: the high bits are good */
+    uint64_t jitter = (uint64_t)((unsigned __int128)c->ping_random * (config->h2_ping_jitter_ns + 1) >> 64);
+    sp_timer_start(c->codec.turn, &c->ping_timer, config->h2_ping_interval_ns + jitter);
+}
+
 /* Keepalive: a PING each interval; its answer starts the next. */
 static void ping_fired(struct sp_timer *t)
 {
@@ -311,7 +322,7 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
     sp_h2_mem_init(&c->mem);
     c->session = session_new(c);
     greet(c);
-    if (config->h2_ping_interval_ns)
-        sp_timer_start(turn, &c->ping_timer, config->h2_ping_interval_ns);
+    c->ping_random = turn->now_ns ^ (uintptr_t)c; /* so that connections differ */
+    sp_h2_ping_later(c);
     return &c->codec;
 }

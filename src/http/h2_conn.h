@@ -121,6 +121,7 @@ struct sp_h2 {
     struct sp_timer ping_timer;
     bool peer_settings;               /* the peer's first SETTINGS came */
     bool ping_due, ping_waits;        /* keepalive */
+    uint64_t ping_random;             /* state of its jitter: no secret */
     enum sp_h2_shutdown shutdown;
     bool goaway_received, tell_draining;
     bool busy;                        /* in feed, flush, eof or destroy: the owner need not be woken */

@@ -84,8 +84,7 @@ static void on_goaway(struct sp_h2 *c)
 static void on_pong(struct sp_h2 *c, const uint8_t *opaque)
 {
     c->ping_waits = false;
-    if (c->codec.config.h2_ping_interval_ns)
-        sp_timer_start(c->codec.turn, &c->ping_timer, c->codec.config.h2_ping_interval_ns);
+    sp_h2_ping_later(c);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)

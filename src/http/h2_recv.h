@@ -13,4 +13,7 @@ void sp_h2_recv_callbacks(nghttp2_session_callbacks *cb);
 /* Reads all of `in`, unless the connection fails (c->dead). Calls no user but for cb->on_event. */
 void sp_h2_consume(struct sp_h2 *c, struct sp_buf *in);
 
+/* h2.c: the next PING of the keepalive, if there is one. */
+void sp_h2_ping_later(struct sp_h2 *c);
+
 #endif

@@ -6,7 +6,7 @@
 #ifndef SP_ROUTE_MIRROR_H
 #define SP_ROUTE_MIRROR_H
 
-#include "route/route_build.h"
+#include "route/route_ctx.h"
 
 struct sp_mirror_policy {
     struct sp_cluster *cluster;      /* NULL: named by `header`, or unknown (validate_clusters: false) */

@@ -10,6 +10,7 @@
 #include "route/domains.h"
 #include "route/path_index.h"
 #include "route/mirror.h"
+#include "route/route_build.h"
 
 typedef Envoy__Config__Route__V3__RouteConfiguration RouteConfiguration;
 typedef Envoy__Config__Route__V3__VirtualHost VirtualHost;

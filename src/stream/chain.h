@@ -123,6 +123,7 @@ struct sp_chain {
     bool routed;    /* the route is matched and not cleared */
     bool at_terminal;
     bool expects;   /* the owner wants ops->want_body */
+    bool expects_origin; /* but not when the request gets to the terminal filter (proxy_100_continue) */
     bool decode_closed, encode_closed; /* the request, the upstream's response is not listened to any more */
     bool request_end; /* the request came whole */
     bool head_out;  /* a final head was handed to the codec */

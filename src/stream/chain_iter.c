@@ -203,7 +203,7 @@ void sp_chain_run_headers(struct sp_chain *c, enum sp_direction dir, unsigned st
         sp_chain_out_headers(c, c->head[dir], end);
     else if (end)
         request_passed(c);
-    else if (c->expects)
+    else if (c->expects && !c->expects_origin)
         c->ops->want_body(c);
 }
 

@@ -52,6 +52,7 @@ struct sp_hcm {
     bool generate_request_id, preserve_request_id, request_id_in_response;
     bool append_xfp; /* x-forwarded-port */
     bool strip_any_port, strip_matching_port, strip_dot;
+    bool proxy_100;           /* proxy_100_continue */
     bool close_on_bad;  /* a request that is refused as malformed ends an HTTP/1 connection */
     bool sheds;          /* the overload manager's actions hold for it */
     bool drains_failing; /* while /healthcheck/fail holds, each answer asks its connection to end */

@@ -73,6 +73,7 @@ static void http1_options(struct ctx *x)
     }
     c->h1_keep_open_on_error = keep;
     x->h->close_on_bad = !keep;
+    x->h->proxy_100 = x->msg->proxy_100_continue;
 }
 
 static void http2_options(struct ctx *x)
@@ -98,6 +99,7 @@ static void http2_options(struct ctx *x)
     if (m->connection_keepalive) {
         c->h2_ping_interval_ns = sp_duration_or(m->connection_keepalive->interval, 0);
         c->h2_ping_timeout_ns = sp_duration_or(m->connection_keepalive->timeout, 0);
+        c->h2_ping_jitter_ns = sp_ping_jitter(c->h2_ping_interval_ns, m->connection_keepalive);
     }
 }
 

@@ -60,7 +60,7 @@ enum place { XFF, XFP, XFPORT, REQUEST_ID, EXTERNAL, VIA, N_PLACES };
 
 struct found {
     unsigned referers;
-    bool drop_xfcc;
+    bool drop_xfcc, proxy_100;
     struct sp_header *line[N_PLACES]; /* NULL where there is none */
     size_t room[N_PLACES];            /* at the value's own bytes, once several were joined; else 0 */
 };
@@ -140,7 +140,7 @@ static bool drops(const struct sp_header *line, const struct sp_client *client, 
     case REFERER:
         return f->referers++ || !sp_referer_valid(line->value);
     case EXPECT:
-        return sp_str_ieq(line->value, SP_STR("100-continue")); /* we see to it ourselves */
+        return !f->proxy_100 && sp_str_ieq(line->value, SP_STR("100-continue")); /* we see to it ourselves */
     case XFCC:
         return f->drop_xfcc;
     }
@@ -327,7 +327,7 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
     assert(hcm && info && client && h);
     bool certified = !sp_xfcc_drops(&hcm->xfcc, info);
     /* Of an unproven request there is only what we say of its certificate ourselves. */
-    struct found f = {.drop_xfcc = !certified || (hcm->proof_gate && !info->proven)};
+    struct found f = {.proxy_100 = hcm->proxy_100, .drop_xfcc = !certified || (hcm->proof_gate && !info->proven)};
     if (client->stranger)
         forget_client(h);
     walk(h, client, &f);

@@ -118,6 +118,7 @@ static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
     derive_client(s, h);
     if (!end && !h->protocol.len) {
         const struct sp_header *expect = sp_headers_find_id(h, SP_H_EXPECT, NULL);
+        s->chain.expects_origin = s->hcm->proxy_100;
         s->chain.expects = expect && h->version != SP_HTTP_10 && sp_str_ieq(expect->value, SP_STR("100-continue"));
     }
     sp_chain_request_headers(&s->chain, h, end);

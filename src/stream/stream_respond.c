@@ -36,13 +36,14 @@ static void on_begin(struct sp_chain *c, struct sp_headers *h)
         sp_stream_response_ops(s, h);
 }
 
-/* An interim head. 100 is ours to send, and was sent when somebody wanted the body. */
+/* An interim head. 100 is ours to send, and was sent when somebody wanted the body, unless proxy_100_continue. */
 static void on_inform(struct sp_chain *c, struct sp_headers *h)
 {
     struct sp_stream *s = sp_stream_of(c);
     sp_stream_active(s);
-    if (h->status == 100 || s->info.protocol == SP_HTTP_10)
+    if (s->info.protocol == SP_HTTP_10 || (h->status == 100 && !(c->expects_origin && c->expects)))
         return;
+    c->expects = c->expects && h->status != 100; /* once */
     sp_hcm_stats_status(&s->hcm->stats, h->status);
     s->cs->tx.ops->headers(&s->cs->tx, h, false);
 }

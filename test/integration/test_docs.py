@@ -82,7 +82,7 @@ def config(manager="", chain="", listener="", of_cluster=""):
             "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) +
             "  secrets: [{name: origin, generic_secret: {secret: {filename: /etc/sallyport/origin-credential}}}]\n  clusters:\n" +
             "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS) +
-            indent(cluster("issuer", ISSUER), 2) + indent(cluster("limits", HTTP2), 2))
+            indent(cluster("issuer", ISSUER), 2) + indent(cluster("limits", HTTP2), 2) + indent(cluster("next", "lb_policy: RANDOM\n"), 2))
 
 
 def wrap(block):

@@ -55,7 +55,8 @@ class Examples(unittest.TestCase):
             self.assertEqual(example.proc.stop(), 0)
 
     def test_all_are_here(self):
-        cdns = "".join(read(f"test/integration/{name}.py") for name in ("test_cdn", "test_examples_filters", "test_examples_tls"))
+        cdns = "".join(read(f"test/integration/{name}.py") for name in (
+            "test_cdn", "test_examples_filters", "test_examples_origins", "test_examples_tls"))
         for name in os.listdir(os.path.join(ROOT, "examples")):
             if name == "README.md":  # the index of them
                 continue
@@ -114,51 +115,6 @@ class Examples(unittest.TestCase):
             self.run_example(read("examples/websocket/sallyport.yaml"), check, origin)
         finally:
             origin.stop()
-
-    def test_grpc(self):
-        import grpc
-
-        from test_grpc import Client, Origin
-
-        def check(e):
-            proof, path = [("x-origin-verify", SECRET)], "/shop.Orders/"
-            with Client(e.port) as c:
-                self.assertEqual(c.unary(b"hello", path=path, metadata=proof), b"hello")
-                self.assertEqual(c.error(path=path).code(), grpc.StatusCode.PERMISSION_DENIED)
-                self.assertEqual(c.error(path="/other/", metadata=proof).code(), grpc.StatusCode.UNIMPLEMENTED)
-        origin = Origin()
-        try:
-            self.run_example(read("examples/grpc/sallyport.yaml"), check, origin)
-        finally:
-            origin.kill()
-
-    def test_mirroring(self):
-        copies = nginx_plain()
-
-        def check(e):
-            for _ in range(100):
-                self.assertEqual(e.get("/echo", *self.secret).status, 200)
-            stats = curl(f"http://127.0.0.1:{e.admin}/stats").body.decode()
-            self.assertIn(int(re.search(r"^cluster.next.upstream_rq_total: (\d+)", stats, re.M)[1]), range(1, 40))
-        text = read("examples/mirroring/sallyport.yaml")
-        try:
-            self.run_example(text.replace("port_value: 8081", f"port_value: {copies.port}"), check)
-        finally:
-            copies.kill()
-
-    def test_proxy_to_origin(self):
-        port = free_port()
-        origin = Nginx(f"listen 127.0.0.1:{port} proxy_protocol; listen 127.0.0.1:$PORT; "
-                       "location / { return 200 '$proxy_protocol_addr $proxy_protocol_server_port'; }")
-        origin.port = port
-
-        def check(e):
-            self.check_secret(e)
-            self.assertEqual(e.get("/echo", *self.secret).body.decode(), f"127.0.0.1 {e.port}")
-        try:
-            self.run_example(read("examples/proxy-to-origin/sallyport.yaml"), check, origin)
-        finally:
-            origin.kill()
 
     def test_secret_rotation(self):
         """As its README says, with a CDN that changes over in between."""

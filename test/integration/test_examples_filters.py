@@ -14,7 +14,7 @@ from test_examples import etc, read
 
 class FilterExamples(unittest.TestCase):
     setUpClass, tearDownClass = classmethod(test_examples.Examples.setUpClass.__func__), classmethod(test_examples.Examples.tearDownClass.__func__)
-    run_example = test_examples.Examples.run_example
+    run_example, check_secret = test_examples.Examples.run_example, test_examples.Examples.check_secret
 
     def test_ext_authz(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_user"; }')

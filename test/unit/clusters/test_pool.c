@@ -272,13 +272,51 @@ static void test_h2_stale(void **state)
     t_bed_hosts(&b, 1, OPTIONS("    explicit_http_config: {http2_protocol_options: {connection_keepalive: {interval: 30s,"
                                " timeout: 5s, connection_idle_interval: 2s}}}\n"));
     one(&b, 0);
-    assert_in_range(fake_wires[0]->setup.config.h2_ping_interval_ns, 30 * SP_NS_PER_S, 35 * SP_NS_PER_S);
+    assert_int_equal(fake_wires[0]->setup.config.h2_ping_interval_ns, 30 * SP_NS_PER_S);
+    assert_int_equal(fake_wires[0]->setup.config.h2_ping_jitter_ns, 30 * SP_NS_PER_S * 15 / 100);
     t_step(&b, 1999);
     one(&b, 0);
     t_step(&b, 2001);
     one(&b, 1);
     assert_true(fake_wires[0]->dead);
     t_bed_free(&b);
+}
+
+/* preconnect_policy: a connection ahead for each two requests, none to a host that is not well, none at others' cost. */
+static void test_ahead(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 3; variant++) {
+        struct t_bed b;
+        struct t_call first = {0}, second = {0};
+        t_bed_hosts(&b, 1, variant == 2 ? "preconnect_policy: {per_upstream_preconnect_ratio: 1.5}\n"
+                                          "circuit_breakers: {thresholds: [{max_connections: 1}]}\n"
+                                        : "preconnect_policy: {per_upstream_preconnect_ratio: 1.5}\n");
+        if (variant == 1)
+            sp_host_set_health(b.cluster, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+        t_call_get(&first, &b);
+        assert_int_equal(fake_n, variant ? 1 : 2);
+        assert_int_equal(t_stat("upstream_cx_overflow"), 0);
+        fake_connect(fake_wires[0]);
+        t_step(&b, 0);
+        if (!variant) {
+            fake_connect(fake_wires[1]);
+            t_step(&b, 0);
+            t_call_get(&second, &b); /* takes the one that was ready: (1 + 1) * 1.5 are three */
+            assert_int_equal(fake_n, 3);
+            fake_connect(fake_wires[2]);
+            t_step(&b, 0);
+            fake_respond(fake_stream_at(fake_wires[1], 0), 200, true);
+            t_step(&b, 0);
+            t_call_done(&second);
+            memset(&second, 0, sizeof(second));
+            t_call_get(&second, &b); /* two were ready: one is */
+            assert_int_equal(fake_n, 3);
+            t_call_done(&second);
+        }
+        t_call_done(&first);
+        t_bed_free(&b);
+    }
 }
 
 static void test_downstream_protocol(void **state)
@@ -458,7 +496,7 @@ int main(void)
         cmocka_unit_test(test_h2_goaway),
         cmocka_unit_test(test_h2_cancel_keeps_connection),
         cmocka_unit_test(test_h2_barren),
-        cmocka_unit_test(test_h2_stale),
+        cmocka_unit_test(test_h2_stale), cmocka_unit_test(test_ahead),
         cmocka_unit_test(test_downstream_protocol),
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_auto_sni),

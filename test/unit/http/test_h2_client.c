@@ -472,6 +472,38 @@ static void test_keepalive(void **state)
     }
 }
 
+static void with_jitter(struct sp_codec_config *c)
+{
+    keepalive(c);
+    c->h2_ping_jitter_ns = 5 * SP_NS_PER_S;
+}
+
+/* Each interval is longer by a part of the jitter, and not by the same one. */
+static void test_keepalive_jitter(void **state)
+{
+    (void)state;
+    unsigned early = 0, times[40], differ = 0;
+    struct rig *r = rig_new(true, with_jitter);
+    for (unsigned i = 0; i < SP_ARRAY_LEN(times); i++) {
+        unsigned ms = 0;
+        while (r->n_pings == i) {
+            assert_true(ms <= 15100);
+            ms += 100;
+            rig_forward(r, 100 * SP_NS_PER_MS);
+            rig_flush(r);
+        }
+        assert_true(ms >= 10000);
+        early += ms < 12500;
+        times[i] = ms;
+        differ += i && times[i] != times[i - 1];
+        h2f_frame(&r->in, H2F_PING, H2F_ACK, 0, r->ping, 8);
+        rig_go(r);
+    }
+    assert_in_range(early, 5, 35);
+    assert_true(differ > 20);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,7 +524,7 @@ int main(void)
         cmocka_unit_test(test_idle_goaway),
         cmocka_unit_test(test_lower_limit_makes_streams_wait),
         cmocka_unit_test(test_ids_run_out),
-        cmocka_unit_test(test_keepalive),
+        cmocka_unit_test(test_keepalive), cmocka_unit_test(test_keepalive_jitter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The examples of ways to origins, as test_examples.py runs the others."""
+import re
+import unittest
+
+import test_examples
+from harness import Nginx, curl, free_port, nginx_plain
+from test_examples import SECRET, read
+
+
+class OriginExamples(unittest.TestCase):
+    setUpClass, tearDownClass = classmethod(test_examples.Examples.setUpClass.__func__), classmethod(test_examples.Examples.tearDownClass.__func__)
+    run_example, check_secret = test_examples.Examples.run_example, test_examples.Examples.check_secret
+
+    def test_grpc(self):
+        import grpc
+
+        from test_grpc import Client, Origin
+
+        def check(e):
+            proof, path = [("x-origin-verify", SECRET)], "/shop.Orders/"
+            with Client(e.port) as c:
+                self.assertEqual(c.unary(b"hello", path=path, metadata=proof), b"hello")
+                self.assertEqual(c.error(path=path).code(), grpc.StatusCode.PERMISSION_DENIED)
+                self.assertEqual(c.error(path="/other/", metadata=proof).code(), grpc.StatusCode.UNIMPLEMENTED)
+        origin = Origin()
+        try:
+            self.run_example(read("examples/grpc/sallyport.yaml"), check, origin)
+        finally:
+            origin.kill()
+
+    def test_mirroring(self):
+        copies = nginx_plain()
+
+        def check(e):
+            for _ in range(100):
+                self.assertEqual(e.get("/echo", *self.secret).status, 200)
+            stats = curl(f"http://127.0.0.1:{e.admin}/stats").body.decode()
+            self.assertIn(int(re.search(r"^cluster.next.upstream_rq_total: (\d+)", stats, re.M)[1]), range(1, 40))
+        text = read("examples/mirroring/sallyport.yaml")
+        try:
+            self.run_example(text.replace("port_value: 8081", f"port_value: {copies.port}"), check)
+        finally:
+            copies.kill()
+
+    def test_proxy_to_origin(self):
+        port = free_port()
+        origin = Nginx(f"listen 127.0.0.1:{port} proxy_protocol; listen 127.0.0.1:$PORT; "
+                       "location / { return 200 '$proxy_protocol_addr $proxy_protocol_server_port'; }")
+        origin.port = port
+
+        def check(e):
+            self.check_secret(e)
+            self.assertEqual(e.get("/echo", *self.secret).body.decode(), f"127.0.0.1 {e.port}")
+        try:
+            self.run_example(read("examples/proxy-to-origin/sallyport.yaml"), check, origin)
+        finally:
+            origin.kill()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -213,6 +213,16 @@ struct sp_jwks *sp_jwks_new_empty(void)
     return set;
 }
 
+static uint64_t id_of(struct sp_str text, uint64_t more)
+{
+    uint8_t digest[32];
+    uint64_t id;
+    sp_sha256(text, digest);
+    memcpy(&id, digest, sizeof(id));
+    id ^= more;
+    return id ? id : 1;
+}
+
 struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const char **ret_why)
 {
     assert(arena && ret_why);
@@ -221,6 +231,7 @@ struct sp_jwks *sp_jwks_new(struct sp_str text, struct sp_arena *arena, const ch
         return NULL;
     }
     struct sp_jwks *set = sp_jwks_new_empty();
+    set->id = id_of(text, 0);
     const char *why = sp_str_find(text, SP_STR("-----BEGIN ")) >= 0 && sp_str_chr(text, '{') < 0 ? take_pem(set, text)
                                                                                                  : take_json(set, text);
     if (set->n) {
@@ -250,6 +261,7 @@ void sp_jwks_limit(struct sp_jwks *k, unsigned algs)
 {
     assert(k && algs);
     k->algs = algs;
+    k->id = id_of((struct sp_str){(const char *)&algs, sizeof(algs)}, k->id);
 }
 
 uint64_t sp_jwks_id(const struct sp_jwks *k)

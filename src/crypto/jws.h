@@ -35,7 +35,7 @@ unsigned sp_jws_alg_bit(struct sp_str alg);
 void sp_jwks_limit(struct sp_jwks *k, unsigned algs);
 void sp_jwks_free(struct sp_jwks *k); /* NULL-safe */
 unsigned sp_jwks_count(const struct sp_jwks *k);
-/* Of no other set of this process, never 0: what was verified with another set is to be verified anew. */
+/* Of sets of the same text and the same limit only, never 0: what was verified with another set is to be verified anew. */
 uint64_t sp_jwks_id(const struct sp_jwks *k);
 
 enum sp_jws_result {

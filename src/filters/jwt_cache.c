@@ -27,19 +27,11 @@ struct part {
 };
 
 struct sp_jwt_cache {
+    struct sp_kept kept;
     unsigned n;
     size_t max_token;
     _Atomic(struct part *) parts[SP_JWT_CACHE_WORKERS]; /* NULL until the worker's first token */
 };
-
-struct sp_jwt_cache *sp_jwt_cache_new(unsigned n, size_t max_token)
-{
-    assert(n > 0 && n <= SP_JWT_CACHE_MAX);
-    struct sp_jwt_cache *c = sp_xcalloc(1, sizeof(*c));
-    c->n = n;
-    c->max_token = max_token;
-    return c;
-}
 
 static struct part *part_new(unsigned n)
 {
@@ -52,10 +44,9 @@ static struct part *part_new(unsigned n)
     return p;
 }
 
-void sp_jwt_cache_free(struct sp_jwt_cache *c)
+static void cache_free(struct sp_kept *k)
 {
-    if (!c)
-        return;
+    struct sp_jwt_cache *c = SP_CONTAINER_OF(k, struct sp_jwt_cache, kept);
     for (unsigned w = 0; w < SP_JWT_CACHE_WORKERS; w++) {
         struct part *p = atomic_load_explicit(&c->parts[w], memory_order_acquire);
         if (!p)
@@ -67,6 +58,41 @@ void sp_jwt_cache_free(struct sp_jwt_cache *c)
         free(p);
     }
     free(c);
+}
+
+static const struct sp_kept_kind kind = {"verified tokens", cache_free};
+
+static struct sp_jwt_cache *cache_new(unsigned n, size_t max_token)
+{
+    assert(n > 0 && n <= SP_JWT_CACHE_MAX);
+    struct sp_jwt_cache *c = sp_xcalloc(1, sizeof(*c));
+    c->n = n;
+    c->max_token = max_token;
+    return c;
+}
+
+struct sp_jwt_cache *sp_jwt_cache_new(unsigned n, size_t max_token)
+{
+    struct sp_jwt_cache *c = cache_new(n, max_token);
+    sp_kept_init(&c->kept, &kind);
+    return c;
+}
+
+struct sp_jwt_cache *sp_jwt_cache_keep(const struct sp_hash *key, unsigned n, size_t max_token)
+{
+    assert(key);
+    struct sp_kept *k = sp_keep_find(&kind, key);
+    if (k)
+        return SP_CONTAINER_OF(k, struct sp_jwt_cache, kept);
+    struct sp_jwt_cache *c = cache_new(n, max_token);
+    sp_keep_add(&c->kept, &kind, key);
+    return c;
+}
+
+void sp_jwt_cache_free(struct sp_jwt_cache *c)
+{
+    if (c)
+        sp_kept_unref(&c->kept);
 }
 
 static struct entry **bucket(const struct part *p, const uint8_t key[32])

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tokens whose signature was good (jwt_cache_config): for a while a token that comes again needs no verification.  A
- * cache belongs to one provider of one config and has a part for each worker, which that worker alone touches, so that
- * nothing is shared.  It keeps no tokens but their SHA-256, and the claims; least recently used go first.  What was
+ * cache belongs to one provider, also of the config after (config/keep.h) while that says the same of it, and has a part for each
+ * worker, which that worker alone touches, so that nothing is shared.  It keeps no tokens but their SHA-256, and the claims; least recently used go first.  What was
  * verified with another key set than the one that holds now does not count: a key that is taken back is so at once.  Freed with
- * the config, when no worker uses it any more.
+ * the last config, when no worker uses it any more.
  */
 #ifndef SP_FILTERS_JWT_CACHE_H
 #define SP_FILTERS_JWT_CACHE_H
 
 #include "base/json.h"
+#include "config/keep.h"
 
 enum { SP_JWT_CACHE_WORKERS = 256, SP_JWT_CACHE_MAX = 65536 };
 
@@ -17,7 +18,9 @@ struct sp_jwt_cache;
 
 /* At most n tokens a worker, 1 to SP_JWT_CACHE_MAX, none longer than max_token bytes. */
 struct sp_jwt_cache *sp_jwt_cache_new(unsigned n, size_t max_token);
-void sp_jwt_cache_free(struct sp_jwt_cache *c); /* NULL-safe */
+/* The one of this key, of which those two are a part, or a new one. While a config is compiled. */
+struct sp_jwt_cache *sp_jwt_cache_keep(const struct sp_hash *key, unsigned n, size_t max_token);
+void sp_jwt_cache_free(struct sp_jwt_cache *c); /* gives up the reference; NULL-safe */
 /*
  * The claims of a token that was put before and whose time is not over; a new reference, of this worker's thread. NULL
  * otherwise. `keys`: sp_jwks_id of the set that holds. `key` is filled for sp_jwt_cache_put. Workers over

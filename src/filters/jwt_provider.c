@@ -5,6 +5,7 @@
 
 #include "config/doc.h"
 #include "filters/claim_headers.h"
+#include "filters/place.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtProvider JwtProvider;
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtClaimToHeader JwtClaimToHeader;
@@ -73,8 +74,10 @@ static bool cache_init(struct sp_jwt_provider *p, const struct builder *b)
         ERR(b, msg, "jwt_cache_size", "more than %u tokens a worker (each costs some KiB)", SP_JWT_CACHE_MAX);
         return false;
     }
-    p->cache = sp_jwt_cache_new(msg->jwt_cache_size ? msg->jwt_cache_size : DEFAULT_CACHE_SIZE,
-                                msg->jwt_max_token_size ? msg->jwt_max_token_size : DEFAULT_CACHE_TOKEN);
+    struct sp_hash key;
+    sp_filter_place(b->build, "verified tokens", b->msg, NULL, &key);
+    p->cache = sp_jwt_cache_keep(&key, msg->jwt_cache_size ? msg->jwt_cache_size : DEFAULT_CACHE_SIZE,
+                                 msg->jwt_max_token_size ? msg->jwt_max_token_size : DEFAULT_CACHE_TOKEN);
     return true;
 }
 

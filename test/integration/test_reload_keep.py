@@ -6,8 +6,8 @@ import time
 import unittest
 
 from echo import Echo
-from harness import (T, ca, cert, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, nginx_mtls,
-                     route_to, token, upstream_tls, wait_for, work)
+from harness import (T, ca, cert, cluster, config, curl, downstream_tls, free_port, jwks, listener, log_lines, log_to,
+                     nginx_mtls, route_to, token, upstream_tls, wait_for, work)
 from jwks_server import JwksServer
 from live import Live
 from mtls import Connection, s_client
@@ -209,6 +209,36 @@ class Filters(Case):
             self.assertEqual(curl(f"http://127.0.0.1:{port}/", *bearer).status, 200)
         self.assertEqual(curl(f"http://127.0.0.1:{port}/").status, 401)
         self.settled(s)
+
+    def test_verdicts_on_tokens(self):
+        """What was verified stays so over reloads, but with other keys nothing does."""
+        port, path = free_port(), work(f"keys-{time.time_ns()}.jwks")
+
+        def keys(name):
+            with open(path + ".new", "w", encoding="ascii") as f:
+                f.write(jwks(name))
+            os.rename(path + ".new", path)
+        keys("jwt")
+        conf = lambda text, **more: config([listener(port, [says(text)], [{"name": "jwt", "typed_config": {
+            "@type": JWT + "JwtAuthentication", "providers": {"p": {"issuer": "i", "local_jwks": {"filename": path}, "jwt_cache_config": {}, **more}},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "p"}}]}}])], [])
+        bearer = ["-H", "authorization: Bearer " + token({"iss": "i", "sub": "s", "exp": int(time.time()) + 600})]
+        s = self.start(conf("0"))
+        ask = lambda: curl(f"http://127.0.0.1:{port}/", *bearer).status
+        counts = lambda: tuple(s.stat(f"http.test.jwt_authn.jwt_cache_{x}") for x in ("hit", "miss"))
+        workers = 2
+        for n in range(1, 8):
+            self.assertEqual(ask(), 200)
+            s.change(conf(str(n)))
+        self.assertLessEqual(counts()[1], workers)
+        self.assertGreaterEqual(counts()[0], 7 - workers)
+        misses = counts()[1]
+        s.change(conf("other", clock_skew_seconds=5))  # the provider says something else
+        self.assertEqual((ask(), counts()[1]), (200, misses + 1))
+        keys("another")
+        wait_for("the other keys", lambda: ask() == 401)
+        s.change(conf("again", clock_skew_seconds=5))
+        self.assertEqual(ask(), 401)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,33 @@ static void test_ec_and_okp(void **state)
             "an Ed25519 key that is no point of its curve");
 }
 
+static uint64_t id_of(const char *text, unsigned algs)
+{
+    const char *why;
+    struct sp_jwks *set = sp_jwks_new(sp_str_c(text), &arena, &why);
+    assert_non_null(set);
+    if (algs)
+        sp_jwks_limit(set, algs);
+    uint64_t id = sp_jwks_id(set);
+    sp_jwks_free(set);
+    return id;
+}
+
+/* Verdicts on tokens go by it: the same for the same keys, of whichever config. */
+static void test_id(void **state)
+{
+    (void)state;
+    static const char a[] = "{\"keys\": [{\"kty\": \"oct\", \"alg\": \"HS256\", \"k\": \"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE\"}]}";
+    static const char b[] = "{\"keys\": [{\"kty\": \"oct\", \"alg\": \"HS256\", \"k\": \"YmFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE\"}]}";
+    assert_true(id_of(a, 0) && id_of(a, 0) == id_of(a, 0));
+    assert_true(id_of(a, 0) != id_of(b, 0));
+    assert_true(id_of(a, 1) != id_of(a, 0) && id_of(a, 1) != id_of(a, 2) && id_of(a, 1) == id_of(a, 1));
+    struct sp_jwks *x = sp_jwks_new_empty(), *y = sp_jwks_new_empty();
+    assert_true(sp_jwks_id(x) != sp_jwks_id(y));
+    sp_jwks_free(x);
+    sp_jwks_free(y);
+}
+
 static void test_oct(void **state)
 {
     refuses(SP_STR("{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS256\",\"k\":\"c2hvcnQ\"}]}"),
@@ -246,7 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good), cmocka_unit_test(test_skipped), cmocka_unit_test(test_rsa),
-        cmocka_unit_test(test_ec_and_okp), cmocka_unit_test(test_oct), cmocka_unit_test(test_bad_sets),
+        cmocka_unit_test(test_ec_and_okp), cmocka_unit_test(test_oct), cmocka_unit_test(test_id), cmocka_unit_test(test_bad_sets),
         cmocka_unit_test(test_pem), cmocka_unit_test(test_pem_by_kid), cmocka_unit_test(test_bad_pem),
     };
     sp_arena_init(&arena);

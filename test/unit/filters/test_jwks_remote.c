@@ -173,12 +173,14 @@ static void test_recovery(void **state)
 {
     begin(URI ", cache_duration: 4s");
     fetch_answer(200, SET("a"));
-    uint64_t first = id();
+    const struct sp_jwks *first = sp_jwks_remote_keys(r);
+    uint64_t first_id = id();
     fetch_pass(3 * S);
     fetch_answer(0, "");
     fetch_pass(3 * S);
     fetch_answer(200, SET("a"));
-    assert_int_not_equal(id(), first);
+    assert_ptr_not_equal(sp_jwks_remote_keys(r), first);
+    assert_int_equal(id(), first_id); /* of the same keys: verdicts stay */
     end();
 }
 

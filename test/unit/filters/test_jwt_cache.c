@@ -166,6 +166,24 @@ static void test_threads(void **state)
     sp_jwt_cache_free(c);
 }
 
+/* The next config finds it; what another key set said does not count there either. */
+static void test_kept(void **state)
+{
+    struct sp_hash one = {{1}}, two = {{2}};
+    unsigned before = sp_keep_count(NULL);
+    struct sp_jwt_cache *a = sp_jwt_cache_keep(&one, 10, 100), *b = sp_jwt_cache_keep(&two, 10, 100);
+    assert_ptr_not_equal(a, b);
+    put(a, 0, "token", 1000);
+    struct sp_jwt_cache *again = sp_jwt_cache_keep(&one, 10, 100);
+    assert_ptr_equal(again, a);
+    sp_jwt_cache_free(a);
+    assert_true(has(again, 0, "token", 0));
+    assert_false(has(b, 0, "token", 0));
+    sp_jwt_cache_free(again);
+    sp_jwt_cache_free(b);
+    assert_int_equal(sp_keep_count(NULL), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,8 @@ static void show_check(struct sp_show *s, struct sp_tree_node *under, const Chec
         sp_tree_say(&s->tree, n, "kind", "gRPC %s", c->grpc_health_check->service_name);
     else
         sp_tree_say(&s->tree, n, "kind", "another kind");
+    if (c->name[0])
+        sp_tree_say(&s->tree, n, "name", "named %s", c->name);
     if (c->interval)
         sp_tree_say(&s->tree, n, "interval", "every %.*s", SP_STR_ARG(sp_show_duration(s, c->interval)));
     if (c->timeout)

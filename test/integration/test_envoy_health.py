@@ -10,7 +10,7 @@ import time
 import unittest
 
 from harness import Sallyport, T, cert, cluster, config, curl, free_port, listener, route_to, upstream_tls, wait_for, work
-from health_origin import Grpc, Http, Web, answer, have_grpc, read_events
+from health_origin import Grpc, Http, Tls, Web, answer, have_grpc, read_events
 from test_envoy import Envoy, find_envoy
 
 # Of the cluster's; not the connections', which are counted otherwise for checks, nor what only one of the two has.
@@ -95,6 +95,30 @@ class HttpChecks(Case):
                              ("out at once", [OK, answer(503, **out)]), ("out and back", [OK, answer(503, **out), OK, OK]),
                              ("well with the header", [OK, answer(200, **out)])):
             self.http(name, script)
+
+    def alpn(self, name, expected, takes=("h2", "http/1.1", "hc"), http2=False, alone=False, common=None, **check):
+        """What the origin sees offered: it takes the first of `takes` that is."""
+        with self.subTest(name):
+            for kind in ("envoy", "sallyport") if find_envoy() and not alone else ("sallyport",):
+                origin = Tls([OK], cert("origin"), takes)
+                self.addCleanup(origin.stop)
+                conf = config([listener(free_port(), [route_to("o")])], [cluster("o", origin.port, http2=http2, tls=upstream_tls(client=None, **(common or {})),
+                              health_checks=[{**TIMES, **check, "http_health_check": {"path": "/"}}])])
+                s = Envoy(find_envoy(), conf) if kind == "envoy" else Sallyport(conf, concurrency=1)
+                try:
+                    wait_for("a second check", lambda: origin.seen() == 2)
+                    self.assertEqual(self.state(s)[1], "healthy", kind)
+                    self.assertEqual(origin.agreed, [expected], kind)
+                finally:
+                    s.kill()
+
+    def test_alpn(self):
+        self.alpn("its own", "hc", http2=True, tls_options={"alpn_protocols": ["x", "hc"]})
+        self.alpn("its own, over the context's", "hc", common={"alpn_protocols": ["h2"]}, tls_options={"alpn_protocols": ["hc"]})
+        self.alpn("the context's", "http/1.1", common={"alpn_protocols": ["http/1.1"]})
+        self.alpn("none that is taken", None, takes=["other"], tls_options={"alpn_protocols": ["hc"]})
+        # Envoy offers nothing then; here it is what the check speaks, whatever the cluster does.
+        self.alpn("what it speaks", "http/1.1", http2=True, alone=True)
 
     def test_passive(self):
         """A host that wants no more requests says so in an answer to one: it is out without having been checked."""

@@ -7,6 +7,7 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -88,6 +89,25 @@ class Http:
         self.s.close()
         for c in self.open:
             c.close()
+
+
+class Tls(Http):
+    """The same over TLS; keeps what was agreed upon by ALPN of what it takes."""
+
+    def __init__(self, script, certificate, takes):
+        self.agreed, self.context = [], ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*certificate)
+        self.context.set_alpn_protocols(takes)
+        super().__init__(script)
+
+    def serve(self, c):
+        try:
+            c = self.context.wrap_socket(c, server_side=True)
+        except OSError:
+            return
+        self.open.append(c)
+        self.agreed.append(c.selected_alpn_protocol())
+        super().serve(c)
 
 
 class Web:

@@ -81,6 +81,7 @@ json_t *sp_event_time(uint64_t wall_ns)
     time_t s = (time_t)(wall_ns / SP_NS_PER_S);
     struct tm tm;
     size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
-    snprintf(text + n, sizeof(text) - n, ".%03uZ", (unsigned)(wall_ns % SP_NS_PER_S / SP_NS_PER_MS));
+    unsigned ms = (unsigned)(wall_ns % SP_NS_PER_S / SP_NS_PER_MS);
+    snprintf(text + n, sizeof(text) - n, ms ? ".%03uZ" : "Z", ms); /* protobuf leaves out a fraction that is nothing */
     return json_string(text);
 }

@@ -21,7 +21,7 @@ void sp_event_log_free(struct sp_event_log *log); /* NULL-safe */
 /* Writes and frees the object. On a thread that counts (sp_stats_thread). */
 void sp_event_log_put(const struct sp_event_log *log, json_t *event);
 
-/* Values: text that is no UTF-8 becomes "?"; an address is Envoy's core.v3.Address; a moment has milliseconds. */
+/* Values: text that is no UTF-8 becomes "?"; an address is Envoy's core.v3.Address; a moment has milliseconds, where there are any. */
 json_t *sp_event_text(struct sp_str s);
 json_t *sp_event_address(const struct sp_addr *a);
 json_t *sp_event_time(uint64_t wall_ns);

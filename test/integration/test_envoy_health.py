@@ -343,6 +343,11 @@ class GrpcChecks(Case):
         """A server without the service: UNIMPLEMENTED, in a head without a body."""
         self.grpc("none", [1, ["abort", 12, "Method not found!"]], more={"unhealthy_threshold": 5})
 
+    def test_goaway(self):
+        """The check under way on the connection ends well; the next one goes over another."""
+        (state, flags), requests, _ = self.grpc("GOAWAY", [1, "move", 1, "move", 1])
+        self.assertEqual((state["health_check.success"], state["health_check.failure"], flags, len(requests)), ("5", "0", "healthy", 6))
+
     def test_goes_away(self):
         """The origin is killed: no answer counts up to the threshold; its successor is asked on a fresh connection."""
         origin = Grpc([1] * 1000)

@@ -2,7 +2,7 @@
 """Origins that answer health checks by a script: one entry a check, and behind the last one nothing, for ever.
 
 Http's entries are bytes (sent as they are), or "close" (without an answer), "reset" (RST); requests are kept. Grpc's are a serving
-status (0 to 3), ("abort", code, text), "none" (an empty message), or bytes (the message)."""
+status (0 to 3), ["abort", code, text], "none" (an empty message), hexadecimal digits (a message), or "move" (GOAWAY, then well)."""
 import http.server
 import json
 import re
@@ -12,11 +12,12 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 from harness import Proc, connects, free_port, wait_for
 
 
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z")
 
 
 def read_events(path, *ports):
@@ -156,7 +157,7 @@ class Grpc(Proc):
 def main(port, count, script, *tls):
     import grpc  # pylint: disable=import-outside-toplevel
     from concurrent import futures  # pylint: disable=import-outside-toplevel
-    script, seen, lock = json.loads(script), [], threading.Lock()
+    script, seen, lock, servers = json.loads(script), [], threading.Lock(), []
 
     def check(data, context):
         with lock:
@@ -170,6 +171,11 @@ def main(port, count, script, *tls):
             gone.wait()
         if isinstance(step, list):
             context.abort(next(c for c in grpc.StatusCode if c.value[0] == step[1]), step[2])
+        if step == "move":  # GOAWAY on this connection, whose successor another server takes
+            start()
+            threading.Thread(target=servers[-2].stop, args=(60,), daemon=True).start()
+            time.sleep(0.5)
+            step = 1
         return b"" if step == "none" else bytes.fromhex(step) if isinstance(step, str) else bytes([8, step]) if step is not None else b""
 
     class Handlers(grpc.GenericRpcHandler):
@@ -178,13 +184,16 @@ def main(port, count, script, *tls):
                 return None
             return grpc.unary_unary_rpc_method_handler(check)
 
-    server = grpc.server(futures.ThreadPoolExecutor(64), handlers=[Handlers()])
-    if tls:
-        with open(tls[0], "rb") as c, open(tls[1], "rb") as k:
-            server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(k.read(), c.read())]))
-    else:
-        server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
+    def start():
+        server = grpc.server(futures.ThreadPoolExecutor(64), handlers=[Handlers()])
+        if tls:
+            with open(tls[0], "rb") as c, open(tls[1], "rb") as k:
+                server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(k.read(), c.read())]))
+        else:
+            server.add_insecure_port(f"127.0.0.1:{port}")
+        server.start()
+        servers.append(server)
+    start()
     with socket.create_server(("127.0.0.1", int(count))) as s:
         while True:
             c, _ = s.accept()

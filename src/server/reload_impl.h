@@ -32,6 +32,7 @@ struct sp_reload {
     uint64_t cut;   /* no config up to this number is waited for any more */
     size_t old_max; /* bytes that old configs may take */
     struct sp_timer warm;
+    struct sp_defer no_more; /* answers those who ask for a reload when the process ends */
     struct sp_reload_job *job; /* the thread that compiles */
     struct sp_file_watcher *watcher;
     struct sp_xds_stats *xds;

@@ -271,7 +271,19 @@ void sp_reload_ask(struct sp_reload *r, struct sp_reload_ask *ask)
 {
     assert(r && ask);
     sp_reload_asks_add(&r->asks, ask);
-    sp_reload_now(r);
+    if (r->stopped)
+        sp_defer(&r->build.main->turn, &r->no_more);
+    else
+        sp_reload_now(r);
+}
+
+/* Whoever asked is not kept until the last connection has ended. */
+static void run_no_more(struct sp_defer *d)
+{
+    struct sp_reload *r = SP_CONTAINER_OF(d, struct sp_reload, no_more);
+    const struct sp_reload_outcome o = {.number = sp_reload_config(r)->number, .why = SP_STR("the process ends\n"), .n_errors = 1};
+    sp_list_splice(&r->asks.current, &r->asks.next);
+    sp_reload_asks_answer(&r->asks, &o);
 }
 
 /* ---- life ---- */
@@ -292,6 +304,7 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     r->old = sp_stats_gauge(scope, SP_STR("draining_configs"));
     r->duration_ms = sp_stats_histogram(scope, SP_STR("duration_ms"));
     r->warm.fire = on_warm;
+    r->no_more.run = run_no_more;
     sp_list_init(&r->configs);
     sp_reload_asks_init(&r->asks);
     r->xds = sp_xds_stats_new();
@@ -324,6 +337,7 @@ void sp_reload_stop(struct sp_reload *r)
         return;
     r->stopped = true;
     sp_timer_stop(&r->warm);
+    sp_defer(&r->build.main->turn, &r->no_more);
     sp_reload_unwatch(r);
     SP_LIST_FOREACH (n, &r->configs)
         sp_live_set_stop(sp_doc_live(SP_CONTAINER_OF(n, struct sp_config, link)->doc));

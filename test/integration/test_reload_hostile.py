@@ -144,8 +144,12 @@ class Ends(Case):
             return "config" in names
         s.write(conf(100000))
         wait_for("the next config to be loaded", compiling)
+        asked = self.connect(s.admin, b"POST /reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")
+        wait_for("the question", lambda: s.stat("http.admin.downstream_rq_active") == 2)
         s.signal(signal.SIGTERM)
         self.assertEqual(idle.recv(1), b"")
+        self.assertIn(b"the process ends", asked.recv(4096))
+        self.assertIn("the process ends", s.get("/reload", "POST")[1])
         self.assertTrue(compiling())
         self.assertEqual(s.wait(30), 0)
 

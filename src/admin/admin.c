@@ -90,7 +90,7 @@ static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_ad
         sp_admin_put(a, "not under this name (use localhost or the address)\n");
     } else if (!may_be_asked(admin, path)) {
         a->status = 403;
-        sp_admin_put(a, "request to path %.*s not allowed", SP_STR_ARG(path));
+        sp_admin_put_line(a, "request to path %.*s not allowed", SP_STR_ARG(path));
     } else if (!handler) {
         a->status = 404;
         sp_admin_put(a, "no such path (/help lists what there is)\n");

@@ -83,7 +83,7 @@ void sp_admin_listeners(const struct sp_admin_request *r, struct sp_admin_answer
         char text[SP_ADDR_TEXT_MAX];
         sp_addr_format(at, text);
         if (!sp_admin_wants_json(r))
-            sp_admin_put(a, "%.*s::%s\n", SP_STR_ARG(name), text);
+            sp_admin_put_line(a, "%.*s::%s\n", SP_STR_ARG(name), text);
         json_array_append_new(list, json_pack("{s:o,s:o}", "name", sp_admin_json_text(name), "local_address", address_of(at)));
     }
     if (sp_admin_wants_json(r))

@@ -12,15 +12,15 @@ static void put_text(void *arg, const struct sp_live_info *info)
     char at[32] = "never";
     if (info->loaded_s)
         sp_admin_time_text(info->loaded_s, at);
-    sp_admin_put(a, "%s \"%.*s\": loaded %s, %llu times", info->kind, SP_STR_ARG(info->label), at,
+    sp_admin_put_line(a, "%s \"%.*s\": loaded %s, %llu times", info->kind, SP_STR_ARG(info->label), at,
                  (unsigned long long)info->n_loaded);
     for (unsigned i = 0; i < info->n_paths; i++)
-        sp_admin_put(a, "%s%s", i ? ", " : ", from ", info->paths[i]);
+        sp_admin_put_line(a, "%s%s", i ? ", " : ", from ", info->paths[i]);
     if (info->failed_s) {
         sp_admin_time_text(info->failed_s, at);
-        sp_admin_put(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
+        sp_admin_put_line(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
     }
-    sp_admin_put(a, "\n");
+    sp_admin_put_line(a, "\n");
 }
 
 static void put_json(void *arg, const struct sp_live_info *info)

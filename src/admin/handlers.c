@@ -47,6 +47,16 @@ void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...)
     sp_buf_append(&a->body, text, SP_MIN((size_t)n, sizeof(text) - 1));
 }
 
+void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...)
+{
+    char text[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    size_t n = sp_text_line(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    sp_buf_append(&a->body, text, n);
+}
+
 static int hex(char c)
 {
     if (c >= '0' && c <= '9')

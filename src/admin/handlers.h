@@ -66,6 +66,8 @@ json_t *sp_admin_json_time(int64_t at);
 /* Takes `v`. */
 void sp_admin_put_json(struct sp_admin_answer *a, json_t *v);
 void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
+/* The same of text with names that a config or a peer chose: one line, or a piece of one, in which they forge nothing. */
+void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
 
 /* In other files of this directory. */
 void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a);

@@ -39,25 +39,25 @@ static void put_text(void *arg, const struct sp_live_info *info)
     char at[32];
     if (!row_of(info, &r))
         return;
-    sp_admin_put(a, "\"%.*s\": %s", SP_STR_ARG(info->label), r.source);
+    sp_admin_put_line(a, "\"%.*s\": %s", SP_STR_ARG(info->label), r.source);
     if (r.secret && r.secret->path.len)
-        sp_admin_put(a, " %.*s", SP_STR_ARG(r.secret->path));
+        sp_admin_put_line(a, " %.*s", SP_STR_ARG(r.secret->path));
     for (unsigned i = 0; !r.secret && i < info->n_paths; i++)
-        sp_admin_put(a, " %s", info->paths[i]);
+        sp_admin_put_line(a, " %s", info->paths[i]);
     if (r.secret && r.secret->json_key.len)
-        sp_admin_put(a, " (member %.*s)", SP_STR_ARG(r.secret->json_key));
+        sp_admin_put_line(a, " (member %.*s)", SP_STR_ARG(r.secret->json_key));
     sp_admin_time_text(info->loaded_s, at);
-    sp_admin_put(a, ", loaded %s", at);
+    sp_admin_put_line(a, ", loaded %s", at);
     if (r.secret) {
         sp_admin_time_text(last_used(r.secret), at);
-        sp_admin_put(a, ", %llu hits, last used %s", (unsigned long long)sp_counter_value(r.secret->hit),
+        sp_admin_put_line(a, ", %llu hits, last used %s", (unsigned long long)sp_counter_value(r.secret->hit),
                      last_used(r.secret) ? at : "never");
     }
     if (info->failed_s) {
         sp_admin_time_text(info->failed_s, at);
-        sp_admin_put(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
+        sp_admin_put_line(a, "\n  WARNING: refused %s: %.*s", at, SP_STR_ARG(info->why));
     }
-    sp_admin_put(a, "\n");
+    sp_admin_put_line(a, "\n");
 }
 
 static void put_json(void *arg, const struct sp_live_info *info)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -227,6 +228,23 @@ void sp_text_tame(char *text, size_t len)
         if (!good)
             memset(text + i, '?', n);
     }
+}
+
+size_t sp_text_line(char *out, size_t room, const char *fmt, va_list ap)
+{
+    assert(out && room > 2 && fmt && fmt[0]);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    int n = vsnprintf(out, room, fmt, ap);
+#pragma GCC diagnostic pop
+    assert(n >= 0);
+    size_t len = (size_t)n < room ? (size_t)n : room - 1;
+    sp_text_tame(out, len);
+    if (len && fmt[0] == '\n')
+        out[0] = '\n';
+    if (len && fmt[strlen(fmt) - 1] == '\n')
+        out[len - 1] = '\n';
+    return len;
 }
 
 char *sp_utf8_put(char *out, unsigned v)

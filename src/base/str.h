@@ -6,6 +6,7 @@
 #ifndef SP_BASE_STR_H
 #define SP_BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -73,6 +74,8 @@ size_t sp_utf8_char(struct sp_str s);
 bool sp_utf8_shown(struct sp_str c);
 /* Puts '?' for each byte of what may not be shown, and of what is not UTF-8: no text of others forges a line or steers a terminal. */
 void sp_text_tame(char *text, size_t len);
+/* As vsnprintf, cut at `room`, tamed but for a line feed that `fmt` begins or ends with, which is never cut off; its length. */
+size_t sp_text_line(char *out, size_t room, const char *fmt, va_list ap);
 /* Writes a code point, at most four bytes; where the text goes on. */
 char *sp_utf8_put(char *out, unsigned v);
 /* FNV-1a-like 64-bit hash seeded per process: for hash tables that peers can fill. */

@@ -18,9 +18,9 @@ static void put(struct sp_buf *out, const char *fmt, ...)
     char line[2048];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof(line), fmt, ap);
+    size_t n = sp_text_line(line, sizeof(line), fmt, ap);
     va_end(ap);
-    sp_buf_append(out, line, SP_MIN((size_t)SP_MAX(n, 0), sizeof(line) - 1));
+    sp_buf_append(out, line, n);
 }
 
 static void limits_text(const struct sp_cluster *c, const char *priority, const uint32_t limits[4], struct sp_buf *out)

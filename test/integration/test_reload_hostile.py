@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from harness import SLOW, ca, cluster, config, curl, downstream_tls, free_port, listener, route_to, wait_for
+from harness import SLOW, ca, cluster, config, curl, downstream_tls, free_port, listener, route_to, shield, wait_for, work
 from live import Live
 
 
@@ -123,6 +123,29 @@ class Held(Case):
         with self.assertRaises(BlockingIOError):
             clients[-1].recv(1)
         self.assertEqual(curl(f"http://127.0.0.1:{port}/which").body, b"11")
+
+
+class Names(Case):
+    def test_names_forge_no_line(self):
+        """A generator that took a name from somebody else."""
+        evil, port = "x\nFORGED: 1\x1b[2J\u009b", free_port()
+        secret = work("secret\nFORGED")
+        with open(secret, "w", encoding="ascii") as f:
+            f.write("s" * 32)
+        gate = shield(proof={"secret_header": {"secrets": [{"name": "now", "value": {"filename": secret}}]}})
+        conf = config([listener(port, [route_to(evil, "/a"), says("one")], [gate], name=evil, hcm={"stat_prefix": evil})],
+                      [cluster(evil, 9), cluster("n" * 3000, 9)])
+        s = self.start(conf)
+        s.again(conf)
+        os.unlink(secret)
+        wait_for("the secret to be missed", lambda: s.stat("files.failing") == 1)
+        curl(f"http://127.0.0.1:{port}/a", "-H", "x-origin-verify: " + "s" * 32)
+        for page in ("/clusters", "/listeners", "/stats", "/stats/prometheus", "/files", "/secrets", "/reload", "/certs", "/" + evil.encode().hex()):
+            text = s.get(page)[1]
+            self.assertNotRegex(text, "(?m)^FORGED", page)
+            self.assertNotIn("\x1b", text, page)
+        self.assertTrue(all(line.count("::cx_active::") <= 1 for line in s.get("/clusters")[1].splitlines()))
+        self.assertNotRegex(s.log(), "(?m)^FORGED")
 
 
 class Ends(Case):

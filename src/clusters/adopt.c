@@ -34,9 +34,13 @@ static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
     s->stamp++;
     for (unsigned i = 0; i < fresh->n; i++) {
         struct sp_host_part *p = &fresh->v[i].host->parts[s->index];
+        bool other = p->socket != fresh->v[i].socket;
         p->stamp = s->stamp;
+        p->socket = fresh->v[i].socket;
         if (fresh->logical)
             p->addr = fresh->v[i].addr;
+        if (SP_UNLIKELY(other)) /* what it has is not as it has to be */
+            sp_pool_host_drain(s, fresh->v[i].host);
     }
     sp_subset_lb_free(s);
     sp_lb_free(s->lb);

@@ -34,6 +34,7 @@ static void free_cluster(struct sp_cluster *c)
     for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
         sp_permits_done(all[i]);
     sp_hosts_done(c);
+    sp_socket_matches_done(&c->sockets);
     sp_cluster_options_done(&c->options);
     sp_cluster_stats_done(&c->stats);
     sp_arena_done(&c->arena);
@@ -106,8 +107,12 @@ static void make_checks(struct sp_cluster *c, const struct sp_cluster_build *b, 
     struct sp_health_config *configs = sp_xcalloc(n, sizeof(*configs));
     bool good = true;
     check_names(b, msg);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const Google__Protobuf__Struct *criteria = msg->health_checks[i]->transport_socket_match_criteria;
         good = sp_health_config_init(&configs[i], &c->arena, b->doc, b->diag, msg->health_checks[i], &c->options) && good;
+        configs[i].has_socket = criteria != NULL;
+        configs[i].socket = criteria ? sp_socket_matches_by(&c->sockets, criteria) : SP_SOCKET_DEFAULT;
+    }
     if (good && b->diag->n_errors == errors)
         c->checker = sp_health_new(c, configs, (unsigned)n);
     for (size_t i = 0; i < n && !c->checker; i++)
@@ -200,6 +205,17 @@ static void mix_secrets(const struct sp_doc *doc, struct sp_hash *h)
     }
 }
 
+/* Of each socket that a host may have. */
+static void hash_transport(const struct sp_doc *doc, const cluster_msg *msg, struct sp_hash *ret)
+{
+    struct sp_hash one;
+    sp_doc_hash_text(doc, msg->transport_socket, NULL, ret);
+    for (size_t i = 0; i < msg->n_transport_socket_matches; i++) {
+        sp_doc_hash_text(doc, msg->transport_socket_matches[i], NULL, &one);
+        sp_hash_mix_hash(ret, &one);
+    }
+}
+
 /* Without load_assignment where its hosts can be exchanged. */
 static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
 {
@@ -224,6 +240,7 @@ static struct sp_cluster *keep(const struct sp_cluster_build *build, const clust
         return NULL;
     sp_cluster_hold(c);
     sp_cluster_options_use(&c->options, build->doc);
+    sp_socket_matches_use(&c->sockets, build->doc);
     if (c->live)
         sp_live_set_use(sp_doc_live(build->doc), c->live);
     return c;
@@ -294,13 +311,14 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     c->destroy = destroy;
     c->hash = hash;
     c->hosts_hash = hosts_hash;
-    sp_doc_hash_text(build->doc, msg->transport_socket, NULL, &c->transport);
+    hash_transport(build->doc, msg, &c->transport);
     c->n_slots = build->n_workers + 1;
     c->slots = slots_new(c);
     c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));
     c->observability_name = msg->alt_stat_name[0] ? sp_arena_str(&c->arena, sp_str_c(msg->alt_stat_name)) : c->name;
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
-    sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls != NULL, msg->n_health_checks);
+    sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls || msg->n_transport_socket_matches, msg->n_health_checks);
+    sp_socket_matches_init(&c->sockets, &c->arena, build->doc, build->diag, msg, &c->options, c->stats.scope);
     make_breakers(c, build, msg);
     c->outlier = sp_outlier_new(c, build->doc, build->diag, msg, build->outlier_events);
     sp_lb_config_init(&c->lb, &c->arena, build->doc, build->diag, msg);
@@ -348,7 +366,7 @@ void sp_cluster_members(const struct sp_cluster *c, uint64_t *ret_total, uint64_
 struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
 {
     assert(c);
-    return c->options.tls;
+    return sp_socket_matches_plain(&c->sockets) ? NULL : c->options.tls;
 }
 
 bool sp_cluster_always_h2(const struct sp_cluster *c)

@@ -47,7 +47,7 @@ enum sp_ratelimit_stat { SP_RATELIMIT_OK, SP_RATELIMIT_OVER_LIMIT, SP_RATELIMIT_
 void sp_cluster_count_ratelimit(struct sp_cluster *c, enum sp_ratelimit_stat what);
 /* Hosts, and those of them that are healthy or degraded. Any thread. */
 void sp_cluster_members(const struct sp_cluster *c, uint64_t *ret_total, uint64_t *ret_available);
-struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain */
+struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain, or some of its hosts may be */
 
 /* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */
 void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober);

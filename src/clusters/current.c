@@ -13,8 +13,12 @@ void sp_hosts_attach(struct sp_slot *s)
     if (c->hashed) /* whose hosts may be the ones before the current for a moment */
         s->hashed = sp_hashed_ref(c->hashed);
     s->hosts = sp_host_set_ref(c->hashed ? c->hashed->hosts : c->hosts);
-    for (unsigned i = 0; s->hosts->logical && i < s->hosts->n; i++)
-        s->hosts->v[i].host->parts[s->index].addr = s->hosts->v[i].addr;
+    for (unsigned i = 0; i < s->hosts->n; i++) {
+        const struct sp_endpoint *e = &s->hosts->v[i];
+        e->host->parts[s->index].socket = e->socket;
+        if (s->hosts->logical)
+            e->host->parts[s->index].addr = e->addr;
+    }
     atomic_store_explicit(&s->attached, true, memory_order_release);
     pthread_mutex_unlock(&c->hosts_lock);
 }

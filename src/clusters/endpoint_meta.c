@@ -39,12 +39,8 @@ static void read_fields(struct sp_meta_fields *f, struct sp_arena *a, const Goog
     qsort(f->v, f->n, sizeof(*f->v), by_key);
 }
 
-struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Metadata *msg)
+static struct sp_endpoint_meta *meta_new(const Google__Protobuf__Struct *lb, const Google__Protobuf__Struct *socket)
 {
-    const Google__Protobuf__Struct *lb = sp_metadata_struct(msg, SP_STR(SP_CRITERIA_NS));
-    const Google__Protobuf__Struct *socket = sp_metadata_struct(msg, SP_STR(SOCKET_NS));
-    if (!lb && !socket)
-        return NULL;
     struct sp_endpoint_meta *m = sp_xcalloc(1, sizeof(*m));
     atomic_init(&m->refs, 1);
     sp_arena_init(&m->arena);
@@ -58,6 +54,19 @@ struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Met
             m->canary = v->bool_value;
     }
     return m;
+}
+
+struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Metadata *msg)
+{
+    const Google__Protobuf__Struct *lb = sp_metadata_struct(msg, SP_STR(SP_CRITERIA_NS));
+    const Google__Protobuf__Struct *socket = sp_metadata_struct(msg, SP_STR(SOCKET_NS));
+    return lb || socket ? meta_new(lb, socket) : NULL;
+}
+
+struct sp_endpoint_meta *sp_endpoint_meta_of_socket(const Google__Protobuf__Struct *s)
+{
+    assert(s);
+    return meta_new(NULL, s);
 }
 
 struct sp_endpoint_meta *sp_endpoint_meta_ref(struct sp_endpoint_meta *m)

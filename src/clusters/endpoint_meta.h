@@ -33,6 +33,8 @@ struct sp_endpoint_meta {
 
 /* One reference; NULL where there is nothing in it that counts. */
 struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Metadata *msg);
+/* With this under "envoy.transport_socket_match" alone. */
+struct sp_endpoint_meta *sp_endpoint_meta_of_socket(const Google__Protobuf__Struct *s);
 struct sp_endpoint_meta *sp_endpoint_meta_ref(struct sp_endpoint_meta *m); /* NULL-safe, as the next two */
 void sp_endpoint_meta_unref(struct sp_endpoint_meta *m);
 bool sp_endpoint_meta_eq(const struct sp_endpoint_meta *a, const struct sp_endpoint_meta *b);

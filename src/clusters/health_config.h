@@ -26,6 +26,8 @@ struct sp_health_config {
     uint64_t no_traffic_ns, no_traffic_healthy_ns, unhealthy_ns, unhealthy_edge_ns, healthy_edge_ns;
     unsigned unhealthy_threshold, healthy_threshold;
     unsigned alt_port; /* 0: none */
+    bool has_socket;   /* transport_socket_match_criteria */
+    unsigned socket;   /* with it: which (clusters/socket_match.h); the cluster fills both in */
     bool reuse, log_failures, log_successes; /* always_log_... */
     struct sp_event_log *events;             /* NULL: none */
     struct sp_str alpn;   /* to offer, in ALPN's own form; empty: the TLS context's */

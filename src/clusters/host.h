@@ -48,6 +48,7 @@ struct sp_host_part {
     /* The worker's own. */
     struct sp_pool *pools[SP_POOL_KINDS]; /* lists of those that differ in SNI */
     struct sp_addr addr;                  /* where new connections go */
+    unsigned socket;                      /* which transport socket they have (clusters/socket_match.h) */
     unsigned held;                        /* requests and pools that point to the host */
     unsigned stamp;                       /* of the last set that it was seen in */
     bool gone;                            /* it has left the worker's set: pools close, and the last that lets it go frees it */
@@ -62,6 +63,7 @@ struct sp_host {
     struct sp_outlier_host *outlier; /* owned; NULL without outlier detection */
     void *session;          /* of the health checker: the prober's */
     unsigned stamp;         /* the publisher's: of the last set that it was seen in */
+    unsigned socket;        /* the publisher's: as counted */
     _Atomic unsigned refs;
     _Alignas(SP_CACHELINE) _Atomic uint32_t health; /* SP_HEALTH_* */
     _Atomic uint64_t since_ns; /* when it was added to a running cluster, or passed its health checks again; 0: from the start */

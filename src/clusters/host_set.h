@@ -24,6 +24,7 @@ struct sp_endpoint {
     uint32_t eds_health;           /* SP_HEALTH_*_EDS, SP_HEALTH_EDS_DRAINING: what the config says of its health */
     unsigned priority;
     struct sp_endpoint_meta *meta, *locality_meta; /* references, or NULL */
+    unsigned socket;               /* which transport socket (clusters/socket_match.h), once published */
     bool no_active_hc;             /* disable_active_health_check */
 };
 

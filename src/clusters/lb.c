@@ -30,6 +30,7 @@ struct level {
 struct sp_lb {
     const struct sp_host_set *hosts;
     unsigned generation;
+    bool in_turn;                      /* ROUND_ROBIN */
     unsigned n_levels;
     unsigned choices;                  /* LEAST_REQUEST: how many are looked at */
     struct level *levels;
@@ -158,6 +159,7 @@ struct sp_lb *sp_lb_new_of(struct sp_slot *s, const struct sp_host_set *part)
     struct sp_lb *lb = sp_xcalloc(1, sizeof(*lb));
     lb->hosts = part;
     lb->n_levels = part->n_priorities;
+    lb->in_turn = c->lb.policy == SP_LB_ROUND_ROBIN;
     /* Of so many random ones nearly every host is one, and a pick stays short. */
     lb->choices = SP_MIN(c->lb.choice_count, SP_MAX(part->n, 1u) * 8);
     lb->levels = sp_xcalloc(lb->n_levels, sizeof(*lb->levels));
@@ -245,7 +247,7 @@ static struct sp_lb_set *choose(struct sp_slot *s, struct sp_lb *lb, enum sp_lb_
     *ret_mode = l->mode;
     if (lb->loads[at].panic) {
         sp_counter_inc(s->cluster->stats.lb_healthy_panic);
-        return &l->all;
+        return s->cluster->lb.fail_on_panic ? NULL : &l->all;
     }
     if (SP_UNLIKELY(l->n_localities))
         return by_locality(s, l, degraded);
@@ -286,7 +288,7 @@ struct sp_host *sp_lb_pick_of(struct sp_slot *s, struct sp_lb *lb, const struct 
     struct sp_lb_set *t = choose(s, lb, &mode);
     if (!t)
         return NULL;
-    struct sp_host *h = sp_lb_set_pick(t, s, mode, lb->choices);
+    struct sp_host *h = SP_LIKELY(mode == SP_LB_EVEN && lb->in_turn && t->n) ? sp_lb_set_next(t) : sp_lb_set_pick(t, s, mode, lb->choices);
     for (unsigned i = 0; h && h == avoid && t->n > 1 && i < 8; i++)
         h = sp_lb_set_pick(t, s, mode, lb->choices);
     return h;

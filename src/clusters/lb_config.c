@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "clusters/options.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
@@ -26,9 +27,27 @@ enum { PLACES_MOST = 262144 };
 #define FULL_SCAN ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__LEAST_REQUEST__V3__LEAST_REQUEST__SELECTION_METHOD__FULL_SCAN
 #define POLICY(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__##name
 
-static void take_localities(struct sp_lb_config *l, const locality_msg *msg)
+static bool has_local_cluster(const struct sp_doc *doc)
+{
+    const ProtobufCMessage *root = sp_doc_root(doc);
+    const Envoy__Config__Bootstrap__V3__Bootstrap *b = (const void *)root;
+    return root->descriptor == &envoy__config__bootstrap__v3__bootstrap__descriptor && b->cluster_manager &&
+           b->cluster_manager->local_cluster_name[0];
+}
+
+static void check_zones(const struct sp_doc *doc, struct sp_diag *diag, const void *zones)
+{
+    if (zones && has_local_cluster(doc))
+        sp_doc_err(doc, diag, zones, NULL, -1,
+                   "requests are not kept in their zone here (take this out, or local_cluster_name of cluster_manager)");
+}
+
+static void take_localities(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const locality_msg *msg)
 {
     l->by_locality = msg && msg->locality_weighted_lb_config;
+    l->fail_on_panic = msg && msg->zone_aware_lb_config && msg->zone_aware_lb_config->fail_traffic_on_panic;
+    if (msg)
+        check_zones(doc, diag, msg->zone_aware_lb_config);
 }
 
 static void take_bias(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const double_msg *bias)
@@ -159,7 +178,7 @@ static void init_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struc
 static void take_least(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const least_msg *least)
 {
     l->policy = SP_LB_LEAST_REQUEST;
-    take_localities(l, least->locality_lb_config);
+    take_localities(l, doc, diag, least->locality_lb_config);
     take_bias(l, doc, diag, least->active_request_bias);
     TAKE_SLOW(l, doc, diag, least->slow_start_config);
     l->full_scan = (least->enable_full_scan && least->enable_full_scan->value) || least->selection_method == FULL_SCAN;
@@ -184,13 +203,13 @@ static bool take_extension(struct sp_lb_config *l, const struct sp_doc *doc, str
         sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__random__v3__random__descriptor);
     if (round) {
         l->policy = SP_LB_ROUND_ROBIN;
-        take_localities(l, round->locality_lb_config);
+        take_localities(l, doc, diag, round->locality_lb_config);
         TAKE_SLOW(l, doc, diag, round->slow_start_config);
     } else if (least) {
         take_least(l, doc, diag, least);
     } else if (random) {
         l->policy = SP_LB_RANDOM;
-        take_localities(l, random->locality_lb_config);
+        take_localities(l, doc, diag, random->locality_lb_config);
     }
     return round || least || random;
 }
@@ -257,6 +276,9 @@ void sp_lb_config_init(struct sp_lb_config *l, struct sp_arena *arena, const str
                 : msg->lb_policy == POLICY(MAGLEV)      ? SP_LB_MAGLEV
                                                         : SP_LB_ROUND_ROBIN;
     l->by_locality = common && common->locality_weighted_lb_config;
+    l->fail_on_panic = common && common->zone_aware_lb_config && common->zone_aware_lb_config->fail_traffic_on_panic && !sp_lb_hashes(l);
+    if (common)
+        check_zones(doc, diag, common->zone_aware_lb_config);
     if (sp_lb_hashes(l))
         init_hashing(l, doc, diag, msg);
     if (msg->lb_subset_config) {

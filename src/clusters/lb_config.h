@@ -21,6 +21,7 @@ struct sp_lb_config {
     bool close_on_change;   /* close_connections_on_host_set_change */
     bool by_locality;       /* localities get requests by their weights */
     double panic_threshold; /* percent */
+    bool fail_on_panic;     /* fail_traffic_on_panic: nobody gets requests then */
     bool murmur;            /* RING_HASH: hashed by MurmurHash, not XXH64 */
     bool by_hostname;       /* RING_HASH, MAGLEV: hosts are hashed by their hostnames */
     uint64_t ring_min, ring_max;

@@ -128,7 +128,5 @@ struct sp_host *sp_lb_set_pick(struct sp_lb_set *t, struct sp_slot *s, enum sp_l
         return pick_least_busy(t, s, choices);
     if (s->cluster->lb.policy == SP_LB_RANDOM)
         return t->v[sp_slot_below(s, t->n)].host;
-    if (SP_UNLIKELY(t->next >= t->n))
-        t->next = 0;
-    return t->v[t->next++].host;
+    return sp_lb_set_next(t);
 }

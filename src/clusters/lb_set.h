@@ -35,4 +35,12 @@ void sp_lb_set_add(struct sp_lb_set *t, struct sp_slot *s, const struct sp_endpo
 /* Of LEAST_REQUEST among hosts of equal weight: looks at `choices` of them. NULL: the set is empty. */
 struct sp_host *sp_lb_set_pick(struct sp_lb_set *t, struct sp_slot *s, enum sp_lb_mode mode, unsigned choices);
 
+/* The same of ROUND_ROBIN among hosts of equal weight, of which there are some: it is what most requests take. */
+static inline struct sp_host *sp_lb_set_next(struct sp_lb_set *t)
+{
+    if (SP_UNLIKELY(t->next >= t->n))
+        t->next = 0;
+    return t->v[t->next++].host;
+}
+
 #endif

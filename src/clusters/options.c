@@ -236,7 +236,7 @@ static void check_names(struct build *b)
     if (o->protocol == SP_UPSTREAM_AUTO && !b->tls)
         sp_doc_err(b->doc, b->diag, b->msg, field, -1,
                    "auto_config chooses by ALPN, which needs TLS (set transport_socket, or use explicit_http_config)");
-    if ((o->auto_sni || o->auto_san) && !b->tls)
+    if ((o->auto_sni || o->auto_san) && !b->tls && !b->msg->n_transport_socket_matches)
         sp_doc_err(b->doc, b->diag, b->msg, field, -1,
                    "auto_sni and auto_san_validation need TLS (set transport_socket, or take them out)");
     if (o->auto_san && o->tls && !sp_tls_ctx_verifies(o->tls))

@@ -288,7 +288,7 @@ static bool connect_one(struct sp_pool *p, bool spare)
         sp_starve(s, &p->starved);
         return false;
     }
-    const struct sp_cluster_options *o = &cluster->options;
+    const struct sp_cluster_options *o = sp_slot_options(s, p->key.host);
     struct sp_conn_setup setup = {
         .to = &p->key.host->parts[s->index].addr,
         .kind = p->key.kind,

@@ -47,4 +47,11 @@ struct sp_probe {
     void (*done)(struct sp_probe *p, const struct sp_probe_verdict *v);
 };
 
+/* How its connections speak: by the check's own transport_socket_match_criteria, or as the host's. */
+static inline const struct sp_cluster_options *sp_probe_options(const struct sp_probe *p)
+{
+    const struct sp_cluster *c = p->slot->cluster;
+    return sp_socket_matches_options(&c->sockets, &c->options, p->config->has_socket ? p->config->socket : p->endpoint->socket);
+}
+
 #endif

@@ -49,7 +49,7 @@ static void send_request(struct sp_probe_stream *p)
     struct sp_codec_stream *cs = p->ticket.cs;
     struct sp_headers *h = sp_arena_zalloc(cs->arena, sizeof(*h));
     sp_headers_init(h, cs->arena);
-    h->scheme = p->base.slot->cluster->options.tls ? SP_STR("https") : SP_STR("http");
+    h->scheme = sp_probe_options(&p->base)->tls ? SP_STR("https") : SP_STR("http");
     h->authority = p->ask->authority(p);
     sp_headers_add_id(h, SP_H_USER_AGENT, SP_STR("sallyport/HC"));
     struct sp_str body = p->ask->request(p, h);
@@ -217,7 +217,7 @@ static const struct sp_conn_events events = {on_ready, on_changed, on_closed};
 
 static void begin_connect(struct sp_probe_stream *p)
 {
-    const struct sp_cluster_options *o = &p->base.slot->cluster->options;
+    const struct sp_cluster_options *o = sp_probe_options(&p->base);
     struct sp_conn_setup setup = {
         .to = &p->base.to,
         .kind = p->base.config->h2 ? SP_KIND_H2 : SP_KIND_H1,

@@ -176,7 +176,7 @@ static void on_connect(void *ctx, int err)
     if (!err) {
         struct sp_buf first;
         sp_buf_init(&first);
-        sp_buf_append_str(&first, p->base.slot->cluster->options.proxy.local);
+        sp_buf_append_str(&first, sp_probe_options(&p->base)->proxy.local);
         if (first.len)
             sp_transport_write(p->transport, &first);
         sp_transport_read(p->transport, true);
@@ -213,7 +213,7 @@ static struct sp_tls *begin_tls(const struct tcp_probe *p, struct sp_tls_ctx *ct
 static void begin(struct sp_probe *base)
 {
     struct tcp_probe *p = SP_CONTAINER_OF(base, struct tcp_probe, base);
-    const struct sp_cluster_options *o = &base->slot->cluster->options;
+    const struct sp_cluster_options *o = sp_probe_options(base);
     p->checking = true;
     if (p->transport) {
         sp_buf_clear(&p->received);

@@ -92,10 +92,14 @@ static unsigned give_hosts(struct sp_cluster *c, struct sp_host_set *s, const st
         struct sp_endpoint *e = &s->v[i];
         assert(!e->host);
         e->host = old_hosts_take(&o, s, e);
+        e->socket = sp_socket_matches_choose(&c->sockets, e->meta, e->locality_meta);
+        if (!e->host || e->host->socket != e->socket)
+            sp_socket_matches_count(&c->sockets, e->socket);
         if (!e->host) {
             e->host = host_new(c, s, e, old && old->n);
             fresh++;
         }
+        e->host->socket = e->socket;
     }
     old_hosts_done(&o);
     return fresh;
@@ -105,7 +109,7 @@ static bool same_endpoint(const struct sp_endpoint *a, const struct sp_endpoint 
 {
     return a->host == b->host && a->weight == b->weight && a->eds_health == b->eds_health && a->priority == b->priority &&
            a->locality == b->locality && a->locality_weight == b->locality_weight && a->no_active_hc == b->no_active_hc &&
-           sp_endpoint_meta_eq(a->meta, b->meta) && sp_endpoint_meta_eq(a->locality_meta, b->locality_meta) && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
+           a->socket == b->socket && sp_endpoint_meta_eq(a->meta, b->meta) && sp_endpoint_meta_eq(a->locality_meta, b->locality_meta) && sp_str_eq(a->text, b->text) && sp_str_eq(a->region, b->region) &&
            sp_str_eq(a->zone, b->zone) && sp_str_eq(a->sub_zone, b->sub_zone) &&
            sp_str_eq(a->health_hostname, b->health_hostname) && sp_addr_eq(&a->health_addr, &b->health_addr, true);
 }

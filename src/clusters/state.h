@@ -12,6 +12,7 @@
 #include "clusters/lb_config.h"
 #include "clusters/options.h"
 #include "clusters/permits.h"
+#include "clusters/socket_match.h"
 #include "config/doc_hash.h"
 #include "event/worker.h"
 
@@ -57,6 +58,7 @@ struct sp_cluster {
     struct sp_str observability_name; /* alt_stat_name, or the name */
     struct sp_lb_config lb;
     struct sp_cluster_options options;
+    struct sp_socket_matches sockets;
     struct sp_cluster_stats stats;
     struct sp_permits connections, pending, requests, retries;
     uint32_t high_limits[4];    /* thresholds of priority HIGH: shown only */
@@ -89,6 +91,13 @@ struct sp_cluster {
 static inline struct sp_slot *sp_cluster_slot(const struct sp_cluster *c, unsigned worker_index)
 {
     return &c->slots[worker_index];
+}
+
+/* How a worker's new connections to a host speak. */
+static inline const struct sp_cluster_options *sp_slot_options(const struct sp_slot *s, const struct sp_host *h)
+{
+    const struct sp_cluster *c = s->cluster;
+    return SP_LIKELY(!c->sockets.n) ? &c->options : sp_socket_matches_options(&c->sockets, &c->options, h->parts[s->index].socket);
 }
 
 /* xoroshiro128+: balancing and jitter, nothing that an attacker must not guess. */

@@ -129,6 +129,16 @@ static void check_origin(const struct sp_doc *doc, struct sp_diag *diag, const C
                    "match_typed_subject_alt_names, or auto_san_validation of HttpProtocolOptions)");
 }
 
+static void check_sockets(const struct sp_doc *doc, struct sp_diag *diag, const Cluster *c)
+{
+    check_origin(doc, diag, c);
+    for (size_t i = 0; i < c->n_transport_socket_matches; i++) {
+        Cluster *with = sp_doc_derive(doc, c, &envoy__config__cluster__v3__cluster__descriptor);
+        with->transport_socket = c->transport_socket_matches[i]->transport_socket;
+        check_origin(doc, diag, with);
+    }
+}
+
 void sp_secure_defaults_fill(const struct sp_doc *doc)
 {
     assert(doc);
@@ -142,5 +152,5 @@ void sp_secure_defaults(const struct sp_doc *doc, struct sp_diag *diag, const Bo
         return;
     sp_secure_defaults_fill(doc);
     for (size_t i = 0; msg->static_resources && i < msg->static_resources->n_clusters; i++)
-        check_origin(doc, diag, msg->static_resources->clusters[i]);
+        check_sockets(doc, diag, msg->static_resources->clusters[i]);
 }

@@ -35,12 +35,28 @@ static bool has_ca(const sp_look_validation *v)
     return v && (v->trusted_ca || v->system_root_certs);
 }
 
-static void unverified(struct sp_audit *a, const sp_look_cluster *c)
+/* Each of transport_socket_matches as if it were the cluster's. */
+static void each_socket(struct sp_audit *a, const sp_look_cluster *c, void (*look)(struct sp_audit *a, const sp_look_cluster *c))
+{
+    look(a, c);
+    for (size_t i = 0; i < c->n_transport_socket_matches; i++) {
+        sp_look_cluster *with = sp_doc_derive(a->doc, c, &envoy__config__cluster__v3__cluster__descriptor);
+        with->transport_socket = c->transport_socket_matches[i]->transport_socket;
+        look(a, with);
+    }
+}
+
+static void unverified_socket(struct sp_audit *a, const sp_look_cluster *c)
 {
     const sp_look_up_tls *tls = tls_of(a, c);
     const sp_look_validation *v = tls ? validation_of(tls) : NULL;
     if (tls && !has_ca(v) && !has_pins(v))
         sp_audit_found(a, v ? (const void *)v : tls, NULL, -1, "whoever is on the way can be the origin, and read and change what passes");
+}
+
+static void unverified(struct sp_audit *a, const sp_look_cluster *c)
+{
+    each_socket(a, c, unverified_socket);
 }
 
 static bool goes_by_host(const struct sp_audit *a, const sp_look_cluster *c)
@@ -53,13 +69,18 @@ static bool goes_by_host(const struct sp_audit *a, const sp_look_cluster *c)
     return false;
 }
 
-static void any_name(struct sp_audit *a, const sp_look_cluster *c)
+static void any_name_socket(struct sp_audit *a, const sp_look_cluster *c)
 {
     const sp_look_up_tls *tls = tls_of(a, c);
     const sp_look_validation *v = tls ? validation_of(tls) : NULL;
     if (has_ca(v) && !has_pins(v) && !tls->auto_sni_san_validation && !v->n_match_typed_subject_alt_names && !v->n_match_subject_alt_names && !goes_by_host(a, c))
         sp_audit_found(a, v, NULL, -1, "whoever has any certificate of this CA can be the origin%s",
                        v->system_root_certs ? ", and public CAs give one to everybody" : "");
+}
+
+static void any_name(struct sp_audit *a, const sp_look_cluster *c)
+{
+    each_socket(a, c, any_name_socket);
 }
 
 /* ---- which clusters are origins, and where ---- */
@@ -139,10 +160,15 @@ static bool has_fixed_address(const struct sp_audit *a, const sp_look_cluster *c
     return a->bootstrap->cluster_manager && is_fixed(a->bootstrap->cluster_manager->upstream_bind_config);
 }
 
-static void plaintext(struct sp_audit *a, const sp_look_cluster *c)
+static void plaintext_socket(struct sp_audit *a, const sp_look_cluster *c)
 {
     if (is_elsewhere(c) && !tls_of(a, c) && users_of(a, c).n)
         sp_audit_found(a, c, "transport_socket", -1, "no TLS to an origin on another machine: what the door protects travels in the clear behind it");
+}
+
+static void plaintext(struct sp_audit *a, const sp_look_cluster *c)
+{
+    each_socket(a, c, plaintext_socket);
 }
 
 static void no_bundle(struct sp_audit *a, const sp_look_cluster *c)

@@ -49,7 +49,7 @@ HTTP2 = """typed_extension_protocol_options:
 """
 TABLE = ("request_headers_to_add",)
 LISTENER = ("filter_chains", "listener_filters")
-CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers", "upstream_bind_config", "round_robin_lb_config", "lb_subset_config")
+CLUSTER = ("load_assignment", "typed_extension_protocol_options", "health_checks", "circuit_breakers", "upstream_bind_config", "round_robin_lb_config", "lb_subset_config", "transport_socket_matches")
 
 
 def indent(text, by):

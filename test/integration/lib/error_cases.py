@@ -99,6 +99,8 @@ SERVER = [
 ]
 
 CLUSTERS = [
+    (["requests are not kept in their zone here (take this out, or local_cluster_name of cluster_manager)"],
+     boot(clusters=[{**CLUSTER, "common_lb_config": {"zone_aware_lb_config": {}}}], cluster_manager={"local_cluster_name": "c"})),
     (["there are thresholds of this priority above already (one of each priority)"],
      boot(clusters=[{**CLUSTER, "circuit_breakers": {"thresholds": [{}, {}]}}])),
     (["one of several has no name (name each: its counters stand under it)"] * 2, boot(clusters=[{**CLUSTER, "health_checks": [{

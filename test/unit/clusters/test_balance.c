@@ -231,6 +231,30 @@ static void test_no_panic(void **state)
     t_bed_free(&b);
 }
 
+static void check_fails_in_panic(const char *more)
+{
+    struct t_bed b;
+    t_bed_hosts(&b, 4, more);
+    struct sp_cluster *c = b.cluster;
+    sp_host_set_health(c, t_host(&b, 0), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    assert_non_null(sp_lb_pick(t_slot(&b, 0), NULL));
+    for (unsigned i = 1; i < 3; i++)
+        sp_host_set_health(c, t_host(&b, i), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    for (unsigned i = 0; i < 10; i++) /* even though one of them is well */
+        assert_null(sp_lb_pick(t_slot(&b, 0), NULL));
+    assert_int_equal(t_stat("lb_healthy_panic"), 10);
+    t_bed_free(&b);
+}
+
+static void test_fail_on_panic(void **state)
+{
+    (void)state;
+    check_fails_in_panic("common_lb_config: {zone_aware_lb_config: {fail_traffic_on_panic: true}}\n");
+    check_fails_in_panic("load_balancing_policy: {policies: [{typed_extension_config: {name: r, typed_config: {\"@type\": "
+                         "type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random, locality_lb_config: "
+                         "{zone_aware_lb_config: {fail_traffic_on_panic: true, routing_enabled: {value: 50}}}}}}]}\n");
+}
+
 static void test_failover(void **state)
 {
     (void)state;
@@ -457,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_weighted_least_request),
         cmocka_unit_test(test_health_changes),
         cmocka_unit_test(test_no_panic),
+        cmocka_unit_test(test_fail_on_panic),
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_first_host_is_random),
         cmocka_unit_test(test_permits_threads),

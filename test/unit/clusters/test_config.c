@@ -187,6 +187,10 @@ static void test_policies(void **state)
     struct t_bed b;
     refused("name: c\n" HOST "lb_policy: LOAD_BALANCING_POLICY_CONFIG\n", "required for this lb_policy, but missing (add it)");
     refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash, Maglev or Subset)");
+    refused("name: c\n" HOST "transport_socket_matches: [{name: p, transport_socket: {name: p, typed_config: {\"@type\": "
+            "type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {version: V1}, "
+            "transport_socket: {name: r, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}}}}]\n",
+            "PROXY headers are for all hosts of a cluster or for none (take ProxyProtocolUpstreamTransport out, or use a cluster of its own)");
     refused("name: c\n" HOST "lb_policy: LEAST_REQUEST\nleast_request_lb_config: {active_request_bias: {default_value: -1, runtime_key: r}}\n",
             "a bias is 0 or more (1 is the default)");
     refused("name: c\n" HOST "round_robin_lb_config: {slow_start_config: {slow_start_window: 1s, aggression: {runtime_key: r}}}\n",

@@ -111,6 +111,34 @@ static void test_close_on_change(void **state)
     t_bed_free(&b);
 }
 
+/* A host that takes another transport socket from now on: what it has is not used again. Others are left alone. */
+static void test_other_socket(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_config meta;
+    t_bed_hosts(&b, 1, "transport_socket_matches: [{name: raw, match: {a: b}, transport_socket: {name: r, typed_config: {\"@type\": "
+                       "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}}]\n");
+    one(&b, 0);
+    struct sp_host *h = t_host(&b, 0);
+    assert_int_equal(t_stat("default.total_match_count"), 1);
+    publish_ports(&b, "1 2");
+    assert_int_equal(fake_alive(), 1);
+    t_config_load(&meta, &envoy__config__core__v3__metadata__descriptor, "filter_metadata: {envoy.transport_socket_match: {a: b, c: 1}}\n");
+    struct sp_host_set *s = set_of("1");
+    s->v[0].meta = sp_endpoint_meta_new(meta.msg);
+    publish(&b, s);
+    t_step(&b, 0);
+    assert_ptr_equal(t_host(&b, 0), h);
+    assert_int_equal(h->parts[0].socket, 1);
+    assert_int_equal(fake_alive(), 0);
+    assert_int_equal(t_stat("default.total_match_count"), 2);
+    assert_int_equal(t_stat("raw.total_match_count"), 1);
+    one(&b, 1);
+    t_config_done(&meta);
+    t_bed_free(&b);
+}
+
 /* A host that comes to a running cluster is in slow start; those that it began with are not. */
 static void test_new_is_slow(void **state)
 {
@@ -560,7 +588,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stays),     cmocka_unit_test(test_close_on_change),
-        cmocka_unit_test(test_new_is_slow), cmocka_unit_test(test_idle_close),
+        cmocka_unit_test(test_new_is_slow), cmocka_unit_test(test_other_socket), cmocka_unit_test(test_idle_close),
         cmocka_unit_test(test_under_way), cmocka_unit_test(test_gone_while_pausing),
         cmocka_unit_test(test_none_and_back), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_twice),     cmocka_unit_test(test_checks),

@@ -16,7 +16,7 @@
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
 
-enum { MAX_MESSAGES = 400 };
+enum { MAX_MESSAGES = 800 };
 static const ProtobufCMessageDescriptor *messages[MAX_MESSAGES];
 static size_t n_messages;
 

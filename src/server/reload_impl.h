@@ -57,6 +57,8 @@ void sp_reload_config_dead(struct sp_snapshot *snapshot);
 /* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread and drops what it made. */
 void sp_reload_compile(struct sp_reload *r);
 void sp_reload_compile_end(struct sp_reload *r);
+/* The same when main's loop has ended. */
+void sp_reload_compile_join(struct sp_reload *r);
 /* config NULL: refused; takes `why`. `files`: what it was made of. */
 void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, const struct sp_files *files, char *why, unsigned n_errors);
 /* Watches the files of this document, besides those of the last one that was refused. */

@@ -176,3 +176,10 @@ void sp_reload_compile_end(struct sp_reload *r)
     j->why = NULL;
     /* Its message is in main's inbox: it finds that nobody waits, and frees `j`. */
 }
+
+void sp_reload_compile_join(struct sp_reload *r)
+{
+    struct sp_reload_job *j = r->job;
+    sp_reload_compile_end(r);
+    free(j); /* nobody looks into the inbox any more */
+}

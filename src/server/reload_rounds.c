@@ -346,7 +346,7 @@ void sp_reload_stop(struct sp_reload *r)
 void sp_reload_join(struct sp_reload *r)
 {
     assert(r && r->stopped);
-    sp_reload_compile_end(r);
+    sp_reload_compile_join(r);
 }
 
 void sp_reload_free(struct sp_reload *r)

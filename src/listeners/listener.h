@@ -23,6 +23,7 @@ struct sp_listener_build {
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
     struct sp_no_route no_route;
+    bool answer_misdirected; /* sallyport.bootstrap.v1.Edge */
     const struct sp_cx_limits *limits; /* NULL: none */
 };
 

@@ -124,6 +124,19 @@ static void limit_chain(struct sp_listener *l, struct sp_filter_chain *c, const 
     c->limit_active = sp_stats_gauge(c->limit_scope, SP_STR("active_connections"));
 }
 
+/* Behind the server name of one chain, with the Host of another: what guards that one has not seen the connection. */
+static bool belongs_elsewhere(const void *listener, const void *chain, const struct sp_conn_info *conn, struct sp_str host)
+{
+    const struct sp_listener *l = listener;
+    const struct sp_str alpn = conn->tls->alpn;
+    const struct sp_chain_input in = {.local = &conn->local, .direct = &conn->socket, .peer = &conn->peer, .tls = conn->tls_used,
+                                      .sni = host, .alpn = &alpn, .n_alpn = alpn.len != 0};
+    const void *other = sp_chain_match_find(l->match, &in);
+    if (!other)
+        other = l->fallback;
+    return other && other != chain;
+}
+
 /* Fills `c`; false after an error, when what is in it still has to be given back. */
 static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b, const ChainMessage *msg,
                        struct sp_filter_chain *c)
@@ -149,6 +162,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         .drains_failing = l->drains_failing,
         .sheds = l->sheds,
         .no_route = b->no_route,
+        .place = {b->answer_misdirected ? belongs_elsewhere : NULL, l, c},
         .listener_scope = l->stats.scope,
     };
     c->hcm = sp_hcm_new(&build, hcm);

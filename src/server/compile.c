@@ -70,6 +70,7 @@ static void compile_listeners(struct sp_config *c, const struct sp_edge *edge, s
                                       .find_cluster = sp_config_find_cluster,
                                       .ctx = c,
                                       .no_route = edge->no_route,
+                                      .answer_misdirected = edge->answer_misdirected,
                                       .limits = &edge->limits};
     c->listeners = sp_xcalloc(res->n_listeners + 1, sizeof(*c->listeners));
     for (size_t i = 0; i < res->n_listeners; i++) {

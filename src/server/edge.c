@@ -33,6 +33,7 @@ struct ctx {
 static void read_edge(struct ctx *x, const EdgeMessage *msg)
 {
     const Sallyport__Bootstrap__V1__NoRoute *n = msg->no_route;
+    x->e->answer_misdirected = msg->answer_misdirected;
     if (!n)
         return;
     if (n->status && n->reset)

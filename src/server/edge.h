@@ -13,6 +13,7 @@
 
 struct sp_edge {
     struct sp_no_route no_route;
+    bool answer_misdirected;
     struct sp_cx_limits limits; /* in `arena` */
 };
 

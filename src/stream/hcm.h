@@ -21,6 +21,14 @@ struct sp_no_route {
     bool reset;      /* no answer */
 };
 
+struct sp_conn_info;
+/* The filter chain that it stands in: for requests that belong to another one. */
+struct sp_hcm_place {
+    /* Whether a connection that named this host (lower-case, no address; empty: none) would have got another chain. NULL: nobody asks. */
+    bool (*elsewhere)(const void *listener, const void *chain, const struct sp_conn_info *conn, struct sp_str host);
+    const void *listener, *chain;
+};
+
 struct sp_hcm_build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
@@ -33,6 +41,7 @@ struct sp_hcm_build {
     bool sheds;          /* the overload manager's actions hold for it */
     bool drains_failing; /* while /healthcheck/fail holds, each answer asks its connection to end */
     struct sp_no_route no_route;
+    struct sp_hcm_place place;
     const struct sp_stats_scope *listener_scope;
     /* Where the message's access_log stands when it is another document (the admin page's): NULL: in `doc`, in the message. */
     const struct sp_doc *log_doc;

@@ -102,6 +102,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     h->stat_prefix = sp_arena_str(&h->arena, sp_str_c(msg->stat_prefix));
     h->scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix", h->stat_prefix);
     h->no_route = build->no_route;
+    h->place = build->place;
     h->drains_failing = build->drains_failing;
     h->sheds = h->setup.sheds = build->sheds;
     if (!h->no_route.status)

@@ -67,6 +67,7 @@ struct sp_hcm {
     struct sp_hcm_upgrade *upgrades; /* n_upgrades of them */
     unsigned n_upgrades;
     struct sp_no_route no_route;
+    struct sp_hcm_place place;
     uint32_t max_requests;                         /* a connection; 0: no limit */
 };
 

@@ -30,6 +30,7 @@
     X(cx_max_requests, "downstream_cx_max_requests_reached") \
     X(paused, "downstream_flow_control_paused_reading_total") \
     X(resumed, "downstream_flow_control_resumed_reading_total") \
+    X(rq_misdirected, "downstream_rq_misdirected") \
     X(no_route, "no_route") X(direct_response, "rq_direct_response") X(redirect, "rq_redirect") \
     X(routed, "rq_total") X(rs_too_large, "rs_too_large")
 

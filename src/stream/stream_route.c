@@ -99,6 +99,41 @@ static bool no_route(struct sp_stream *s)
     return false;
 }
 
+/* Its host as a ClientHello would name it: an address it would not. False: longer than a name can be. */
+static bool server_name(struct sp_str authority, char out[256], struct sp_str *ret)
+{
+    struct sp_addr addr;
+    ptrdiff_t colon = sp_str_chr(authority, ':');
+    struct sp_str host = sp_str_starts(authority, SP_STR("[")) || colon < 0 ? authority : sp_str_sub(authority, 0, (size_t)colon);
+    if (host.len && host.ptr[host.len - 1] == '.')
+        host.len--;
+    if (host.len > 255)
+        return false;
+    for (size_t i = 0; i < host.len; i++)
+        out[i] = sp_ascii_lower(host.ptr[i]);
+    bool address = sp_str_starts(host, SP_STR("[")) || sp_addr_parse_ip(host, &addr) == 0;
+    *ret = sp_str_n(out, address ? 0 : host.len);
+    return true;
+}
+
+static bool is_misdirected(const struct sp_stream *s, const struct sp_headers *h)
+{
+    const struct sp_hcm_place *p = &s->hcm->place;
+    const struct sp_conn_info *conn = s->info.conn;
+    char text[256];
+    struct sp_str name;
+    if (SP_LIKELY(!p->elsewhere) || !conn->tls_used || !server_name(h->authority, text, &name) || sp_str_ieq(name, conn->tls->sni))
+        return false;
+    return p->elsewhere(p->listener, p->chain, conn, name);
+}
+
+static bool answer_misdirected(struct sp_stream *s)
+{
+    sp_counter_inc(s->hcm->stats.rq_misdirected);
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = 421, .details = SP_STR("misdirected_request")});
+    return false;
+}
+
 static bool answer_unrouted(struct sp_stream *s, const struct sp_headers *h)
 {
     return s->wants_tls ? demand_tls(s, h) : no_route(s);
@@ -163,6 +198,8 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     bool first = !c->route;
     c->route = NULL;
     c->weighted = NULL;
+    if (first && is_misdirected(s, h))
+        return answer_misdirected(s);
     const struct sp_vhost *vhost = sp_route_vhost(s->hcm->routes, h->authority);
     if (!vhost)
         return unrouted(s, h);

@@ -263,5 +263,62 @@ class NoRoute(Accept):
         self.assertEqual(d.stat("http.test.no_route"), 4)
 
 
+class Misdirected(unittest.TestCase):
+    """Behind the server name of one filter chain, with the Host of another."""
+
+    def door(self, on, rest=True):
+        port, log = free_port(), work(f"misdirected-{time.time_ns()}.log")
+        chains = []
+        for name in ("a", "b", "wild", "rest"):
+            routes = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": name}}}]
+            gates = [shield(proof={"secret_header": {"secrets": [{"name": "s", "value": {"inline_string": SECRET}}]}})] if name == "wild" else []
+            one = listener(port, routes, gates, downstream_tls(), hcm={"access_log": log_to(log)})
+            chains.append(dict(one["filter_chains"][0], name=name))
+        for c, names in zip(chains, (["a.test"], ["b.test"], ["*.wild.test"])):
+            c["filter_chain_match"] = {"server_names": names}
+        one["filter_chains"], fallback = chains[:3], chains[3]
+        if rest:
+            one["default_filter_chain"] = fallback
+        conf = config([one], [])
+        if on:
+            conf["bootstrap_extensions"] = [{"name": "edge", "typed_config": {"@type": T + "sallyport.bootstrap.v1.Edge", "answer_misdirected": True}}]
+        d = Sallyport(conf)
+        self.addCleanup(d.kill)
+        self.log = log
+        return d
+
+    def ask(self, d, sni, host, *args):
+        a = curl(f"https://{sni}:{d.port}/", "-k", "--connect-to", f"{sni}:{d.port}:127.0.0.1:{d.port}", "-H", f"host: {host}", *args)
+        return a.body.decode() if a.status == 200 else a.status
+
+    def test_answers(self):
+        d = self.door(True)
+        for version in ("--http1.1", "--http2"):
+            ask = lambda *args, version=version: self.ask(d, *args, version)
+            for sni, host, want in (("a.test", "a.test", "a"), ("b.test", "b.test:443", "b"), ("a.test", "A.test.", "a"), ("a.test", "b.test", 421),
+                                    ("a.test", "B.TEST:8443", 421), ("b.test", "a.test", 421), ("a.test", "x.wild.test", 421),
+                                    ("a.test", "other.test", 421), ("other.test", "other.test", "rest"), ("other.test", "another.test", "rest"),
+                                    ("127.0.0.1", "b.test", 421), ("127.0.0.1", "127.0.0.1:1", "rest"), ("127.0.0.1", "nobody.test", "rest"),
+                                    ("a.test", "127.0.0.1", 421), ("a.test", "[::1]:443", 421), ("a.test", "x" * 300 + ".test", "a")):
+                self.assertEqual(ask(sni, host), want, (version, sni, host))
+            # Its gates answer first.
+            self.assertEqual(ask("x.wild.test", "a.test"), 403)
+            self.assertEqual(ask("x.wild.test", "y.wild.test", "-H", f"x-origin-verify: {SECRET}"), "wild")
+            self.assertEqual(ask("x.wild.test", "a.test", "-H", f"x-origin-verify: {SECRET}"), 421)
+        counted = d.stat("http.test.downstream_rq_misdirected")
+        self.assertEqual(counted, 18)
+        lines = wait_for("the log", lambda: len([x for x in log_lines(self.log) if x["status"] == 421]) == counted and log_lines(self.log))
+        self.assertEqual({x["details"] for x in lines if x["status"] == 421}, {"misdirected_request"})
+
+    def test_where_no_chain_has_the_host(self):
+        d = self.door(True, rest=False)
+        self.assertEqual([self.ask(d, "a.test", h) for h in ("a.test", "other.test", "b.test")], ["a", "a", 421])
+
+    def test_off(self):
+        d = self.door(False)
+        self.assertEqual([self.ask(d, "a.test", h) for h in ("b.test", "x.wild.test", "other.test")], ["a"] * 3)
+        self.assertEqual(d.stat("http.test.downstream_rq_misdirected"), 0)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -10,6 +10,7 @@
 #include "clusters/hosts.h"
 #include "clusters/outlier.h"
 #include "clusters/pool.h"
+#include "clusters/slot.h"
 #include "config/live.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "clusters/publish.h"

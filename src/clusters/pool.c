@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "clusters/current.h"
@@ -169,9 +168,17 @@ static void find_place(struct sp_conn *c)
         sp_list_push_back(&s->idle, &c->idle_link);
 }
 
+static bool makes_spare(const struct sp_pool *p)
+{
+    return SP_UNLIKELY(p->slot->cluster->options.preconnect > 1);
+}
+
+/* For preconnect_policy alone. */
 static void count(struct sp_conn *c)
 {
     struct sp_pool *p = c->owner;
+    if (!makes_spare(p))
+        return;
     unsigned room = sp_conn_room(c);
     p->n_active += c->n_streams - c->told_streams;
     p->n_room += room - c->told_room;
@@ -311,7 +318,7 @@ static bool connect_one(struct sp_pool *p, bool spare)
 static bool wants_spare(const struct sp_pool *p)
 {
     double ratio = p->slot->cluster->options.preconnect;
-    if (SP_LIKELY(ratio <= 1) || p->slot->draining || host_gone(p) || sp_host_health(p->key.host) != SP_HEALTHY)
+    if (!makes_spare(p) || p->slot->draining || host_gone(p) || sp_host_health(p->key.host) != SP_HEALTHY)
         return false;
     return (double)(p->n_queued + p->n_active) * ratio > (double)capacity(p) + p->n_room + p->n_active;
 }
@@ -443,7 +450,8 @@ enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key
             return SP_POOL_OVERFLOW;
         }
         if (open_some(p, t) == OPENED) {
-            grow(p);
+            if (makes_spare(p))
+                grow(p);
             return SP_POOL_OPEN;
         }
         sp_permit_give(&cluster->requests, s->index);
@@ -484,23 +492,6 @@ void sp_pool_drop_idle(struct sp_slot *s, const struct sp_pool_key *key)
         sp_conn_close(c);
         settle(c);
     }
-}
-
-void sp_slot_attach(struct sp_slot *s, struct sp_worker *w)
-{
-    assert(s && w && !s->lb);
-    s->worker = w;
-    s->turn = &w->turn;
-    do {
-        if (getrandom(s->random, sizeof(s->random), 0) != (ssize_t)sizeof(s->random))
-            abort();
-    } while (!(s->random[0] | s->random[1]));
-    sp_list_init(&s->idle);
-    sp_list_init(&s->pools);
-    sp_starve_init(s);
-    sp_hosts_attach(s);
-    sp_lb_new(s);
-    sp_subset_lb_new(s);
 }
 
 static void end_list(struct sp_list *l, void (*end)(struct sp_conn *c))

@@ -41,8 +41,7 @@ void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h);
 /* The host stays, but its connections shall not be used again: likewise. */
 void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h);
 
-/* A worker begins and ends: the slot's pools. */
-void sp_slot_attach(struct sp_slot *s, struct sp_worker *w);
+/* A worker ends: the slot's pools. */
 void sp_slot_detach(struct sp_slot *s, bool now);
 /* Gives memory back when the cluster is freed; no connection is left. */
 void sp_slot_done(struct sp_slot *s);

@@ -9,31 +9,25 @@ import unittest
 
 import test_envoy
 from harness import SLOW, T, Sallyport, cluster, config, curl, free_port, listener, raw, route_to, wait_for, work
+from tcp_origin import TcpOrigin
 
 IGNORED = {"x-request-id", "x-forwarded-for"}  # random; Envoy adds its own address to the copy's
 
 
-class Origin:
+class Origin(TcpOrigin):
     """Takes requests down and answers them with `status`, or reads as it is told."""
 
     def __init__(self, status=200, reads=True, answers=True):
-        self.seen, self.status, self.reads, self.answers, self.n, self.open = [], status, reads, answers, 0, []
-        self.s = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.s.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        self.seen, self.status, self.reads, self.answers, self.over = [], status, reads, answers, threading.Event()
+        super().__init__()
 
-    def run(self):
-        while True:
-            try:
-                c = self.s.accept()[0]
-            except OSError:
-                return
-            self.n += 1
-            self.open.append(c)
-            if self.reads:
-                threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+    @property
+    def n(self):
+        return len(self.open)
 
     def serve(self, c):
+        if not self.reads:
+            self.over.wait()
         data = bytearray()
         try:
             while piece := c.recv(1 << 20):
@@ -46,9 +40,8 @@ class Origin:
                     self.seen.append({"line": lines[0], "headers": [h for h in headers if h[0] not in IGNORED], "body": body})
                     if self.answers:
                         c.sendall(b"HTTP/1.1 %d X\r\ncontent-length: 2\r\n\r\nok" % self.status)
-        except OSError:
-            pass
-        self.seen.append("closed")
+        finally:
+            self.seen.append("closed")
 
     @staticmethod
     def whole(data):
@@ -66,9 +59,8 @@ class Origin:
         return [x for x in self.seen if x != "closed"]
 
     def stop(self):
-        self.s.close()
-        for c in self.open:
-            c.close()
+        self.over.set()
+        super().stop()
 
 
 def mirrored(prefix, *policies, to="o", **action):

@@ -11,6 +11,7 @@ import unittest
 import proxied
 import test_envoy
 from harness import Nginx, Sallyport, T, cert, cluster, config, free_port, listener, route_to, upstream_tls, wait_for
+from tcp_origin import TcpOrigin
 
 PROXY = T + "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
 TAKES = {"listener_filters": [{"name": "proxy_protocol", "typed_config": {
@@ -25,22 +26,12 @@ def proxying(version="V1", inner=None, **more):
         "config": {"version": version, **more}, "transport_socket": inner or RAW}}
 
 
-class Origin:
+class Origin(TcpOrigin):
     """Answers requests on connections that begin with a PROXY header, and notes for each its header and the requests' paths."""
 
     def __init__(self, tls=None):
         self.seen, self.tls = [], tls
-        self.s = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.s.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c = self.s.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+        super().__init__()
 
     @staticmethod
     def exactly(c, n):
@@ -62,32 +53,23 @@ class Origin:
         return data
 
     def serve(self, c):
-        c.settimeout(30)
-        try:
-            entry = [self.header(c), []]
-            self.seen.append(entry)
-            if self.tls:
-                c = self.tls.wrap_socket(c, server_side=True)
-            data = b""
-            while True:
-                while b"\r\n\r\n" not in data:
-                    piece = c.recv(4096)
-                    if not piece:
-                        return
-                    data += piece
-                head, _, data = data.partition(b"\r\n\r\n")
-                entry[1].append(head.split(b" ")[1].decode())
-                c.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        except (OSError, ConnectionError):
-            pass
-        finally:
-            c.close()
+        entry = [self.header(c), []]
+        self.seen.append(entry)
+        if self.tls:
+            c = self.tls.wrap_socket(c, server_side=True)
+        data = b""
+        while True:
+            while b"\r\n\r\n" not in data:
+                piece = c.recv(4096)
+                if not piece:
+                    return
+                data += piece
+            head, _, data = data.partition(b"\r\n\r\n")
+            entry[1].append(head.split(b" ")[1].decode())
+            c.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
     def of(self, path):
         return [header for header, paths in self.seen if path in paths]
-
-    def stop(self):
-        self.s.close()
 
 
 def checks(path="/check"):

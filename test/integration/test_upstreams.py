@@ -16,6 +16,7 @@ import h2.settings
 import test_envoy
 from echo import Echo
 from harness import SLOW, T, Nghttpd, Nginx, Sallyport, cert, cluster, config, curl, free_port, listener, raw, route_to, upstream_tls, work
+from tcp_origin import TcpOrigin
 
 OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -62,68 +63,39 @@ class H2Client:
         return [h[":status"] for h in self.heads]
 
 
-class Script:
+class Script(TcpOrigin):
     """An HTTP/1.1 origin: answers each head with `early`, then, once its body is there, with `last`."""
 
     def __init__(self, early, last=b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"):
         self.early, self.last, self.heads = early, last, []
-        self.s = socket.create_server(("127.0.0.1", 0), backlog=16)
-        self.port = self.s.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c = self.s.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+        super().__init__()
 
     def serve(self, c):
-        c.settimeout(20)
         data = b""
-        try:
-            while True:
-                while b"\r\n\r\n" not in data:
-                    piece = c.recv(4096)
-                    if not piece:
-                        return
-                    data += piece
-                head, _, data = data.partition(b"\r\n\r\n")
-                self.heads.append(head.lower())
-                c.sendall(self.early)
-                if self.early.startswith(b"HTTP/1.1 4"):
+        while True:
+            while b"\r\n\r\n" not in data:
+                piece = c.recv(4096)
+                if not piece:
                     return
-                while b"content-length: 3" in head.lower() and len(data) < 3:
-                    data += c.recv(4096)
-                data = data[3:] if b"content-length: 3" in head.lower() else data
-                c.sendall(self.last)
-        except OSError:
-            pass
-        finally:
-            c.close()
+                data += piece
+            head, _, data = data.partition(b"\r\n\r\n")
+            self.heads.append(head.lower())
+            c.sendall(self.early)
+            if self.early.startswith(b"HTTP/1.1 4"):
+                return
+            while b"content-length: 3" in head.lower() and len(data) < 3:
+                data += c.recv(4096)
+            data = data[3:] if b"content-length: 3" in head.lower() else data
+            c.sendall(self.last)
 
-    def stop(self):
-        self.s.close()
 
-
-class H2Origin:
+class H2Origin(TcpOrigin):
     """An HTTP/2 origin that answers after a while and says how many streams it takes at once; `over` counts those beyond that."""
 
     def __init__(self, most, wait=0.05):
         self.most, self.wait, self.over, self.done = most, wait, 0, 0
         self.lock = threading.Lock()
-        self.s = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.s.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                sock = self.s.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+        super().__init__()
 
     def serve(self, sock):
         c = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
@@ -157,13 +129,8 @@ class H2Origin:
                     open_here.discard(stream)
                     with self.lock:
                         self.done += 1
-        except (OSError, h2.exceptions.ProtocolError):
+        except h2.exceptions.ProtocolError:
             pass
-        finally:
-            sock.close()
-
-    def stop(self):
-        self.s.close()
 
 
 class Upstreams(unittest.TestCase):

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A server in this process for origins that tests write byte by byte."""
+import socket
+import threading
+
+
+class TcpOrigin:
+    """Each connection is given to `serve`, on a thread of its own, and closed when that returns or its peer is gone."""
+
+    def __init__(self):
+        self.open = []
+        self.s = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.s.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                c = self.s.accept()[0]
+            except OSError:
+                return
+            self.open.append(c)
+            threading.Thread(target=self.one, args=(c,), daemon=True).start()
+
+    def one(self, c):
+        c.settimeout(60)
+        try:
+            self.serve(c)
+        except OSError:
+            pass
+        finally:
+            c.close()
+
+    def serve(self, c):
+        raise NotImplementedError
+
+    def stop(self):
+        self.s.close()
+        for c in self.open:
+            c.close()

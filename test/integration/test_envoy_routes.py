@@ -28,6 +28,12 @@ class Routes(Base):
             ("a", cookie("a=1"), "/c"), ("later", cookie("x=y; a=1"), "/c"), ("two of a name", cookie("a=2; a=1"), "/c"), ("quoted", cookie('a="1"'), "/c"),
             ("inverted", cookie("a=22"), "/c"), ("both", cookie("a=22; b=xy"), "/c"), ("none", [], "/c"), ("part", cookie("aa=1"), "/c"), ("no tls", [], "/t")])
 
+    def test_groups_that_took_no_part(self):
+        """What convert makes of a stripped prefix: a group of the other alternative is empty."""
+        rewrite = {"pattern": {"google_re2": {}, "regex": "^/foo$|^(/)foo/?(.*)$"}, "substitution": "/api\\1\\2"}
+        self.both(self.conf([route_to("o", "/foo", regex_rewrite=rewrite)]), [
+            (p, [], p) for p in ("/foo", "/foo/", "/foobar", "/foo/bar", "/foo/bar/?q=1", "/foo?q=1", "/foo/foo")])
+
     def test_retries(self):
         policy = {"retry_on": "5xx,unavailable", "num_retries": 2, "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.02s"},
                   "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {

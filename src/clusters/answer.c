@@ -71,6 +71,7 @@ static void inform(struct sp_upstream *u, const struct sp_headers *from)
     struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
     sp_headers_copy(h, u->setup.arena, from);
     u->final = true;
+    sp_outcome_charge(u, h->status);
     u->out.sink->ops->headers(u->out.sink, h, false);
 }
 
@@ -170,10 +171,13 @@ static void rx_abort(struct sp_sink *s, enum sp_abort why)
     struct sp_upstream *u = of_rx(s);
     assert(u->phase == SP_UPSTREAM_OPEN && (size_t)why < SP_ARRAY_LEN(reasons));
     u->ticket.rx_over = u->ticket.rx_aborted = true;
-    if (why == SP_ABORT_RESET || why == SP_ABORT_REFUSED)
+    enum sp_reset reason = reasons[why];
+    if (why == SP_ABORT_RESET && u->ticket.conn->h2)
         sp_counter_inc(stats(u)->upstream_rq_rx_reset);
-    /* An HTTP/1 host can only reset the connection. */
-    enum sp_reset reason = why == SP_ABORT_RESET && !u->ticket.conn->h2 ? SP_RESET_TERMINATED : reasons[why];
+    else if (why == SP_ABORT_RESET) /* an HTTP/1 host can only reset the connection */
+        reason = SP_RESET_TERMINATED;
+    else if (why == SP_ABORT_CLOSED && u->response_started && !u->ticket.conn->h2) /* or cut its answer short */
+        reason = SP_RESET_PROTOCOL;
     sp_outcome_release(u, why);
     sp_outcome_reset(u, reason, SP_STR_NULL);
 }

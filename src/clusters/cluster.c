@@ -18,9 +18,6 @@
 #include "clusters/resolve.h"
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
-typedef Envoy__Config__Cluster__V3__CircuitBreakers__Thresholds thresholds_msg;
-
-static const uint32_t default_limits[4] = {1024, 1024, 1024, 3};
 
 static void free_cluster(struct sp_cluster *c)
 {
@@ -31,59 +28,13 @@ static void free_cluster(struct sp_cluster *c)
     sp_health_free(c->checker);
     sp_resolve_free(c->resolve);
     sp_outlier_free(c->outlier);
-    struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
-    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
-        sp_permits_done(all[i]);
+    sp_breakers_done(c->breakers);
     sp_hosts_done(c);
     sp_socket_matches_done(&c->sockets);
     sp_cluster_options_done(&c->options);
     sp_cluster_stats_done(&c->stats);
     sp_arena_done(&c->arena);
     free(c);
-}
-
-/* The four limits of a priority. */
-static void read_thresholds(const struct sp_cluster_build *b, const cluster_msg *msg, int priority, uint32_t out[4],
-                            bool *ret_track)
-{
-    bool seen = false;
-    memcpy(out, default_limits, sizeof(default_limits));
-    for (size_t i = 0; msg->circuit_breakers && i < msg->circuit_breakers->n_thresholds; i++) {
-        const thresholds_msg *t = msg->circuit_breakers->thresholds[i];
-        if ((int)t->priority != priority)
-            continue;
-        if (seen)
-            sp_doc_err(b->doc, b->diag, msg->circuit_breakers, "thresholds", (int)i,
-                       "there are thresholds of this priority above already (one of each priority)");
-        seen = true;
-        const Google__Protobuf__UInt32Value *values[] = {t->max_connections, t->max_pending_requests, t->max_requests,
-                                                         t->max_retries};
-        for (size_t k = 0; k < SP_ARRAY_LEN(values); k++)
-            if (values[k])
-                out[k] = values[k]->value;
-        *ret_track = t->track_remaining;
-    }
-}
-
-static void make_breakers(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
-{
-    static const struct {
-        struct sp_str open, remaining;
-    } names[] = {{SP_STR_INIT("cx_open"), SP_STR_INIT("remaining_cx")},
-                 {SP_STR_INIT("rq_pending_open"), SP_STR_INIT("remaining_pending")},
-                 {SP_STR_INIT("rq_open"), SP_STR_INIT("remaining_rq")},
-                 {SP_STR_INIT("rq_retry_open"), SP_STR_INIT("remaining_retries")}};
-    struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
-    uint32_t limits[4];
-    bool track = false, ignored;
-    read_thresholds(b, msg, ENVOY__CONFIG__CORE__V3__ROUTING_PRIORITY__HIGH, c->high_limits, &ignored);
-    read_thresholds(b, msg, ENVOY__CONFIG__CORE__V3__ROUTING_PRIORITY__DEFAULT, limits, &track);
-    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++) {
-        all[i]->open = sp_cluster_breaker_gauge(&c->stats, names[i].open);
-        all[i]->remaining = sp_cluster_breaker_gauge(&c->stats, names[i].remaining);
-        all[i]->track = track;
-        sp_permits_init(all[i], limits[i], c->n_slots);
-    }
 }
 
 /* Several are told apart by their names, as in Envoy. */
@@ -320,7 +271,8 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls || msg->n_transport_socket_matches, msg->n_health_checks);
     sp_socket_matches_init(&c->sockets, &c->arena, build->doc, build->diag, msg, &c->options, c->stats.scope);
-    make_breakers(c, build, msg);
+    sp_breakers_init(c->breakers, build->doc, build->diag, msg, &c->stats, c->n_slots);
+    c->per_host = sp_breakers_per_host(c->breakers);
     c->outlier = sp_outlier_new(c, build->doc, build->diag, msg, build->outlier_events);
     sp_lb_config_init(&c->lb, &c->arena, build->doc, build->diag, msg);
     if (c->lb.subsets)

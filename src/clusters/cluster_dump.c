@@ -23,18 +23,20 @@ static void put(struct sp_buf *out, const char *fmt, ...)
     sp_buf_append(out, line, n);
 }
 
-static void limits_text(const struct sp_cluster *c, const char *priority, const uint32_t limits[4], struct sp_buf *out)
+static void limits_of(const struct sp_breakers *b, uint32_t out[4])
 {
+    const struct sp_permits *all[] = {&b->connections, &b->pending, &b->requests, &b->retries};
+    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
+        out[i] = all[i]->limit;
+}
+
+static void limits_text(const struct sp_cluster *c, const char *priority, const struct sp_breakers *b, struct sp_buf *out)
+{
+    uint32_t limits[4];
+    limits_of(b, limits);
     static const char *const names[] = {"max_connections", "max_pending_requests", "max_requests", "max_retries"};
     for (size_t i = 0; i < SP_ARRAY_LEN(names); i++)
         put(out, "%.*s::%s_priority::%s::%u\n", SP_STR_ARG(c->name), priority, names[i], limits[i]);
-}
-
-static void default_limits(const struct sp_cluster *c, uint32_t out[4])
-{
-    const struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
-    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
-        out[i] = all[i]->limit;
 }
 
 struct metric {
@@ -80,11 +82,9 @@ static void host_text(const struct sp_cluster *c, const struct sp_endpoint *h, s
 void sp_cluster_text(const struct sp_cluster *c, bool via_api, struct sp_buf *out)
 {
     assert(c && out);
-    uint32_t limits[4];
-    default_limits(c, limits);
     put(out, "%.*s::observability_name::%.*s\n", SP_STR_ARG(c->name), SP_STR_ARG(c->observability_name));
-    limits_text(c, "default", limits, out);
-    limits_text(c, "high", c->high_limits, out);
+    limits_text(c, "default", &c->breakers[SP_ROUTING_DEFAULT], out);
+    limits_text(c, "high", &c->breakers[SP_ROUTING_HIGH], out);
     put(out, "%.*s::added_via_api::%s\n", SP_STR_ARG(c->name), via_api ? "true" : "false");
     struct sp_host_set *set = sp_hosts_get(c);
     for (unsigned i = 0; i < set->n; i++)
@@ -98,8 +98,10 @@ static json_t *text_of(struct sp_str s)
     return j ? j : json_string("?"); /* not UTF-8 */
 }
 
-static json_t *thresholds_json(const char *priority, const uint32_t limits[4])
+static json_t *thresholds_json(const char *priority, const struct sp_breakers *b)
 {
+    uint32_t limits[4];
+    limits_of(b, limits);
     return json_pack("{s:s,s:I,s:I,s:I,s:I}", "priority", priority, "max_connections", (json_int_t)limits[0],
                      "max_pending_requests", (json_int_t)limits[1], "max_requests", (json_int_t)limits[2], "max_retries",
                      (json_int_t)limits[3]);
@@ -157,8 +159,6 @@ static json_t *host_json(const struct sp_endpoint *h)
 void sp_cluster_json(const struct sp_cluster *c, bool via_api, struct sp_buf *out)
 {
     assert(c && out);
-    uint32_t limits[4];
-    default_limits(c, limits);
     json_t *hosts = json_array();
     struct sp_host_set *set = sp_hosts_get(c);
     for (unsigned i = 0; i < set->n; i++)
@@ -166,7 +166,7 @@ void sp_cluster_json(const struct sp_cluster *c, bool via_api, struct sp_buf *ou
     sp_host_set_unref(set);
     json_t *j = json_pack("{s:o,s:o,s:b,s:{s:[o,o]},s:o}", "name", text_of(c->name), "observability_name",
                           text_of(c->observability_name), "added_via_api", via_api, "circuit_breakers", "thresholds",
-                          thresholds_json("DEFAULT", limits), thresholds_json("HIGH", c->high_limits), "host_statuses",
+                          thresholds_json("DEFAULT", &c->breakers[SP_ROUTING_DEFAULT]), thresholds_json("HIGH", &c->breakers[SP_ROUTING_HIGH]), "host_statuses",
                           hosts);
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
     sp_buf_append_str(out, text ? sp_str_c(text) : SP_STR("{}"));

@@ -43,7 +43,9 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
     SP_CLUSTER_HISTOGRAMS(X)
 #undef X
     sp_code_counters_init(&s->codes, scope, "upstream_rq_");
-    sp_code_counters_init(&s->retry_codes, sp_stats_scope(scope, SP_STR("retry"), NULL, SP_STR_NULL), "upstream_rq_");
+    struct sp_stats_scope *retry = sp_stats_scope(scope, SP_STR("retry"), NULL, SP_STR_NULL);
+    sp_code_counters_init(&s->retry_codes, retry, "upstream_rq_");
+    s->retry_completed = sp_stats_counter(retry, SP_STR("upstream_rq_completed"));
     if (tls) {
         struct sp_stats_scope *ssl = sp_stats_scope(scope, SP_STR("ssl"), NULL, SP_STR_NULL);
 #define X(id) s->ssl.id = sp_stats_counter(ssl, SP_STR(#id));
@@ -68,11 +70,11 @@ void sp_cluster_stats_subsets(struct sp_cluster_stats *s)
     s->subsets.duplicates = sp_stats_gauge(s->scope, SP_STR("lb_subsets_single_host_per_subset_duplicate"));
 }
 
-struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name)
+struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str priority, struct sp_str name)
 {
     assert(s && s->scope);
     struct sp_stats_scope *all = sp_stats_scope(s->scope, SP_STR("circuit_breakers"), NULL, SP_STR_NULL);
-    return sp_stats_gauge(sp_stats_scope(all, SP_STR("default"), NULL, SP_STR_NULL), name);
+    return sp_stats_gauge(sp_stats_scope(all, priority, NULL, SP_STR_NULL), name);
 }
 
 void sp_cluster_stats_done(struct sp_cluster_stats *s)

@@ -18,7 +18,7 @@
     X(upstream_cx_close_notify) X(upstream_cx_rx_bytes_total) X(upstream_cx_tx_bytes_total) \
     X(upstream_cx_none_healthy) X(upstream_cx_protocol_error) X(upstream_cx_max_requests) \
     X(upstream_cx_max_duration_reached) X(upstream_cx_pool_overflow) \
-    X(upstream_rq_total) X(upstream_rq_pending_total) X(upstream_rq_pending_overflow) \
+    X(upstream_rq_total) X(upstream_rq_pending_total) X(upstream_rq_pending_overflow) X(upstream_rq_active_overflow) \
     X(upstream_rq_pending_failure_eject) X(upstream_rq_cancelled) X(upstream_rq_maintenance_mode) \
     X(upstream_rq_timeout) X(upstream_rq_max_duration_reached) X(upstream_rq_per_try_timeout) \
     X(upstream_rq_per_try_idle_timeout) X(upstream_rq_rx_reset) X(upstream_rq_tx_reset) X(upstream_rq_retry) \
@@ -71,6 +71,7 @@ struct sp_cluster_stats {
 #undef X
     _Atomic uint32_t ratelimit[4]; /* cells of ratelimit.*; 0: not made yet */
     struct sp_code_counters codes, retry_codes; /* upstream_rq_200, retry.upstream_rq_503 */
+    struct sp_counter retry_completed;          /* retry.upstream_rq_completed */
 };
 
 /* `name`: alt_stat_name, or the cluster's. The ssl and health_check ones are made where asked for only. */
@@ -81,7 +82,7 @@ void sp_health_stats_init(struct sp_health_stats *s, struct sp_stats_scope *clus
 void sp_cluster_stats_subsets(struct sp_cluster_stats *s);
 /* The cluster is gone: so are they, unless one of the same name has come. A zeroed one is fine. */
 void sp_cluster_stats_done(struct sp_cluster_stats *s);
-/* A gauge of circuit_breakers.default. */
-struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str name);
+/* A gauge of circuit_breakers.default or .high. */
+struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struct sp_str priority, struct sp_str name);
 
 #endif

@@ -207,7 +207,8 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     c->slot->n_connections--;
     if (c->counted) {
         count_closed(c, &end);
-        sp_permit_give(&c->slot->cluster->connections, c->slot->index);
+        sp_permit_give(&c->slot->cluster->breakers[c->routing].connections, c->slot->index);
+        sp_conn_host_give(c->slot, c->host);
     }
     c->events->closed(c, &end);
     c->grave.free = conn_free;
@@ -272,7 +273,7 @@ static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abor
     c->n_streams--;
     count_stream(c, -1);
     if (c->counted)
-        sp_permit_give(&c->slot->cluster->requests, c->slot->index);
+        sp_permit_give(&c->slot->cluster->breakers[c->routing].requests, c->slot->index);
     if (t) {
         assert(t->cs == cs);
         t->tx_over = true;
@@ -337,6 +338,26 @@ static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, stru
         to->config.h1_trailers = o->h1.h1_trailers;
 }
 
+bool sp_conn_host_take(struct sp_slot *s, struct sp_host *h, enum sp_routing routing)
+{
+    assert(s && h && routing < SP_ROUTINGS);
+    if (!s->cluster->per_host)
+        return true;
+    uint32_t limit = s->cluster->breakers[routing].per_host, n = atomic_load_explicit(&h->connections, memory_order_relaxed);
+    do {
+        if (n >= limit)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&h->connections, &n, n + 1, memory_order_acq_rel, memory_order_relaxed));
+    return true;
+}
+
+void sp_conn_host_give(struct sp_slot *s, struct sp_host *h)
+{
+    assert(s && h);
+    if (s->cluster->per_host)
+        atomic_fetch_sub_explicit(&h->connections, 1, memory_order_acq_rel);
+}
+
 struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct sp_conn_setup *setup, void *owner,
                             const struct sp_conn_events *events)
 {
@@ -350,6 +371,7 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     c->peer = *setup->to;
     c->counted = setup->counted;
     c->own_offer = setup->offer.len > 0;
+    c->routing = setup->routing;
     c->started_ns = s->turn->now_ns;
     c->idle_timer.fire = on_idle_timer;
     c->no_sink.ops = &no_sink_ops;
@@ -470,7 +492,7 @@ void sp_ticket_cancel(struct sp_ticket *t, enum sp_abort why)
         return;
     detach(t);
     t->paused = 0;
-    if (c->counted && !t->rx_aborted && !(t->rx_over && t->tx_over))
+    if (c->counted && c->h2 && !t->rx_aborted && !(t->rx_over && t->tx_over))
         sp_counter_inc(stats(c)->upstream_rq_tx_reset);
     if (!t->rx_over)
         cs->rx.ops->cancel(&cs->rx, why);

@@ -52,6 +52,7 @@ struct sp_conn {
     struct sp_codec *codec;   /* NULL while connecting */
     enum sp_conn_kind kind;
     enum sp_conn_state state;
+    enum sp_routing routing;  /* whose limits it counts for */
     bool counted;             /* in the cluster's and the host's counters, and against max_connections */
     bool h2, connected, own_offer, spoiled; /* own_offer: of ALPN; spoiled: an HTTP/1 exchange did not end well */
     unsigned told_streams, told_room; /* as its pool counts them */
@@ -105,12 +106,19 @@ struct sp_conn_setup {
     struct sp_str offer; /* ALPN, instead of the context's, whatever comes of it; outlives the connection; empty: the context's */
     struct sp_str first; /* sent before all else; empty: nothing */
     uint64_t connect_ns;
+    enum sp_routing routing;
     bool counted;
 };
 
-/* Never calls back from inside. A counted one must have taken a permit of cluster->connections; it gives it back. */
+/*
+ * Never calls back from inside. A counted one must have taken a permit of its priority's connections and, where
+ * the cluster limits each host's, have been counted there (sp_conn_host_take): it gives both back.
+ */
 struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct sp_conn_setup *setup, void *owner,
                             const struct sp_conn_events *events);
+/* Counts a connection to come against the host's limit. False: it has as many. */
+bool sp_conn_host_take(struct sp_slot *s, struct sp_host *h, enum sp_routing routing);
+void sp_conn_host_give(struct sp_slot *s, struct sp_host *h);
 /* Opens a stream for the ticket. False: none can be opened now; nothing changed. */
 bool sp_conn_open(struct sp_conn *c, struct sp_ticket *t);
 /* How many more streams may be opened now. */

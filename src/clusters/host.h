@@ -67,6 +67,9 @@ struct sp_host {
     _Atomic unsigned refs;
     _Alignas(SP_CACHELINE) _Atomic uint32_t health; /* SP_HEALTH_* */
     _Atomic uint64_t since_ns; /* when it was added to a running cluster, or passed its health checks again; 0: from the start */
+    /* Where hosts' connections are limited: those there are in the whole process, and the pools that wait for one. */
+    _Alignas(SP_CACHELINE) _Atomic uint32_t connections;
+    _Atomic unsigned starving;
     /* Requests under way in the whole process: counted where balancing goes by it only (sp_lb_counts), since all workers write it. */
     _Alignas(SP_CACHELINE) _Atomic int32_t active;
 };

@@ -155,6 +155,12 @@ static enum sp_abort abort_of(enum sp_reset reason)
     return SP_ABORT_LOCAL;
 }
 
+/* Envoy: also by an interim head. */
+static bool begun(const struct sp_upstream *u)
+{
+    return u->response_started || u->final;
+}
+
 static void fail_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str text)
 {
     struct sp_arena *a = u->setup.arena;
@@ -169,10 +175,10 @@ static void fail_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_st
     f.body = sp_arena_printf(a, CONNECT_ERROR "%sreset reason: %.*s", u->attempts > 1 ? "retried and the latest " : "",
                              SP_STR_ARG(name));
     struct sp_str details =
-        sp_arena_printf(a, "upstream_reset_%s_response_started{%.*s%s%.*s}", u->response_started ? "after" : "before",
+        sp_arena_printf(a, "upstream_reset_%s_response_started{%.*s%s%.*s}", begun(u) ? "after" : "before",
                         SP_STR_ARG(name), text.len ? "|" : "", SP_STR_ARG(text));
     f.details = underscored(a, details);
-    if (!u->response_started)
+    if (!begun(u))
         sp_outcome_charge(u, f.status);
     fail(u, &f);
 }
@@ -192,7 +198,7 @@ void sp_outcome_no_host(struct sp_upstream *u)
 static void fail_timeout(struct sp_upstream *u, struct sp_str details)
 {
     bool alt = u->setup.alt_response;
-    if (!u->response_started)
+    if (!begun(u))
         sp_outcome_charge(u, alt ? 204 : 504);
     fail(u, &(struct sp_upstream_failure){.status = alt ? 204 : 504,
                                           .body = alt ? SP_STR_NULL : SP_STR("upstream request timeout"),
@@ -237,7 +243,6 @@ static bool safe_to_repeat(struct sp_upstream *u, enum sp_reset reason)
     case SP_RESET_REFUSED:
         return true;
     case SP_RESET_TERMINATED:
-    case SP_RESET_REMOTE:
         return u->ticket.reused && u->idempotent;
     case SP_RESET_CONNECT_REMOTE:
         return u->slot->hosts->n > 1;
@@ -291,21 +296,28 @@ static void on_timeout(struct sp_timer *t)
     fail_timeout(u, SP_STR("response_timeout"));
 }
 
+/* We gave the attempt up: true when there is another one. */
+static bool again_after_ours(struct sp_upstream *u)
+{
+    if (!can_send_again(u))
+        return false;
+    enum sp_retry_answer answer = sp_retry_reset(&u->retry, u->slot, SP_RESET_LOCAL, u->sent);
+    note_refusal(u, answer);
+    if (answer != SP_RETRY_YES)
+        return false;
+    sp_host_count(&counts(u)->rq_error, 1);
+    pause_until(u, sp_retry_wait_ns(&u->retry, u->slot));
+    return true;
+}
+
 /* An attempt took too long: it is given up for another, or for good. */
 static void try_is_late(struct sp_upstream *u, struct sp_str details)
 {
     charge_timeout(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
-    if (can_send_again(u)) {
-        enum sp_retry_answer answer = sp_retry_reset(&u->retry, u->slot, SP_RESET_LOCAL, u->sent);
-        note_refusal(u, answer);
-        if (answer == SP_RETRY_YES) {
-            sp_host_count(&counts(u)->rq_error, 1);
-            pause_until(u, sp_retry_wait_ns(&u->retry, u->slot));
-            return;
-        }
-    }
-    fail_timeout(u, details);
+    u->late = true;
+    if (!again_after_ours(u))
+        fail_timeout(u, details);
 }
 
 static void on_try_timer(struct sp_timer *t)
@@ -338,6 +350,8 @@ static void on_max_timer(struct sp_timer *t)
     struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, max_timer);
     sp_counter_inc(stats(u)->upstream_rq_max_duration_reached);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
+    if (again_after_ours(u))
+        return;
     fail(u, &(struct sp_upstream_failure){.status = u->request_ended ? 504 : 408,
                                           .body = SP_STR("upstream max stream duration reached"),
                                           .details = SP_STR("upstream_max_stream_duration_reached"),
@@ -364,6 +378,7 @@ bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h
     if (answer != SP_RETRY_YES)
         return false;
     sp_host_count(&counts(u)->rq_error, 1);
+    sp_counter_inc(stats(u)->retry_completed);
     sp_code_counters_inc(&stats(u)->retry_codes, h->status, true);
     if (end && u->request_ended)
         sp_outcome_leave(u);

@@ -45,7 +45,12 @@ struct sp_upstream_setup {
     uint64_t hash;                        /* `hashed`: of the route's hash_policy */
     bool hashed;
     const struct sp_criteria *criteria;   /* of the route, for clusters with subsets; NULL: none */
+    enum sp_routing routing;
+    size_t keep_bytes;                    /* of the body, for another attempt; 0: the cluster's buffer limit */
     bool count_in_request;                /* x-envoy-attempt-count */
+    bool late_in_request;                 /* x-envoy-is-timeout-retry */
+    bool expect_in_request;               /* x-envoy-expected-rq-timeout-ms */
+    bool expect_in_grpc;                  /* grpc-timeout says the same */
     bool h2;                              /* the client's version, for use_downstream_protocol_config */
     bool auto_host_rewrite;
     bool append_x_forwarded_host;         /* with it */
@@ -71,7 +76,8 @@ struct sp_upstream {
     struct sp_buf body;          /* what is not sent yet or, while `keep`, all of it so far */
     bool keep;                   /* the body is kept for a retry */
     bool request_ended;          /* all of it is here */
-    bool sent;                   /* of this attempt: something was given to a stream */
+    bool sent;                   /* of any attempt: something was given to a stream */
+    bool late;                   /* the attempt before this one took too long */
     bool body_sent;              /* of any attempt: some of the body was, and is not in `body` */
     bool answered;               /* this attempt has brought something */
     bool response_started;       /* the head went down */

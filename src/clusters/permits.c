@@ -9,6 +9,17 @@
 /* An atomic operation for every fourth request costs nothing; a large loan that lies idle refuses others early. */
 enum { BATCH_MAX = 4 };
 
+/* The slot's own: a plain load and store, which others may read. */
+static inline uint32_t unused(const struct sp_permit_loan *loan)
+{
+    return atomic_load_explicit(&loan->unused, memory_order_relaxed);
+}
+
+static inline void set_unused(struct sp_permit_loan *loan, uint32_t n)
+{
+    atomic_store_explicit(&loan->unused, n, memory_order_relaxed);
+}
+
 void sp_permits_init(struct sp_permits *p, uint32_t limit, unsigned n_slots)
 {
     assert(p && n_slots);
@@ -17,8 +28,9 @@ void sp_permits_init(struct sp_permits *p, uint32_t limit, unsigned n_slots)
     p->loans = aligned_alloc(SP_CACHELINE, n_slots * sizeof(*p->loans));
     if (!p->loans)
         abort();
+    p->n_loans = n_slots;
     for (unsigned i = 0; i < n_slots; i++)
-        p->loans[i].unused = 0;
+        atomic_init(&p->loans[i].unused, 0);
     atomic_init(&p->free, limit);
 }
 
@@ -58,13 +70,13 @@ static bool borrow(struct sp_permits *p, struct sp_permit_loan *loan)
                                                     memory_order_relaxed));
     if (left == n)
         sp_gauge_inc(p->open);
-    loan->unused = n;
+    set_unused(loan, n);
     return true;
 }
 
 static void pay_back(struct sp_permits *p, struct sp_permit_loan *loan, uint32_t n)
 {
-    loan->unused -= n;
+    set_unused(loan, unused(loan) - n);
     if (atomic_fetch_add_explicit(&p->free, n, memory_order_acq_rel) == 0)
         sp_gauge_dec(p->open);
 }
@@ -73,9 +85,9 @@ bool sp_permit_take(struct sp_permits *p, unsigned slot)
 {
     assert(p && p->loans);
     struct sp_permit_loan *loan = &p->loans[slot];
-    if (SP_UNLIKELY(!loan->unused) && !borrow(p, loan))
+    if (SP_UNLIKELY(!unused(loan)) && !borrow(p, loan))
         return false;
-    loan->unused--;
+    set_unused(loan, unused(loan) - 1);
     if (p->track)
         sp_gauge_dec(p->remaining);
     return true;
@@ -85,18 +97,29 @@ void sp_permit_give(struct sp_permits *p, unsigned slot)
 {
     assert(p && p->loans);
     struct sp_permit_loan *loan = &p->loans[slot];
-    loan->unused++;
+    uint32_t n = unused(loan) + 1;
+    set_unused(loan, n);
     if (p->track)
         sp_gauge_inc(p->remaining);
     if (p->batch == 1)
         pay_back(p, loan, 1); /* small limits: nothing is kept, or one worker could lock the others out */
-    else if (SP_UNLIKELY(loan->unused >= p->batch + p->batch / 2))
+    else if (SP_UNLIKELY(n >= p->batch + p->batch / 2))
         pay_back(p, loan, p->batch);
+}
+
+uint32_t sp_permits_used(const struct sp_permits *p)
+{
+    assert(p && p->loans);
+    uint64_t idle = atomic_load_explicit(&p->free, memory_order_relaxed);
+    for (unsigned i = 0; i < p->n_loans; i++)
+        idle += unused(&p->loans[i]);
+    return p->limit > idle ? p->limit - (uint32_t)idle : 0;
 }
 
 void sp_permits_settle(struct sp_permits *p, unsigned slot)
 {
     assert(p && p->loans);
-    if (p->loans[slot].unused)
-        pay_back(p, &p->loans[slot], p->loans[slot].unused);
+    uint32_t n = unused(&p->loans[slot]);
+    if (n)
+        pay_back(p, &p->loans[slot], n);
 }

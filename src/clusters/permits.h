@@ -15,12 +15,13 @@
 #include "stats/stats.h"
 
 struct sp_permit_loan {
-    _Alignas(SP_CACHELINE) uint32_t unused; /* borrowed and free */
+    _Alignas(SP_CACHELINE) _Atomic uint32_t unused; /* borrowed and free; written by its slot alone */
 };
 
 struct sp_permits {
     uint32_t limit, batch;
-    struct sp_permit_loan *loans; /* one a slot */
+    struct sp_permit_loan *loans; /* n_loans: one a slot */
+    unsigned n_loans;
     struct sp_gauge open;         /* 1 while nothing is left to borrow: Envoy's rq_open and the like */
     struct sp_gauge remaining;    /* kept when `track` */
     bool track;
@@ -37,6 +38,8 @@ void sp_permits_unpublish(const struct sp_permits *p);
 /* False: the limit is reached. */
 bool sp_permit_take(struct sp_permits *p, unsigned slot);
 void sp_permit_give(struct sp_permits *p, unsigned slot);
+/* How many are taken, by whatever slot: a little too many or too few while others take some. Any thread. */
+uint32_t sp_permits_used(const struct sp_permits *p);
 /* Gives the slot's unused ones back: when the worker has no more use for the cluster. */
 void sp_permits_settle(struct sp_permits *p, unsigned slot);
 

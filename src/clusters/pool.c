@@ -11,10 +11,9 @@
 #include "clusters/starve.h"
 #include "clusters/subset_lb.h"
 
-/* Streams that an HTTP/2 connection under way is thought good for. */
 enum {
-    EXPECTED_STREAMS = 100,
-    CONNECTING_MAX = 32, /* handshakes under way in one pool */
+    EXPECTED_STREAMS = 100, /* that an HTTP/2 connection under way is thought good for */
+    CONNECTING_MAX = 32,    /* handshakes under way in one pool */
 };
 
 enum seen { SEEN_NOTHING, SEEN_H1, SEEN_H2 };
@@ -51,9 +50,9 @@ static struct sp_pool **pool_head(struct sp_slot *s, const struct sp_pool_key *k
     return &key->host->parts[s->index].pools[key->kind];
 }
 
-static bool same_names(const struct sp_pool_key *a, const struct sp_pool_key *b)
+static struct sp_breakers *breakers(const struct sp_pool *p)
 {
-    return sp_str_eq(a->sni, b->sni) && sp_str_eq(a->verify_name, b->verify_name) && sp_str_eq(a->first, b->first);
+    return &p->slot->cluster->breakers[p->key.routing];
 }
 
 static struct sp_pool *pool_find(struct sp_slot *s, const struct sp_pool_key *key)
@@ -61,7 +60,7 @@ static struct sp_pool *pool_find(struct sp_slot *s, const struct sp_pool_key *ke
     struct sp_pool **head = pool_head(s, key);
     for (struct sp_pool **at = head; *at; at = &(*at)->next) {
         struct sp_pool *p = *at;
-        if (!same_names(&p->key, key))
+        if (!sp_pool_key_eq(&p->key, key))
             continue;
         if (at != head) { /* names that are asked for often are found soon */
             *at = p->next;
@@ -80,20 +79,13 @@ static struct sp_pool *pool_new(struct sp_slot *s, const struct sp_pool_key *key
 {
     struct sp_pool *p = sp_xcalloc(1, sizeof(*p) + key->sni.len + key->verify_name.len + key->first.len);
     p->slot = s;
-    p->key = *key;
-    struct sp_str *const names[] = {&p->key.sni, &p->key.verify_name, &p->key.first};
-    char *at = p->names;
-    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++) {
-        char *copy = at;
-        if (names[i]->len)
-            at = mempcpy(at, names[i]->ptr, names[i]->len);
-        names[i]->ptr = copy;
-    }
+    sp_pool_key_copy(&p->key, key, p->names);
     struct sp_list *lists[] = {&p->connecting, &p->idle, &p->ready, &p->busy, &p->leaving, &p->queue, &p->starved.link, &p->link};
     for (size_t i = 0; i < SP_ARRAY_LEN(lists); i++)
         sp_list_init(lists[i]);
     p->serve.run = run_serve;
     p->starved.again = grow_again;
+    p->starved.routing = key->routing;
     p->grave.free = pool_free;
     struct sp_pool **head = pool_head(s, key);
     p->next = *head;
@@ -110,14 +102,16 @@ static bool host_gone(const struct sp_pool *p)
 
 /*
  * A pool whose name or header a request chose lives as long as it has something to do: their number is bounded by the limits. So does
- * one of a host that is gone, which nobody may ask for any more.
+ * one of a host that is gone, which nobody may ask for any more, and each where their number has a limit.
  */
 static void pool_retire(struct sp_pool *p)
 {
     if (p->n_conns || p->n_queued || !sp_list_linked(&p->link))
         return;
-    if (!p->key.sni.len && !p->key.verify_name.len && !p->key.first.len && !host_gone(p))
+    bool few = breakers(p)->pools.limit != UINT32_MAX;
+    if (!few && !p->key.sni.len && !p->key.verify_name.len && !p->key.first.len && !host_gone(p))
         return;
+    sp_permit_give(&breakers(p)->pools, p->slot->index);
     struct sp_pool **at = pool_head(p->slot, &p->key);
     while (*at != p)
         at = &(*at)->next;
@@ -146,7 +140,7 @@ static void find_place(struct sp_conn *c)
     struct sp_pool *p = c->owner;
     struct sp_slot *s = p->slot;
     if (c->state < SP_CONN_DRAINING && !c->n_streams && !p->n_queued &&
-        (s->draining || host_gone(p) || sp_starve_anybody(s)))
+        (s->draining || host_gone(p) || sp_starve_anybody(s, p->key.routing, p->key.host)))
         sp_conn_close(c);
     if (c->state >= SP_CONN_DRAINING) {
         sp_list_remove(&c->idle_link);
@@ -254,7 +248,7 @@ static void dequeue(struct sp_pool *p, struct sp_ticket *t)
     t->pool = NULL;
     p->n_queued--;
     sp_gauge_dec(stats(p)->upstream_rq_pending_active);
-    sp_permit_give(&p->slot->cluster->pending, p->slot->index);
+    sp_permit_give(&breakers(p)->pending, p->slot->index);
 }
 
 /* Fails the first n in line. Their callbacks may take others out of it or put new ones in. */
@@ -282,18 +276,26 @@ static uint64_t capacity(const struct sp_pool *p)
 
 static const struct sp_conn_events events;
 
+/* The pool waits for a connection: one that counts for `host`, or for its priority. */
+static bool starve(struct sp_pool *p, struct sp_host *host)
+{
+    if (!sp_list_linked(&p->starved.link)) {
+        sp_counter_inc(stats(p)->upstream_cx_overflow);
+        p->starved.host = host;
+    }
+    sp_starve(p->slot, &p->starved);
+    return false;
+}
+
 /* `spare`: nobody waits for it (preconnect_policy), so nobody has to give way. */
 static bool connect_one(struct sp_pool *p, bool spare)
 {
     struct sp_slot *s = p->slot;
-    struct sp_cluster *cluster = s->cluster;
-    if (!sp_permit_take(&cluster->connections, s->index)) {
-        if (spare)
-            return false;
-        if (!sp_list_linked(&p->starved.link))
-            sp_counter_inc(stats(p)->upstream_cx_overflow);
-        sp_starve(s, &p->starved);
-        return false;
+    if (!sp_conn_host_take(s, p->key.host, p->key.routing))
+        return !spare && starve(p, p->key.host);
+    if (!sp_permit_take(&breakers(p)->connections, s->index)) {
+        sp_conn_host_give(s, p->key.host);
+        return !spare && starve(p, NULL);
     }
     const struct sp_cluster_options *o = sp_slot_options(s, p->key.host);
     struct sp_conn_setup setup = {
@@ -304,6 +306,7 @@ static bool connect_one(struct sp_pool *p, bool spare)
         .verify_name = p->key.verify_name,
         .first = p->key.first,
         .connect_ns = o->connect_ns,
+        .routing = p->key.routing,
         .counted = true,
     };
     sp_cluster_names_host(o, p->key.host->hostname, &setup.sni, &setup.verify_name);
@@ -344,17 +347,17 @@ static void grow_again(struct sp_starved *w)
 
 static void serve(struct sp_pool *p)
 {
-    struct sp_cluster *cluster = p->slot->cluster;
+    struct sp_permits *requests = &breakers(p)->requests;
     while (p->n_queued) {
         struct sp_ticket *t = SP_CONTAINER_OF(sp_list_first(&p->queue), struct sp_ticket, link);
-        if (!sp_permit_take(&cluster->requests, p->slot->index)) {
-            sp_counter_inc(stats(p)->upstream_rq_pending_overflow);
+        if (!sp_permit_take(requests, p->slot->index)) {
+            sp_counter_inc(stats(p)->upstream_rq_active_overflow);
             fail_first(p, 1, SP_TICKET_OVERFLOW, SP_STR_NULL);
             continue;
         }
         enum opened opened = open_some(p, t);
         if (opened != OPENED) {
-            sp_permit_give(&cluster->requests, p->slot->index);
+            sp_permit_give(requests, p->slot->index);
             if (opened == BARREN) /* or it would be tried for ever */
                 fail_first(p, 1, SP_TICKET_REFUSED, SP_STR("the host allows no streams"));
             break;
@@ -425,10 +428,10 @@ static void on_closed(struct sp_conn *c, const struct sp_conn_end *end)
         p->n_connecting--;
         connect_failed(p, failure_of(c, end), end->text);
     }
-    if (sp_starve_anybody(s)) {
-        sp_permits_settle(&s->cluster->connections, s->index);
+    if (sp_starve_anybody(s, p->key.routing, p->key.host))
+        sp_permits_settle(&breakers(p)->connections, s->index);
+    if (!sp_list_empty(&s->starved))
         sp_starve_feed(s);
-    }
     serve_later(p);
     pool_retire(p);
 }
@@ -437,16 +440,33 @@ static const struct sp_conn_events events = {on_ready, on_changed, on_closed};
 
 /* --- the outside --- */
 
+/* Of a new pool: a place among max_connection_pools. One that does nothing gives its own up, for the next that asks. */
+static bool take_place(struct sp_slot *s, const struct sp_pool_key *key)
+{
+    if (sp_permit_take(&s->cluster->breakers[key->routing].pools, s->index))
+        return true;
+    sp_counter_inc(s->cluster->stats.upstream_cx_pool_overflow);
+    SP_LIST_FOREACH(n, &s->pools) {
+        struct sp_pool *p = SP_CONTAINER_OF(n, struct sp_pool, link);
+        bool works = p->n_queued || sp_list_empty(&p->idle) || !sp_list_empty(&p->busy) || !sp_list_empty(&p->ready);
+        if (!works && p->key.routing == key->routing) {
+            sp_pool_drop_idle(s, &p->key);
+            break;
+        }
+    }
+    return false;
+}
+
 enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key, struct sp_ticket *t)
 {
     assert(s && key && t && t->ops && !t->cs && !t->pool);
-    struct sp_cluster *cluster = s->cluster;
+    struct sp_breakers *b = &s->cluster->breakers[key->routing];
     if (s->closed)
         return SP_POOL_CLOSED;
     struct sp_pool *p = pool_find(s, key);
     if (p && !p->n_queued && (!sp_list_empty(&p->ready) || !sp_list_empty(&p->idle))) {
-        if (!sp_permit_take(&cluster->requests, s->index)) {
-            sp_counter_inc(cluster->stats.upstream_rq_pending_overflow);
+        if (!sp_permit_take(&b->requests, s->index)) {
+            sp_counter_inc(s->cluster->stats.upstream_rq_active_overflow);
             return SP_POOL_OVERFLOW;
         }
         if (open_some(p, t) == OPENED) {
@@ -454,13 +474,16 @@ enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key
                 grow(p);
             return SP_POOL_OPEN;
         }
-        sp_permit_give(&cluster->requests, s->index);
+        sp_permit_give(&b->requests, s->index);
     }
-    if (!cluster->connections.limit || !sp_permit_take(&cluster->pending, s->index)) {
-        sp_counter_inc(cluster->stats.upstream_rq_pending_overflow);
+    if (!p && !take_place(s, key))
+        return SP_POOL_OVERFLOW;
+    p = p ? p : pool_new(s, key);
+    if (!b->connections.limit || !sp_permit_take(&b->pending, s->index)) {
+        sp_counter_inc(s->cluster->stats.upstream_rq_pending_overflow);
+        pool_retire(p);
         return SP_POOL_OVERFLOW;
     }
-    p = p ? p : pool_new(s, key);
     enqueue(p, t);
     grow(p);
     return SP_POOL_QUEUED;
@@ -542,7 +565,8 @@ void sp_slot_detach(struct sp_slot *s, bool now)
     s->draining = true;
     s->closed = s->closed || now;
     detach_all(s, now);
-    sp_permits_settle(&s->cluster->connections, s->index);
+    for (size_t i = 0; i < SP_ROUTINGS; i++)
+        sp_permits_settle(&s->cluster->breakers[i].connections, s->index);
 }
 
 void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h)
@@ -570,12 +594,13 @@ void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h)
 
 void sp_slot_done(struct sp_slot *s)
 {
-    assert(s && !s->n_connections && !s->starving);
+    assert(s && !s->n_connections && sp_list_empty(&s->starved));
     if (!s->lb)
         return;
     for (struct sp_list *n; (n = sp_list_pop(&s->pools)) != NULL;) {
         struct sp_pool *p = SP_CONTAINER_OF(n, struct sp_pool, link);
         assert(!p->n_conns && !p->n_queued && !sp_list_linked(&p->serve.link));
+        sp_permit_give(&breakers(p)->pools, s->index);
         sp_host_let_go(p->key.host, s->index);
         free(p);
     }

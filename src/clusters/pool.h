@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_pool: the connections of one worker to one host by one protocol (and one TLS name, where names come from requests,
+ * sp_pool: the connections of one worker to one host by one protocol, for one priority (and one TLS name, where names come from requests,
  * and one client's connection, where a PROXY header names it),
  * and the line of requests that wait for one.  The pool owns connections, requests borrow streams by tickets.  HTTP/1
  * connections carry one request at a time and are reused last in, first out; HTTP/2 ones are filled up before another is
@@ -17,9 +17,15 @@
 struct sp_pool_key {
     struct sp_host *host;
     enum sp_conn_kind kind;
+    enum sp_routing routing;
     struct sp_str sni, verify_name; /* empty: the TLS context's own */
     struct sp_str first;            /* the PROXY header of a client's own connections; empty: none */
 };
+
+/* Keys of the same host and kind. */
+bool sp_pool_key_eq(const struct sp_pool_key *a, const struct sp_pool_key *b);
+/* With its bytes, which have room for all of them. */
+void sp_pool_key_copy(struct sp_pool_key *to, const struct sp_pool_key *from, char *room);
 
 enum sp_pool_answer {
     SP_POOL_OPEN,     /* the ticket has a stream */

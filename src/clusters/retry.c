@@ -8,6 +8,7 @@
 enum {
     MOST_RETRIES = 100, /* of x-envoy-max-retries */
 };
+#define PLAIN_TERMS ((1u << SP_RETRY_GRPC) - 1)
 
 struct sp_str sp_reset_text(enum sp_reset r)
 {
@@ -31,48 +32,33 @@ uint32_t sp_reset_flag(enum sp_reset r)
     return flags[r];
 }
 
-static uint32_t parse_on(struct sp_str text)
+/* `mask`: which conditions the header may name. */
+static uint32_t parse_on(struct sp_str text, uint32_t mask)
 {
-    static const struct {
-        struct sp_str name;
-        uint32_t bit;
-    } terms[] = {
-        {SP_STR_INIT("5xx"), SP_RETRY_5XX},
-        {SP_STR_INIT("gateway-error"), SP_RETRY_GATEWAY_ERROR},
-        {SP_STR_INIT("reset"), SP_RETRY_RESET},
-        {SP_STR_INIT("connect-failure"), SP_RETRY_CONNECT_FAILURE},
-        {SP_STR_INIT("retriable-4xx"), SP_RETRY_RETRIABLE_4XX},
-        {SP_STR_INIT("refused-stream"), SP_RETRY_REFUSED_STREAM},
-        {SP_STR_INIT("retriable-status-codes"), SP_RETRY_STATUS_CODES},
-        {SP_STR_INIT("retriable-headers"), SP_RETRY_HEADERS},
-        {SP_STR_INIT("reset-before-request"), SP_RETRY_RESET_BEFORE_REQUEST},
-        {SP_STR_INIT("envoy-ratelimited"), SP_RETRY_RATELIMITED},
-    };
     uint32_t on = 0;
     struct sp_str term;
-    while (sp_str_split(&text, ',', &term)) {
-        term = sp_str_trim(term);
-        for (size_t i = 0; i < SP_ARRAY_LEN(terms); i++)
-            if (sp_str_eq(term, terms[i].name))
-                on |= terms[i].bit;
-    }
-    return on;
+    while (sp_str_split(&text, ',', &term))
+        on |= sp_retry_term(sp_str_trim(term));
+    return on & mask;
 }
 
-static void read_request(struct sp_retry *r, struct sp_headers *h)
+static const enum sp_header_id ids[] = {SP_H_X_ENVOY_RETRY_ON,
+                                        SP_H_X_ENVOY_RETRY_GRPC_ON,
+                                        SP_H_X_ENVOY_MAX_RETRIES,
+                                        SP_H_X_ENVOY_RETRIABLE_STATUS_CODES,
+                                        SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES,
+                                        SP_H_X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT};
+
+static void read_request(struct sp_retry *r, const struct sp_headers *h)
 {
-    r->on |= parse_on(sp_headers_get_id(h, SP_H_X_ENVOY_RETRY_ON));
+    r->on |= parse_on(sp_headers_get_id(h, SP_H_X_ENVOY_RETRY_ON), PLAIN_TERMS);
+    r->on |= parse_on(sp_headers_get_id(h, SP_H_X_ENVOY_RETRY_GRPC_ON), ~PLAIN_TERMS);
     struct sp_str text = sp_headers_get_id(h, SP_H_X_ENVOY_MAX_RETRIES);
     uint64_t n;
-    if (r->on && text.ptr && sp_str_u64(text, UINT32_MAX, &n) == 0)
+    if (text.ptr && sp_str_u64(text, UINT32_MAX, &n) == 0)
         r->left = (unsigned)SP_MIN(n, (uint64_t)MOST_RETRIES);
     r->status_codes = sp_headers_get_id(h, SP_H_X_ENVOY_RETRIABLE_STATUS_CODES);
     r->header_names = sp_headers_get_id(h, SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES);
-    static const enum sp_header_id ids[] = {SP_H_X_ENVOY_RETRY_ON, SP_H_X_ENVOY_RETRY_GRPC_ON,
-                                            SP_H_X_ENVOY_MAX_RETRIES, SP_H_X_ENVOY_RETRIABLE_STATUS_CODES,
-                                            SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES};
-    for (size_t i = 0; i < SP_ARRAY_LEN(ids); i++)
-        sp_headers_remove_id(h, ids[i]);
 }
 
 /* One pass over the ids: most requests carry none of them. */
@@ -85,6 +71,7 @@ static bool has_retry_headers(const struct sp_headers *h)
         case SP_H_X_ENVOY_MAX_RETRIES:
         case SP_H_X_ENVOY_RETRIABLE_STATUS_CODES:
         case SP_H_X_ENVOY_RETRIABLE_HEADER_NAMES:
+        case SP_H_X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT:
             return true;
         default:
             break;
@@ -106,19 +93,24 @@ void sp_retry_begin(struct sp_retry *r, const struct sp_retry_policy *policy, st
 {
     assert(r);
     *r = (struct sp_retry){.policy = policy, .left = 1};
-    if (policy && meant(policy, request)) {
+    if (policy) {
         r->on = policy->on;
         r->left = policy->num_retries;
     }
-    if (request && has_retry_headers(request))
+    bool asked = request && has_retry_headers(request);
+    if (asked)
         read_request(r, request);
+    if (policy && !meant(policy, request)) /* whoever asked */
+        r->on = 0;
+    for (size_t i = 0; asked && i < SP_ARRAY_LEN(ids); i++)
+        sp_headers_remove_id(request, ids[i]);
 }
 
 void sp_retry_release(struct sp_retry *r, struct sp_slot *s)
 {
     assert(r && s);
     if (r->holding)
-        sp_permit_give(&s->cluster->retries, s->index);
+        sp_breakers_retried(&s->cluster->breakers[r->routing], s->index);
     r->holding = false;
 }
 
@@ -135,7 +127,7 @@ static enum sp_retry_answer decide(struct sp_retry *r, struct sp_slot *s, bool w
         return SP_RETRY_LIMIT;
     }
     r->left--;
-    if (!sp_permit_take(&s->cluster->retries, s->index)) {
+    if (!sp_breakers_retry(&s->cluster->breakers[r->routing], s->index)) {
         sp_counter_inc(stats->upstream_rq_retry_overflow);
         return SP_RETRY_OVERFLOW;
     }

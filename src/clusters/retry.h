@@ -30,7 +30,8 @@ struct sp_retry {
     uint32_t on;                          /* SP_RETRY_*, from the policy and the request */
     unsigned left, done;
     struct sp_str status_codes, header_names; /* from the request: comma-separated */
-    bool holding;                         /* a permit of cluster->retries */
+    enum sp_routing routing;              /* whose breaker allows them */
+    bool holding;                         /* a permit of that */
     uint64_t asked_ns;                    /* how long the answer asks to wait; 0: it does not */
 };
 

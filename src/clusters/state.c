@@ -71,12 +71,7 @@ void sp_cluster_publish(struct sp_cluster *c, bool on)
         sp_counter_inc(c->stats.membership_change);
     if (c->hosts->subsets)
         count_subsets(c, c->hosts->subsets, on);
-    const struct sp_permits *all[] = {&c->connections, &c->pending, &c->requests, &c->retries};
-    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
-        if (on)
-            sp_permits_publish(all[i]);
-        else
-            sp_permits_unpublish(all[i]);
+    sp_breakers_publish(c->breakers, on);
 }
 
 void sp_cluster_hold(struct sp_cluster *c)

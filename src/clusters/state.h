@@ -7,11 +7,10 @@
 #ifndef SP_CLUSTERS_STATE_H
 #define SP_CLUSTERS_STATE_H
 
-#include "clusters/cluster_stats.h"
+#include "clusters/breakers.h"
 #include "clusters/host_set.h"
 #include "clusters/lb_config.h"
 #include "clusters/options.h"
-#include "clusters/permits.h"
 #include "clusters/socket_match.h"
 #include "config/doc_hash.h"
 #include "event/worker.h"
@@ -45,7 +44,6 @@ struct sp_slot {
     struct sp_list idle;      /* of sp_conn, the longest idle first: what gives way when the connection limit is reached */
     struct sp_list starved;   /* of sp_starved (clusters/starve.h) */
     struct sp_timer starve_timer;
-    bool starving;            /* counted in cluster->n_starving */
     _Atomic bool attached;    /* others may post to `worker` */
     unsigned n_tunnels;       /* whose config may be gone (sp_upstream_let_go) */
     unsigned n_connections;   /* whose wire is not closed yet, health checks included */
@@ -60,8 +58,8 @@ struct sp_cluster {
     struct sp_cluster_options options;
     struct sp_socket_matches sockets;
     struct sp_cluster_stats stats;
-    struct sp_permits connections, pending, requests, retries;
-    uint32_t high_limits[4];    /* thresholds of priority HIGH: shown only */
+    struct sp_breakers breakers[SP_ROUTINGS];
+    bool per_host;              /* some of them limits the connections of each host */
     pthread_mutex_t hosts_lock; /* of `hosts`, `posted`, `prober` and slots' `attached`: for those who change or show them */
     struct sp_host_set *hosts;  /* the current set; the prober alone changes it */
     struct sp_hashed *hashed;   /* RING_HASH, MAGLEV: the newest tables; else NULL. Of `hosts`, or of those before; the prober alone changes it */
@@ -84,8 +82,8 @@ struct sp_cluster {
     void (*destroy)(struct sp_cluster *c);
     _Atomic unsigned refs;
     _Alignas(SP_CACHELINE) _Atomic unsigned generation; /* goes up when a host's health changes */
-    /* Slots that wait for a connection permit: others then give up idle connections. */
-    _Alignas(SP_CACHELINE) _Atomic unsigned n_starving;
+    /* Pools that wait for a connection permit of a priority: others then give up idle connections. */
+    _Alignas(SP_CACHELINE) _Atomic unsigned starving[SP_ROUTINGS];
 };
 
 static inline struct sp_slot *sp_cluster_slot(const struct sp_cluster *c, unsigned worker_index)

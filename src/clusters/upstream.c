@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "clusters/answer.h"
+#include "clusters/attempt.h"
 #include "clusters/lb.h"
 #include "clusters/offline.h"
 #include "clusters/outlier.h"
@@ -98,10 +99,16 @@ static void note_connection(struct sp_upstream *u)
     info->upstream_tls = u->facts ? u->facts->tls : (struct sp_tls_info){0};
 }
 
+/* Both count from when the whole request is here, as in Envoy: a slow client is no slow host. */
 static void start_try_timers(struct sp_upstream *u)
 {
-    if (u->setup.per_try_timeout_ns && u->request_ended)
+    if (!u->request_ended)
+        return;
+    if (u->setup.per_try_timeout_ns)
         sp_timer_start(u->slot->turn, &u->try_timer, u->setup.per_try_timeout_ns);
+    u->try_active_ns = now(u);
+    if (u->setup.per_try_idle_ns)
+        sp_timer_start(u->slot->turn, &u->idle_timer, u->setup.per_try_idle_ns);
 }
 
 void sp_upstream_release_held(struct sp_upstream *u)
@@ -132,9 +139,6 @@ static void opened(struct sp_upstream *u)
     uint64_t max = u->slot->cluster->options.max_stream_ns;
     if (max)
         sp_timer_start(u->slot->turn, &u->max_timer, max);
-    u->try_active_ns = now(u);
-    if (u->setup.per_try_idle_ns)
-        sp_timer_start(u->slot->turn, &u->idle_timer, u->setup.per_try_idle_ns);
     start_try_timers(u);
     for (unsigned i = 0; i < u->out_pauses; i++)
         sp_ticket_pause(&u->ticket);
@@ -158,35 +162,6 @@ static enum sp_conn_kind kind_of(const struct sp_upstream *u)
     return SP_KIND_H1;
 }
 
-/* Once: hosts of further attempts take the place of the first one's name. */
-static void keep_authority(struct sp_upstream *u)
-{
-    struct sp_headers *h = u->request;
-    struct sp_str old = sp_headers_joined(h, sp_header_name(SP_H_X_FORWARDED_HOST)), host = h->authority;
-    u->host_kept = true;
-    if (!host.len)
-        return;
-    if (old.len)
-        host = sp_arena_cat(u->setup.arena, sp_arena_cat(u->setup.arena, old, SP_STR(",")), host);
-    sp_headers_set_id(h, SP_H_X_FORWARDED_HOST, host);
-}
-
-static void note_host(struct sp_upstream *u)
-{
-    struct sp_stream_info *info = u->setup.info;
-    if (u->setup.auto_host_rewrite && u->host->hostname.len) {
-        if (u->setup.append_x_forwarded_host && !u->host_kept)
-            keep_authority(u);
-        u->request->authority = sp_arena_str(u->setup.arena, u->host->hostname); /* a host may be gone before the request */
-    }
-    if (!info)
-        return;
-    info->upstream_host = u->host->parts[u->slot->index].addr;
-    if (info->upstream_host.family == AF_UNIX)
-        info->upstream_host.path = sp_arena_str(u->setup.arena, sp_str_c(info->upstream_host.path)).ptr;
-    info->upstream_attempts = u->attempts;
-}
-
 static struct sp_host *pick(struct sp_upstream *u)
 {
     if (SP_UNLIKELY(u->slot->subset_lb))
@@ -196,14 +171,13 @@ static struct sp_host *pick(struct sp_upstream *u)
 
 static void begin_attempt(struct sp_upstream *u)
 {
-    u->sent = u->answered = false;
+    u->answered = false;
     u->attempts++;
-    if (u->setup.count_in_request)
-        sp_headers_set_id(u->request, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(u->setup.arena, u->attempts));
+    sp_attempt_head(u);
     sp_outcome_take_host(u, pick(u));
     if (SP_UNLIKELY(u->slot->offline)) {
         if (u->host)
-            note_host(u);
+            sp_attempt_note_host(u);
         u->phase = SP_UPSTREAM_WAITING; /* for ever: it is cancelled by its owner */
         sp_offline_asked(u);
         return;
@@ -212,7 +186,7 @@ static void begin_attempt(struct sp_upstream *u)
         sp_outcome_no_host(u);
         return;
     }
-    note_host(u);
+    sp_attempt_note_host(u);
     u->key.host = u->host;
     u->phase = SP_UPSTREAM_WAITING;
     switch (sp_pool_get(u->slot, &u->key, &u->ticket)) {
@@ -317,6 +291,7 @@ void sp_upstream_init(struct sp_upstream *u, const struct sp_upstream_setup *set
 {
     assert(u && u->ops && u->ops->failed && setup && setup->cluster && setup->worker && setup->arena);
     u->setup = *setup;
+    u->setup.keep_bytes = setup->keep_bytes ? setup->keep_bytes : setup->cluster->options.buffer_limit;
     u->slot = sp_cluster_slot(setup->cluster, setup->worker->index);
     u->out.ops = &out_ops;
     u->ticket.ops = &ticket_ops;
@@ -364,6 +339,7 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
     u->key.kind = kind_of(u);
     u->key.first = sp_proxy_header_make(&u->slot->cluster->options.proxy, u->setup.arena, u->setup.client, u->setup.door);
+    u->key.routing = u->retry.routing = u->setup.routing;
     u->upgrade = h->protocol.len;
     if (u->upgrade) {
         sp_websocket_begin(&u->websocket, h);
@@ -404,7 +380,7 @@ void sp_upstream_data(struct sp_upstream *u, struct sp_buf *b, bool end)
         sp_buf_clear(b);
         return;
     }
-    if (u->keep && u->body.len + b->len > u->slot->cluster->options.buffer_limit)
+    if (u->keep && u->body.len + b->len > u->setup.keep_bytes)
         give_up_retries(u);
     if (end)
         request_complete(u);

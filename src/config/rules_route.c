@@ -6,6 +6,7 @@
 
 static const struct sp_rule rules[] = {
     {ROUTE "DirectResponseAction", "status", SP_RULE_RANGE, 200, 599},
+    {ROUTE "HedgePolicy", "initial_requests", SP_RULE_RANGE, 1, U32_MAX},
     {ROUTE "HeaderMatcher", "name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "HeaderMatcher", "name", SP_RULE_HEADER_NAME, 0, 0},
     {ROUTE "HeaderMatcher", "prefix_match", SP_RULE_MIN_LEN, 1, 0},

@@ -136,13 +136,17 @@ static bool take_ms(const struct sp_header *line, uint64_t *ret_ns)
  */
 static void take_times(struct sp_headers *h, const struct sp_route *route, struct sp_upstream_setup *setup)
 {
-    setup->timeout_ns = route->timeout_ns;
+    setup->timeout_ns = route->new_timeouts ? 0 : route->timeout_ns;
     setup->per_try_timeout_ns = route->retry ? route->retry->per_try_timeout_ns : 0;
     setup->per_try_idle_ns = route->retry ? route->retry->per_try_idle_ns : 0;
     uint64_t asked = 0;
-    if (route->has_grpc_timeout && sp_is_grpc(h)) { /* without a header of its own it has no limit */
-        bool said = sp_grpc_timeout(h, &asked);
-        setup->timeout_ns = said ? sp_grpc_limit(asked, route->grpc_max_ns, route->grpc_offset_ns) : route->grpc_max_ns;
+    if (route->has_grpc_timeout && !route->new_timeouts && sp_is_grpc(h)) {
+        /* Without a header, or with 0 in it, it has no limit of its own. */
+        uint64_t most = route->grpc_max_ns;
+        bool said = sp_grpc_timeout(h, &asked) && asked;
+        asked = said ? sp_grpc_limit(asked, 0, route->grpc_offset_ns) : most;
+        setup->timeout_ns = most ? SP_MIN(asked, most) : asked;
+        setup->expect_in_grpc = true;
     }
     unsigned to = 0;
     for (unsigned i = 0; i < h->n; i++) {
@@ -170,15 +174,13 @@ static void take_times(struct sp_headers *h, const struct sp_route *route, struc
         setup->per_try_timeout_ns = 0;
 }
 
-/* Tells the host how long we shall wait. */
-static void add_expected_time(struct sp_headers *h, const struct sp_upstream_setup *setup)
+/* The least of what the route and the connection say. */
+static size_t keep_bytes(const struct router *r, const struct sp_route *route)
 {
-    uint64_t ns = setup->per_try_timeout_ns ? setup->per_try_timeout_ns : setup->timeout_ns;
-    if (!ns)
-        return;
-    struct sp_str text = ns == 15 * SP_NS_PER_S ? SP_STR("15000") /* the default costs nothing */
-                                                : sp_arena_u64(h->arena, ns / SP_NS_PER_MS);
-    sp_headers_set_id(h, SP_H_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text);
+    size_t most = sp_filter_buffer_limit(&r->filter);
+    if (route->has_body_limit)
+        return (size_t)SP_MIN(route->body_limit, (uint64_t)SIZE_MAX);
+    return (size_t)SP_MIN(route->body_limit, (uint64_t)most);
 }
 
 /* Route header changes and rewrites. False: a rewrite failed. */
@@ -230,13 +232,15 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .retry = route->retry,
         .criteria = w ? w->criteria : route->criteria,
         .h2 = sp_filter_info(f)->protocol == SP_HTTP_2,
+        .routing = route->high ? SP_ROUTING_HIGH : SP_ROUTING_DEFAULT,
+        .keep_bytes = keep_bytes(r, route),
         .count_in_request = route->vhost->attempts_to_origin,
+        .late_in_request = route->vhost->timeouts_to_origin,
+        .expect_in_request = !config_of(r)->suppress,
         .auto_host_rewrite = route->auto_host_rewrite,
         .append_x_forwarded_host = route->append_x_forwarded_host,
     };
     take_times(h, route, &setup);
-    if (!config_of(r)->suppress)
-        add_expected_time(h, &setup);
     if (!finish_request(r, route, w, h))
         return reply(r, 500, SP_STR("route_rewrite_failed"), 0);
     if (route->n_hash_policies)

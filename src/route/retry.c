@@ -33,6 +33,14 @@ static const struct {
     {SP_STR_INIT("unavailable"), 1u << (SP_RETRY_GRPC + 14)},
 };
 
+uint32_t sp_retry_term(struct sp_str name)
+{
+    for (size_t i = 0; i < SP_ARRAY_LEN(conditions); i++)
+        if (sp_str_eq(name, conditions[i].name))
+            return conditions[i].bit;
+    return 0;
+}
+
 static bool condition(const struct sp_route_build *b, const void *msg, struct sp_str name, uint32_t *on)
 {
     struct sp_nearest near;
@@ -162,6 +170,20 @@ struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, stru
         return p;
     sp_retry_policy_done(p);
     return NULL;
+}
+
+bool sp_hedge_policy_check(const struct sp_route_build *b, const Envoy__Config__Route__V3__HedgePolicy *msg)
+{
+    assert(b);
+    bool more = msg && ((msg->initial_requests && msg->initial_requests->value > 1) ||
+                        (msg->additional_request_chance && msg->additional_request_chance->numerator));
+    if (more)
+        sp_doc_err(b->doc, b->diag, msg, msg->initial_requests ? "initial_requests" : "additional_request_chance", -1,
+                   "several requests at once for one are not run (take it out)");
+    if (msg && msg->hedge_on_per_try_timeout)
+        sp_doc_err(b->doc, b->diag, msg, "hedge_on_per_try_timeout", -1,
+                   "an attempt that takes too long is given up before the next one begins (take it out)");
+    return !more && !(msg && msg->hedge_on_per_try_timeout);
 }
 
 void sp_retry_policy_done(const struct sp_retry_policy *p)

@@ -45,6 +45,9 @@ enum sp_retry_on {
     SP_RETRY_HEADERS = 1 << 7, SP_RETRY_RESET_BEFORE_REQUEST = 1 << 8, SP_RETRY_RATELIMITED = 1 << 9,
     SP_RETRY_GRPC = 10, /* the bit of gRPC's status n is SP_RETRY_GRPC + n */
 };
+/* The bit of a condition's name in retry_on, also in the request header x-envoy-retry-on or, from SP_RETRY_GRPC on, in
+ * x-envoy-retry-grpc-on. 0: there is none of that name. */
+uint32_t sp_retry_term(struct sp_str name);
 /* A header that says when to come again. */
 struct sp_retry_reset {
     struct sp_str name; /* lower-case */
@@ -113,6 +116,11 @@ struct sp_route {
     uint64_t grpc_stream_max_ns, grpc_stream_offset_ns; /* has_grpc_stream; max 0: no limit */
     uint64_t grpc_max_ns, grpc_offset_ns;               /* has_grpc_timeout: of `timeout` */
     bool has_idle_timeout, has_max_stream_duration, has_grpc_stream, has_grpc_timeout;
+    bool high;                     /* priority HIGH: the cluster's limits of that */
+    bool new_timeouts;             /* there is a max_stream_duration: `timeout` says nothing, as in Envoy */
+    bool has_body_limit;           /* request_body_buffer_limit */
+    uint64_t body_limit;           /* that, or per_request_buffer_limit_bytes: what may be kept of a body for another attempt;
+                                    * UINT64_MAX: no limit but the connection's */
     struct sp_rate_limits *rate_limits;
     struct sp_hash_policy *hash_policies;
     unsigned n_hash_policies;
@@ -134,6 +142,7 @@ struct sp_vhost {
     struct sp_filter_configs *filter_configs;
     struct sp_rate_limits *rate_limits;
     bool attempts_to_origin, attempts_to_client; /* x-envoy-attempt-count */
+    bool timeouts_to_origin;                     /* x-envoy-is-timeout-retry */
     uint8_t require_tls; /* 0 none, 1 external only, 2 all */
 };
 

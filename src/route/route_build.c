@@ -111,6 +111,7 @@ static void timeouts(struct sp_route *r, const RouteAction *msg)
     r->has_grpc_stream = max && max->grpc_timeout_header_max;
     r->grpc_stream_max_ns = r->has_grpc_stream ? sp_duration_or(max->grpc_timeout_header_max, 0) : 0;
     r->grpc_stream_offset_ns = max ? sp_duration_or(max->grpc_timeout_header_offset, 0) : 0;
+    r->new_timeouts = max != NULL;
     r->has_grpc_timeout = msg->max_grpc_timeout != NULL;
     r->grpc_max_ns = sp_duration_or(msg->max_grpc_timeout, 0);
     r->grpc_offset_ns = sp_duration_or(msg->grpc_timeout_offset, 0);
@@ -170,6 +171,7 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
     else if (msg->host_rewrite_specifier_case == HOST(AUTO_HOST_REWRITE))
         r->auto_host_rewrite = msg->auto_host_rewrite && msg->auto_host_rewrite->value;
     r->append_x_forwarded_host = msg->append_x_forwarded_host;
+    r->high = msg->priority == ENVOY__CONFIG__CORE__V3__ROUTING_PRIORITY__HIGH;
     timeouts(r, msg);
     if (msg->n_upgrade_configs)
         good = upgrades(r, c, msg) && good;
@@ -186,6 +188,7 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
         r->retry = sp_retry_policy_new(b, c->arena, msg->retry_policy);
         good = r->retry && good;
     }
+    good = sp_hedge_policy_check(b, msg->hedge_policy) && good;
     return sp_rewrite_action(r->priv, b, c->arena, msg) && good;
 }
 
@@ -231,11 +234,23 @@ static bool any_action(struct sp_route *r, const struct sp_route_ctx *c, const R
     }
 }
 
+/* The route's own stand before the virtual host's, and the new field before the old one. */
+static void body_limit(struct sp_route *r, const struct sp_route_ctx *c, const Route *msg)
+{
+    const Google__Protobuf__UInt32Value *old = msg->per_request_buffer_limit_bytes;
+    const Google__Protobuf__UInt64Value *limit = msg->request_body_buffer_limit;
+    old = old ? old : c->vhost->per_request_buffer_limit_bytes;
+    limit = limit ? limit : c->vhost->request_body_buffer_limit;
+    r->has_body_limit = limit != NULL;
+    r->body_limit = limit ? limit->value : old ? old->value : UINT64_MAX;
+}
+
 bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Route *msg)
 {
     assert(r && c && c->build && msg && msg->match);
     const struct sp_route_build *b = c->build;
     struct sp_rewrite *rw = r->priv = sp_arena_zalloc(c->arena, sizeof(*rw));
+    body_limit(r, c, msg);
     r->name = sp_arena_str(c->arena, sp_str_c(msg->name));
     r->match = rw->match = sp_route_match_new(b->doc, b->diag, msg->match);
     bool good = any_action(r, c, msg) && r->match;

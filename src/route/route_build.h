@@ -15,5 +15,7 @@ void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c);
 struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, struct sp_arena *arena,
                                      const Envoy__Config__Route__V3__RetryPolicy *msg);
 void sp_retry_policy_done(const struct sp_retry_policy *p); /* NULL-safe */
+/* HedgePolicy: taken where it says what holds without it; `msg` may be NULL. False after an error. */
+bool sp_hedge_policy_check(const struct sp_route_build *b, const Envoy__Config__Route__V3__HedgePolicy *msg);
 
 #endif

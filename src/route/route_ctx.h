@@ -17,6 +17,7 @@ struct sp_route_ctx {
     const struct sp_route_build *build;
     struct sp_arena *arena; /* the table's: all texts and arrays */
     bool validate_clusters;
+    const Envoy__Config__Route__V3__VirtualHost *vhost; /* the one that is compiled */
     const struct sp_retry_policy *retry; /* the virtual host's, or NULL */
     struct sp_mirror_list mirrors;       /* the virtual host's, or the table's */
 };

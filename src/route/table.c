@@ -85,11 +85,13 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, cons
     unsigned number = t->n_vhosts++;
     struct vhost *v = &t->vhosts[number];
     struct sp_route_ctx c = *top;
+    c.vhost = msg;
     bool good = sp_mirrors_init(&c.mirrors, &c, msg->request_mirror_policies, msg->n_request_mirror_policies);
     v->pub.table = t;
     v->pub.name = sp_arena_str(&t->arena, sp_str_c(msg->name));
     v->pub.attempts_to_origin = msg->include_request_attempt_count;
     v->pub.attempts_to_client = msg->include_attempt_count_in_response;
+    v->pub.timeouts_to_origin = msg->include_is_timeout_retry_header;
     v->pub.require_tls = (uint8_t)msg->require_tls;
     if (msg->retry_policy) {
         c.retry = v->retry = sp_retry_policy_new(b, &t->arena, msg->retry_policy);
@@ -98,6 +100,7 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, cons
     if (!sp_map_add(names, v->pub.name, v))
         sp_doc_warn(b->doc, b->diag, msg, "name", -1, "another virtual host has this name too: their stats and log lines "
                                                       "cannot be told apart");
+    good = sp_hedge_policy_check(b, msg->hedge_policy) && good;
     good = domains(t, b, number, msg) && good;
     if (b->header_ops)
         v->pub.header_ops = b->header_ops(b->ctx, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,

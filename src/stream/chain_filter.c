@@ -30,6 +30,12 @@ void sp_filter_hold_at_least(struct sp_filter *f, size_t n)
     f->chain->limit = SP_MAX(f->chain->limit, n);
 }
 
+size_t sp_filter_buffer_limit(const struct sp_filter *f)
+{
+    assert(f && f->chain);
+    return f->chain->limit;
+}
+
 void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details)
 {
     sp_filter_reply(f, &(struct sp_reply){.status = status, .body = body, .details = details});

@@ -129,6 +129,8 @@ void sp_filter_continue(struct sp_filter *f, enum sp_direction dir);
 void sp_filter_inject(struct sp_filter *f, enum sp_direction dir, struct sp_buf *b);
 /* What the chain may hold of this stream, a direction: it is made that large for a filter that buffers. */
 void sp_filter_hold_at_least(struct sp_filter *f, size_t n);
+/* What it is: bytes. */
+size_t sp_filter_buffer_limit(const struct sp_filter *f);
 
 struct sp_reply {
     unsigned status;

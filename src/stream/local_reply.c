@@ -32,6 +32,19 @@ bool sp_grpc_timeout(const struct sp_headers *h, uint64_t *ret_ns)
     return true;
 }
 
+struct sp_str sp_grpc_timeout_value(struct sp_arena *arena, uint64_t ns)
+{
+    static const struct {
+        char unit;
+        unsigned next; /* of the next unit */
+    } steps[] = {{'m', 1000}, {'S', 60}, {'M', 60}, {'H', 1}};
+    uint64_t n = ns / SP_NS_PER_MS;
+    size_t i = 0;
+    for (; i + 1 < SP_ARRAY_LEN(steps) && n > 99999999; i++) /* eight digits at most */
+        n /= steps[i].next;
+    return sp_arena_printf(arena, "%llu%c", (unsigned long long)SP_MIN(n, (uint64_t)99999999), steps[i].unit);
+}
+
 uint64_t sp_grpc_limit(uint64_t asked_ns, uint64_t most_ns, uint64_t offset_ns)
 {
     uint64_t ns = most_ns ? SP_MIN(asked_ns, most_ns) : asked_ns;

@@ -13,6 +13,8 @@
 bool sp_is_grpc(const struct sp_headers *h);
 /* The request's grpc-timeout. False: there is none that can be read. */
 bool sp_grpc_timeout(const struct sp_headers *h, uint64_t *ret_ns);
+/* The same as text, from milliseconds on. */
+struct sp_str sp_grpc_timeout_value(struct sp_arena *arena, uint64_t ns);
 /* What a limit becomes by a grpc-timeout: at most `most` (0: any), less `offset` where it is longer. */
 uint64_t sp_grpc_limit(uint64_t asked_ns, uint64_t most_ns, uint64_t offset_ns);
 /* gRPC's code for an HTTP status (grpc's http-grpc-status-mapping). */

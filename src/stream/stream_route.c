@@ -156,8 +156,11 @@ static void adopt_limits(struct sp_stream *s, const struct sp_route *r)
     uint64_t idle = r->has_idle_timeout ? r->idle_timeout_ns : s->hcm->idle_ns;
     uint64_t max = r->has_max_stream_duration ? r->max_stream_duration_ns : s->hcm->max_duration_ns;
     uint64_t asked;
-    if (r->has_grpc_stream && sp_grpc_timeout(s->chain.head[SP_DECODE], &asked))
+    struct sp_headers *h = s->chain.head[SP_DECODE];
+    if (r->has_grpc_stream && sp_grpc_timeout(h, &asked))
         max = SP_MAX(sp_grpc_limit(asked, r->grpc_stream_max_ns, r->grpc_stream_offset_ns), 1u);
+    if (r->has_grpc_stream && max && sp_is_grpc(h)) /* the origin is told what holds */
+        sp_headers_set(h, SP_STR("grpc-timeout"), sp_grpc_timeout_value(s->chain.arena, max));
     uint64_t due = max ? s->info.start_ns + max : 0;
     if (idle == s->idle_ns && due == s->max_due_ns)
         return;

@@ -57,7 +57,9 @@ static void route_timeouts(struct sp_audit *a, const struct sp_look_chain *c, co
     const Envoy__Config__Route__V3__RouteAction *action = sp_look_action(r);
     if (!action)
         return;
-    if (sp_look_is_zero(action->timeout))
+    if (action->max_stream_duration && !action->max_stream_duration->max_stream_duration) /* then `timeout` says nothing */
+        sp_audit_found(a, action, "max_stream_duration", -1, "takes the timeout's place and names none: an answer may take for ever");
+    else if (sp_look_is_zero(action->timeout))
         sp_audit_found(a, action, "timeout", -1, "an answer may take for ever");
     if (sp_look_is_zero(action->idle_timeout))
         sp_audit_found(a, action, "idle_timeout", -1, "a request may stand still for ever");
@@ -112,7 +114,7 @@ static void buffers(struct sp_audit *a, const sp_look_listener *l)
 {
     const U32 *v = l->per_connection_buffer_limit_bytes;
     if (!v || v->value >= LARGE_BUFFER)
-        sp_audit_found(a, l, "per_connection_buffer_limit_bytes", -1, "filters that collect bodies may hold %u bytes for each stream",
+        sp_audit_found(a, l, "per_connection_buffer_limit_bytes", -1, "filters that collect bodies, and retries, may hold %u bytes for each stream",
                        v ? v->value : LARGE_BUFFER);
 }
 
@@ -120,7 +122,7 @@ static void origin_buffers(struct sp_audit *a, const sp_look_cluster *c)
 {
     const U32 *v = c->per_connection_buffer_limit_bytes;
     if (!v || v->value >= LARGE_BUFFER)
-        sp_audit_found(a, c, "per_connection_buffer_limit_bytes", -1, "bodies of up to %u bytes are kept for another try, for each request",
+        sp_audit_found(a, c, "per_connection_buffer_limit_bytes", -1, "%u bytes may wait on each connection",
                        v ? v->value : LARGE_BUFFER);
 }
 

@@ -29,13 +29,13 @@ def find_envoy():
 
 
 class Envoy(Proc):
-    def __init__(self, binary, conf):
+    def __init__(self, binary, conf, *args):
         self.admin = free_port()
         conf = dict(conf, admin={"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}})
         path = work(f"envoy-{time.time_ns()}.json")
         with open(path, "w", encoding="utf-8") as f:
             json.dump(conf, f)
-        super().__init__("envoy", [binary, "-c", path, "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"])
+        super().__init__("envoy", [binary, "-c", path, "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning", *args])
         self.port = conf["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"]
         wait_for("envoy", lambda: connects(self.port), 30)
 

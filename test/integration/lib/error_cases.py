@@ -229,6 +229,11 @@ TLS_CASES = [
 ROUTES = [
     (["shorter than base_interval (make it at least as long)"], routes(route({"retry_policy": {
         "retry_on": "5xx", "retry_back_off": {"base_interval": "1s", "max_interval": "0.5s"}}}))),
+    (["several requests at once for one are not run (take it out)"], routes(route({"hedge_policy": {"initial_requests": 2}}))),
+    (["an attempt that takes too long is given up before the next one begins (take it out)"],
+     routes(route({"hedge_policy": {"hedge_on_per_try_timeout": True}}))),
+    (["a host has a limit of connections only (keep max_connections, and put the others into thresholds)"], boot(clusters=[cluster(
+        "c", 1, circuit_breakers={"per_host_thresholds": [{"max_requests": 2}]})])),
     (["no such predicate (PreviousHostsPredicate is run)"], routes(route({"retry_policy": {
         "retry_on": "5xx", "retry_host_predicate": [{"name": "other"}]}}))),
     (["cannot hold spaces or control characters (write %20)"], routes(route(redirect={"path_redirect": "/a b"}))),

@@ -90,13 +90,10 @@ void t_bed_free(struct t_bed *b)
     for (size_t i = 0; i < SP_ARRAY_LEN(gauges); i++)
         if (t_stat(gauges[i]) != 0)
             fail_msg("%s is %llu at the end", gauges[i], (unsigned long long)t_stat(gauges[i]));
-    const struct sp_permits *all[] = {&b->cluster->connections, &b->cluster->pending, &b->cluster->requests,
-                                      &b->cluster->retries};
-    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++) { /* every permit came back */
-        uint32_t there = atomic_load(&all[i]->free);
-        for (unsigned k = 0; k < b->cluster->n_slots; k++)
-            there += all[i]->loans[k].unused;
-        assert_int_equal(there, all[i]->limit);
+    for (size_t i = 0; i < SP_ROUTINGS; i++) { /* every permit came back */
+        struct sp_breakers *r = &b->cluster->breakers[i];
+        assert_int_equal(sp_permits_used(&r->connections) + sp_permits_used(&r->pending) + sp_permits_used(&r->requests) +
+                             sp_permits_used(&r->retries) + atomic_load(&r->retrying), 0);
     }
     sp_cluster_unref(b->cluster);
     for (unsigned i = 0; i <= T_WORKERS; i++) {

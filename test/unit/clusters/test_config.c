@@ -42,10 +42,10 @@ static void test_defaults(void **state)
     assert_int_equal(c->options.idle_ns, 3600 * SP_NS_PER_S);
     assert_int_equal(c->options.protocol, SP_UPSTREAM_H1);
     assert_int_equal(c->options.buffer_limit, 1 << 20);
-    assert_int_equal(c->connections.limit, 1024);
-    assert_int_equal(c->pending.limit, 1024);
-    assert_int_equal(c->requests.limit, 1024);
-    assert_int_equal(c->retries.limit, 3);
+    assert_int_equal(c->breakers[SP_ROUTING_DEFAULT].connections.limit, 1024);
+    assert_int_equal(c->breakers[SP_ROUTING_DEFAULT].pending.limit, 1024);
+    assert_int_equal(c->breakers[SP_ROUTING_DEFAULT].requests.limit, 1024);
+    assert_int_equal(c->breakers[SP_ROUTING_DEFAULT].retries.limit, 3);
     assert_int_equal(c->lb.policy, SP_LB_ROUND_ROBIN);
     assert_true(c->lb.panic_threshold == 50);
     t_bed_free(&b);
@@ -83,10 +83,10 @@ static void test_options(void **state)
     assert_int_equal(o->sock.keepalive_interval, 0);
     assert_int_equal(b.cluster->lb.choice_count, 900); /* the balancer looks at no more than there are hosts */
     assert_true(b.cluster->lb.panic_threshold == 12.5);
-    assert_int_equal(b.cluster->connections.limit, 11);
-    assert_int_equal(b.cluster->requests.limit, 1024);
-    assert_int_equal(b.cluster->retries.limit, 0);
-    assert_int_equal(b.cluster->high_limits[3], 9);
+    assert_int_equal(b.cluster->breakers[SP_ROUTING_DEFAULT].connections.limit, 11);
+    assert_int_equal(b.cluster->breakers[SP_ROUTING_DEFAULT].requests.limit, 1024);
+    assert_int_equal(b.cluster->breakers[SP_ROUTING_DEFAULT].retries.limit, 0);
+    assert_int_equal(b.cluster->breakers[SP_ROUTING_HIGH].retries.limit, 9);
     t_bed_free(&b);
 }
 

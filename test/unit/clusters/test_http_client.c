@@ -125,7 +125,7 @@ static void test_no_answers(void **state)
     fake_end(s->wire, SP_WIRE_REMOTE, 0, NULL, SP_ABORT_CLOSED);
     t_step(&b, 0);
     assert_int_equal(g.calls, 1);
-    assert_int_equal(g.why, SP_ABORT_CLOSED);
+    assert_int_equal(g.why, SP_ABORT_PROTOCOL);
     t_bed_free(&b);
     t_bed_hosts(&b, 0, NULL);
     start(&b, &g, NULL);

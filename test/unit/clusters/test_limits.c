@@ -202,7 +202,7 @@ static void test_other_worker_gives_way(void **state)
     answer(&b, fake_wires[1], 0);
     assert_int_equal(c.status, 200);
     t_call_done(&c);
-    assert_int_equal(atomic_load(&b.cluster->n_starving), 0);
+    assert_int_equal(atomic_load(&b.cluster->starving[SP_ROUTING_DEFAULT]), 0);
     t_bed_free(&b);
 }
 
@@ -226,7 +226,7 @@ static void test_busy_other_worker(void **state)
     /* Who waits may also give up. */
     sp_upstream_cancel(&c[1].up, SP_ABORT_CANCEL);
     t_step(&b, 0);
-    assert_int_equal(atomic_load(&b.cluster->n_starving), 0);
+    assert_int_equal(atomic_load(&b.cluster->starving[SP_ROUTING_DEFAULT]), 0);
     t_call_done(&c[0]);
     t_call_done(&c[1]);
     t_bed_free(&b);

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is tried again, by a policy and without one. */
+/* How long retries wait, what an attempt may take, and what later attempts are told. */
 #include "support.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define UP "upstream connect error or disconnect/reset before headers. "
-#define H2 \
-    "typed_extension_protocol_options:\n" \
-    "  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n" \
-    "    \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n" \
-    "    explicit_http_config: {http2_protocol_options: {}}\n"
 
 static void test_back_off_of_a_policy(void **state)
 {
@@ -49,10 +42,168 @@ static void test_back_off_of_a_policy(void **state)
     t_bed_free(&b);
 }
 
+#define POST ":method: POST\n:authority: h\n:path: /\n"
+
+static struct fake_exchange *attempt(struct t_bed *b)
+{
+    struct sp_wire *w = fake_wires[fake_n - 1];
+    if (!w->ready)
+        fake_connect(w);
+    t_step(b, 0);
+    assert_non_null(fake_stream_at(w, 0));
+    return fake_stream_at(w, 0);
+}
+
+static void again(struct t_bed *b)
+{
+    t_step(b, 300);
+    t_step(b, 0);
+}
+
+static struct sp_str told(const struct fake_exchange *s, const char *name)
+{
+    return sp_headers_get(s->request, sp_str_c(name));
+}
+
+/* reset-before-request: no attempt was, not this one alone. */
+static void test_sent_once_is_sent(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call c = {0};
+    const struct sp_retry_policy p = {.on = SP_RETRY_RESET_BEFORE_REQUEST | SP_RETRY_RETRIABLE_4XX, .num_retries = 5};
+    const struct sp_upstream_setup more = {.retry = &p};
+    t_bed_hosts(&b, 1, NULL);
+    t_call_begin(&c, &b, 0, &more, POST, true);
+    fake_end(fake_wires[0], SP_WIRE_CONNECT, -ECONNREFUSED, NULL, 0);
+    assert_false(c.failed); /* nothing was sent yet */
+    again(&b);
+    fake_respond(attempt(&b), 409, false); /* the connection is given up with it */
+    again(&b);
+    fake_end(fake_wires[fake_n - 1], SP_WIRE_CONNECT, -ECONNREFUSED, NULL, 0);
+    assert_true(c.failed);
+    t_call_done(&c);
+    t_bed_free(&b);
+}
+
+static void test_asked_grpc(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *answer;
+        bool again;
+    } cases[] = {
+        {"x-envoy-retry-grpc-on: cancelled, unavailable\n", ":status: 200\ngrpc-status: 14\n", true},
+        {"x-envoy-retry-grpc-on: cancelled\n", ":status: 200\ngrpc-status: 14\n", false},
+        {"x-envoy-retry-grpc-on: 5xx\n", ":status: 503\n", false}, /* each header names its own conditions only */
+        {"x-envoy-retry-on: unavailable\n", ":status: 200\ngrpc-status: 14\n", false},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct t_bed b;
+        struct t_call c = {0};
+        char lines[200];
+        snprintf(lines, sizeof(lines), POST "%sx-envoy-hedge-on-per-try-timeout: true\n", cases[i].line);
+        t_bed_hosts(&b, 1, NULL);
+        t_call_begin(&c, &b, 0, NULL, lines, true);
+        struct fake_exchange *s = attempt(&b);
+        assert_int_equal(told(s, "x-envoy-retry-grpc-on").len + told(s, "x-envoy-hedge-on-per-try-timeout").len, 0);
+        fake_respond_with(s, cases[i].answer, true);
+        assert_int_equal(!c.response, cases[i].again);
+        again(&b);
+        t_call_done(&c);
+        t_bed_free(&b);
+    }
+}
+
+/* A slow client is no slow host. */
+static void test_idle_counts_from_the_end_of_the_request(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call c = {0};
+    const struct sp_retry_policy p = {.on = SP_RETRY_RESET, .num_retries = 1};
+    const struct sp_upstream_setup more = {.retry = &p, .per_try_idle_ns = 100 * SP_NS_PER_MS, .late_in_request = true};
+    t_bed_hosts(&b, 1, NULL);
+    t_call_begin(&c, &b, 0, &more, POST, false);
+    struct fake_exchange *s = attempt(&b);
+    assert_int_equal(told(s, "x-envoy-is-timeout-retry").len, 0);
+    t_step(&b, 500);
+    assert_int_equal(t_stat("upstream_rq_per_try_idle_timeout"), 0);
+    t_call_data(&c, "x", true);
+    t_step(&b, 99);
+    assert_int_equal(t_stat("upstream_rq_per_try_idle_timeout"), 0);
+    t_step(&b, 1);
+    assert_int_equal(t_stat("upstream_rq_per_try_idle_timeout"), 1);
+    again(&b);
+    s = attempt(&b);
+    assert_str(told(s, "x-envoy-is-timeout-retry"), "true");
+    fake_respond(s, 200, true);
+    t_step(&b, 0);
+    assert_int_equal(c.status, 200);
+    t_call_done(&c);
+    t_bed_free(&b);
+}
+
+static void test_time_that_is_left(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call c = {0};
+    const struct sp_retry_policy p = {.on = SP_RETRY_5XX, .num_retries = 2};
+    const struct sp_upstream_setup more = {.retry = &p, .timeout_ns = 2 * SP_NS_PER_S, .expect_in_request = true, .expect_in_grpc = true};
+    t_bed_hosts(&b, 1, NULL);
+    t_call_begin(&c, &b, 0, &more, POST, true);
+    struct fake_exchange *s = attempt(&b);
+    assert_str(told(s, "x-envoy-expected-rq-timeout-ms"), "2000");
+    assert_str(told(s, "grpc-timeout"), "2000m");
+    t_step(&b, 700);
+    fake_respond(s, 503, true);
+    again(&b);
+    s = attempt(&b);
+    struct sp_str left = told(s, "x-envoy-expected-rq-timeout-ms");
+    uint64_t ms;
+    assert_int_equal(sp_str_u64(left, 10000, &ms), 0);
+    assert_true(ms <= 1300 && ms >= 1000);
+    t_step(&b, 0);
+    sp_upstream_cancel(&c.up, SP_ABORT_CANCEL);
+    t_call_done(&c);
+    t_bed_free(&b);
+}
+
+/* The cluster's max_stream_duration ends an attempt, as a reset does. */
+static void test_longest_attempt(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call c = {0};
+    const struct sp_retry_policy p = {.on = SP_RETRY_RESET, .num_retries = 1};
+    const struct sp_upstream_setup more = {.retry = &p};
+    t_bed_hosts(&b, 1, "common_http_protocol_options: {max_stream_duration: 0.1s}\n");
+    t_call_begin(&c, &b, 0, &more, NULL, true);
+    attempt(&b);
+    t_step(&b, 100);
+    assert_false(c.failed);
+    again(&b);
+    attempt(&b);
+    t_step(&b, 100);
+    assert_true(c.failed);
+    assert_int_equal(c.failure.status, 504);
+    assert_int_equal(c.failure.flags, SP_FLAG_UMSDR);
+    assert_int_equal(c.info.flags, SP_FLAG_URX);
+    assert_int_equal(t_stat("upstream_rq_max_duration_reached"), 2);
+    t_call_done(&c);
+    t_bed_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_back_off_of_a_policy),
+        cmocka_unit_test(test_sent_once_is_sent),
+        cmocka_unit_test(test_asked_grpc),
+        cmocka_unit_test(test_idle_counts_from_the_end_of_the_request),
+        cmocka_unit_test(test_time_that_is_left),
+        cmocka_unit_test(test_longest_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,11 @@ void sp_filter_hold_at_least(struct sp_filter *f, size_t n)
 {
 }
 
+size_t sp_filter_buffer_limit(const struct sp_filter *f)
+{
+    return 1 << 20;
+}
+
 void sp_filter_clear_route(struct sp_filter *f)
 {
     stream_of(f)->routes_cleared++;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clusters/attempt.h"
+
+#include <assert.h>
+
+#include "stream/local_reply.h"
+
+/* Once: hosts of further attempts take the place of the first one's name. */
+static void keep_authority(struct sp_upstream *u)
+{
+    struct sp_headers *h = u->request;
+    struct sp_str old = sp_headers_joined(h, sp_header_name(SP_H_X_FORWARDED_HOST)), host = h->authority;
+    u->host_kept = true;
+    if (!host.len)
+        return;
+    if (old.len)
+        host = sp_arena_cat(u->setup.arena, sp_arena_cat(u->setup.arena, old, SP_STR(",")), host);
+    sp_headers_set_id(h, SP_H_X_FORWARDED_HOST, host);
+}
+
+void sp_attempt_note_host(struct sp_upstream *u)
+{
+    assert(u && u->host);
+    struct sp_stream_info *info = u->setup.info;
+    if (u->setup.auto_host_rewrite && u->host->hostname.len) {
+        if (u->setup.append_x_forwarded_host && !u->host_kept)
+            keep_authority(u);
+        u->request->authority = sp_arena_str(u->setup.arena, u->host->hostname); /* a host may be gone before the request */
+    }
+    if (!info)
+        return;
+    info->upstream_host = u->host->parts[u->slot->index].addr;
+    if (info->upstream_host.family == AF_UNIX)
+        info->upstream_host.path = sp_arena_str(u->setup.arena, sp_str_c(info->upstream_host.path)).ptr;
+    info->upstream_attempts = u->attempts;
+}
+
+/* x-envoy-expected-rq-timeout-ms: what is left of the route's time, or of the attempt's. */
+static void tell_time(struct sp_upstream *u)
+{
+    uint64_t all = u->setup.timeout_ns, ns = u->setup.per_try_timeout_ns ? u->setup.per_try_timeout_ns : all;
+    if (!ns)
+        return;
+    if (all && u->request_end_ns) {
+        uint64_t gone = u->slot->turn->now_ns - u->request_end_ns;
+        ns = gone >= all ? SP_NS_PER_MS : SP_MIN(ns, all - gone); /* 0 would mean: as long as it takes */
+    }
+    struct sp_arena *a = u->setup.arena;
+    struct sp_str text = ns == 15 * SP_NS_PER_S ? SP_STR("15000") /* the default costs nothing */
+                                                : sp_arena_u64(a, SP_MAX(ns / SP_NS_PER_MS, 1u));
+    if (u->setup.expect_in_request)
+        sp_headers_set_id(u->request, SP_H_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text);
+    if (u->setup.expect_in_grpc)
+        sp_headers_set(u->request, SP_STR("grpc-timeout"), sp_grpc_timeout_value(a, ns));
+}
+
+void sp_attempt_head(struct sp_upstream *u)
+{
+    assert(u && u->request && u->attempts);
+    const struct sp_upstream_setup *s = &u->setup;
+    if (s->count_in_request)
+        sp_headers_set_id(u->request, SP_H_X_ENVOY_ATTEMPT_COUNT, sp_arena_u64(s->arena, u->attempts));
+    if (s->late_in_request && u->attempts > 1)
+        sp_headers_set(u->request, SP_STR("x-envoy-is-timeout-retry"), u->late ? SP_STR("true") : SP_STR("false"));
+    u->late = false;
+    if (s->expect_in_request || s->expect_in_grpc)
+        tell_time(u);
+}

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "clusters/lb.h"
+#include "clusters/subset_lb.h"
 #include "stream/local_reply.h"
 
 /* Once: hosts of further attempts take the place of the first one's name. */
@@ -65,4 +67,78 @@ void sp_attempt_head(struct sp_upstream *u)
     u->late = false;
     if (s->expect_in_request || s->expect_in_grpc)
         tell_time(u);
+}
+
+/* --- the host --- */
+
+static bool was_tried(const struct sp_upstream *u, const struct sp_host *h)
+{
+    for (unsigned i = 0; i < u->n_tried; i++)
+        if (u->tried[i] == h)
+            return true;
+    return false;
+}
+
+static void note_tried(struct sp_upstream *u, const struct sp_host *h)
+{
+    const struct sp_host **longer = sp_arena_alloc(u->setup.arena, (u->n_tried + 1) * sizeof(struct sp_host *));
+    if (u->n_tried)
+        memcpy(longer, u->tried, u->n_tried * sizeof(struct sp_host *));
+    longer[u->n_tried++] = h;
+    u->tried = longer;
+}
+
+static const struct sp_endpoint_meta *meta_of(const struct sp_upstream *u, const struct sp_host *h)
+{
+    const struct sp_host_set *set = u->slot->hosts;
+    for (unsigned i = 0; i < set->n; i++)
+        if (set->v[i].host == h)
+            return set->v[i].meta;
+    return NULL;
+}
+
+/* By what the config says of it. */
+static bool is_omitted(const struct sp_upstream *u, const struct sp_retry_policy *p, const struct sp_host *h)
+{
+    const struct sp_endpoint_meta *meta = meta_of(u, h);
+    if (!meta)
+        return false;
+    if (p->omit_canaries && meta->canary)
+        return true;
+    for (unsigned i = 0; i < p->n_omits; i++)
+        if (sp_meta_has(&meta->lb, p->omits[i].v, p->omits[i].n, true))
+            return true;
+    return false;
+}
+
+static bool is_refused(const struct sp_upstream *u, const struct sp_retry_policy *p, const struct sp_host *h)
+{
+    return was_tried(u, h) || ((p->omit_canaries || p->n_omits) && is_omitted(u, p, h));
+}
+
+static struct sp_host *pick(struct sp_upstream *u, const struct sp_host *avoid, uint64_t hash)
+{
+    if (SP_UNLIKELY(u->slot->subset_lb))
+        return sp_subset_pick(u->slot, u->setup.criteria, avoid);
+    return sp_lb_pick_hashed(u->slot, avoid, u->setup.hashed ? &hash : NULL);
+}
+
+struct sp_host *sp_attempt_pick(struct sp_upstream *u)
+{
+    assert(u && u->attempts);
+    const struct sp_retry_policy *p = u->retry.policy;
+    uint64_t hash = u->setup.hash;
+    bool by_config = p && (p->omit_canaries || p->n_omits);
+    /* Where only the config rules hosts out, the one before may be the only one that is left. */
+    const struct sp_host *avoid = by_config && !p->previous_hosts ? NULL : u->avoid;
+    struct sp_host *h = pick(u, avoid, hash);
+    if (SP_LIKELY(!p || !h || !(p->previous_hosts || by_config)))
+        return h;
+    for (unsigned i = 0; u->attempts > 1 && i < p->host_looks && h && is_refused(u, p, h); i++) {
+        hash = hash * 6364136223846793005u + 1442695040888963407u; /* another place in a table */
+        h = pick(u, avoid, hash);
+    }
+    if (h && p->previous_hosts && !was_tried(u, h))
+        note_tried(u, h);
+    return h;
 }

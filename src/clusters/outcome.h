@@ -69,6 +69,8 @@ struct sp_upstream {
     struct sp_ticket ticket;
     struct sp_host *host;        /* held: of the attempt under way or the last one */
     struct sp_host *avoid;       /* failed last: not taken again where there is another; only its address counts */
+    const struct sp_host **tried; /* n_tried, with previous_hosts: only their addresses count */
+    unsigned n_tried;
     struct sp_pool_key key;
     struct sp_conn_facts *facts; /* info's TLS strings live here */
     struct sp_retry retry;

@@ -197,12 +197,6 @@ static void offer_idle(struct sp_pool *p)
     }
 }
 
-static bool stale(const struct sp_conn *c)
-{
-    uint64_t limit = c->slot->cluster->options.stale_ns;
-    return limit && c->h2 && !c->n_streams && c->slot->turn->now_ns - c->idle_since_ns > limit;
-}
-
 enum opened { OPENED, NONE_FREE, BARREN };
 
 /* Opens a stream on some connection that has room. BARREN: none, and the host allows no streams on an idle one. */
@@ -215,7 +209,7 @@ static enum opened open_some(struct sp_pool *p, struct sp_ticket *t)
         if (!n)
             return none;
         struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
-        if (!stale(c) && sp_conn_open(c, t)) {
+        if (!sp_pool_conn_stale(c) && sp_conn_open(c, t)) {
             settle(c);
             return OPENED;
         }
@@ -224,7 +218,7 @@ static enum opened open_some(struct sp_pool *p, struct sp_ticket *t)
             place(c, &p->busy, false);
             continue;
         }
-        none = stale(c) ? none : BARREN;
+        none = sp_pool_conn_stale(c) ? none : BARREN;
         sp_conn_close(c);
         settle(c);
     }
@@ -399,13 +393,6 @@ static void on_changed(struct sp_conn *c)
     serve_later(c->owner);
 }
 
-static enum sp_ticket_failure failure_of(const struct sp_conn *c, const struct sp_conn_end *end)
-{
-    if (end->timed_out)
-        return SP_TICKET_TIMEOUT;
-    return c->refusal.len || end->why == SP_WIRE_LOCAL ? SP_TICKET_REFUSED : SP_TICKET_CONNECT;
-}
-
 /*
  * A connect failed: those in line that the other attempts have no room for are told, so that they can try elsewhere. If
  * other connections live, only the one that this attempt was for.
@@ -421,17 +408,16 @@ static void connect_failed(struct sp_pool *p, enum sp_ticket_failure why, struct
 static void on_closed(struct sp_conn *c, const struct sp_conn_end *end)
 {
     struct sp_pool *p = c->owner;
-    struct sp_slot *s = p->slot;
     p->n_conns--;
     count(c);
     if (!end->connected) {
         p->n_connecting--;
-        connect_failed(p, failure_of(c, end), end->text);
+        connect_failed(p, sp_pool_conn_failure(c, end), end->text);
     }
-    if (sp_starve_anybody(s, p->key.routing, p->key.host))
-        sp_permits_settle(&breakers(p)->connections, s->index);
-    if (!sp_list_empty(&s->starved))
-        sp_starve_feed(s);
+    if (sp_starve_anybody(p->slot, p->key.routing, p->key.host))
+        sp_permits_settle(&breakers(p)->connections, p->slot->index);
+    if (!sp_list_empty(&p->slot->starved))
+        sp_starve_feed(p->slot);
     serve_later(p);
     pool_retire(p);
 }
@@ -440,7 +426,7 @@ static const struct sp_conn_events events = {on_ready, on_changed, on_closed};
 
 /* --- the outside --- */
 
-/* Of a new pool: a place among max_connection_pools. One that does nothing gives its own up, for the next that asks. */
+/* Of a new pool: a place among max_connection_pools. Those that do nothing give theirs up, for the next that asks. */
 static bool take_place(struct sp_slot *s, const struct sp_pool_key *key)
 {
     if (sp_permit_take(&s->cluster->breakers[key->routing].pools, s->index))
@@ -448,11 +434,8 @@ static bool take_place(struct sp_slot *s, const struct sp_pool_key *key)
     sp_counter_inc(s->cluster->stats.upstream_cx_pool_overflow);
     SP_LIST_FOREACH(n, &s->pools) {
         struct sp_pool *p = SP_CONTAINER_OF(n, struct sp_pool, link);
-        bool works = p->n_queued || sp_list_empty(&p->idle) || !sp_list_empty(&p->busy) || !sp_list_empty(&p->ready);
-        if (!works && p->key.routing == key->routing) {
+        if (p->key.routing == key->routing && !p->n_queued && sp_list_empty(&p->busy) && sp_list_empty(&p->ready))
             sp_pool_drop_idle(s, &p->key);
-            break;
-        }
     }
     return false;
 }

@@ -27,6 +27,11 @@ bool sp_pool_key_eq(const struct sp_pool_key *a, const struct sp_pool_key *b);
 /* With its bytes, which have room for all of them. */
 void sp_pool_key_copy(struct sp_pool_key *to, const struct sp_pool_key *from, char *room);
 
+/* It was idle for longer than connection_idle_interval: another takes its place. */
+bool sp_pool_conn_stale(const struct sp_conn *c);
+/* What those in line for it are told. */
+enum sp_ticket_failure sp_pool_conn_failure(const struct sp_conn *c, const struct sp_conn_end *end);
+
 enum sp_pool_answer {
     SP_POOL_OPEN,     /* the ticket has a stream */
     SP_POOL_QUEUED,   /* the ticket is in line: ops->ready or ops->failed follows, never from inside */

@@ -5,7 +5,6 @@
 
 #include "clusters/answer.h"
 #include "clusters/attempt.h"
-#include "clusters/lb.h"
 #include "clusters/offline.h"
 #include "clusters/outlier.h"
 #include "clusters/subset_lb.h"
@@ -162,19 +161,12 @@ static enum sp_conn_kind kind_of(const struct sp_upstream *u)
     return SP_KIND_H1;
 }
 
-static struct sp_host *pick(struct sp_upstream *u)
-{
-    if (SP_UNLIKELY(u->slot->subset_lb))
-        return sp_subset_pick(u->slot, u->setup.criteria, u->avoid);
-    return sp_lb_pick_hashed(u->slot, u->avoid, u->setup.hashed ? &u->setup.hash : NULL);
-}
-
 static void begin_attempt(struct sp_upstream *u)
 {
     u->answered = false;
     u->attempts++;
     sp_attempt_head(u);
-    sp_outcome_take_host(u, pick(u));
+    sp_outcome_take_host(u, sp_attempt_pick(u));
     if (SP_UNLIKELY(u->slot->offline)) {
         if (u->host)
             sp_attempt_note_host(u);

@@ -58,6 +58,8 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
 #include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
+#include "envoy/extensions/retry/host/omit_canary_hosts/v3/omit_canary_hosts.pb-c.h"
+#include "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.pb-c.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb-c.h"
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
@@ -142,6 +144,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__resource_monitors__downstream_connections__v3__downstream_connections_config__descriptor,
     &envoy__extensions__resource_monitors__fixed_heap__v3__fixed_heap_config__descriptor,
     &envoy__extensions__resource_monitors__injected_resource__v3__injected_resource_config__descriptor,
+    &envoy__extensions__retry__host__omit_canary_hosts__v3__omit_canary_hosts_predicate__descriptor,
+    &envoy__extensions__retry__host__omit_host_metadata__v3__omit_host_metadata_config__descriptor,
     &envoy__extensions__retry__host__previous_hosts__v3__previous_hosts_predicate__descriptor,
     &envoy__extensions__transport_sockets__proxy_protocol__v3__proxy_protocol_upstream_transport__descriptor,
     &envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor,

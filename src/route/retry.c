@@ -3,13 +3,21 @@
 #include <assert.h>
 
 #include "config/names.h"
+#include "envoy/extensions/retry/host/omit_canary_hosts/v3/omit_canary_hosts.pb-c.h"
+#include "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.pb-c.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb-c.h"
+#include "route/criteria.h"
 #include "route/duration.h"
 #include "route/route_build.h"
 
 #define PREVIOUS &envoy__extensions__retry__host__previous_hosts__v3__previous_hosts_predicate__descriptor
 
-enum { BASE_MS = 25 };
+#define CANARIES &envoy__extensions__retry__host__omit_canary_hosts__v3__omit_canary_hosts_predicate__descriptor
+#define OMIT &envoy__extensions__retry__host__omit_host_metadata__v3__omit_host_metadata_config__descriptor
+
+typedef Envoy__Extensions__Retry__Host__OmitHostMetadata__V3__OmitHostMetadataConfig OmitConfig;
+
+enum { BASE_MS = 25, HOST_LOOKS = 8, HOST_LOOKS_MAX = 100 };
 
 static const struct {
     struct sp_str name;
@@ -109,16 +117,43 @@ static void resets(struct sp_retry_policy *p, struct sp_arena *arena,
     p->reset_most_ns = sp_duration_or(msg->max_interval, 300 * 1000000000ull);
 }
 
-static bool hosts(const struct sp_route_build *b, const Envoy__Config__Route__V3__RetryPolicy *msg)
+static void take_omit(struct sp_retry_policy *p, struct sp_arena *arena, const OmitConfig *msg)
+{
+    const Google__Protobuf__Struct *s = msg->metadata_match ? sp_metadata_struct(msg->metadata_match, SP_STR(SP_CRITERIA_NS)) : NULL;
+    if (s && s->n_fields)
+        p->omits[p->n_omits++] = (struct sp_retry_omit){sp_criteria_read(arena, s), (unsigned)s->n_fields};
+}
+
+static bool take_predicate(struct sp_retry_policy *p, const struct sp_route_build *b, struct sp_arena *arena,
+                           const Envoy__Config__Route__V3__RetryPolicy__RetryHostPredicate *m)
+{
+    const OmitConfig *omit = m->typed_config ? sp_doc_any_as(b->doc, m->typed_config, OMIT) : NULL;
+    struct sp_str name = m->typed_config ? SP_STR("") : sp_str_c(m->name);
+    if (omit)
+        take_omit(p, arena, omit);
+    else if (m->typed_config ? sp_doc_any_as(b->doc, m->typed_config, PREVIOUS) != NULL
+                             : sp_str_eq(name, SP_STR("envoy.retry_host_predicates.previous_hosts")))
+        p->previous_hosts = true;
+    else if (m->typed_config ? sp_doc_any_as(b->doc, m->typed_config, CANARIES) != NULL
+                             : sp_str_eq(name, SP_STR("envoy.retry_host_predicates.omit_canary_hosts")))
+        p->omit_canaries = true;
+    else
+        return false;
+    return true;
+}
+
+static bool hosts(struct sp_retry_policy *p, const struct sp_route_build *b, struct sp_arena *arena,
+                  const Envoy__Config__Route__V3__RetryPolicy *msg)
 {
     bool good = true;
+    int64_t looks = msg->host_selection_retry_max_attempts;
+    p->host_looks = looks > 0 ? (unsigned)SP_MIN(looks, (int64_t)HOST_LOOKS_MAX) : HOST_LOOKS;
+    p->omits = sp_arena_zalloc(arena, (msg->n_retry_host_predicate + 1) * sizeof(*p->omits));
     for (size_t i = 0; i < msg->n_retry_host_predicate; i++) {
-        const Envoy__Config__Route__V3__RetryPolicy__RetryHostPredicate *m = msg->retry_host_predicate[i];
-        struct sp_str name = sp_str_c(m->name);
-        if (m->typed_config ? sp_doc_any_as(b->doc, m->typed_config, PREVIOUS) != NULL
-                            : sp_str_eq(name, SP_STR("envoy.retry_host_predicates.previous_hosts")))
+        if (take_predicate(p, b, arena, msg->retry_host_predicate[i]))
             continue;
-        sp_doc_err(b->doc, b->diag, m, "typed_config", -1, "no such predicate (PreviousHostsPredicate is run)");
+        sp_doc_err(b->doc, b->diag, msg->retry_host_predicate[i], "typed_config", -1,
+                   "no such predicate (PreviousHostsPredicate, OmitCanaryHostsPredicate and OmitHostMetadataConfig are run)");
         good = false;
     }
     return good;
@@ -155,7 +190,7 @@ struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, stru
     p->per_try_idle_ns = sp_duration_or(msg->per_try_idle_timeout, 0);
     good = back_off(p, b, msg->retry_back_off) && good;
     resets(p, arena, msg->rate_limited_retry_back_off);
-    good = hosts(b, msg) && good;
+    good = hosts(p, b, arena, msg) && good;
     uint32_t *codes = sp_arena_alloc(arena, (msg->n_retriable_status_codes + 1) * sizeof(*codes));
     for (size_t i = 0; i < msg->n_retriable_status_codes; i++)
         codes[i] = msg->retriable_status_codes[i];

@@ -53,11 +53,20 @@ struct sp_retry_reset {
     struct sp_str name; /* lower-case */
     bool timestamp;
 };
+/* Metadata of hosts that retries leave alone. */
+struct sp_retry_omit {
+    struct sp_criterion *v; /* route/criteria.h; n of them */
+    unsigned n;
+};
 struct sp_retry_policy {
     uint32_t on;
     unsigned num_retries;
     uint64_t per_try_timeout_ns, per_try_idle_ns; /* 0: none */
     uint64_t base_ns, most_ns; /* of back-offs */
+    bool previous_hosts, omit_canaries; /* retry_host_predicate */
+    struct sp_retry_omit *omits;        /* n_omits of them: OmitHostMetadata */
+    unsigned n_omits;
+    unsigned host_looks; /* how often another host is asked for */
     struct sp_retry_reset *resets; /* n_resets of them: rate_limited_retry_back_off */
     unsigned n_resets;
     uint64_t reset_most_ns;

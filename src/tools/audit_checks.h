@@ -18,7 +18,7 @@ struct sp_audit_area {
 /* All, *ret_n areas. */
 const struct sp_audit_area *const *sp_audit_areas(size_t *ret_n);
 
-extern const struct sp_audit_area sp_audit_trust, sp_audit_tls, sp_audit_certs, sp_audit_http, sp_audit_limits, sp_audit_routes,
+extern const struct sp_audit_area sp_audit_trust, sp_audit_tls, sp_audit_certs, sp_audit_http, sp_audit_limits, sp_audit_retries, sp_audit_routes,
     sp_audit_tokens, sp_audit_headers, sp_audit_filters, sp_audit_origins;
 
 /* Rows of docs/security.md. */
@@ -47,6 +47,7 @@ extern const struct sp_audit_area sp_audit_trust, sp_audit_tls, sp_audit_certs, 
 #define SP_CONTROL_SECRETS "Secrets in logs, dumps or core files"
 #define SP_CONTROL_ADMIN "The admin page"
 #define SP_CONTROL_ROUTES "A route that is not the one that was meant"
+#define SP_CONTROL_TWICE "An order that is placed twice"
 #define SP_CONTROL_OWN_TLS "A TLS door that peers cannot trust"
 #define SP_CONTROL_TRACE "An attack that leaves no trace"
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The examples of Envoy's filters, as test_examples.py runs the others."""
+import concurrent.futures
 import os
 import re
 import unittest
@@ -7,6 +8,7 @@ import zlib
 
 import test_examples
 from authz import Authz
+from echo import Echo
 from harness import Nginx, curl, log_lines, wait_for, work
 from health_origin import Grpc, Web, read_events
 from test_examples import etc, read
@@ -15,6 +17,25 @@ from test_examples import etc, read
 class FilterExamples(unittest.TestCase):
     setUpClass, tearDownClass = classmethod(test_examples.Examples.setUpClass.__func__), classmethod(test_examples.Examples.tearDownClass.__func__)
     run_example, check_secret = test_examples.Examples.run_example, test_examples.Examples.check_secret
+
+    def test_priorities(self):
+        """Two slow searches use up their limit; orders have one of their own."""
+        origin = Echo()
+        self.addCleanup(origin.stop)
+
+        def check(e):
+            ask = lambda path, *args: e.get(path, *self.secret, *args)
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                slow = [pool.submit(ask, "/search", "-H", "x-wait: 2") for _ in range(2)]
+                wait_for("both to be there", lambda: "upstream_rq_active: 2" in curl(f"http://127.0.0.1:{e.admin}/stats?filter=origin.upstream_rq_active").body.decode())
+                a = ask("/search")
+                self.assertEqual((a.status, a.headers["x-envoy-overloaded"]), (503, "true"))
+                self.assertEqual(ask("/checkout/7").status, 200)
+                self.assertEqual([s.result().status for s in slow], [200, 200])
+            self.assertEqual(ask("/search").status, 200)
+            self.assertEqual(e.get("/checkout/7").status, 403)
+        text = read("examples/priorities/sallyport.yaml")
+        self.run_example(text.replace("max_requests: 180", "max_requests: 2").replace("address: 10.0.0.1", "address: 127.0.0.1"), check, origin)
 
     def test_ext_authz(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_user"; }')

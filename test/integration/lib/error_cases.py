@@ -234,7 +234,7 @@ ROUTES = [
      routes(route({"hedge_policy": {"hedge_on_per_try_timeout": True}}))),
     (["a host has a limit of connections only (keep max_connections, and put the others into thresholds)"], boot(clusters=[cluster(
         "c", 1, circuit_breakers={"per_host_thresholds": [{"max_requests": 2}]})])),
-    (["no such predicate (PreviousHostsPredicate is run)"], routes(route({"retry_policy": {
+    (["no such predicate (PreviousHostsPredicate, OmitCanaryHostsPredicate and OmitHostMetadataConfig are run)"], routes(route({"retry_policy": {
         "retry_on": "5xx", "retry_host_predicate": [{"name": "other"}]}}))),
     (["cannot hold spaces or control characters (write %20)"], routes(route(redirect={"path_redirect": "/a b"}))),
     (["the weights add up to 3, not to this (take it out)"],

@@ -195,6 +195,63 @@ static void test_longest_attempt(void **state)
     t_bed_free(&b);
 }
 
+/* previous_hosts: none that was tried, not the last one alone. */
+static void test_each_host_once(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"lb_policy: RANDOM\n", "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 101}\n"};
+    const struct sp_retry_policy p = {.on = SP_RETRY_CONNECT_FAILURE, .num_retries = 4, .previous_hosts = true, .host_looks = 100};
+    for (unsigned hashed = 0; hashed < 2; hashed++)
+        for (unsigned n = 0; n < 20; n++) {
+            struct t_bed b;
+            struct t_call c = {0};
+            unsigned seen = 0;
+            const struct sp_upstream_setup more = {.retry = &p, .hashed = hashed, .hash = n * 77777};
+            t_bed_hosts(&b, 5, policies[hashed]);
+            t_call_begin(&c, &b, 0, &more, NULL, true);
+            for (unsigned i = 0; i < 5; i++) {
+                seen |= 1u << t_at(&b, c.up.host);
+                fake_end(fake_wires[fake_n - 1], SP_WIRE_CONNECT, -ECONNREFUSED, NULL, 0);
+                again(&b);
+            }
+            assert_true(c.failed);
+            assert_int_equal(seen, 31);
+            t_call_done(&c);
+            t_bed_free(&b);
+        }
+}
+
+/* Of two hosts one is a canary: retries go to the other, whoever failed. */
+static void test_omitted_hosts(void **state)
+{
+    (void)state;
+    static struct sp_criterion stage;
+    static struct sp_retry_omit omit = {&stage, 1};
+    struct sp_retry_policy policies[] = {
+        {.on = SP_RETRY_CONNECT_FAILURE, .num_retries = 1, .omit_canaries = true, .host_looks = 100},
+        {.on = SP_RETRY_CONNECT_FAILURE, .num_retries = 1, .omits = &omit, .n_omits = 1, .host_looks = 100},
+    };
+    sp_criterion_init(&stage, SP_STR("stage"), SP_STR("\"new\""));
+    for (size_t k = 0; k < SP_ARRAY_LEN(policies); k++)
+        for (unsigned n = 0; n < 20; n++) {
+            struct t_bed b;
+            struct t_call c = {0};
+            const struct sp_upstream_setup more = {.retry = &policies[k]};
+            t_bed_new(&b, "{name: c, connect_timeout: 1s, lb_policy: RANDOM, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: ["
+                          "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}, metadata: {filter_metadata: "
+                          "{envoy.lb: {canary: true, stage: new}}}}, "
+                          "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 2}}}}]}]}}");
+            t_call_begin(&c, &b, 0, &more, NULL, true);
+            fake_end(fake_wires[0], SP_WIRE_CONNECT, -ECONNREFUSED, NULL, 0);
+            again(&b);
+            assert_int_equal(fake_n, 2);
+            assert_int_equal(fake_wires[1]->to.port, 2);
+            sp_upstream_cancel(&c.up, SP_ABORT_CANCEL);
+            t_call_done(&c);
+            t_bed_free(&b);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +261,8 @@ int main(void)
         cmocka_unit_test(test_idle_counts_from_the_end_of_the_request),
         cmocka_unit_test(test_time_that_is_left),
         cmocka_unit_test(test_longest_attempt),
+        cmocka_unit_test(test_each_host_once),
+        cmocka_unit_test(test_omitted_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,7 @@ static void text(void **state)
         "be the origin, and read and change what passes (set trusted_ca or system_root_certs, and match_typed_subject_alt_names)\n"
         "    guards against: A weak or skipped TLS upstream\n"
         "some dir/t.yaml:5:40: low: buffer-limit: static_resources.listeners[0].per_connection_buffer_limit_bytes: filters that collect "
-        "bodies may hold 1048576 bytes for each stream (set per_connection_buffer_limit_bytes: 32768)\n"
+        "bodies, and retries, may hold 1048576 bytes for each stream (set per_connection_buffer_limit_bytes: 32768)\n"
         "    guards against: Memory exhaustion\n"
         "3 findings: 1 critical, 1 high, 1 low\n");
 }

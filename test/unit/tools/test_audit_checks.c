@@ -209,6 +209,21 @@ static const struct {
      ROUTES(VHOST("'*'", TO("safe_regex: {regex: '/b.*'}", "") ", " TO("prefix: /a", "")))},
     {"route-shadowed", ROUTES(VHOST("'*'", TO("prefix: /a", "") ", " TO("prefix: /a", ""))),
      ROUTES(VHOST("a", TO("prefix: /a", "")) ", " VHOST("b", TO("prefix: /a", "")))},
+#define RETRY(more) ", retry_policy: {" more "}"
+    {"retry-sends-twice", ROUTES(VHOST("'*'", TO("prefix: /", RETRY("retry_on: 'refused-stream, 5xx'")))),
+     ROUTES(VHOST("'*'", TO("prefix: /", RETRY("retry_on: 'refused-stream, connect-failure,reset-before-request'"))))},
+    {"retry-sends-twice", ROUTES(VHOST("'*'", TO("prefix: /", RETRY("retry_on: unavailable")))),
+     ROUTES(VHOST("'*'", TO("prefix: /", RETRY("retry_on: unavailable, num_retries: 0"))))},
+#define METHODS(regex) "prefix: /, headers: [{name: ':method', string_match: {safe_regex: {regex: '" regex "'}}}]"
+    {"retry-sends-twice", ROUTES(VHOST("'*'", TO(METHODS("GET|POST"), RETRY("retry_on: reset")))),
+     ROUTES(VHOST("'*'", TO(METHODS("^(GET|HEAD)$"), RETRY("retry_on: reset"))))},
+    {"retry-sends-twice",
+     ROUTES(VHOST("'*'", TO("prefix: /, headers: [{name: ':method', string_match: {exact: GET}, invert_match: true}]", RETRY("retry_on: reset")))),
+     ROUTES(VHOST("'*'", TO("prefix: /, headers: [{name: ':method', string_match: {exact: GET}}]", RETRY("retry_on: reset"))))},
+#define MEANT(more) RETRY("retry_on: reset, retriable_request_headers: [{name: ':method', string_match: {exact: PUT}}" more "]")
+    {"retry-sends-twice", ROUTES(VHOST("'*'", TO("prefix: /", MEANT(", {name: x-again}")))), ROUTES(VHOST("'*'", TO("prefix: /", MEANT(""))))},
+    {"retry-sends-twice", ROUTES("{name: v, domains: ['*'], retry_policy: {retry_on: 5xx}, routes: [" TO("prefix: /", "") "]}"),
+     ROUTES("{name: v, domains: ['*'], retry_policy: {retry_on: 5xx}, routes: [" TO("prefix: /", RETRY("retry_on: refused-stream")) "]}")},
     {"cluster-by-header", ROUTES(VHOST("'*'", "{match: {prefix: /}, route: {cluster_header: x-to}}")), ROUTES(ROOT)},
     {"host-by-client", ROUTES(VHOST("'*'", TO("prefix: /", ", host_rewrite_header: x"))),
      ROUTES(VHOST("'*'", TO("prefix: /", ", host_rewrite_literal: x")))},

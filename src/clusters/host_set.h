@@ -19,7 +19,7 @@ struct sp_endpoint {
     struct sp_str text;            /* the address as Envoy prints it, since sp_host_set_close */
     struct sp_str region, zone, sub_zone;
     uint32_t weight;
-    unsigned locality;             /* which LocalityLbEndpoints it stands in */
+    unsigned locality;             /* the first LocalityLbEndpoints of its locality and priority */
     uint32_t locality_weight;      /* of that; 0: none */
     uint32_t eds_health;           /* SP_HEALTH_*_EDS, SP_HEALTH_EDS_DRAINING: what the config says of its health */
     unsigned priority;

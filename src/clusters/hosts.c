@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <sys/un.h>
 
+#include "base/map.h"
 #include "clusters/dns_config.h"
 
 typedef Envoy__Config__Endpoint__V3__LocalityLbEndpoints locality_msg;
@@ -12,6 +13,7 @@ typedef Envoy__Config__Endpoint__V3__LbEndpoint endpoint_msg;
 struct build {
     struct sp_host_set *set;
     struct sp_endpoint_meta *locality_meta; /* of the locality that is read */
+    uint32_t locality_weight;
     bool names; /* hosts may be names */
     const struct sp_doc *doc;
     struct sp_diag *diag;
@@ -135,7 +137,7 @@ static void take_endpoint(struct build *b, const locality_msg *l, unsigned local
     e->weight = msg->load_balancing_weight ? msg->load_balancing_weight->value : 1;
     e->priority = l->priority;
     e->locality = locality;
-    e->locality_weight = l->load_balancing_weight ? l->load_balancing_weight->value : 0;
+    e->locality_weight = b->locality_weight;
     e->eds_health = eds_health(msg);
     e->meta = sp_endpoint_meta_new(msg->metadata);
     e->locality_meta = sp_endpoint_meta_ref(b->locality_meta);
@@ -147,6 +149,37 @@ static void take_endpoint(struct build *b, const locality_msg *l, unsigned local
     health_target(b, e, msg->endpoint->health_check_config);
 }
 
+/* A locality of one priority. */
+struct place {
+    unsigned first;  /* of its entries */
+    uint32_t weight; /* the last one that is written; hosts without a locality have none */
+};
+
+/* As Envoy: entries of one locality are one. Of each entry its place; in the set's arena. */
+static struct place **find_places(struct build *b, const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la)
+{
+    struct sp_arena *a = &b->set->arena;
+    struct sp_map by_name;
+    struct place **all = sp_arena_zalloc(a, (la->n_endpoints + 1) * sizeof(struct place *));
+    sp_map_init(&by_name);
+    for (size_t i = 0; i < la->n_endpoints; i++) {
+        const locality_msg *l = la->endpoints[i];
+        const Envoy__Config__Core__V3__Locality *x = l->locality;
+        struct sp_str name = x ? sp_arena_printf(a, "%u\n%s\n%s\n%s", l->priority, x->region, x->zone, x->sub_zone)
+                               : sp_arena_printf(a, "%u", l->priority);
+        all[i] = sp_map_get(&by_name, name);
+        if (!all[i]) {
+            all[i] = sp_arena_zalloc(a, sizeof(*all[i]));
+            all[i]->first = (unsigned)i;
+            sp_map_add(&by_name, name, all[i]);
+        }
+        if (x && l->load_balancing_weight)
+            all[i]->weight = l->load_balancing_weight->value;
+    }
+    sp_map_done(&by_name);
+    return all;
+}
+
 struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag,
                                   const Envoy__Config__Cluster__V3__Cluster *msg, bool names)
 {
@@ -156,12 +189,14 @@ struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag
     if (la && la->policy && la->policy->overprovisioning_factor)
         b.set->overprovisioning = la->policy->overprovisioning_factor->value;
     b.set->weighted_health = la && la->policy && la->policy->weighted_priority_health;
+    struct place **places = la ? find_places(&b, la) : NULL;
     for (size_t i = 0; la && i < la->n_endpoints; i++) {
         b.locality_meta = sp_endpoint_meta_new(la->endpoints[i]->metadata);
+        b.locality_weight = places[i]->weight;
         for (size_t k = 0; k < la->endpoints[i]->n_lb_endpoints; k++) {
             const endpoint_msg *e = la->endpoints[i]->lb_endpoints[k];
             if (e->endpoint && e->endpoint->address) /* else reported by the field rules */
-                take_endpoint(&b, la->endpoints[i], (unsigned)i, e);
+                take_endpoint(&b, la->endpoints[i], places[i]->first, e);
         }
         sp_endpoint_meta_unref(b.locality_meta);
     }

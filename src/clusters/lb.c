@@ -23,6 +23,7 @@ struct level {
     enum sp_lb_mode mode;
     uint64_t slow_until_ns; /* SP_LB_SLOW: then no host is new any more */
     struct locality *localities; /* n_localities of them; none: all hosts stand in one */
+    unsigned *which;             /* of each of its hosts: the locality */
     unsigned n_localities;
     uint64_t for_healthy, for_degraded; /* sums; 0: by hosts */
 };
@@ -63,16 +64,14 @@ static uint64_t effective(const struct locality *l, unsigned hosts, uint32_t fac
 
 static void rebuild_localities(struct sp_slot *s, struct level *l, const struct sp_priority *p, uint32_t overprovisioning)
 {
-    struct locality *at = NULL;
     l->for_healthy = l->for_degraded = 0;
     for (unsigned i = 0; i < l->n_localities; i++) {
         sp_lb_set_clear(&l->localities[i].healthy);
         sp_lb_set_clear(&l->localities[i].degraded);
     }
-    for (unsigned i = 0; i < p->n; i++) { /* one locality's hosts stand together */
+    for (unsigned i = 0; i < p->n; i++) {
         const struct sp_endpoint *e = p->v[i];
-        if (!at || at->id != e->locality)
-            at = at ? at + 1 : l->localities;
+        struct locality *at = &l->localities[l->which[i]];
         enum sp_health health = sp_host_health(e->host);
         add_by_health(s, &at->healthy, &at->degraded, e, health, l->mode);
     }
@@ -128,21 +127,28 @@ static void rebuild(struct sp_slot *s, struct sp_lb *lb, unsigned generation)
     sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, lb->hosts->overprovisioning, lb->loads);
 }
 
+/* The locality of an endpoint, mostly the same as of the one before it. */
+static unsigned locality_of(struct level *l, const struct sp_endpoint *e)
+{
+    unsigned i = l->n_localities;
+    while (i && l->localities[i - 1].id != e->locality)
+        i--;
+    if (i)
+        return i - 1;
+    l->localities[l->n_localities] = (struct locality){.id = e->locality, .weight = e->locality_weight};
+    return l->n_localities++;
+}
+
 /* None if no locality of the priority has a weight. */
 static void init_localities(struct level *l, const struct sp_priority *p, bool scheduled)
 {
-    struct locality *at = NULL;
     bool some = false;
     l->localities = sp_xcalloc(p->n + 1, sizeof(*l->localities));
+    l->which = sp_xcalloc(p->n + 1, sizeof(*l->which));
     for (unsigned i = 0; i < p->n; i++) {
-        const struct sp_endpoint *e = p->v[i];
-        if (!at || at->id != e->locality) {
-            at = &l->localities[l->n_localities++];
-            at->id = e->locality;
-            at->weight = e->locality_weight;
-            some = some || at->weight;
-        }
-        at->n++;
+        l->which[i] = locality_of(l, p->v[i]);
+        l->localities[l->which[i]].n++;
+        some = some || p->v[i]->locality_weight;
     }
     if (!some)
         l->n_localities = 0;
@@ -203,6 +209,7 @@ void sp_lb_free(struct sp_lb *lb)
             sp_lb_set_done(&lb->levels[i].localities[k].degraded);
         }
         free(lb->levels[i].localities);
+        free(lb->levels[i].which);
     }
     free(lb->levels);
     free(lb->health);

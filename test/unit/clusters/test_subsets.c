@@ -170,7 +170,7 @@ static void test_health(void **state)
     t_bed_free(&b);
 }
 
-/* Three localities of weight 1 and one of 1: by weight within a subset only if that is asked for. */
+/* Two localities, of weight 6 and 2: by weight within a subset only if that is asked for. */
 static void check_locality(const char *config, double first)
 {
     struct t_bed b;
@@ -179,10 +179,10 @@ static void check_locality(const char *config, double first)
     snprintf(yaml, sizeof(yaml),
              "name: c\ncommon_lb_config: {locality_weighted_lb_config: {}}\nlb_subset_config: {%s subset_selectors: [{keys: [v]}]}\n"
              "load_assignment:\n  cluster_name: c\n  endpoints:\n"
-             "  - load_balancing_weight: 6\n    lb_endpoints:\n"
+             "  - load_balancing_weight: 6\n    locality: {zone: a}\n    lb_endpoints:\n"
              "    - {metadata: {filter_metadata: {envoy.lb: {v: 1}}}, endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 1}}}}\n"
              "    - {endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 2}}}}\n"
-             "  - load_balancing_weight: 2\n    lb_endpoints:\n"
+             "  - load_balancing_weight: 2\n    locality: {zone: b}\n    lb_endpoints:\n"
              "    - {metadata: {filter_metadata: {envoy.lb: {v: 1}}}, endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 3}}}}\n"
              "    - {metadata: {filter_metadata: {envoy.lb: {v: 1}}}, endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 4}}}}\n",
              config);

@@ -13,7 +13,7 @@ import test_examples
 from harness import BIN, SLOW, ca, cert, cluster, config, downstream_tls, good_token, ip_restriction, jwks, jwt_filter, listener, route_to, shield, work
 
 # What depends on what happened before, or on others: an explanation knows of one request only.
-STATEFUL = {"test_rate_limit", "test_rate_limit_redis", "test_all_are_here", "test_quiet_door"}
+STATEFUL = {"test_failing_origins", "test_rate_limit", "test_rate_limit_redis", "test_all_are_here", "test_quiet_door"}
 # Files change while they run, and the door takes them later than an explanation does, which reads them anew, or not at all, where the
 # new ones are refused: most answers agree.
 LATE = {"test_client_crl", "test_secret_rotation", "test_health_check", "test_file_xds", "test_vault_agent"}

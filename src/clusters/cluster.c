@@ -322,6 +322,14 @@ struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
     return sp_socket_matches_plain(&c->sockets) ? NULL : c->options.tls;
 }
 
+void sp_cluster_expiries(const struct sp_cluster *c)
+{
+    assert(c);
+    struct sp_tls_expiries e = {0};
+    sp_tls_expiries_add(&e, c->options.tls);
+    sp_tls_expiries_show(&e, &c->stats.ssl);
+}
+
 bool sp_cluster_always_h2(const struct sp_cluster *c)
 {
     assert(c);

@@ -46,12 +46,8 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
     struct sp_stats_scope *retry = sp_stats_scope(scope, SP_STR("retry"), NULL, SP_STR_NULL);
     sp_code_counters_init(&s->retry_codes, retry, "upstream_rq_");
     s->retry_completed = sp_stats_counter(retry, SP_STR("upstream_rq_completed"));
-    if (tls) {
-        struct sp_stats_scope *ssl = sp_stats_scope(scope, SP_STR("ssl"), NULL, SP_STR_NULL);
-#define X(id) s->ssl.id = sp_stats_counter(ssl, SP_STR(#id));
-        SP_CLUSTER_SSL_COUNTERS(X)
-#undef X
-    }
+    if (tls)
+        sp_tls_stats_init(&s->ssl, scope);
     if (n_checks == 1)
         make_health_stats(&s->health_check, health_scope(scope));
     else if (n_checks)

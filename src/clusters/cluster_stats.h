@@ -7,7 +7,7 @@
 #ifndef SP_CLUSTERS_CLUSTER_STATS_H
 #define SP_CLUSTERS_CLUSTER_STATS_H
 
-#include "stats/stats.h"
+#include "net/tls_stats.h"
 
 #define SP_CLUSTER_COUNTERS(X) \
     X(upstream_cx_total) X(upstream_cx_http1_total) X(upstream_cx_http2_total) X(upstream_cx_http3_total) \
@@ -39,10 +39,6 @@
 #define SP_HEALTH_CHECK_COUNTERS(X) \
     X(attempt) X(success) X(failure) X(network_failure) X(passive_failure) X(verify_cluster)
 
-#define SP_CLUSTER_SSL_COUNTERS(X) \
-    X(handshake) X(connection_error) X(session_reused) X(no_certificate) X(fail_verify_no_cert) X(fail_verify_error) \
-    X(fail_verify_san) X(fail_verify_cert_hash)
-
 #define X(name) struct sp_counter name;
 struct sp_health_stats {
     SP_HEALTH_CHECK_COUNTERS(X)
@@ -54,10 +50,8 @@ struct sp_cluster_stats {
     struct sp_stats_scope *scope; /* "cluster.<name>." */
 #define X(name) struct sp_counter name;
     SP_CLUSTER_COUNTERS(X)
-    struct {
-        SP_CLUSTER_SSL_COUNTERS(X)
-    } ssl;
     struct sp_health_stats health_check; /* several checks: the gauges only, of all together */
+    struct sp_tls_stats ssl; /* zeroed where the cluster speaks plain text */
     struct {
         struct sp_counter created, removed, selected, fallback, fallback_panic;
         struct sp_gauge active, duplicates;

@@ -91,9 +91,7 @@ static void on_ready(void *ctx)
     struct sp_tls *tls = sp_wire_tls(c->wire);
     if (tls) {
         const struct sp_tls_info *info = sp_tls_get_info(tls);
-        sp_counter_inc(stats(c)->ssl.handshake);
-        if (sp_tls_resumed(tls))
-            sp_counter_inc(stats(c)->ssl.session_reused);
+        sp_tls_stats_opened(&stats(c)->ssl, info, sp_tls_resumed(tls));
         if (!c->own_offer && wrong_version(c, info)) {
             c->refusal = SP_STR("TLS error: ALPN chose another HTTP version than the cluster's");
             sp_conn_close(c);
@@ -121,25 +119,8 @@ static void on_ready(void *ctx)
 static void count_tls_failure(struct sp_conn *c)
 {
     struct sp_tls *tls = sp_wire_tls(c->wire);
-    if (!tls)
-        return;
-    sp_counter_inc(stats(c)->ssl.connection_error);
-    switch (sp_tls_failure(tls)) {
-    case SP_TLS_FAIL_NO_CERT:
-        sp_counter_inc(stats(c)->ssl.fail_verify_no_cert);
-        break;
-    case SP_TLS_FAIL_VERIFY_CA:
-        sp_counter_inc(stats(c)->ssl.fail_verify_error);
-        break;
-    case SP_TLS_FAIL_VERIFY_SAN:
-        sp_counter_inc(stats(c)->ssl.fail_verify_san);
-        break;
-    case SP_TLS_FAIL_VERIFY_PIN:
-        sp_counter_inc(stats(c)->ssl.fail_verify_cert_hash);
-        break;
-    default:
-        break;
-    }
+    if (tls)
+        sp_tls_stats_failed(&stats(c)->ssl, sp_tls_failure(tls));
 }
 
 static void count_closed(struct sp_conn *c, const struct sp_conn_end *end)
@@ -390,6 +371,16 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     fill_setup(s, setup, &ws);
     c->wire = sp_wire_client(s->worker, setup->to, &ws, &wire_cb, &codec_cb, c);
     return c;
+}
+
+bool sp_conn_trusted(struct sp_conn *c)
+{
+    assert(c);
+    struct sp_tls *tls = c->connected && c->wire ? sp_wire_tls(c->wire) : NULL;
+    if (!tls || sp_tls_still_good(tls))
+        return true;
+    sp_tls_stats_failed(&stats(c)->ssl, sp_tls_failure(tls));
+    return false;
 }
 
 unsigned sp_conn_room(const struct sp_conn *c)

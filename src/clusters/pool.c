@@ -209,6 +209,11 @@ static enum opened open_some(struct sp_pool *p, struct sp_ticket *t)
         if (!n)
             return none;
         struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
+        if (SP_UNLIKELY(!sp_conn_trusted(c))) { /* what runs on it may end */
+            sp_conn_drain(c);
+            settle(c);
+            continue;
+        }
         if (!sp_pool_conn_stale(c) && sp_conn_open(c, t)) {
             settle(c);
             return OPENED;

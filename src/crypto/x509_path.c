@@ -57,7 +57,7 @@ static bool good_leaf(struct walk *w, const struct sp_x509 *c)
         return problem(w, "unhandled critical extension", 0);
     if (c->key.kind == SP_KEY_UNKNOWN)
         return problem(w, "key of an unsupported kind or size", 0);
-    if (c->has_key_usage && !(c->key_usage & SP_KU_DIGITAL_SIGNATURE))
+    if (c->has_key_usage && !(c->key_usage & SP_KU_DIGITAL_SIGNATURE) && !(w->check->any_rsa_usage && c->key.kind == SP_KEY_RSA))
         return problem(w, "unsuitable certificate purpose", 0);
     return in_time(w, c, 0) && for_purpose(w, c, 0);
 }

@@ -43,6 +43,7 @@ struct sp_x509_check {
     int64_t now;        /* Unix seconds */
     unsigned max_depth; /* certificates between leaf and trusted one */
     bool allow_expired; /* dates of certificates (not of lists) are not looked at */
+    bool any_rsa_usage; /* keyUsage of a leaf with an RSA key is not looked at */
     bool crl_leaf_only; /* lists are asked about the leaf only */
     bool crl_optional;  /* without a list of its issuer a certificate counts as not revoked */
     int64_t crl_grace;  /* seconds that a list is taken after its nextUpdate */

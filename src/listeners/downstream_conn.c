@@ -122,7 +122,7 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
 
 static void refuse_certificate(struct sp_downstream *d, enum sp_tls_fail fail, const char *why)
 {
-    sp_listener_stats_tls_failed(stats(d), fail);
+    sp_tls_stats_failed(&stats(d)->ssl, fail);
     d->conn.failure_reason = sp_str_c(why);
     log_peer(d, d->ready ? "the client's certificate is good no longer" : "the client's certificate is not taken",
              d->conn.failure_reason);
@@ -167,7 +167,7 @@ static void on_ready(void *ctx)
     d->conn.cert.tls = d->conn.tls;
     d->conn.cert.der = sp_tls_peer_der(tls);
     d->conn.cert.others = sp_tls_peer_others(tls, &d->conn.cert.n_others);
-    sp_listener_stats_tls(stats(d), d->conn.tls, sp_tls_resumed(tls));
+    sp_tls_stats_opened(&stats(d)->ssl, d->conn.tls, sp_tls_resumed(tls));
 }
 
 static void on_bytes(void *ctx, size_t rx, size_t tx)
@@ -233,7 +233,7 @@ static void report(const struct sp_downstream *d, enum sp_wire_end why, struct s
     struct sp_tls *tls = sp_wire_tls(d->wire);
     bool shaking = d->chain && d->chain->tls && !d->ready;
     if (why == SP_WIRE_TLS) {
-        sp_listener_stats_tls_failed(stats(d), tls ? sp_tls_failure(tls) : SP_TLS_FAIL_OTHER);
+        sp_tls_stats_failed(&stats(d)->ssl, tls ? sp_tls_failure(tls) : SP_TLS_FAIL_OTHER);
         log_peer(d, d->ready ? "TLS failed" : "TLS handshake failed", text);
     } else if (why == SP_WIRE_TIMEOUT && shaking) {
         sp_counter_inc(stats(d)->connect_timeout);

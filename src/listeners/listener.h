@@ -37,6 +37,7 @@ struct sp_str sp_listener_name(const struct sp_listener *l);
 const struct sp_addr *sp_listener_addr(const struct sp_listener *l);
 bool sp_listener_reuse_port(const struct sp_listener *l);
 int sp_listener_backlog(const struct sp_listener *l); /* for listen() */
+void sp_listener_expiries(const struct sp_listener *l); /* sets its gauges of them; on the main thread */
 void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 
 /*

@@ -88,7 +88,7 @@ static bool read_transport(const struct sp_listener *l, struct sp_filter_chain *
         c->tls = tls_of(l, b, msg, tls);
         const Sallyport__Tls__V1__Ocsp *ocsp = c->tls ? sp_tls_ctx_ocsp(c->tls, b->doc, tls) : NULL;
         if (ocsp)
-            c->ocsp = sp_ocsp_new(b->doc, b->diag, ocsp, b->find_cluster, b->ctx, l->stats.ssl_scope);
+            c->ocsp = sp_ocsp_new(b->doc, b->diag, ocsp, b->find_cluster, b->ctx, l->stats.ssl.scope);
         return c->tls && (c->ocsp || !ocsp);
     }
     if (sp_doc_any_as(b->doc, any, RAW_DESC))
@@ -349,6 +349,15 @@ int sp_listener_backlog(const struct sp_listener *l)
 {
     assert(l);
     return l->backlog;
+}
+
+void sp_listener_expiries(const struct sp_listener *l)
+{
+    assert(l);
+    struct sp_tls_expiries e = {0};
+    for (unsigned i = 0; i < l->n_chains; i++)
+        sp_tls_expiries_add(&e, l->chains[i].tls);
+    sp_tls_expiries_show(&e, &l->stats.ssl);
 }
 
 void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)

@@ -148,15 +148,42 @@ static bool start_server(struct sp_tls *t)
     return start(t);
 }
 
+/* A client's: in a copy, since sessions, and through them other connections of other threads, may have this one too. */
+static bool judge_copy(struct sp_tls *t)
+{
+    const struct sp_tls_peer *old = t->peer;
+    struct sp_str ders[SP_X509_MAX_CHAIN] = {old->cert.der};
+    const char *why;
+    unsigned n = 1;
+    for (; n < SP_X509_MAX_CHAIN && n <= old->n_others; n++)
+        ders[n] = old->others[n - 1];
+    struct sp_tls_peer *copy = sp_tls_peer_new(ders, n, &why);
+    assert(copy); /* it could be read before */
+    sp_tls_peer_unref(t->peer);
+    t->peer = copy;
+    bool good = sp_tls_judge(t);
+    if (t->info)
+        sp_tls_peer_tell(copy, t->info);
+    return good;
+}
+
+/* The certificate that a session brings along was good when the session began; with other CAs or lists, or late, it is judged anew. */
+static bool resumed_well(struct sp_tls *t)
+{
+    if (!t->ctx->verify)
+        return true;
+    return t->peer && (sp_tls_verify_holds(t->ctx->verify, t->peer->version, t->peer->until) || judge_copy(t));
+}
+
 /*
  * Once more, apart from what wolfSSL makes of its options: nobody is let in whose certificate was to be looked at and
  * was not.
  */
-static bool admitted(const struct sp_tls *t)
+static bool admitted(struct sp_tls *t)
 {
     if (t->ctx->server)
         return !t->ctx->need_cert || t->judged;
-    return (!t->ctx->verify && !t->host) || t->judged || t->resumed;
+    return (!t->ctx->verify && !t->host) || t->judged || (t->resumed && resumed_well(t));
 }
 
 /* Asked once the handshake is done: wolfSSL forgets it later. What is kept is the config's string of the same text. */
@@ -341,10 +368,10 @@ struct sp_str sp_tls_peer_issuer_der(struct sp_tls *t)
 
 bool sp_tls_still_good(struct sp_tls *t)
 {
-    assert(t && t->ctx->server && t->opened);
+    assert(t && t->opened);
     if (!t->peer || !t->ctx->verify || sp_tls_verify_holds(t->ctx->verify, t->peer->version, t->peer->until))
         return true;
-    bool good = sp_tls_judge(t);
+    bool good = t->ctx->server ? sp_tls_judge(t) : judge_copy(t);
     if (t->info)
         t->info->peer_verified = t->peer->verified;
     if (!good) {
@@ -364,6 +391,42 @@ static const char *cipher_name(WOLFSSL *ssl, bool tls13)
     return name ? name : "";
 }
 
+static const char *curve_name(WOLFSSL *ssl)
+{
+    static const char *const names[][2] = {{"X25519", "X25519"}, {"SECP256R1", "P-256"}, {"SECP384R1", "P-384"}, {"SECP521R1", "P-521"}};
+    const char *name = wolfSSL_get_curve_name(ssl);
+    for (size_t i = 0; name && i < SP_ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i][0]) == 0)
+            return names[i][1];
+    return "";
+}
+
+/* What the peer signed the handshake with. */
+static const char *sigalg_name(const struct sp_tls *t)
+{
+    static const struct {
+        int type, hash;
+        const char *name;
+    } names[] = {
+        {NID_X9_62_id_ecPublicKey, NID_sha256, "ecdsa_secp256r1_sha256"}, {NID_X9_62_id_ecPublicKey, NID_sha384, "ecdsa_secp384r1_sha384"},
+        {NID_X9_62_id_ecPublicKey, NID_sha512, "ecdsa_secp521r1_sha512"}, {NID_rsassaPss, NID_sha256, "rsa_pss_rsae_sha256"},
+        {NID_rsassaPss, NID_sha384, "rsa_pss_rsae_sha384"},               {NID_rsassaPss, NID_sha512, "rsa_pss_rsae_sha512"},
+        {NID_rsaEncryption, NID_sha256, "rsa_pkcs1_sha256"},              {NID_rsaEncryption, NID_sha384, "rsa_pkcs1_sha384"},
+        {NID_rsaEncryption, NID_sha512, "rsa_pkcs1_sha512"},
+    };
+    int type = 0, hash = 0;
+    if (!t->peer || t->resumed || wolfSSL_get_peer_signature_type_nid(t->ssl, &type) != WOLFSSL_SUCCESS)
+        return "";
+    if (type == NID_ED25519)
+        return "ed25519";
+    if (wolfSSL_get_peer_signature_nid(t->ssl, &hash) != WOLFSSL_SUCCESS)
+        return "";
+    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++)
+        if (names[i].type == type && names[i].hash == hash)
+            return names[i].name;
+    return "";
+}
+
 const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
 {
     static const struct sp_tls_info nothing;
@@ -375,6 +438,8 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
     struct sp_tls_info *info = sp_xcalloc(1, sizeof(*info));
     info->version = sp_str_c(wolfSSL_get_version(t->ssl));
     info->cipher = sp_str_c(cipher_name(t->ssl, sp_str_eq(info->version, SP_STR("TLSv1.3"))));
+    info->curve = sp_str_c(curve_name(t->ssl));
+    info->peer_sigalg = sp_str_c(sigalg_name(t));
     info->sni = sp_str_c(t->sni);
     info->alpn = t->alpn;
     sp_tls_peer_tell(t->peer, info);

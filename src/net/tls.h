@@ -55,7 +55,7 @@ const struct sp_str *sp_tls_peer_others(struct sp_tls *t, unsigned *ret_n);
 /* Where sp_tls_ctx_ocsp names somebody to ask: DER of the leaf's issuer, of a verified path; else empty. */
 struct sp_str sp_tls_peer_issuer_der(struct sp_tls *t);
 /*
- * Server, open: whether the peer's certificate would still be taken. Costs nothing while CAs and revocation lists are the
+ * Open: whether the peer's certificate would still be taken. Costs nothing while CAs and revocation lists are the
  * same and nothing of the path has expired; else it is judged anew. False: sp_tls_error and sp_tls_failure say why.
  */
 bool sp_tls_still_good(struct sp_tls *t);

@@ -24,6 +24,7 @@ struct sp_tls_member {
     struct sp_x509 leaf;
     struct sp_str subject; /* RFC 2253 */
     struct sp_str path;    /* a file's name or "<inline>" */
+    struct sp_str name;    /* its secret's, for stats; or what Envoy calls one without */
 };
 
 struct sp_tls_sessions;
@@ -31,6 +32,7 @@ struct sp_tls_sessions;
 struct sp_tls_ctx {
     struct sp_kept kept;
     bool server, ask_cert, need_cert, require_sni, client_order;
+    bool any_rsa_usage; /* client: of certificates with RSA keys keyUsage is not looked at */
     struct sp_arena arena; /* what is compiled */
     struct sp_tls_params params;
     struct sp_tls_member *members;
@@ -41,6 +43,7 @@ struct sp_tls_ctx {
     struct sp_str sni;                /* client */
     struct sp_str alpn_wire;          /* client: as the extension has it */
     bool alpn_own;                    /* client: the config names it */
+    struct sp_str ca_name;            /* of the CA set, as a member's */
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "net/tls_member.h"
 #include "net/tls_peer.h"
 #include "net/tls_sessions.h"
@@ -103,6 +104,27 @@ static struct sp_tls_ctx *find(const struct sp_doc *doc, const struct sp_hash *k
     return c;
 }
 
+/* As Envoy names what is no secret: by the bytes that stand in the config, of which a file has none. */
+static struct sp_str stat_name(struct build *b, const char *secret, const char *what, const Envoy__Config__Core__V3__DataSource *source)
+{
+    uint8_t digest[32];
+    bool here = source && source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_BYTES;
+    if (secret)
+        return sp_arena_str(&b->ctx->arena, sp_str_c(secret));
+    sp_sha256(here ? sp_str_n((const char *)source->inline_bytes.data, source->inline_bytes.len) : SP_STR(""), digest);
+    struct sp_str hex = sp_hex(&b->ctx->arena, digest, 4);
+    return sp_arena_printf(&b->ctx->arena, "unnamed_%s_%.*s", what, SP_STR_ARG(hex));
+}
+
+static struct sp_str name_of_ca(struct build *b, const Validation *v)
+{
+    const Common *c = b->common;
+    const Envoy__Extensions__TransportSockets__Tls__V3__SdsSecretConfig *sds =
+        c->combined_validation_context ? c->combined_validation_context->validation_context_sds_secret_config
+                                       : c->validation_context_sds_secret_config;
+    return stat_name(b, sds ? sds->name : NULL, "ca_cert", v->trusted_ca);
+}
+
 static const Validation *validation_of(const Common *common)
 {
     return common ? common->validation_context : NULL;
@@ -114,16 +136,31 @@ static void take_validation(struct build *b)
     if (!msg)
         return;
     struct sp_tls_verify *v = sp_tls_verify_new(b->doc, b->diag, msg, !b->ctx->server);
+    if (v && b->ctx->any_rsa_usage)
+        sp_tls_verify_any_rsa_usage(v);
+    if (v)
+        b->ctx->ca_name = name_of_ca(b, msg);
     if (v && sp_tls_verify_decides(v))
         b->ctx->verify = v;
     else
         sp_tls_verify_free(v);
 }
 
+/* Those of secrets stand behind the others. */
+static struct sp_str name_of_cert(struct build *b, size_t i, const Envoy__Extensions__TransportSockets__Tls__V3__TlsCertificate *cert)
+{
+    size_t n_sds = b->common->n_tls_certificate_sds_secret_configs, first = b->common->n_tls_certificates - n_sds;
+    bool secret = n_sds <= b->common->n_tls_certificates && i >= first;
+    return stat_name(b, secret ? b->common->tls_certificate_sds_secret_configs[i - first]->name : NULL, "cert", cert->certificate_chain);
+}
+
 static void add_member(struct build *b, const Envoy__Extensions__TransportSockets__Tls__V3__TlsCertificate *cert)
 {
     struct sp_tls_ctx *c = b->ctx;
-    sp_tls_member_init(&c->members[c->n_members++], c, b->doc, b->diag, b->owner, cert);
+    struct sp_tls_member *m = &c->members[c->n_members++];
+    sp_tls_member_init(m, c, b->doc, b->diag, b->owner, cert);
+    if (cert)
+        m->name = name_of_cert(b, c->n_members - 1, cert);
 }
 
 static void take_certificates(struct build *b)
@@ -264,6 +301,9 @@ static void offer_alpn(struct sp_tls_ctx *c, const char *const *fallback)
 
 static void check_client(struct build *b, const Upstream *msg)
 {
+    if (msg->allow_renegotiation)
+        sp_doc_err(b->doc, b->diag, msg, "allow_renegotiation", -1,
+                   "is not supported: a peer that begins a second handshake is cut off (take it out; TLS 1.3 has none)");
     if (b->common && b->common->n_tls_certificates > 1)
         sp_doc_err(b->doc, b->diag, b->common, "tls_certificates", 1, "a client shows one certificate (take the others out)");
     const Validation *v = validation_of(b->common);
@@ -287,6 +327,7 @@ struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *d
     unsigned errors = diag->n_errors;
     sp_tls_params_read(doc, diag, b.common, &b.ctx->arena, &b.ctx->params);
     b.ctx->sni = sp_arena_str(&b.ctx->arena, sp_str_c(msg->sni));
+    b.ctx->any_rsa_usage = msg->enforce_rsa_key_usage && !msg->enforce_rsa_key_usage->value;
     take_validation(&b);
     check_client(&b, msg);
     b.ctx->alpn_own = b.ctx->params.n_alpn > 0;
@@ -315,6 +356,18 @@ const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c, cons
     assert(c && doc && msg);
     const Validation *v = validation_of(msg->common_tls_context);
     return v && c->verify && sp_tls_verify_asks(c->verify) ? sp_tls_revocation_ocsp(doc, v) : NULL;
+}
+
+void sp_tls_ctx_expiries(const struct sp_tls_ctx *c, void (*each)(void *arg, struct sp_str name, int64_t not_after), void *arg)
+{
+    assert(c && each);
+    for (unsigned i = 0; i < c->n_members; i++)
+        if (c->members[i].has_cert)
+            each(arg, c->members[i].name, c->members[i].leaf.not_after);
+    const struct sp_tls_trust *cas = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
+    const struct sp_x509_trust *trust = cas ? sp_tls_trust_now(cas) : NULL;
+    if (trust && sp_x509_trust_count(trust))
+        each(arg, c->ca_name, sp_x509_trust_at(trust, 0)->not_after);
 }
 
 static void tell(const struct sp_x509 *cert, struct sp_str path, bool is_ca,

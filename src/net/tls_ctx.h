@@ -63,4 +63,7 @@ struct sp_tls_cert_info {
 };
 void sp_tls_ctx_certs(const struct sp_tls_ctx *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 
+/* For gauges, and cheaper: our certificates and the first CA, by the names of their secrets, or Envoy's for those without. */
+void sp_tls_ctx_expiries(const struct sp_tls_ctx *c, void (*each)(void *arg, struct sp_str name, int64_t not_after), void *arg);
+
 #endif

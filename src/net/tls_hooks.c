@@ -205,6 +205,13 @@ bool sp_tls_judge(struct sp_tls *t)
     return t->judged;
 }
 
+/* enforce_rsa_key_usage, with or without a trusted_ca: all our ciphers have the server sign. */
+static bool cannot_sign(const struct sp_tls *t, const struct sp_x509 *leaf)
+{
+    return !t->ctx->server && !t->ctx->any_rsa_usage && leaf->key.kind == SP_KEY_RSA && leaf->has_key_usage &&
+           !(leaf->key_usage & SP_KU_DIGITAL_SIGNATURE);
+}
+
 static bool look_at(struct sp_tls *t, const WOLFSSL_BUFFER_INFO *certs, int n_certs)
 {
     struct sp_str ders[SP_X509_MAX_CHAIN];
@@ -216,6 +223,10 @@ static bool look_at(struct sp_tls *t, const WOLFSSL_BUFFER_INFO *certs, int n_ce
     t->peer = sp_tls_peer_new(ders, n, &why);
     if (!t->peer && !t->ctx->verify && !t->host)
         return true; /* nobody asked who it is */
+    if (t->peer && cannot_sign(t, &t->peer->cert)) {
+        t->why = "TLS error: the keyUsage of the origin's certificate says that its key may not sign";
+        return false;
+    }
     if (!t->peer) {
         t->verdict = SP_TLS_BAD_CHAIN;
         t->problem = (struct sp_x509_problem){why, 0};

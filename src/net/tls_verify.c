@@ -21,7 +21,7 @@ struct sp_tls_verify {
     struct sp_tls_trust *trust; /* NULL: no CAs */
     struct sp_tls_matchers *matchers;
     struct pins spki, hash;
-    bool accept_untrusted, asks;
+    bool accept_untrusted, asks, any_rsa_usage;
 };
 
 static int hex_digit(char c)
@@ -128,6 +128,12 @@ void sp_tls_verify_free(struct sp_tls_verify *v)
     free(v);
 }
 
+void sp_tls_verify_any_rsa_usage(struct sp_tls_verify *v)
+{
+    assert(v);
+    v->any_rsa_usage = true;
+}
+
 bool sp_tls_verify_chain(const struct sp_tls_verify *v)
 {
     return v->trust && !v->accept_untrusted;
@@ -167,6 +173,7 @@ static bool chain_good(const struct sp_tls_verify *v, const struct sp_x509 *chai
     const struct sp_x509_trust *trust = sp_tls_trust_now(v->trust);
     struct sp_x509_check check = sp_tls_trust_check(v->trust, time(NULL));
     check.ret_found = &found;
+    check.any_rsa_usage = v->any_rsa_usage;
     f->version = sp_x509_trust_version(trust);
     if (!sp_x509_trust_verify(trust, chain, n, &check, &f->problem))
         return false;

@@ -19,6 +19,8 @@ struct sp_tls_verify *sp_tls_verify_new(
     const struct sp_doc *doc, struct sp_diag *diag,
     const Envoy__Extensions__TransportSockets__Tls__V3__CertificateValidationContext *msg, bool client);
 void sp_tls_verify_free(struct sp_tls_verify *v); /* NULL-safe */
+/* While it is made: what keyUsage says of a leaf with an RSA key does not count. */
+void sp_tls_verify_any_rsa_usage(struct sp_tls_verify *v);
 
 /* A chain is demanded, and not waived. */
 bool sp_tls_verify_chain(const struct sp_tls_verify *v);

@@ -47,5 +47,7 @@ struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name);
 
 /* Each certificate that the config names: listeners' first, then clusters'. */
 void sp_config_certs(const struct sp_config *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
+/* Sets the gauges of when they expire; on the main thread. */
+void sp_config_expiries(const struct sp_config *c);
 
 #endif

@@ -92,6 +92,8 @@ void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in)
     sp_gauge_set(g->memory_heap_size, heap);
     sp_gauge_set(g->memory_physical_size, resident_bytes());
     sp_gauge_set(g->days_until_first_cert_expiring, days_left(in->config));
+    if (in->config)
+        sp_config_expiries(in->config);
     sp_gauge_set(g->total_listeners_active, in->config ? in->config->n_listeners : 0);
     sp_gauge_set(g->restless, sp_file_watch_restless());
     sp_gauge_set(g->workers_started, in->state != 0);

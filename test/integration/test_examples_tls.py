@@ -4,8 +4,8 @@ import os
 import unittest
 
 from example import Example, copy
-from harness import cert, nginx_plain, wait_for, work
-from mtls import s_client
+from harness import ECHO, Nginx, ca, cert, nginx_plain, wait_for, work
+from mtls import Revoker, s_client
 from test_examples import SECRET, etc, read
 
 
@@ -48,6 +48,31 @@ class TlsExamples(unittest.TestCase):
         self.assertTrue(reused(b))
         key("tickets-before", second)
         wait_for("the first key to be forgotten", lambda: not reused(b))
+
+    def test_origin_tls(self):
+        """A new identity, then a revoked origin."""
+        chain, key = cert("spiffe-origin", san="URI:spiffe://example.com/api")
+        o = Nginx(f"listen 127.0.0.1:$PORT ssl; ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.3; "
+                  f"ssl_client_certificate {ca()}; ssl_verify_client on; " + ECHO)
+        self.addCleanup(o.kill)
+        lists = Revoker("ca")
+        etc("origin.crl", lists.list())
+        copy(ca(), "origin-ca.pem")
+
+        def identity(name):
+            for path, to in zip(cert(name, san=f"URI:spiffe://example.com/{name}"), ("identity.pem", "identity.key")):
+                copy(path, to)
+
+        identity("door-1")
+        e = Example(read("examples/origin-tls/sallyport.yaml"), o, files={"identity.yaml": read("examples/origin-tls/identity.yaml")})
+        self.addCleanup(lambda: self.assertEqual(e.proc.stop(), 0))
+        get = lambda: e.get("/echo", "-H", f"x-origin-verify: {SECRET}")
+        self.assertIn(b"client=CN=door-1", get().body)
+        identity("door-2")
+        wait_for("the new identity", lambda: b"client=CN=door-2" in get().body)
+        lists.revoke("spiffe-origin")
+        etc("origin.crl", lists.list())
+        wait_for("the revocation", lambda: get().status == 503)
 
 
 if __name__ == "__main__":

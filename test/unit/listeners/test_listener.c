@@ -55,7 +55,7 @@ static void test_names(void **state)
     assert_true(sp_listener_reuse_port(w->listener));
     assert_int_equal(sp_listener_addr(w->listener)->port, 80);
     assert_int_equal(stat_of("listener.[__1]_80.downstream_cx_total"), 0);
-    assert_int_equal(stat_of("listener.[__1]_80.ssl.versions.TLSv1.3"), 0);
+    assert_int_equal(stat_of("listener.[__1]_80.ssl.handshake"), 0);
 }
 
 /* ---- connections ---- */

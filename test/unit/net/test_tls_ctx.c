@@ -161,6 +161,8 @@ static void of_clients(void **state)
         {"common_tls_context: {validation_context: {verify_certificate_hash: "
          "[\"0000000000000000000000000000000000000000000000000000000000000000\"]}}\n", ""},
     };
+    assert_non_null(strstr(kit_client_said(KIT_CLIENT "allow_renegotiation: true\n"),
+                           "is not supported: a peer that begins a second handshake is cut off (take it out; TLS 1.3 has none)"));
     check(sayings, SP_ARRAY_LEN(sayings), kit_client_said);
     assert_non_null(strstr(kit_client_said("common_tls_context: {validation_context: {" KIT_CA "}, tls_certificates: [" KIT_CERT
                                            ", " KIT_CERT "]}\n"),

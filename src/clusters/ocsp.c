@@ -235,7 +235,8 @@ static void undecided(struct sp_ocsp_entry *e, struct sp_counter counter, const 
 static void decide(struct sp_ocsp_entry *e, unsigned status, struct sp_buf *body)
 {
     struct sp_ocsp *o = e->part->ocsp;
-    struct sp_ocsp_check check = {&e->id, &e->issuer, o->nonce ? e->nonce : NULL, now_s(e->part), o->max_age_s};
+    struct sp_ocsp_check check = {.id = &e->id, .issuer = &e->issuer, .nonce = o->nonce ? e->nonce : NULL, .now = now_s(e->part),
+                                  .max_age = o->max_age_s};
     struct sp_ocsp_answer a;
     const char *why = NULL;
     char *der = sp_arena_alloc(&e->arena, body->len + 1);

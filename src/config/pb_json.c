@@ -27,6 +27,7 @@ static const struct {
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", "crl"},
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", "trusted_ca"},
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "certificate_chain"},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "ocsp_staple"},
     {"sallyport.common.v1.Refusal", "body"},
     {"sallyport.filters.http.origin_shield.v1.SignedTokenKey", "key"},
 };

@@ -37,6 +37,7 @@ struct sp_ocsp_check {
     const uint8_t *nonce; /* that was sent: it has to come back; NULL: none was */
     int64_t now;
     int64_t max_age;      /* seconds that an answer without nextUpdate counts */
+    bool any_time;        /* whether it is current is looked at elsewhere */
 };
 
 /* 0: an answer that counts now. -EINVAL: none does, and *ret_why (static) says why. */

@@ -17,6 +17,7 @@ enum extension {
     EXT_POLICIES = 32,
     EXT_AUTHORITY_KEY_ID = 35,
     EXT_EXT_KEY_USAGE = 37,
+    STATUS_REQUEST = 5, /* RFC 6066 */
 };
 
 enum general_name { NAME_OTHER = 0, NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };
@@ -184,8 +185,26 @@ static bool ext_key_usage(struct reader *r, struct sp_der d)
     return true;
 }
 
+/* RFC 7633: what a server with this certificate has to do. */
+static bool tls_feature(struct reader *r, struct sp_der d)
+{
+    struct sp_der list;
+    unsigned feature;
+    if (!sp_der_take(&d, SP_DER_SEQUENCE, &list) || d.n)
+        return bad(r, "malformed TLS feature");
+    while (list.n) {
+        if (!sp_der_take_uint(&list, &feature))
+            return bad(r, "malformed TLS feature");
+        r->out->must_staple |= feature == STATUS_REQUEST;
+    }
+    return true;
+}
+
 static bool extension(struct reader *r, struct sp_str oid, bool critical, struct sp_der body)
 {
+    static const struct sp_str feature = SP_STR_INIT("\x2b\x06\x01\x05\x05\x07\x01\x18");
+    if (sp_str_eq(oid, feature))
+        return tls_feature(r, body);
     int which = oid.len == OID_EXT_LEN && memcmp(oid.ptr, "\x55\x1d", 2) == 0 ? (uint8_t)oid.ptr[2] : -1;
     switch (which) {
     case EXT_SUBJECT_ALT_NAME:

@@ -34,6 +34,7 @@ struct sp_x509 {
     bool has_key_usage, has_ext_usage;
     unsigned key_usage, ext_usage; /* of the enums above; others are left out */
     struct sp_str name_constraints; /* the extension's content, or empty */
+    bool must_staple;              /* TLS feature (RFC 7633) status_request */
     bool unknown_critical;         /* has a critical extension that we do not know: no path may use it */
 
     const struct sp_str *dns, *uri, *email, *ip; /* of subjectAltName; ip as text */

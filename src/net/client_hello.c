@@ -230,12 +230,13 @@ static bool pre_shared_keys(struct hello *h, struct span s)
 }
 
 /* RFC 6066 section 8; other types than OCSP are the server's to ignore. */
-static bool status_request(struct span s)
+static bool status_request(struct hello *h, struct span s)
 {
     struct span responders, extensions;
     unsigned type;
     if (!take_u8(&s, &type))
         return false;
+    h->out->wants_staple = type == 1;
     return type != 1 || (take_vec16(&s, 0, &responders) && take_vec16(&s, 0, &extensions) && s.n == 0);
 }
 
@@ -248,7 +249,7 @@ static bool extension_body(struct hello *h, unsigned type, struct span s)
     case EXT_MAX_FRAGMENT:
         return s.n == 1 && s.p[0] >= 1 && s.p[0] <= 4;
     case EXT_STATUS_REQUEST:
-        return status_request(s);
+        return status_request(h, s);
     case EXT_GROUPS:
         return only_numbers(s, &h->out->groups);
     case EXT_POINT_FORMATS:

@@ -10,6 +10,7 @@
 #include "net/tls_error.h"
 #include "net/tls_hooks.h"
 #include "net/tls_sessions.h"
+#include "net/tls_staple.h"
 
 enum {
     RECORD_DATA = 16384,    /* plaintext of the largest record */
@@ -121,7 +122,7 @@ static bool start(struct sp_tls *t)
         sp_tls_hooks_conn(t);
         if (t->ctx->sessions)
             sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer);
-        if (t->ctx->server || set_client_names(t))
+        if (t->ctx->server ? sp_tls_staple_start(t) : set_client_names(t))
             return true;
     }
     fail_plainly(t, "TLS error: out of memory", ALERT_INTERNAL_ERROR);
@@ -143,6 +144,11 @@ static bool start_server(struct sp_tls *t)
         return false;
     if (t->ctx->require_sni && !t->sni) {
         fail_plainly(t, "TLS error: the client names no server", ALERT_UNRECOGNIZED_NAME);
+        return false;
+    }
+    if (!sp_tls_staple_decide(t)) {
+        fail_plainly(t, "TLS error: there is no current OCSP response to staple", ALERT_INTERNAL_ERROR);
+        t->failure = SP_TLS_FAIL_STAPLE;
         return false;
     }
     return start(t);
@@ -440,6 +446,8 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
     info->cipher = sp_str_c(cipher_name(t->ssl, sp_str_eq(info->version, SP_STR("TLSv1.3"))));
     info->curve = sp_str_c(curve_name(t->ssl));
     info->peer_sigalg = sp_str_c(sigalg_name(t));
+    info->staple_asked = t->ctx->server && t->wants_staple && !t->resumed;
+    info->stapled = t->stapled && !t->resumed;
     info->sni = sp_str_c(t->sni);
     info->alpn = t->alpn;
     sp_tls_peer_tell(t->peer, info);

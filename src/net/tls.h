@@ -43,7 +43,7 @@ enum sp_tls_state sp_tls_eof(struct sp_tls *t);
 struct sp_str sp_tls_error(const struct sp_tls *t);
 /* What kind of failure, for ssl.* counters. */
 enum sp_tls_fail { SP_TLS_FAIL_NONE, SP_TLS_FAIL_OTHER, SP_TLS_FAIL_NO_CERT, SP_TLS_FAIL_VERIFY_CA, SP_TLS_FAIL_VERIFY_SAN,
-                   SP_TLS_FAIL_VERIFY_PIN, SP_TLS_FAIL_EOF };
+                   SP_TLS_FAIL_VERIFY_PIN, SP_TLS_FAIL_EOF, SP_TLS_FAIL_STAPLE };
 enum sp_tls_fail sp_tls_failure(const struct sp_tls *t);
 /* After the handshake: facts of the connection; strings live as long as t. */
 const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t);

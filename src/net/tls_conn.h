@@ -31,6 +31,8 @@ struct sp_tls {
     uint8_t state, failure;  /* enum sp_tls_state, enum sp_tls_fail */
     bool hello_due;          /* server: the next bytes must be a ClientHello that we take, before wolfSSL sees them */
     bool retried;            /* server: a HelloRetryRequest was sent */
+    bool wants_staple, tls12; /* server: the client asks for an OCSP response; TLS 1.3 is out of question */
+    bool stapled;            /* server: it gets one */
     bool odd_ticket;         /* server: the client's ticket is none that wolfSSL made */
     bool sent;               /* something was */
     bool opened;             /* the handshake is done */

@@ -18,12 +18,16 @@
 
 enum { SP_TLS_MAX_CERTS = 32 };
 
+enum sp_tls_staple_policy { SP_TLS_LENIENT, SP_TLS_STRICT, SP_TLS_MUST_STAPLE };
+
 struct sp_tls_member {
     WOLFSSL_CTX *wolf;
     bool has_cert;        /* always on servers */
     struct sp_x509 leaf;
     struct sp_str subject; /* RFC 2253 */
     struct sp_str path;    /* a file's name or "<inline>" */
+    struct sp_str staple;  /* DER of an OCSP response about it, or NULL */
+    int64_t staple_until;  /* Unix seconds, included */
     struct sp_str name;    /* its secret's, for stats; or what Envoy calls one without */
 };
 
@@ -43,6 +47,7 @@ struct sp_tls_ctx {
     struct sp_str sni;                /* client */
     struct sp_str alpn_wire;          /* client: as the extension has it */
     bool alpn_own;                    /* client: the config names it */
+    uint8_t staple_policy;            /* server: enum sp_tls_staple_policy */
     struct sp_str ca_name;            /* of the CA set, as a member's */
 };
 

@@ -257,6 +257,7 @@ static void take_server(struct build *b, const Downstream *msg)
     c->ask_cert = c->need_cert || c->verify;
     c->require_sni = msg->require_sni && msg->require_sni->value;
     c->client_order = msg->prefer_client_ciphers;
+    c->staple_policy = (uint8_t)msg->ocsp_staple_policy; /* of equal numbers */
     if (!b->common || b->common->n_tls_certificates == 0)
         sp_doc_err(b->doc, b->diag, b->common ? (const void *)b->common : msg, b->common ? "tls_certificates" : NULL, -1,
                    "a listener needs a certificate (set certificate_chain and private_key in common_tls_context)");

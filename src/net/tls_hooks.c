@@ -43,6 +43,8 @@ int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_m
     if (ret_choice)
         *ret_choice = sp_tls_choose(t->ctx, &hello);
     t->odd_ticket = hello.odd_ticket;
+    t->wants_staple = hello.wants_staple;
+    t->tls12 = !hello.tls13 || !t->ctx->params.tls13;
     t->hello_due = false;
     return 1;
 }

@@ -11,6 +11,7 @@
 /* Empty strings where there was no TLS. */
 struct sp_tls_info {
     struct sp_str version, cipher, sni, alpn; /* "TLSv1.3", OpenSSL-style cipher name */
+    bool staple_asked, stapled; /* server: the client asked for an OCSP response and got one */
     struct sp_str curve, peer_sigalg; /* Envoy's names, static: "X25519", "ecdsa_secp256r1_sha256"; empty where none was used */
     bool peer_presented, peer_verified; /* a certificate was sent; it chained to the context's CA and passed all matchers */
     struct sp_str peer_subject, peer_issuer; /* RFC 2253 text: "CN=x,O=y" */

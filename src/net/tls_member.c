@@ -14,6 +14,7 @@
 #include "config/secret.h"
 #include "crypto/pem.h"
 #include "net/tls_hooks.h"
+#include "net/tls_staple.h"
 
 typedef Envoy__Extensions__TransportSockets__Tls__V3__TlsCertificate Certificate;
 typedef Envoy__Config__Core__V3__DataSource Source;
@@ -26,6 +27,7 @@ struct build {
     const struct sp_doc *doc;
     struct sp_diag *diag;
     const Certificate *cert;
+    struct sp_x509 issuer; /* of the chain; der empty: it is not there */
 };
 
 /*
@@ -46,6 +48,8 @@ static int read_leaf(struct build *b, struct sp_str pem, const char **ret_why)
             bool first = n++ == 0;
             r = first ? sp_x509_parse(sp_arena_str(keep, block.der), keep, &b->m->leaf, ret_why)
                       : sp_x509_parse(block.der, &scratch, &other, ret_why);
+            if (r == 0 && !first && !b->issuer.der.len && sp_str_eq(other.subject, b->m->leaf.issuer))
+                r = sp_x509_parse(sp_arena_str(keep, block.der), keep, &b->issuer, ret_why);
             if (r < 0) {
                 *ret_why = first ? *ret_why : "a certificate behind the first is malformed";
                 break;
@@ -239,9 +243,10 @@ int sp_tls_member_init(struct sp_tls_member *m, struct sp_tls_ctx *ctx, const st
                        const void *owner, const Certificate *cert)
 {
     assert(m && ctx && doc && diag && owner);
-    struct build b = {m, ctx, doc, diag, cert};
+    struct build b = {.m = m, .ctx = ctx, .doc = doc, .diag = diag, .cert = cert};
     m->wolf = new_wolf(ctx);
-    if (m->wolf && cert && (load_chain(&b) < 0 || load_key(&b) < 0))
+    if (m->wolf && cert && (load_chain(&b) < 0 || load_key(&b) < 0 ||
+                            sp_tls_staple_load(m, ctx, doc, diag, cert, b.issuer.der.len ? &b.issuer : NULL) < 0))
         return -EINVAL;
     if (!ctx->params.ciphers) /* reported already; this far only for the sake of the certificate's errors */
         return -EINVAL;

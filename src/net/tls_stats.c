@@ -60,6 +60,10 @@ void sp_tls_stats_opened(const struct sp_tls_stats *s, const struct sp_tls_info 
         sp_counter_inc(s->session_reused);
     if (!info->peer_presented)
         sp_counter_inc(s->no_certificate);
+    if (info->staple_asked) {
+        sp_counter_inc(s->ocsp_staple_requests);
+        sp_counter_inc(info->stapled ? s->ocsp_staple_responses : s->ocsp_staple_omitted);
+    }
     count_name(s, "versions", versions, s->versions, SP_TLS_VERSIONS, info->version);
     count_name(s, "ciphers", ciphers, s->ciphers, SP_TLS_CIPHERS, info->cipher);
     count_name(s, "curves", curves, s->curves, SP_TLS_CURVES, info->curve);
@@ -83,6 +87,11 @@ void sp_tls_stats_failed(const struct sp_tls_stats *s, enum sp_tls_fail why)
         return;
     case SP_TLS_FAIL_VERIFY_PIN:
         sp_counter_inc(s->fail_verify_cert_hash);
+        return;
+    case SP_TLS_FAIL_STAPLE:
+        sp_counter_inc(s->ocsp_staple_requests);
+        sp_counter_inc(s->ocsp_staple_failed);
+        sp_counter_inc(s->connection_error);
         return;
     default:
         sp_counter_inc(s->connection_error);

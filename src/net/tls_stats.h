@@ -12,7 +12,8 @@
 
 #define SP_TLS_COUNTERS(X) \
     X(handshake) X(connection_error) X(session_reused) X(no_certificate) X(fail_verify_no_cert) X(fail_verify_error) \
-    X(fail_verify_san) X(fail_verify_cert_hash)
+    X(fail_verify_san) X(fail_verify_cert_hash) X(ocsp_staple_requests) X(ocsp_staple_responses) X(ocsp_staple_omitted) \
+    X(ocsp_staple_failed)
 
 enum { SP_TLS_VERSIONS = 2, SP_TLS_CIPHERS = 17, SP_TLS_CURVES = 4, SP_TLS_SIGALGS = 10 };
 

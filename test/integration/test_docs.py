@@ -8,6 +8,7 @@ import unittest
 
 from harness import BIN, ROOT, SLOW, ca, cert, jwks, work
 from mtls import Revoker
+from test_staple import response
 
 ROUTER = '''- name: router
   typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
@@ -136,6 +137,9 @@ class Docs(unittest.TestCase):
             with open(path, "rb") as f:
                 files[name] = f.read()
         files["tickets"] = bytes(range(80))
+        files["chain"] = files["pem"] + files["ca"]
+        with open(response("docs"), "rb") as f:
+            files["ocsp"] = f.read()
         files["xds"] = b"resources: []\n"
         files["crl"] = Revoker().list().encode()
         cls.files = files
@@ -145,7 +149,7 @@ class Docs(unittest.TestCase):
         name = os.path.basename(path)
         kind = ("xds" if name.endswith(".yaml") else "ca" if name.endswith("-ca.pem") or name == "ca-certificates.crt" else "jwks" if "jwks" in name else
                 "aws" if name == "ip-ranges.json" else "list" if name == "blocklist.txt" else "users" if name == "users" else
-                "tickets" if name.startswith("tickets-") else "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
+                "chain" if name == "door-chain.pem" else "ocsp" if name.endswith(".ocsp") else "tickets" if name.startswith("tickets-") else "crl" if name.endswith(".crl") else "key" if name.endswith(".key") else "pem" if name.endswith(".pem") else "secret")
         to = os.path.join(work("docs/keys"), name)
         with open(to, "wb") as f:
             f.write(self.files[kind])

@@ -91,6 +91,13 @@ def down(common=None, **more):
         "tls_certificates": [{"certificate_chain": {"filename": chain_file}, "private_key": {"filename": key}}], **(common or {})}, **more}}
 
 
+def late_staple():
+    """A certificate with an OCSP response that says not how long it is good."""
+    from test_staple import chain_of, response  # pylint: disable=import-outside-toplevel
+    return {"certificate_chain": {"filename": chain_of("server")}, "private_key": {"filename": cert("server")[1]},
+            "ocsp_staple": {"filename": response("server", days="", file="late-server.ocsp")}}
+
+
 def up(validation=None, **more):
     return {"name": "t", "typed_config": {"@type": TLS + "UpstreamTlsContext", "common_tls_context": {
         "validation_context": validation if validation is not None else {

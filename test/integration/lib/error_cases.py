@@ -71,6 +71,9 @@ SERVER = [
      with_secrets(boot(), *[{"name": "s", "generic_secret": {"secret": {"inline_string": "x"}}}] * 2)),
     (["several of validation_context, validation_context_sds_secret_config and combined_validation_context (keep one of them)"],
      boot([lst(chains=[chain(tls=down({"validation_context": {"trusted_ca": {"filename": ca()}}, "validation_context_sds_secret_config": {"name": "s"}}))])])),
+    (["is out of date, or without a nextUpdate: no client gets it, and by ocsp_staple_policy none may get in (openssl ocsp -respout FILE asks for "
+      "a new one)", "has 5 bytes, and a session ticket key has 80 (openssl rand -out FILE 80 makes one)"],
+     boot([lst(chains=[chain(tls=down({"tls_certificates": [late_staple()]}, session_ticket_keys={"keys": [{"inline_string": "short"}]}))])])),
     (["several of session_ticket_keys, session_ticket_keys_sds_secret_config and disable_stateless_session_resumption (keep one of them)"],
      boot([lst(chains=[chain(tls=down(session_ticket_keys={"keys": [{"filename": "x"}]}, disable_stateless_session_resumption=True))])])),
     (["has 5 bytes, and a session ticket key has 80 (openssl rand -out FILE 80 makes one)"],

@@ -123,7 +123,7 @@ static void ask(struct asked *a, const char *name, const char *signer, const uin
     a->cert = load(name);
     a->issuer = load("root");
     sp_ocsp_id(&a->cert, &a->issuer, &a->id);
-    a->check = (struct sp_ocsp_check){&a->id, &a->issuer, nonce, time(NULL), 300};
+    a->check = (struct sp_ocsp_check){&a->id, &a->issuer, nonce, time(NULL), 300, false};
     spit("question", sp_ocsp_request(&a->id, nonce, &arena));
     sh("rm -f answer; openssl ocsp -index index -CA root.pem -rsigner %s.pem -rkey %s.key -reqin question -respout answer %s", signer,
        signer, options);

@@ -380,6 +380,7 @@ bool sp_conn_trusted(struct sp_conn *c)
     if (!tls || sp_tls_still_good(tls))
         return true;
     sp_tls_stats_failed(&stats(c)->ssl, sp_tls_failure(tls));
+    sp_conn_drain(c); /* what runs on it may end */
     return false;
 }
 

@@ -123,7 +123,7 @@ void sp_conn_host_give(struct sp_slot *s, struct sp_host *h);
 bool sp_conn_open(struct sp_conn *c, struct sp_ticket *t);
 /* How many more streams may be opened now. */
 unsigned sp_conn_room(const struct sp_conn *c);
-/* Whether the origin's certificate would still be taken: asked before each stream. False is counted. */
+/* Whether the origin's certificate would still be taken: asked before each stream. If not, that is counted and it drains. */
 bool sp_conn_trusted(struct sp_conn *c);
 /* No more streams; closes after the last. */
 void sp_conn_drain(struct sp_conn *c);

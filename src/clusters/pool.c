@@ -204,13 +204,11 @@ static enum opened open_some(struct sp_pool *p, struct sp_ticket *t)
 {
     enum opened none = NONE_FREE;
     for (;;) {
-        struct sp_list *n = sp_list_first(&p->ready);
-        n = n ? n : sp_list_first(&p->idle);
+        struct sp_list *ready = sp_list_first(&p->ready), *n = ready ? ready : sp_list_first(&p->idle);
         if (!n)
             return none;
         struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
-        if (SP_UNLIKELY(!sp_conn_trusted(c))) { /* what runs on it may end */
-            sp_conn_drain(c);
+        if (SP_UNLIKELY(!sp_conn_trusted(c))) {
             settle(c);
             continue;
         }

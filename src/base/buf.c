@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 enum {
+    SHARE_COPY_MAX = 4096, /* less than that is copied by sp_buf_share: a byte must not hold the chunk it was read into */
     CHUNK_CACHE_MAX = 64, /* chunks and segments that a thread keeps for itself */
     SEG_CACHE_MAX = 1024,
     COPY_MAX = 512 /* a moved piece this small is copied when the tail has room */
@@ -271,11 +272,18 @@ void sp_buf_share(struct sp_buf *to, const struct sp_buf *from)
 {
     assert(to && from && to != from);
     for (const struct sp_seg *s = from->head; s; s = s->next) {
+        if (s->len <= SHARE_COPY_MAX) {
+            if (s->len <= SP_SMALL_MAX)
+                sp_buf_append_small(to, s->ptr, s->len);
+            else
+                sp_buf_append(to, s->ptr, s->len);
+            continue;
+        }
         if (s->chunk)
             s->chunk->refs++;
         link_tail(to, seg_new(s->chunk, s->ptr, s->len));
+        to->len += s->len;
     }
-    to->len += from->len;
 }
 
 void sp_buf_drain(struct sp_buf *b, size_t n)

@@ -56,7 +56,10 @@ void sp_buf_append_static(struct sp_buf *b, const void *p, size_t n);
 void sp_buf_move(struct sp_buf *to, struct sp_buf *from);
 /* Moves the first n (at most from->len) bytes. */
 void sp_buf_move_n(struct sp_buf *to, struct sp_buf *from, size_t n);
-/* Appends all bytes of `from`, which keeps them too: both point at the same chunks, nothing is copied. */
+/*
+ * Appends all bytes of `from`, which keeps them too: both point at the same chunks. Small pieces are copied: what is kept for long
+ * holds no more than four times its length in chunks, however small the reads were that it came in.
+ */
 void sp_buf_share(struct sp_buf *to, const struct sp_buf *from);
 /* Drops the first n (at most len) bytes. */
 void sp_buf_drain(struct sp_buf *b, size_t n);

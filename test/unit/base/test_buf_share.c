@@ -54,11 +54,41 @@ static void test_share_of_nothing(void **state)
     assert_null(b.head);
 }
 
+/* Read byte by byte, each in a chunk of its own: what keeps them must not keep those. */
+static void test_share_of_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t piece, most; /* chunks for 100 pieces */
+    } cases[] = {{1, 1}, {1000, 8}, {1025, 8}, {4096, 26}};
+    char text[4096];
+    memset(text, 'x', sizeof(text));
+    for (size_t c = 0; c < SP_ARRAY_LEN(cases); c++) {
+        struct sp_buf kept;
+        sp_buf_init(&kept);
+        for (unsigned i = 0; i < 100; i++) {
+            struct sp_buf read;
+            sp_buf_init(&read);
+            text[0] = (char)i;
+            sp_buf_append(&read, text, cases[c].piece);
+            sp_buf_share(&kept, &read);
+            sp_buf_clear(&read);
+        }
+        assert_in_range(sp_buf_thread_chunks(), 1, cases[c].most);
+        assert_int_equal(kept.len, 100 * cases[c].piece);
+        for (unsigned i = 0; i < 100; i++) {
+            assert_int_equal(*sp_buf_pullup(&kept, 1), (char)i);
+            sp_buf_drain(&kept, cases[c].piece);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_share),
         cmocka_unit_test(test_share_of_nothing),
+        cmocka_unit_test(test_share_of_bytes),
     };
     int r = cmocka_run_group_tests(tests, NULL, NULL);
     sp_buf_thread_done();

@@ -96,6 +96,7 @@ static const struct sp_sink_ops sink_ops = {on_headers, on_data, on_trailers, on
 
 /* --- the request --- */
 
+/* What is whole is passed on to a slow reader too: its size is bounded by now, and only then does its timeout begin. */
 static void pass_on(struct mirror *m)
 {
     bool last = m->ended && !m->trailers;
@@ -105,7 +106,7 @@ static void pass_on(struct mirror *m)
         m->passed = last;
         sp_upstream_data(&m->up, &m->waiting, last);
     }
-    if (m->trailers && !m->pauses) {
+    if (m->trailers) {
         m->passed = true;
         sp_upstream_trailers(&m->up, m->trailers);
     }
@@ -162,7 +163,7 @@ void sp_mirrors_data(struct sp_list *list, const struct sp_buf *b, bool end)
         }
         sp_buf_share(&m->waiting, b);
         m->ended = end;
-        if (!m->pauses)
+        if (!m->pauses || end)
             pass_on(m);
     }
 }
@@ -175,8 +176,7 @@ void sp_mirrors_trailers(struct sp_list *list, const struct sp_headers *t)
         m->trailers = sp_arena_zalloc(&m->arena, sizeof(*m->trailers));
         sp_headers_copy(m->trailers, &m->arena, t);
         m->ended = true;
-        if (!m->pauses)
-            pass_on(m);
+        pass_on(m);
     }
 }
 

@@ -350,6 +350,7 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     c->events = events;
     c->kind = setup->kind;
     c->peer = *setup->to;
+    c->socket = h->parts[s->index].socket;
     c->counted = setup->counted;
     c->own_offer = setup->offer.len > 0;
     c->routing = setup->routing;

@@ -55,6 +55,7 @@ struct sp_conn {
     enum sp_routing routing;  /* whose limits it counts for */
     bool counted;             /* in the cluster's and the host's counters, and against max_connections */
     bool h2, connected, own_offer, spoiled; /* own_offer: of ALPN; spoiled: an HTTP/1 exchange did not end well */
+    unsigned socket;          /* which of the cluster's transport sockets it was begun with */
     unsigned told_streams, told_room; /* as its pool counts them */
     unsigned n_streams;       /* open ones, those that nobody holds any more included */
     uint64_t n_requests;      /* all */
@@ -121,6 +122,11 @@ bool sp_conn_host_take(struct sp_slot *s, struct sp_host *h, enum sp_routing rou
 void sp_conn_host_give(struct sp_slot *s, struct sp_host *h);
 /* Opens a stream for the ticket. False: none can be opened now; nothing changed. */
 bool sp_conn_open(struct sp_conn *c, struct sp_ticket *t);
+/* The host was given another transport socket since: what is meant for TLS must not go in plain text. */
+static inline bool sp_conn_outdated(const struct sp_conn *c)
+{
+    return SP_UNLIKELY(c->socket != c->host->parts[c->slot->index].socket);
+}
 /* How many more streams may be opened now. */
 unsigned sp_conn_room(const struct sp_conn *c);
 /* Whether the origin's certificate would still be taken: asked before each stream. If not, that is counted and it drains. */

@@ -76,7 +76,7 @@ static void unwatch(struct sp_watched *w)
 /* The host stays; what is configured of it may have changed. */
 static void move(struct sp_watched *w, struct sp_host_set *set, const struct sp_endpoint *e)
 {
-    bool elsewhere = !sp_addr_eq(&w->endpoint->health_addr, &e->health_addr, true);
+    bool elsewhere = !sp_addr_eq(&w->endpoint->health_addr, &e->health_addr, true) || w->endpoint->socket != e->socket;
     struct sp_host_set *before = w->set;
     w->set = sp_host_set_ref(set);
     w->endpoint = e;

@@ -100,10 +100,7 @@ static bool host_gone(const struct sp_pool *p)
     return p->key.host->parts[p->slot->index].gone;
 }
 
-/*
- * A pool whose name or header a request chose lives as long as it has something to do: their number is bounded by the limits. So does
- * one of a host that is gone, which nobody may ask for any more, and each where their number has a limit.
- */
+/* One that a name or header of a request made, of a host that is gone, or of a limited number lives as long as it has something to do. */
 static void pool_retire(struct sp_pool *p)
 {
     if (p->n_conns || p->n_queued || !sp_list_linked(&p->link))
@@ -385,7 +382,10 @@ static void on_ready(struct sp_conn *c)
 {
     struct sp_pool *p = c->owner;
     p->n_connecting--;
-    p->seen = c->h2 ? SEEN_H2 : SEEN_H1;
+    if (sp_conn_outdated(c))
+        sp_conn_close(c); /* another one takes its place when it is closed */
+    else
+        p->seen = c->h2 ? SEEN_H2 : SEEN_H1;
     settle(c);
     serve_later(p);
 }

@@ -14,6 +14,7 @@ void sp_socket_matches_init(struct sp_socket_matches *m, struct sp_arena *arena,
                             const cluster_msg *msg, const struct sp_cluster_options *own, struct sp_stats_scope *scope)
 {
     assert(m && own && arena && doc && diag && msg && scope);
+    bool for_all = false; /* one of them is */
     *m = (struct sp_socket_matches){0};
     if (!msg->n_transport_socket_matches)
         return;
@@ -28,13 +29,19 @@ void sp_socket_matches_init(struct sp_socket_matches *m, struct sp_arena *arena,
             x->n = (unsigned)t->match->n_fields;
         }
         x->matched = counter_of(scope, x->name);
+        if (!t->transport_socket)
+            sp_doc_err(doc, diag, t, "transport_socket", -1, "required, but missing (add it; for plain text a RawBuffer)");
         cluster_msg *with = sp_doc_derive(doc, msg, &envoy__config__cluster__v3__cluster__descriptor);
         with->transport_socket = t->transport_socket;
         sp_cluster_options_init(&x->options, arena, doc, diag, with);
         if (x->options.proxy.version || own->proxy.version) /* which is written before the host is known */
             sp_doc_err(doc, diag, t, "transport_socket", -1,
                        "PROXY headers are for all hosts of a cluster or for none (take ProxyProtocolUpstreamTransport out, or use a cluster of its own)");
+        for_all = for_all || !x->n;
     }
+    if (!msg->transport_socket && !for_all && sp_socket_matches_tls(m))
+        sp_doc_warn(doc, diag, msg, "transport_socket_matches", -1,
+                    "hosts that none of them matches get plain text (set transport_socket; if plain text is meant, to a RawBuffer)");
 }
 
 void sp_socket_matches_use(const struct sp_socket_matches *m, const struct sp_doc *doc)

@@ -153,6 +153,8 @@ CLUSTERS = [
     (["any certificate that it vouches for is taken for the origin's, whatever its name (set match_typed_subject_alt_names, or "
       "auto_san_validation of HttpProtocolOptions)"],
      boot(clusters=[cluster("c", 1, tls=up({"trusted_ca": {"filename": ca()}}))])),
+    (["hosts that none of them matches get plain text (set transport_socket; if plain text is meant, to a RawBuffer)"],
+     boot(clusters=[{**CLUSTER, "transport_socket_matches": [{"name": "t", "match": {"a": "b"}, "transport_socket": up({"trusted_ca": {"filename": ca()}})}]}])),
     (["with a fixed port there is one connection to each host (0 takes a free port)"],
      boot(clusters=[{**CLUSTER, "upstream_bind_config": {"source_address": {"address": "127.0.0.1", "port_value": 7}}}])),
     (["2001:db8::1 cannot connect to host 127.0.0.1:1 of cluster \"c\" (give the cluster an address of the host's family)"],

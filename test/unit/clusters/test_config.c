@@ -187,6 +187,7 @@ static void test_policies(void **state)
     struct t_bed b;
     refused("name: c\n" HOST "lb_policy: LOAD_BALANCING_POLICY_CONFIG\n", "required for this lb_policy, but missing (add it)");
     refused(POLICY(""), "has none that is run (use a RoundRobin, LeastRequest, Random, RingHash, Maglev or Subset)");
+    refused("name: c\n" HOST "transport_socket_matches: [{name: p, match: {a: b}}]\n", "required, but missing (add it; for plain text a RawBuffer)");
     refused("name: c\n" HOST "transport_socket_matches: [{name: p, transport_socket: {name: p, typed_config: {\"@type\": "
             "type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {version: V1}, "
             "transport_socket: {name: r, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}}}}]\n",

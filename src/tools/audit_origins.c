@@ -13,6 +13,7 @@ typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions Options;
 #define INJECTOR_DESC &envoy__extensions__filters__http__credential_injector__v3__credential_injector__descriptor
 #define JWT_DESC &envoy__extensions__filters__http__jwt_authn__v3__jwt_authentication__descriptor
 #define TOKEN_DESC &sallyport__filters__http__token_introspection__v1__token_introspection__descriptor
+#define MIRROR_DESC &envoy__config__route__v3__route_action__request_mirror_policy__descriptor
 #define HEADER_DESC &envoy__config__core__v3__header_value__descriptor
 
 static const sp_look_up_tls *tls_of(const struct sp_audit *a, const sp_look_cluster *c)
@@ -160,9 +161,30 @@ static bool has_fixed_address(const struct sp_audit *a, const sp_look_cluster *c
     return a->bootstrap->cluster_manager && is_fixed(a->bootstrap->cluster_manager->upstream_bind_config);
 }
 
+struct copies {
+    const char *cluster;
+    bool found;
+};
+
+static void find_copies(void *arg, const ProtobufCMessage *msg)
+{
+    const Envoy__Config__Route__V3__RouteAction__RequestMirrorPolicy *p = (const void *)msg;
+    struct copies *c = arg;
+    if (msg->descriptor == MIRROR_DESC && strcmp(p->cluster, c->cluster) == 0)
+        c->found = true;
+}
+
+/* Copies have all that clients send. */
+static bool gets_copies(const struct sp_audit *a, const sp_look_cluster *cluster)
+{
+    struct copies c = {.cluster = cluster->name};
+    sp_doc_each(a->doc, find_copies, &c);
+    return c.found;
+}
+
 static void plaintext_socket(struct sp_audit *a, const sp_look_cluster *c)
 {
-    if (is_elsewhere(c) && !tls_of(a, c) && users_of(a, c).n)
+    if (is_elsewhere(c) && !tls_of(a, c) && (users_of(a, c).n || gets_copies(a, c)))
         sp_audit_found(a, c, "transport_socket", -1, "no TLS to an origin on another machine: what the door protects travels in the clear behind it");
 }
 

@@ -100,6 +100,10 @@ static void by_header(struct sp_audit *a, const struct sp_look_chain *c, const s
     if (action && action->cluster_specifier_case == TO(CLUSTER_HEADER))
         sp_audit_found(a, action, "cluster_header", -1, "whoever sends %s chooses among all clusters, those for keys and limits too",
                        action->cluster_header);
+    for (size_t i = 0; action && i < action->n_request_mirror_policies; i++)
+        if (action->request_mirror_policies[i]->cluster_header[0])
+            sp_audit_found(a, action->request_mirror_policies[i], "cluster_header", -1, "whoever sends %s chooses among all clusters which one gets a copy",
+                           action->request_mirror_policies[i]->cluster_header);
 }
 
 static void host_by_client(struct sp_audit *a, const struct sp_look_chain *c, const sp_look_route *r)

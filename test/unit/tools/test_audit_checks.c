@@ -225,6 +225,8 @@ static const struct {
     {"retry-sends-twice", ROUTES("{name: v, domains: ['*'], retry_policy: {retry_on: 5xx}, routes: [" TO("prefix: /", "") "]}"),
      ROUTES("{name: v, domains: ['*'], retry_policy: {retry_on: 5xx}, routes: [" TO("prefix: /", RETRY("retry_on: refused-stream")) "]}")},
     {"cluster-by-header", ROUTES(VHOST("'*'", "{match: {prefix: /}, route: {cluster_header: x-to}}")), ROUTES(ROOT)},
+    {"cluster-by-header", ROUTES(VHOST("'*'", "{match: {prefix: /}, route: {cluster: app, request_mirror_policies: [{cluster_header: x-to}]}}")),
+     ROUTES(VHOST("'*'", "{match: {prefix: /}, route: {cluster: app, request_mirror_policies: [{cluster: app}]}}"))},
     {"host-by-client", ROUTES(VHOST("'*'", TO("prefix: /", ", host_rewrite_header: x"))),
      ROUTES(VHOST("'*'", TO("prefix: /", ", host_rewrite_literal: x")))},
     {"host-by-client", ROUTES(VHOST("'*'", TO("prefix: /", ", host_rewrite_path_regex: {substitution: x}"))),
@@ -331,6 +333,9 @@ static const struct {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions, upstream_http_protocol_options: {auto_san_validation: true}}}, ")},
     {"upstream-plaintext", ORIGIN("10.0.0.1", SECRET, ""), ORIGIN("127.0.0.1", SECRET, "")},
     {"upstream-plaintext", ORIGIN("10.0.0.1", SECRET, ""), ORIGIN("10.0.0.1", SECRET, UP(""))},
+#define COPIES_TO(name) ROUTES(VHOST("'*'", "{match: {prefix: /}, route: {cluster: x, request_mirror_policies: [{cluster: " name "}]}}"))
+    {"upstream-plaintext", COPIES_TO("o") CLUSTER("10.0.0.1", ""), COPIES_TO("other") CLUSTER("10.0.0.1", "")},
+    {"upstream-plaintext", COPIES_TO("o") CLUSTER("10.0.0.1", ""), COPIES_TO("o") CLUSTER("10.0.0.1", UP(""))},
 #define HOST "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 80}}}}"
 #define HOSTS(hosts, more) \
     DOOR("0.0.0.0", "", TLS(""), SECRET, EDGE) "  clusters:\n  - {name: o, " more "load_assignment: {endpoints: [{lb_endpoints: [" hosts "]}]}}\n"

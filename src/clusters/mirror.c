@@ -250,7 +250,7 @@ static void mirror_new(struct sp_list *list, const struct sp_mirror_policy *p, s
     sp_upstream_init(&m->up, &(struct sp_upstream_setup){
         .cluster = cluster, .worker = as->worker, .arena = &m->arena, .client = as->client, .door = as->door,
         .timeout_ns = as->timeout_ns, .hash = as->hash, .hashed = as->hashed, .h2 = as->h2,
-        .count_in_request = as->count_in_request});
+        .count_in_request = as->count_in_request, .expect_in_request = as->expect_in_request});
     sp_link(&m->up.out, &m->sink);
     sp_upstream_headers(&m->up, &m->head, end);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "config/descriptor.h"
+#include "config/files.h"
 #include "config/place.h"
 #include "config/secret.h"
 #include "crypto/hash.h"
@@ -20,7 +21,7 @@ struct text {
 
 struct hasher {
     const struct sp_doc *doc;
-    bool files;
+    bool files, noted;
     struct text out;
 };
 
@@ -120,13 +121,16 @@ static void hash_file(const char *path, struct sp_hash *ret)
     sp_secret_done(&content);
 }
 
-/* A document only seems constant to those who compile it (see sp_doc_derive). */
-static const struct sp_hash *file_hash(const struct sp_doc *doc, const char *path)
+/* A document only seems constant to those who compile it (see sp_doc_derive). Files are noted before they are read. */
+static const struct sp_hash *file_hash(const struct sp_doc *doc, const char *path, bool noted)
 {
     struct sp_doc *d = (struct sp_doc *)(uintptr_t)doc;
     struct sp_hash *h = sp_map_get(&d->hashed, sp_str_c(path));
-    if (!h) {
+    if (noted)
         sp_doc_reads(doc, path); /* whoever finds it equal does not read it again */
+    else
+        sp_files_add_watched(d->files, path); /* by nobody yet */
+    if (!h) {
         h = sp_arena_alloc(&d->arena, sizeof(*h));
         hash_file(path, h);
         sp_map_add(&d->hashed, sp_arena_str(&d->arena, sp_str_c(path)), h);
@@ -140,7 +144,7 @@ static void put_source(struct hasher *h, enum source source, const char *name)
         return;
     const char *value = source == ENV_SOURCE ? getenv(name) : NULL;
     if (source == FILE_SOURCE)
-        put(&h->out, file_hash(h->doc, name), sizeof(struct sp_hash));
+        put(&h->out, file_hash(h->doc, name, h->noted), sizeof(struct sp_hash));
     else
         put_str(&h->out, value ? sp_str_c(value) : SP_STR("\0unset"));
 }
@@ -267,9 +271,9 @@ static void put_message(struct hasher *h, const ProtobufCMessage *msg, const cha
     put_number(&h->out, 0); /* no field has this number */
 }
 
-static void hash(const struct sp_doc *doc, const void *msg, const char *const *skip, bool files, struct sp_hash *ret)
+static void hash(const struct sp_doc *doc, const void *msg, const char *const *skip, bool files, bool noted, struct sp_hash *ret)
 {
-    struct hasher h = {.doc = doc, .files = files};
+    struct hasher h = {.doc = doc, .files = files, .noted = noted};
     if (msg)
         put_message(&h, msg, skip);
     end(&h.out, ret);
@@ -278,13 +282,19 @@ static void hash(const struct sp_doc *doc, const void *msg, const char *const *s
 void sp_doc_hash(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret)
 {
     assert(doc && ret);
-    hash(doc, msg, skip, true, ret);
+    hash(doc, msg, skip, true, true, ret);
 }
 
 void sp_doc_hash_text(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret)
 {
     assert(doc && ret);
-    hash(doc, msg, skip, false, ret);
+    hash(doc, msg, skip, false, false, ret);
+}
+
+void sp_doc_hash_look(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret)
+{
+    assert(doc && ret);
+    hash(doc, msg, skip, true, false, ret);
 }
 
 void sp_hash_mix(struct sp_hash *h, struct sp_str s)

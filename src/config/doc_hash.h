@@ -30,6 +30,8 @@ static inline bool sp_hash_eq(const struct sp_hash *a, const struct sp_hash *b)
 void sp_doc_hash(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret);
 /* Of what is written alone: a file counts by its name.  For state that stays when a secret is rotated. */
 void sp_doc_hash_text(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret);
+/* As sp_doc_hash, for telling what changed: a file asks for no reload for having been looked at here. */
+void sp_doc_hash_look(const struct sp_doc *doc, const void *msg, const char *const *skip, struct sp_hash *ret);
 /* `h` becomes the hash of itself and `s`: what else makes a difference. */
 void sp_hash_mix(struct sp_hash *h, struct sp_str s);
 static inline void sp_hash_mix_hash(struct sp_hash *h, const struct sp_hash *other)

@@ -12,7 +12,7 @@ typedef Envoy__Extensions__TransportSockets__Tls__V3__Secret Secret;
 static void add(struct sp_parts *p, enum sp_part_kind kind, const struct sp_doc *doc, struct sp_str name, const void *msg)
 {
     struct sp_hash *hash = sp_arena_zalloc(&p->arena, sizeof(*hash));
-    sp_doc_hash(doc, msg, NULL, hash);
+    sp_doc_hash_look(doc, msg, NULL, hash);
     if (!name.len) /* of which there may be several */
         name = sp_arena_printf(&p->arena, "\n%u", p->by_name[kind].n);
     sp_map_add(&p->by_name[kind], name, hash);
@@ -42,7 +42,7 @@ void sp_parts_init(struct sp_parts *p, const struct sp_set *set)
     sp_arena_init(&p->arena);
     for (int k = 0; k < SP_PART_KINDS; k++)
         sp_map_init(&p->by_name[k]);
-    sp_doc_hash(set->doc, root, skip, &p->rest);
+    sp_doc_hash_look(set->doc, root, skip, &p->rest);
     if (root->static_resources)
         add_static(p, set->doc, root->static_resources);
     for (unsigned i = 0; i < set->n_sources; i++)

@@ -59,12 +59,9 @@ class Origin(TcpOrigin):
             c = self.tls.wrap_socket(c, server_side=True)
         data = b""
         while True:
-            while b"\r\n\r\n" not in data:
-                piece = c.recv(4096)
-                if not piece:
-                    return
-                data += piece
-            head, _, data = data.partition(b"\r\n\r\n")
+            head, data = self.head(c, data)
+            if head is None:
+                return
             entry[1].append(head.split(b" ")[1].decode())
             c.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 

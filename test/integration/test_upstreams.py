@@ -73,12 +73,9 @@ class Script(TcpOrigin):
     def serve(self, c):
         data = b""
         while True:
-            while b"\r\n\r\n" not in data:
-                piece = c.recv(4096)
-                if not piece:
-                    return
-                data += piece
-            head, _, data = data.partition(b"\r\n\r\n")
+            head, data = self.head(c, data)
+            if head is None:
+                return
             self.heads.append(head.lower())
             c.sendall(self.early)
             if self.early.startswith(b"HTTP/1.1 4"):

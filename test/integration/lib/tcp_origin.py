@@ -34,6 +34,17 @@ class TcpOrigin:
     def serve(self, c):
         raise NotImplementedError
 
+    @staticmethod
+    def head(c, data):
+        """The head of the next request, of which `data` is here, and what came behind it; None when the peer has ended."""
+        while b"\r\n\r\n" not in data:
+            piece = c.recv(4096)
+            if not piece:
+                return None, data
+            data += piece
+        head, _, data = data.partition(b"\r\n\r\n")
+        return head, data
+
     def stop(self):
         self.s.close()
         for c in self.open:

@@ -4,7 +4,7 @@ import re
 import unittest
 
 import test_examples
-from harness import Nginx, curl, free_port, nginx_plain
+from harness import Nginx, curl, free_port, nginx_plain, wait_for
 from test_examples import SECRET, read
 
 
@@ -42,6 +42,40 @@ class OriginExamples(unittest.TestCase):
             self.run_example(text.replace("port_value: 8081", f"port_value: {copies.port}"), check)
         finally:
             copies.kill()
+
+    def test_sticky(self):
+        hosts = [Nginx("listen 127.0.0.1:$PORT; location / { return 200 '%d'; }" % i) for i in range(3)]
+        text = read("examples/sticky/sallyport.yaml")
+        for port, host in zip((8081, 8082), hosts[1:]):
+            text = text.replace(f"port_value: {port}", f"port_value: {host.port}")
+
+        def check(e):
+            self.assertEqual(e.get("/").status, 403)
+            browsers = {}
+            for _ in range(12):
+                a = e.get("/", *self.secret)
+                cookie = re.match(r'shop-host="?([^";]+)"?; .*HttpOnly', a.headers["set-cookie"])[1]
+                browsers[cookie] = a.body
+            self.assertGreater(len(set(browsers.values())), 1)
+            ask = lambda cookie: e.get("/", *self.secret, "-H", f"cookie: shop-host={cookie}")
+            for cookie, host in browsers.items():
+                for a in (ask(cookie), ask(cookie)):
+                    self.assertEqual((a.body, a.headers.get("set-cookie")), (host, None))
+            lost = browsers[next(iter(browsers))]
+            hosts[int(lost)].kill()
+            stat = lambda name: int(re.search(rf"^{re.escape(name)}: (\d+)", curl(f"http://127.0.0.1:{e.admin}/stats").body.decode(), re.M)[1])
+            wait_for("two healthy hosts", lambda: stat("cluster.shop.membership_healthy") == 2)
+            for cookie, host in browsers.items():
+                a = ask(cookie)
+                self.assertEqual(a.status, 200)
+                self.assertNotEqual(a.body, lost)
+                if host != lost:
+                    self.assertEqual(a.body, host)
+        try:
+            self.run_example(text, check, hosts[0])
+        finally:
+            for host in hosts:
+                host.kill()
 
     def test_proxy_to_origin(self):
         port = free_port()

@@ -3,49 +3,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "clusters/bind.h"
-
-static void no_headers(struct sp_sink *s, struct sp_headers *h, bool end)
-{
-    (void)s, (void)h, (void)end;
-}
-static void no_data(struct sp_sink *s, struct sp_buf *b, bool end)
-{
-    (void)s, (void)end;
-    sp_buf_clear(b);
-}
-static void no_trailers(struct sp_sink *s, struct sp_headers *t)
-{
-    (void)s, (void)t;
-}
-static void no_abort(struct sp_sink *s, enum sp_abort why)
-{
-    (void)s, (void)why;
-}
-static void no_pause(struct sp_source *s)
-{
-    (void)s;
-}
-static void no_cancel(struct sp_source *s, enum sp_abort why)
-{
-    (void)s, (void)why;
-}
-
-static const struct sp_sink_ops no_sink_ops = {no_headers, no_data, no_trailers, no_abort};
-static const struct sp_source_ops no_source_ops = {no_pause, no_pause, no_cancel};
-
-static struct sp_cluster_stats *stats(const struct sp_conn *c)
-{
-    return &c->slot->cluster->stats;
-}
-
-static struct sp_host_part *counts(const struct sp_conn *c)
-{
-    return &c->host->parts[c->slot->index];
-}
 
 static void on_idle_timer(struct sp_timer *t)
 {
@@ -57,7 +17,7 @@ static void on_idle_timer(struct sp_timer *t)
         return;
     }
     if (c->counted)
-        sp_counter_inc(stats(c)->upstream_cx_idle_timeout);
+        sp_counter_inc(sp_conn_stats(c)->upstream_cx_idle_timeout);
     sp_conn_close(c);
     c->events->changed(c);
 }
@@ -70,19 +30,6 @@ static bool wrong_version(const struct sp_conn *c, const struct sp_tls_info *inf
     return c->kind == SP_KIND_H2 && info->alpn.len && !sp_str_eq(info->alpn, SP_STR("h2"));
 }
 
-static void count_ready(struct sp_conn *c)
-{
-    struct sp_cluster_stats *s = stats(c);
-    if (c->h2) {
-        sp_counter_inc(s->upstream_cx_http2_total);
-        sp_gauge_inc(s->upstream_cx_http2_active);
-    } else {
-        sp_counter_inc(s->upstream_cx_http1_total);
-        sp_gauge_inc(s->upstream_cx_http1_active);
-    }
-    sp_histogram_record(s->upstream_cx_connect_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
-}
-
 static void on_ready(void *ctx)
 {
     struct sp_conn *c = ctx;
@@ -91,7 +38,7 @@ static void on_ready(void *ctx)
     struct sp_tls *tls = sp_wire_tls(c->wire);
     if (tls) {
         const struct sp_tls_info *info = sp_tls_get_info(tls);
-        sp_tls_stats_opened(&stats(c)->ssl, info, sp_tls_resumed(tls));
+        sp_tls_stats_opened(&sp_conn_stats(c)->ssl, info, sp_tls_resumed(tls));
         if (!c->own_offer && wrong_version(c, info)) {
             c->refusal = SP_STR("TLS error: ALPN chose another HTTP version than the cluster's");
             sp_conn_close(c);
@@ -110,40 +57,10 @@ static void on_ready(void *ctx)
     c->state = SP_CONN_IDLE;
     c->idle_since_ns = c->slot->turn->now_ns;
     if (c->counted)
-        count_ready(c);
+        sp_conn_count_ready(c);
     if (c->slot->cluster->options.idle_ns)
         sp_timer_start(c->slot->turn, &c->idle_timer, c->slot->cluster->options.idle_ns);
     c->events->ready(c);
-}
-
-static void count_tls_failure(struct sp_conn *c)
-{
-    struct sp_tls *tls = sp_wire_tls(c->wire);
-    if (tls)
-        sp_tls_stats_failed(&stats(c)->ssl, sp_tls_failure(tls));
-}
-
-static void count_closed(struct sp_conn *c, const struct sp_conn_end *end)
-{
-    struct sp_cluster_stats *s = stats(c);
-    sp_gauge_dec(s->upstream_cx_active);
-    sp_host_gauge(&counts(c)->cx_active, -1);
-    sp_counter_inc(s->upstream_cx_destroy);
-    bool remote = end->why == SP_WIRE_REMOTE;
-    sp_counter_inc(remote ? s->upstream_cx_destroy_remote : s->upstream_cx_destroy_local);
-    if (end->connected) {
-        sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
-        sp_histogram_record(s->upstream_cx_length_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
-        if (end->why == SP_WIRE_PROTOCOL)
-            sp_counter_inc(s->upstream_cx_protocol_error);
-        else if (end->why == SP_WIRE_MAX_AGE)
-            sp_counter_inc(s->upstream_cx_max_duration_reached);
-        return;
-    }
-    sp_counter_inc(s->upstream_cx_connect_fail);
-    sp_host_count(&counts(c)->cx_connect_fail, 1);
-    if (end->timed_out)
-        sp_counter_inc(s->upstream_cx_connect_timeout);
 }
 
 static void conn_free(struct sp_grave *g)
@@ -178,7 +95,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     if (why == SP_WIRE_CONNECT)
         sp_bind_failed(c->slot->cluster, err);
     if (why == SP_WIRE_TLS || (!c->connected && c->refusal.len))
-        count_tls_failure(c);
+        sp_conn_count_tls_failure(c);
     sp_timer_stop(&c->idle_timer);
     c->state = SP_CONN_CLOSING;
     c->wire = NULL;
@@ -187,7 +104,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     sp_list_remove(&c->idle_link);
     c->slot->n_connections--;
     if (c->counted) {
-        count_closed(c, &end);
+        sp_conn_count_closed(c, &end);
         sp_permit_give(&c->slot->cluster->breakers[c->routing].connections, c->slot->index);
         sp_conn_host_give(c->slot, c->host);
     }
@@ -201,87 +118,18 @@ static void on_bytes(void *ctx, size_t rx, size_t tx)
     struct sp_conn *c = ctx;
     if (!c->counted)
         return;
-    sp_counter_add(stats(c)->upstream_cx_rx_bytes_total, rx);
-    sp_counter_add(stats(c)->upstream_cx_tx_bytes_total, tx);
+    sp_counter_add(sp_conn_stats(c)->upstream_cx_rx_bytes_total, rx);
+    sp_counter_add(sp_conn_stats(c)->upstream_cx_tx_bytes_total, tx);
 }
 
 static const struct sp_wire_cb wire_cb = {.on_ready = on_ready, .on_closed = on_closed, .on_bytes = on_bytes};
-
-static void count_stream(struct sp_conn *c, int n)
-{
-    if (!c->counted)
-        return;
-    sp_gauge_add(stats(c)->upstream_rq_active, n);
-    sp_host_gauge(&counts(c)->rq_active, n);
-    if (sp_lb_counts(&c->slot->cluster->lb))
-        atomic_fetch_add_explicit(&c->host->active, n, memory_order_relaxed);
-}
-
-/* The connection died under a request. */
-static void count_cut_off(struct sp_conn *c, enum sp_abort why)
-{
-    struct sp_cluster_stats *s = stats(c);
-    if (!c->counted || c->n_streams != 1)
-        return; /* once a connection: for the last one */
-    if (why == SP_ABORT_CLOSED && c->state != SP_CONN_CLOSING) {
-        sp_counter_inc(s->upstream_cx_destroy_with_active_rq);
-        sp_counter_inc(s->upstream_cx_destroy_remote_with_active_rq);
-    } else if (c->state == SP_CONN_CLOSING || why == SP_ABORT_TIMEOUT) { /* the latter: a PING was not answered */
-        sp_counter_inc(s->upstream_cx_destroy_with_active_rq);
-        sp_counter_inc(s->upstream_cx_destroy_local_with_active_rq);
-    }
-}
-
-static void detach(struct sp_ticket *t)
-{
-    struct sp_codec_stream *cs = t->cs;
-    cs->user = NULL;
-    cs->rx.sink = &t->conn->no_sink;
-    cs->tx.source = &t->conn->no_source;
-    t->cs = NULL;
-    t->conn = NULL;
-}
-
-static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)
-{
-    struct sp_conn *c = ctx;
-    struct sp_ticket *t = cs->user;
-    assert(c->n_streams > 0);
-    if (why != SP_ABORT_NONE) {
-        count_cut_off(c, why);
-        c->spoiled = c->spoiled || !c->h2;
-    }
-    c->n_streams--;
-    count_stream(c, -1);
-    if (c->counted)
-        sp_permit_give(&c->slot->cluster->breakers[c->routing].requests, c->slot->index);
-    if (t) {
-        assert(t->cs == cs);
-        t->tx_over = true;
-        if (!t->rx_over) { /* the codec was freed under it */
-            t->rx.ops->abort(&t->rx, why == SP_ABORT_NONE ? SP_ABORT_CLOSED : why);
-            t = cs->user;
-        }
-    }
-    if (t)
-        detach(t);
-    if (!c->n_streams)
-        c->idle_since_ns = c->slot->turn->now_ns;
-    if (c->state == SP_CONN_CLOSING)
-        return;
-    if (c->spoiled)
-        sp_conn_close(c);
-    else if (c->state == SP_CONN_DRAINING || c->codec->draining || c->codec->want_close)
-        sp_conn_drain(c);
-    c->events->changed(c);
-}
 
 static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
 {
     struct sp_conn *c = ctx;
     (void)detail, (void)status;
     if (ev == SP_CE_FLOOD && c->counted)
-        sp_counter_inc(stats(c)->upstream_cx_protocol_error);
+        sp_counter_inc(sp_conn_stats(c)->upstream_cx_protocol_error);
 }
 
 static void on_draining(void *ctx)
@@ -290,13 +138,13 @@ static void on_draining(void *ctx)
     if (c->state >= SP_CONN_DRAINING)
         return;
     if (c->counted)
-        sp_counter_inc(stats(c)->upstream_cx_close_notify);
+        sp_counter_inc(sp_conn_stats(c)->upstream_cx_close_notify);
     sp_conn_drain(c);
     c->events->changed(c);
 }
 
 static const struct sp_codec_cb codec_cb = {
-    .on_stream_closed = on_stream_closed, .on_event = on_event, .on_draining = on_draining};
+    .on_stream_closed = sp_conn_stream_closed, .on_event = on_event, .on_draining = on_draining};
 
 static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, struct sp_wire_setup *to)
 {
@@ -356,17 +204,16 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     c->routing = setup->routing;
     c->started_ns = s->turn->now_ns;
     c->idle_timer.fire = on_idle_timer;
-    c->no_sink.ops = &no_sink_ops;
-    c->no_source.ops = &no_source_ops;
+    sp_conn_stand_ins(c);
     sp_list_init(&c->link);
     sp_list_init(&c->idle_link);
     s->n_connections++;
     sp_cluster_hold(s->cluster);
     if (c->counted) {
-        sp_counter_inc(stats(c)->upstream_cx_total);
-        sp_gauge_inc(stats(c)->upstream_cx_active);
-        sp_host_count(&counts(c)->cx_total, 1);
-        sp_host_gauge(&counts(c)->cx_active, 1);
+        sp_counter_inc(sp_conn_stats(c)->upstream_cx_total);
+        sp_gauge_inc(sp_conn_stats(c)->upstream_cx_active);
+        sp_host_count(&sp_conn_part(c)->cx_total, 1);
+        sp_host_gauge(&sp_conn_part(c)->cx_active, 1);
     }
     struct sp_wire_setup ws;
     fill_setup(s, setup, &ws);
@@ -380,7 +227,7 @@ bool sp_conn_trusted(struct sp_conn *c)
     struct sp_tls *tls = c->connected && c->wire ? sp_wire_tls(c->wire) : NULL;
     if (!tls || sp_tls_still_good(tls))
         return true;
-    sp_tls_stats_failed(&stats(c)->ssl, sp_tls_failure(tls));
+    sp_tls_stats_failed(&sp_conn_stats(c)->ssl, sp_tls_failure(tls));
     sp_conn_drain(c); /* what runs on it may end */
     return false;
 }
@@ -394,35 +241,6 @@ unsigned sp_conn_room(const struct sp_conn *c)
         return c->n_streams ? 0 : 1;
     unsigned max = c->slot->cluster->options.max_streams, room = c->codec->ops->room(c->codec);
     return c->n_streams >= max ? 0 : SP_MIN(max - c->n_streams, room);
-}
-
-bool sp_conn_open(struct sp_conn *c, struct sp_ticket *t)
-{
-    assert(c && t && !t->cs && t->rx.ops && t->tx.ops);
-    if (!sp_conn_room(c))
-        return false;
-    struct sp_codec_stream *cs = c->codec->ops->open(c->codec, &t->rx);
-    if (!cs)
-        return false;
-    cs->user = t;
-    sp_link(&t->tx, &cs->tx);
-    t->conn = c;
-    t->cs = cs;
-    t->paused = 0;
-    t->rx_over = t->rx_aborted = t->tx_over = false;
-    t->reused = c->n_requests > 0;
-    c->n_requests++;
-    c->n_streams++;
-    count_stream(c, 1);
-    if (c->counted) {
-        sp_counter_inc(stats(c)->upstream_rq_total);
-        sp_host_count(&counts(c)->rq_total, 1);
-        if (c->n_requests >= c->slot->cluster->options.max_requests) {
-            sp_counter_inc(stats(c)->upstream_cx_max_requests);
-            sp_conn_drain(c);
-        }
-    }
-    return true;
 }
 
 void sp_conn_drain(struct sp_conn *c)
@@ -446,55 +264,4 @@ void sp_conn_close(struct sp_conn *c)
     c->state = SP_CONN_CLOSING;
     sp_timer_stop(&c->idle_timer);
     sp_wire_close(c->wire, false);
-}
-
-void sp_ticket_pause(struct sp_ticket *t)
-{
-    assert(t);
-    if (!t->cs)
-        return;
-    t->paused++;
-    t->cs->rx.ops->pause(&t->cs->rx);
-}
-
-void sp_ticket_resume(struct sp_ticket *t)
-{
-    assert(t);
-    if (!t->cs || !t->paused)
-        return;
-    t->paused--;
-    t->cs->rx.ops->resume(&t->cs->rx);
-}
-
-void sp_ticket_leave(struct sp_ticket *t)
-{
-    assert(t);
-    if (!t->cs)
-        return;
-    while (t->paused)
-        sp_ticket_resume(t);
-    detach(t);
-}
-
-void sp_ticket_cancel(struct sp_ticket *t, enum sp_abort why)
-{
-    assert(t);
-    struct sp_codec_stream *cs = t->cs;
-    struct sp_conn *c = t->conn;
-    if (!cs)
-        return;
-    detach(t);
-    t->paused = 0;
-    if (c->counted && c->h2 && !t->rx_aborted && !(t->rx_over && t->tx_over))
-        sp_counter_inc(stats(c)->upstream_rq_tx_reset);
-    if (!t->rx_over)
-        cs->rx.ops->cancel(&cs->rx, why);
-    if (!t->tx_over)
-        cs->tx.ops->abort(&cs->tx, why);
-    if (!c->h2 && !t->rx_aborted && c->state != SP_CONN_CLOSING) {
-        /* An HTTP/1 exchange that is not over can only be ended with its connection. */
-        c->spoiled = true;
-        sp_conn_close(c);
-        c->events->changed(c);
-    }
 }

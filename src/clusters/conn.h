@@ -144,4 +144,29 @@ void sp_ticket_leave(struct sp_ticket *t);
 /* The exchange is given up: what is not over of it is cancelled. No callback comes. */
 void sp_ticket_cancel(struct sp_ticket *t, enum sp_abort why);
 
+/* --- between conn.c, ticket.c (the streams on a connection) and conn_count.c (its counters) --- */
+
+static inline struct sp_cluster_stats *sp_conn_stats(const struct sp_conn *c)
+{
+    return &c->slot->cluster->stats;
+}
+
+static inline struct sp_host_part *sp_conn_part(const struct sp_conn *c)
+{
+    return &c->host->parts[c->slot->index];
+}
+
+void sp_conn_count_ready(struct sp_conn *c);
+void sp_conn_count_tls_failure(struct sp_conn *c);
+void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end);
+/* A stream came (1) or went (-1). */
+void sp_conn_count_stream(struct sp_conn *c, int n);
+/* The connection ends, and with it, so cut off, a stream. */
+void sp_conn_count_cut_off(struct sp_conn *c, enum sp_abort why);
+
+/* What takes the place of tickets that left their streams. */
+void sp_conn_stand_ins(struct sp_conn *c);
+/* sp_codec_cb's on_stream_closed; `ctx` is the connection. */
+void sp_conn_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why);
+
 #endif

@@ -112,7 +112,7 @@ void sp_outcome_leave(struct sp_upstream *u);
 void sp_outcome_finish(struct sp_upstream *u);
 /* Undoes every pause of the request. */
 void sp_outcome_resume_request(struct sp_upstream *u);
-/* upstream.c. 101 came and went down: what waited for it goes to the origin. */
+/* upstream_send.c. 101 came and went down: what waited for it goes to the origin. */
 void sp_upstream_switch(struct sp_upstream *u);
 /* The request is not held back any more. */
 void sp_upstream_release_held(struct sp_upstream *u);

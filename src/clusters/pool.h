@@ -12,25 +12,7 @@
 #ifndef SP_CLUSTERS_POOL_H
 #define SP_CLUSTERS_POOL_H
 
-#include "clusters/conn.h"
-
-struct sp_pool_key {
-    struct sp_host *host;
-    enum sp_conn_kind kind;
-    enum sp_routing routing;
-    struct sp_str sni, verify_name; /* empty: the TLS context's own */
-    struct sp_str first;            /* the PROXY header of a client's own connections; empty: none */
-};
-
-/* Keys of the same host and kind. */
-bool sp_pool_key_eq(const struct sp_pool_key *a, const struct sp_pool_key *b);
-/* With its bytes, which have room for all of them. */
-void sp_pool_key_copy(struct sp_pool_key *to, const struct sp_pool_key *from, char *room);
-
-/* It was idle for longer than connection_idle_interval: another takes its place. */
-bool sp_pool_conn_stale(const struct sp_conn *c);
-/* What those in line for it are told. */
-enum sp_ticket_failure sp_pool_conn_failure(const struct sp_conn *c, const struct sp_conn_end *end);
+#include "clusters/pool_key.h"
 
 enum sp_pool_answer {
     SP_POOL_OPEN,     /* the ticket has a stream */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What pools of a host are told apart by, and what they make of connections. */
+#include "clusters/pool_key.h"
+
 #include <assert.h>
 #include <string.h>
-
-#include "clusters/pool.h"
 
 bool sp_pool_key_eq(const struct sp_pool_key *a, const struct sp_pool_key *b)
 {
@@ -22,18 +21,4 @@ void sp_pool_key_copy(struct sp_pool_key *to, const struct sp_pool_key *from, ch
             room = mempcpy(room, names[i]->ptr, names[i]->len);
         names[i]->ptr = copy;
     }
-}
-
-bool sp_pool_conn_stale(const struct sp_conn *c)
-{
-    assert(c);
-    uint64_t limit = c->slot->cluster->options.stale_ns;
-    return limit && c->h2 && !c->n_streams && c->slot->turn->now_ns - c->idle_since_ns > limit;
-}
-
-enum sp_ticket_failure sp_pool_conn_failure(const struct sp_conn *c, const struct sp_conn_end *end)
-{
-    assert(c && end);
-    bool ours = c->refusal.len || end->why == SP_WIRE_LOCAL;
-    return end->timed_out ? SP_TICKET_TIMEOUT : ours ? SP_TICKET_REFUSED : SP_TICKET_CONNECT;
 }

@@ -6,9 +6,9 @@
 #include "clusters/answer.h"
 #include "clusters/attempt.h"
 #include "clusters/offline.h"
-#include "clusters/outlier.h"
 #include "clusters/subset_lb.h"
 #include "clusters/tls_name.h"
+#include "clusters/upstream_send.h"
 
 /* What is held of a body that has no stream yet, before its source is paused. */
 enum { HOLD_BYTES = 16384 };
@@ -21,129 +21,6 @@ static struct sp_cluster_stats *stats(const struct sp_upstream *u)
 static uint64_t now(const struct sp_upstream *u)
 {
     return u->slot->turn->now_ns;
-}
-
-/* --- an attempt --- */
-
-static void send_body(struct sp_upstream *u)
-{
-    bool end = u->request_ended && !u->trailers;
-    struct sp_sink *tx = &u->ticket.cs->tx;
-    struct sp_buf out;
-    sp_buf_init(&out);
-    if (u->keep) {
-        sp_buf_share(&out, &u->body);
-    } else {
-        sp_buf_move(&out, &u->body);
-        u->body_sent = true;
-    }
-    tx->ops->data(tx, &out, end);
-    sp_buf_clear(&out);
-}
-
-static void note_sent(struct sp_upstream *u)
-{
-    if (u->setup.info && u->request_ended)
-        u->setup.info->up_last_tx_ns = now(u);
-}
-
-/* A copy, since the stream may send them when the request's own memory is gone. */
-static void send_trailers(struct sp_upstream *u)
-{
-    struct sp_codec_stream *cs = u->ticket.cs;
-    struct sp_headers *copy = sp_arena_alloc(cs->arena, sizeof(*copy));
-    sp_headers_copy(copy, cs->arena, u->trailers);
-    cs->tx.ops->trailers(&cs->tx, copy);
-}
-
-/* Everything that is here of the request; more follows as it comes. */
-static void send_request(struct sp_upstream *u)
-{
-    struct sp_codec_stream *cs = u->ticket.cs;
-    bool end = u->request_ended && !u->body.len && !u->trailers && !u->upgrade;
-    u->sent = true;
-    u->ticket.tx_over = u->request_ended && !u->upgrade;
-    if (u->setup.info && u->setup.info->match_upstream_scheme)
-        u->request->scheme = u->ticket.conn->facts ? SP_STR("https") : SP_STR("http");
-    if (u->upgrade)
-        sp_websocket_send(&u->websocket, u->request, u->ticket.conn->h2);
-    cs->tx.ops->headers(&cs->tx, u->request, end);
-    if (u->upgrade)
-        return;
-    if (u->body.len)
-        send_body(u);
-    if (u->trailers)
-        send_trailers(u);
-    note_sent(u);
-}
-
-static void note_connection(struct sp_upstream *u)
-{
-    struct sp_stream_info *info = u->setup.info;
-    struct sp_conn *c = u->ticket.conn;
-    if (!info)
-        return;
-    info->upstream_local = c->local;
-    if (c->host->logical) /* it may be older than the address that the name has now */
-        info->upstream_host = c->peer;
-    info->upstream_protocol = c->h2 ? SP_HTTP_2 : SP_HTTP_11;
-    if (!info->up_first_tx_ns)
-        info->up_first_tx_ns = now(u);
-    if (u->facts == c->facts)
-        return;
-    sp_conn_facts_unref(u->facts);
-    u->facts = c->facts;
-    if (u->facts)
-        u->facts->refs++;
-    info->upstream_tls = u->facts ? u->facts->tls : (struct sp_tls_info){0};
-}
-
-/* Both count from when the whole request is here, as in Envoy: a slow client is no slow host. */
-static void start_try_timers(struct sp_upstream *u)
-{
-    if (!u->request_ended)
-        return;
-    if (u->setup.per_try_timeout_ns)
-        sp_timer_start(u->slot->turn, &u->try_timer, u->setup.per_try_timeout_ns);
-    u->try_active_ns = now(u);
-    if (u->setup.per_try_idle_ns)
-        sp_timer_start(u->slot->turn, &u->idle_timer, u->setup.per_try_idle_ns);
-}
-
-void sp_upstream_release_held(struct sp_upstream *u)
-{
-    if (!u->held || u->phase != SP_UPSTREAM_OPEN)
-        return;
-    u->held = false;
-    u->ops->resume(u);
-}
-
-void sp_upstream_switch(struct sp_upstream *u)
-{
-    assert(u && u->upgrade && !u->switched && u->ticket.cs);
-    u->switched = true;
-    u->ticket.tx_over = u->request_ended;
-    if (u->body.len || u->request_ended)
-        send_body(u);
-    note_sent(u);
-    sp_upstream_release_held(u);
-}
-
-static void opened(struct sp_upstream *u)
-{
-    u->phase = SP_UPSTREAM_OPEN;
-    if (SP_UNLIKELY(u->slot->cluster->outlier))
-        sp_outlier_local(u->slot, u->host, 0);
-    note_connection(u);
-    uint64_t max = u->slot->cluster->options.max_stream_ns;
-    if (max)
-        sp_timer_start(u->slot->turn, &u->max_timer, max);
-    start_try_timers(u);
-    for (unsigned i = 0; i < u->out_pauses; i++)
-        sp_ticket_pause(&u->ticket);
-    send_request(u);
-    if (!u->upgrade)
-        sp_upstream_release_held(u);
 }
 
 static enum sp_conn_kind kind_of(const struct sp_upstream *u)
@@ -183,7 +60,7 @@ static void begin_attempt(struct sp_upstream *u)
     u->phase = SP_UPSTREAM_WAITING;
     switch (sp_pool_get(u->slot, &u->key, &u->ticket)) {
     case SP_POOL_OPEN:
-        opened(u);
+        sp_upstream_opened(u);
         break;
     case SP_POOL_QUEUED:
         break;
@@ -198,7 +75,7 @@ static void begin_attempt(struct sp_upstream *u)
 
 static void ticket_ready(struct sp_ticket *t)
 {
-    opened(SP_CONTAINER_OF(t, struct sp_upstream, ticket));
+    sp_upstream_opened(SP_CONTAINER_OF(t, struct sp_upstream, ticket));
 }
 
 static void ticket_failed(struct sp_ticket *t, enum sp_ticket_failure why, struct sp_str text)
@@ -319,7 +196,7 @@ static void request_complete(struct sp_upstream *u)
     if (u->setup.timeout_ns)
         sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
     if (u->phase == SP_UPSTREAM_OPEN && !u->response_started)
-        start_try_timers(u);
+        sp_upstream_start_try_timers(u);
 }
 
 void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
@@ -386,7 +263,7 @@ void sp_upstream_data(struct sp_upstream *u, struct sp_buf *b, bool end)
         u->body_sent = u->body_sent || b->len;
     struct sp_sink *tx = &u->ticket.cs->tx;
     u->ticket.tx_over = end;
-    note_sent(u);
+    sp_upstream_note_sent(u);
     tx->ops->data(tx, b, end);
     sp_buf_clear(b);
 }
@@ -407,8 +284,8 @@ void sp_upstream_trailers(struct sp_upstream *u, struct sp_headers *t)
     if (u->phase != SP_UPSTREAM_OPEN)
         return;
     u->ticket.tx_over = true;
-    note_sent(u);
-    send_trailers(u);
+    sp_upstream_note_sent(u);
+    sp_upstream_send_trailers(u);
 }
 
 void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why)

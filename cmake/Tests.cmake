@@ -64,6 +64,8 @@ if(NOT SALLYPORT_FUZZ)
     endif()
   endforeach()
 
+  sp_register(lint_instructions_self lint 60 ${CMAKE_SOURCE_DIR}/bench/instructions --self-test)
+
   # Each suite is a test of its own. Those that measure memory or load run alone; the others may share the machine.
   file(GLOB suites CONFIGURE_DEPENDS ${SP_TEST}/integration/test_*.py)
   set(alone attack chaos cost lifecycle storm streams)

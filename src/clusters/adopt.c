@@ -37,6 +37,7 @@ static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
         bool other = p->socket != fresh->v[i].socket;
         p->stamp = s->stamp;
         p->socket = fresh->v[i].socket;
+        p->zone_stats = fresh->v[i].zone_stats;
         if (fresh->logical)
             p->addr = fresh->v[i].addr;
         if (SP_UNLIKELY(other)) /* what it has is not as it has to be */

@@ -20,8 +20,13 @@ static void note_end(struct sp_upstream *u)
 {
     if (u->setup.info)
         u->setup.info->up_last_rx_ns = now(u);
-    if (u->request_ended)
-        sp_histogram_record(stats(u)->upstream_rq_time, (now(u) - u->request_end_ns) / SP_NS_PER_MS);
+    if (!u->request_ended)
+        return;
+    uint64_t ms = (now(u) - u->request_end_ns) / SP_NS_PER_MS;
+    sp_histogram_record(stats(u)->upstream_rq_time, ms);
+    const struct sp_zone_stats *z = u->host->parts[u->slot->index].zone_stats;
+    if (SP_UNLIKELY(z))
+        sp_histogram_record(z->time, ms);
 }
 
 /* The response is complete. A request that is not is cut short: nobody reads it any more. */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "clusters/bind.h"
+#include "clusters/cluster_hash.h"
 #include "clusters/health.h"
 #include "clusters/hosts.h"
 #include "clusters/outlier.h"
@@ -30,6 +31,9 @@ static void free_cluster(struct sp_cluster *c)
     sp_outlier_free(c->outlier);
     sp_breakers_done(c->breakers);
     sp_hosts_done(c);
+    sp_zone_stats_free(c->zone_stats);
+    if (c->local)
+        sp_cluster_drop(c->local);
     sp_socket_matches_done(&c->sockets);
     sp_cluster_options_done(&c->options);
     sp_cluster_stats_done(&c->stats);
@@ -84,6 +88,16 @@ static void warn_empty(const struct sp_host_set *set, const struct sp_cluster_bu
         sp_doc_warn(b->doc, b->diag, msg, "load_assignment", -1, "has no endpoints: every request will get 503");
 }
 
+/* Priorities of gateways would say nothing of where requests come in. */
+static void check_local(const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
+    for (size_t i = 0; b->is_local && la && i < la->n_endpoints; i++)
+        if (la->endpoints[i]->priority)
+            sp_doc_err(b->doc, b->diag, la->endpoints[i], "priority", -1,
+                       "the local_cluster_name of cluster_manager is this cluster, which has priority 0 only (take this out)");
+}
+
 static const Envoy__Config__Core__V3__BindConfig *bind_of(const struct sp_cluster_build *b, const cluster_msg *msg)
 {
     return msg->upstream_bind_config ? msg->upstream_bind_config : b->bind;
@@ -95,6 +109,7 @@ static void make_hosts(struct sp_cluster *c, const struct sp_cluster_build *b, c
     unsigned errors = b->diag->n_errors;
     bool names = sp_dns_options_init(&dns, &c->arena, b->doc, b->diag, msg, b->dns_resolver);
     struct sp_host_set *hosts = sp_hosts_read(b->doc, b->diag, msg, names);
+    check_local(b, msg);
     if (names && dns.logical && !one_name(msg))
         sp_doc_err(b->doc, b->diag, msg, "load_assignment", -1,
                    "a LOGICAL_DNS cluster has exactly one endpoint (use STRICT_DNS for several)");
@@ -116,72 +131,6 @@ static struct sp_slot *slots_new(struct sp_cluster *c)
         slots[i].index = i;
     }
     return slots;
-}
-
-static bool any_secret(Envoy__Config__Core__V3__HeaderValueOption **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const Envoy__Config__Core__V3__HeaderValue *h = list[i]->header;
-        if (h && (h->raw_value.len || strstr(h->value, "%SECRET(")))
-            return true;
-    }
-    return false;
-}
-
-/* What its health checks send may be a secret (%SECRET%), whose file is watched as long as any config has the cluster. */
-static bool has_secrets(const cluster_msg *msg)
-{
-    for (size_t i = 0; i < msg->n_health_checks; i++) {
-        const Envoy__Config__Core__V3__HealthCheck *hc = msg->health_checks[i];
-        if (hc->health_checker_case == ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK &&
-            any_secret(hc->http_health_check->request_headers_to_add, hc->http_health_check->n_request_headers_to_add))
-            return true;
-        if (hc->health_checker_case == ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_GRPC_HEALTH_CHECK &&
-            any_secret(hc->grpc_health_check->initial_metadata, hc->grpc_health_check->n_initial_metadata))
-            return true;
-    }
-    return false;
-}
-
-/* The secrets that it may name; what their files hold is watched. */
-static void mix_secrets(const struct sp_doc *doc, struct sp_hash *h)
-{
-    const ProtobufCMessage *root = sp_doc_root(doc);
-    const Envoy__Config__Bootstrap__V3__Bootstrap *b = (const void *)root;
-    struct sp_hash one;
-    if (root->descriptor != &envoy__config__bootstrap__v3__bootstrap__descriptor || !b->static_resources)
-        return;
-    for (size_t i = 0; i < b->static_resources->n_secrets; i++) {
-        sp_doc_hash_text(doc, b->static_resources->secrets[i], NULL, &one);
-        sp_hash_mix_hash(h, &one);
-    }
-}
-
-/* Of each socket that a host may have. */
-static void hash_transport(const struct sp_doc *doc, const cluster_msg *msg, struct sp_hash *ret)
-{
-    struct sp_hash one;
-    sp_doc_hash_text(doc, msg->transport_socket, NULL, ret);
-    for (size_t i = 0; i < msg->n_transport_socket_matches; i++) {
-        sp_doc_hash_text(doc, msg->transport_socket_matches[i], NULL, &one);
-        sp_hash_mix_hash(ret, &one);
-    }
-}
-
-/* Without load_assignment where its hosts can be exchanged. */
-static void hash_of(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
-{
-    static const char *const skip[] = {"load_assignment", NULL};
-    struct sp_hash other;
-    sp_doc_hash(build->doc, msg, sp_dns_is_named(build->doc, msg) ? NULL : skip, ret);
-    sp_doc_hash(build->doc, msg->upstream_bind_config ? NULL : build->bind, NULL, &other);
-    sp_hash_mix_hash(ret, &other);
-    sp_doc_hash(build->doc, build->dns_resolver, NULL, &other);
-    sp_hash_mix_hash(ret, &other);
-    sp_doc_hash(build->doc, msg->outlier_detection ? build->outlier_events : NULL, NULL, &other);
-    sp_hash_mix_hash(ret, &other);
-    if (has_secrets(msg))
-        mix_secrets(build->doc, ret);
 }
 
 /* The one that serves, if it is equal. */
@@ -229,6 +178,7 @@ static bool note_hosts(const struct sp_cluster_build *build, struct sp_cluster *
     if (c->resolve || sp_hash_eq(&c->hosts_hash, hash))
         return true;
     struct sp_host_set *set = sp_hosts_read(build->doc, build->diag, msg, false);
+    check_local(build, msg);
     warn_empty(set, build, msg, errors);
     sp_host_set_close(set);
     sp_bind_check(c, set, build->doc, build->diag, bind_of(build, msg));
@@ -240,12 +190,23 @@ static bool note_hosts(const struct sp_cluster_build *build, struct sp_cluster *
     return true;
 }
 
+/* Before its hosts are made. */
+static void take_zone(struct sp_cluster *c, const struct sp_cluster_build *b)
+{
+    c->own = (struct sp_own_locality){b->own.known, sp_arena_str(&c->arena, b->own.region), sp_arena_str(&c->arena, b->own.zone),
+                                      sp_arena_str(&c->arena, b->own.sub_zone)};
+    if (!b->local || sp_lb_hashes(&c->lb))
+        return;
+    sp_cluster_hold(b->local);
+    c->local = b->local;
+}
+
 struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cluster_msg *msg)
 {
     assert(build && build->doc && build->diag && msg);
     unsigned errors = build->diag->n_errors;
     struct sp_hash hash, hosts_hash;
-    hash_of(build, msg, &hash);
+    sp_cluster_hash(build, msg, &hash);
     sp_doc_hash(build->doc, msg->load_assignment, NULL, &hosts_hash);
     struct sp_cluster *c = keep(build, msg, &hash);
     if (c && note_hosts(build, c, msg, &hosts_hash))
@@ -263,7 +224,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     c->destroy = destroy;
     c->hash = hash;
     c->hosts_hash = hosts_hash;
-    hash_transport(build->doc, msg, &c->transport);
+    sp_cluster_hash_transport(build->doc, msg, &c->transport);
     c->n_slots = build->n_workers + 1;
     c->slots = slots_new(c);
     c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));
@@ -277,11 +238,12 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_lb_config_init(&c->lb, &c->arena, build->doc, build->diag, msg);
     if (c->lb.subsets)
         sp_cluster_stats_subsets(&c->stats);
+    take_zone(c, build);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));
     if (build->diag->n_errors == errors)
         sp_rehash_first(c);
-    if (has_secrets(msg))
+    if (sp_cluster_has_secrets(msg))
         make_checks_with_secrets(c, build, msg);
     else
         make_checks(c, build, msg);

@@ -10,8 +10,10 @@
 #ifndef SP_CLUSTERS_CLUSTER_H
 #define SP_CLUSTERS_CLUSTER_H
 
+#include "clusters/cluster_build.h"
 #include "clusters/host_change.h"
 #include "config/doc.h"
+#include "config/own_node.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 #include "event/worker.h"
@@ -19,17 +21,6 @@
 
 struct sp_cluster;
 struct sp_buf;
-
-struct sp_cluster_build {
-    const struct sp_doc *doc;
-    struct sp_diag *diag;
-    const Envoy__Config__Core__V3__BindConfig *bind; /* for clusters that have none of their own; may be NULL */
-    const Envoy__Config__Bootstrap__V3__ClusterManager__OutlierDetection *outlier_events; /* where events of outliers go; may be NULL */
-    const Envoy__Config__Core__V3__TypedExtensionConfig *dns_resolver; /* the same; Bootstrap.typed_dns_resolver_config */
-    unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
-    const struct sp_clusters *previous; /* of the config that serves; NULL: none */
-    struct sp_clusters *fresh;          /* of the config that is compiled, to put `changes` in; needed with `previous` */
-};
 
 /*
  * NULL after an error; all are in build->diag.  When the previous cluster of that name was made of an equal message, files included,

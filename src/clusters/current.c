@@ -16,6 +16,7 @@ void sp_hosts_attach(struct sp_slot *s)
     for (unsigned i = 0; i < s->hosts->n; i++) {
         const struct sp_endpoint *e = &s->hosts->v[i];
         e->host->parts[s->index].socket = e->socket;
+        e->host->parts[s->index].zone_stats = e->zone_stats;
         if (s->hosts->logical)
             e->host->parts[s->index].addr = e->addr;
     }

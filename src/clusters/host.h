@@ -37,6 +37,7 @@ enum sp_health { SP_HEALTHY, SP_DEGRADED, SP_UNHEALTHY };
 enum { SP_POOL_KINDS = 3 }; /* HTTP/1, HTTP/2, by ALPN */
 
 struct sp_pool;
+struct sp_zone_stats;
 struct sp_outlier_host;
 
 /* One worker's part of a host. */
@@ -49,6 +50,7 @@ struct sp_host_part {
     struct sp_pool *pools[SP_POOL_KINDS]; /* lists of those that differ in SNI */
     struct sp_addr addr;                  /* where new connections go */
     unsigned socket;                      /* which transport socket they have (clusters/socket_match.h) */
+    struct sp_zone_stats *zone_stats;     /* where its answers are counted besides (clusters/zone_stats.h); NULL: nowhere */
     unsigned held;                        /* requests and pools that point to the host */
     unsigned stamp;                       /* of the last set that it was seen in */
     bool gone;                            /* it has left the worker's set: pools close, and the last that lets it go frees it */

@@ -9,6 +9,8 @@
 #include "clusters/endpoint_meta.h"
 #include "clusters/host.h"
 
+struct sp_zone_stats; /* clusters/zone_stats.h */
+
 /* A host's place in a set. Bytes live in the set's arena. */
 struct sp_endpoint {
     struct sp_host *host;          /* a reference; NULL until the set is published */
@@ -25,6 +27,7 @@ struct sp_endpoint {
     unsigned priority;
     struct sp_endpoint_meta *meta, *locality_meta; /* references, or NULL */
     unsigned socket;               /* which transport socket (clusters/socket_match.h), once published */
+    struct sp_zone_stats *zone_stats; /* the cluster's, once published; NULL: it is not counted by zone */
     bool no_active_hc;             /* disable_active_health_check */
 };
 

@@ -8,11 +8,13 @@
 #include "clusters/hashed.h"
 #include "clusters/lb_set.h"
 #include "clusters/priority.h"
+#include "clusters/zone.h"
 
-/* With locality_weighted_lb_config: the hosts of one locality. */
+/* With locality_weighted_lb_config or a local cluster: the hosts of one locality. */
 struct locality {
     struct sp_lb_set healthy, degraded;
-    unsigned id, n;                     /* which one; all its hosts */
+    const struct sp_endpoint *of;       /* one of its hosts */
+    unsigned n;                         /* all its hosts */
     uint32_t weight;
     uint64_t for_healthy, for_degraded; /* the weight, less where too few are well */
 };
@@ -26,6 +28,7 @@ struct level {
     unsigned *which;             /* of each of its hosts: the locality */
     unsigned n_localities;
     uint64_t for_healthy, for_degraded; /* sums; 0: by hosts */
+    struct sp_zone *zone;               /* of the first level where there is a local cluster; else NULL */
 };
 
 struct sp_lb {
@@ -82,6 +85,19 @@ static void rebuild_localities(struct sp_slot *s, struct level *l, const struct 
     }
 }
 
+/* By the hosts that its localities have now. */
+static void count_zone(struct sp_slot *s, struct level *l)
+{
+    for (unsigned i = 0; i < l->n_localities; i++) {
+        const struct sp_lb_set *t = &l->localities[i].healthy;
+        struct sp_zone_place *p = &l->zone->v[i];
+        p->hosts = p->there = t->n;
+        for (unsigned k = 0; s->cluster->lb.zone.by_weight && k < t->n; k++)
+            p->there += t->v[k].weight - 1;
+    }
+    sp_zone_count(l->zone, s);
+}
+
 static enum sp_lb_mode normal_mode(const struct level *l)
 {
     return l->differ ? SP_LB_WEIGHTED : SP_LB_EVEN;
@@ -116,6 +132,8 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_ho
     }
     if (l->n_localities)
         rebuild_localities(s, l, p, hosts->overprovisioning);
+    if (l->zone)
+        count_zone(s, l);
 }
 
 static void rebuild(struct sp_slot *s, struct sp_lb *lb, unsigned generation)
@@ -128,34 +146,45 @@ static void rebuild(struct sp_slot *s, struct sp_lb *lb, unsigned generation)
 }
 
 /* The locality of an endpoint, mostly the same as of the one before it. */
-static unsigned locality_of(struct level *l, const struct sp_endpoint *e)
+static unsigned locality_of(struct level *l, const struct sp_endpoint *e, bool by_weight)
 {
     unsigned i = l->n_localities;
-    while (i && l->localities[i - 1].id != e->locality)
+    while (i && l->localities[i - 1].of->locality != e->locality)
         i--;
     if (i)
         return i - 1;
-    l->localities[l->n_localities] = (struct locality){.id = e->locality, .weight = e->locality_weight};
+    l->localities[l->n_localities] = (struct locality){.of = e, .weight = by_weight ? e->locality_weight : 0};
     return l->n_localities++;
 }
 
-/* None if no locality of the priority has a weight. */
-static void init_localities(struct level *l, const struct sp_priority *p, bool scheduled)
+static void init_zone(struct level *l)
 {
-    bool some = false;
+    l->zone = sp_zone_new(l->n_localities);
+    for (unsigned i = 0; i < l->n_localities; i++)
+        l->zone->v[i].of = l->localities[i].of;
+}
+
+/* None if no locality of the priority has a weight, and they do not count as zones. */
+static void init_localities(struct sp_slot *s, struct level *l, const struct sp_priority *p, bool zone, bool scheduled)
+{
+    bool some = zone;
     l->localities = sp_xcalloc(p->n + 1, sizeof(*l->localities));
     l->which = sp_xcalloc(p->n + 1, sizeof(*l->which));
     for (unsigned i = 0; i < p->n; i++) {
-        l->which[i] = locality_of(l, p->v[i]);
+        l->which[i] = locality_of(l, p->v[i], s->cluster->lb.by_locality);
         l->localities[l->which[i]].n++;
         some = some || p->v[i]->locality_weight;
     }
     if (!some)
         l->n_localities = 0;
     for (unsigned i = 0; i < l->n_localities; i++) {
-        sp_lb_set_init(&l->localities[i].healthy, l->localities[i].n, scheduled);
-        sp_lb_set_init(&l->localities[i].degraded, l->localities[i].n, scheduled);
+        struct locality *x = &l->localities[i];
+        sp_lb_set_init(&x->healthy, x->n, scheduled);
+        sp_lb_set_init(&x->degraded, x->n, scheduled);
+        x->healthy.next = x->degraded.next = (unsigned)sp_slot_below(s, x->n);
     }
+    if (zone)
+        init_zone(l);
 }
 
 struct sp_lb *sp_lb_new_of(struct sp_slot *s, const struct sp_host_set *part)
@@ -179,8 +208,9 @@ struct sp_lb *sp_lb_new_of(struct sp_slot *s, const struct sp_host_set *part)
         sp_lb_set_init(&l->healthy, p->n, scheduled);
         sp_lb_set_init(&l->degraded, p->n, scheduled);
         sp_lb_set_init(&l->all, p->n, scheduled);
-        if (c->lb.by_locality)
-            init_localities(l, p, scheduled);
+        bool zone = c->local && i == 0 && p->n;
+        if (c->lb.by_locality || zone)
+            init_localities(s, l, p, zone, scheduled);
         if (p->n) /* workers shall not all begin with the first host */
             l->healthy.next = l->degraded.next = l->all.next = (unsigned)sp_slot_below(s, p->n);
     }
@@ -210,6 +240,7 @@ void sp_lb_free(struct sp_lb *lb)
         }
         free(lb->levels[i].localities);
         free(lb->levels[i].which);
+        sp_zone_free(lb->levels[i].zone);
     }
     free(lb->levels);
     free(lb->health);
@@ -217,9 +248,26 @@ void sp_lb_free(struct sp_lb *lb)
     free(lb);
 }
 
+static struct sp_lb_set *by_zone(struct sp_slot *s, struct level *l, bool degraded)
+{
+    const struct sp_lb_config *c = &s->cluster->lb;
+    if (sp_zone_is_old(l->zone, s))
+        count_zone(s, l);
+    bool counts = l->zone->mode != SP_ZONE_ANY && (c->zone.percent >= 100 || sp_slot_below(s, 100) < c->zone.percent);
+    if (counts && !l->zone->local_panic) {
+        struct locality *x = &l->localities[sp_zone_choose(l->zone, s)];
+        return degraded ? &x->degraded : &x->healthy;
+    }
+    if (counts)
+        sp_counter_inc(s->cluster->stats.lb_local_cluster_not_ok);
+    return counts && c->fail_on_panic ? NULL : degraded ? &l->degraded : &l->healthy;
+}
+
 static struct sp_lb_set *by_locality(struct sp_slot *s, struct level *l, bool degraded)
 {
     uint64_t sum = degraded ? l->for_degraded : l->for_healthy;
+    if (!sum && l->zone)
+        return by_zone(s, l, degraded);
     if (!sum)
         return degraded ? &l->degraded : &l->healthy;
     uint64_t dice = sp_slot_below(s, sum);

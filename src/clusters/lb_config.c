@@ -5,7 +5,6 @@
 #include <math.h>
 
 #include "clusters/options.h"
-#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
@@ -14,40 +13,46 @@
 
 typedef Envoy__Config__Cluster__V3__Cluster cluster_msg;
 typedef Envoy__Extensions__LoadBalancingPolicies__Common__V3__LocalityLbConfig locality_msg;
+typedef Envoy__Extensions__LoadBalancingPolicies__Common__V3__LocalityLbConfig__ZoneAwareLbConfig zone_msg;
 typedef Envoy__Config__Cluster__V3__LoadBalancingPolicy list_msg;
 typedef Envoy__Config__Core__V3__RuntimeDouble double_msg;
 typedef Envoy__Extensions__LoadBalancingPolicies__LeastRequest__V3__LeastRequest least_msg;
 
-enum { DEFAULT_CHOICES = 2, DEFAULT_PANIC = 50, DEFAULT_RING = 1024, DEFAULT_TABLE = 65537 };
+enum { DEFAULT_CHOICES = 2, DEFAULT_PANIC = 50, DEFAULT_RING = 1024, DEFAULT_TABLE = 65537, DEFAULT_ZONE_HOSTS = 6 };
 /* Rings and tables are built on a worker's loop: tens of milliseconds at most. Envoy's may be larger. */
 enum { PLACES_MOST = 262144 };
 
 #define LB_CONFIG(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_##name
 #define MURMUR ENVOY__CONFIG__CLUSTER__V3__CLUSTER__RING_HASH_LB_CONFIG__HASH_FUNCTION__MURMUR_HASH_2
 #define FULL_SCAN ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__LEAST_REQUEST__V3__LEAST_REQUEST__SELECTION_METHOD__FULL_SCAN
+#define BY_WEIGHT ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__COMMON__V3__LOCALITY_LB_CONFIG__ZONE_AWARE_LB_CONFIG__LOCALITY_BASIS__HEALTHY_HOSTS_WEIGHT
+/* Which member of the oneof is set: they share one pointer. */
+#define COMMON_KIND(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_##name##_LB_CONFIG
+#define EXTENSION_KIND(name) \
+    ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__COMMON__V3__LOCALITY_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_##name##_LB_CONFIG
 #define POLICY(name) ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__##name
 
-static bool has_local_cluster(const struct sp_doc *doc)
+/* What both messages have. */
+static void take_zones(struct sp_zone_config *z, const Envoy__Type__V3__Percent *enabled, const Google__Protobuf__UInt64Value *least)
 {
-    const ProtobufCMessage *root = sp_doc_root(doc);
-    const Envoy__Config__Bootstrap__V3__Bootstrap *b = (const void *)root;
-    return root->descriptor == &envoy__config__bootstrap__v3__bootstrap__descriptor && b->cluster_manager &&
-           b->cluster_manager->local_cluster_name[0];
+    if (enabled)
+        z->percent = (unsigned)lround(enabled->value);
+    if (least)
+        z->least_hosts = least->value;
 }
 
-static void check_zones(const struct sp_doc *doc, struct sp_diag *diag, const void *zones)
+static void take_localities(struct sp_lb_config *l, const locality_msg *msg)
 {
-    if (zones && has_local_cluster(doc))
-        sp_doc_err(doc, diag, zones, NULL, -1,
-                   "requests are not kept in their zone here (take this out, or local_cluster_name of cluster_manager)");
-}
-
-static void take_localities(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const locality_msg *msg)
-{
-    l->by_locality = msg && msg->locality_weighted_lb_config;
-    l->fail_on_panic = msg && msg->zone_aware_lb_config && msg->zone_aware_lb_config->fail_traffic_on_panic;
-    if (msg)
-        check_zones(doc, diag, msg->zone_aware_lb_config);
+    const zone_msg *z = msg && msg->locality_config_specifier_case == EXTENSION_KIND(ZONE_AWARE) ? msg->zone_aware_lb_config : NULL;
+    l->by_locality = msg && msg->locality_config_specifier_case == EXTENSION_KIND(LOCALITY_WEIGHTED);
+    if (!z)
+        return;
+    take_zones(&l->zone, z->routing_enabled, z->min_cluster_size);
+    l->fail_on_panic = z->fail_traffic_on_panic;
+    l->zone.by_weight = z->locality_basis == BY_WEIGHT;
+    l->zone.force_least = z->force_locality_direct_routing;
+    if (z->force_local_zone)
+        l->zone.force_least = z->force_local_zone->min_size ? SP_MAX(z->force_local_zone->min_size->value, 1u) : 1;
 }
 
 static void take_bias(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const double_msg *bias)
@@ -178,7 +183,7 @@ static void init_hashing(struct sp_lb_config *l, const struct sp_doc *doc, struc
 static void take_least(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const least_msg *least)
 {
     l->policy = SP_LB_LEAST_REQUEST;
-    take_localities(l, doc, diag, least->locality_lb_config);
+    take_localities(l, least->locality_lb_config);
     take_bias(l, doc, diag, least->active_request_bias);
     TAKE_SLOW(l, doc, diag, least->slow_start_config);
     l->full_scan = (least->enable_full_scan && least->enable_full_scan->value) || least->selection_method == FULL_SCAN;
@@ -203,13 +208,13 @@ static bool take_extension(struct sp_lb_config *l, const struct sp_doc *doc, str
         sp_doc_any_as(doc, any, &envoy__extensions__load_balancing_policies__random__v3__random__descriptor);
     if (round) {
         l->policy = SP_LB_ROUND_ROBIN;
-        take_localities(l, doc, diag, round->locality_lb_config);
+        take_localities(l, round->locality_lb_config);
         TAKE_SLOW(l, doc, diag, round->slow_start_config);
     } else if (least) {
         take_least(l, doc, diag, least);
     } else if (random) {
         l->policy = SP_LB_RANDOM;
-        take_localities(l, doc, diag, random->locality_lb_config);
+        take_localities(l, random->locality_lb_config);
     }
     return round || least || random;
 }
@@ -258,7 +263,8 @@ void sp_lb_config_init(struct sp_lb_config *l, struct sp_arena *arena, const str
 {
     assert(l && doc && diag && msg);
     *l = (struct sp_lb_config){.choice_count = DEFAULT_CHOICES, .panic_threshold = DEFAULT_PANIC, .request_bias = 1,
-                                .slow_aggression = 1, .slow_least = 0.1};
+                                .slow_aggression = 1, .slow_least = 0.1,
+                                .zone = {.percent = 100, .least_hosts = DEFAULT_ZONE_HOSTS}};
     const Envoy__Config__Cluster__V3__Cluster__CommonLbConfig *common = msg->common_lb_config;
     if (common && common->healthy_panic_threshold)
         l->panic_threshold = common->healthy_panic_threshold->value;
@@ -275,10 +281,11 @@ void sp_lb_config_init(struct sp_lb_config *l, struct sp_arena *arena, const str
                 : msg->lb_policy == POLICY(RING_HASH)   ? SP_LB_RING_HASH
                 : msg->lb_policy == POLICY(MAGLEV)      ? SP_LB_MAGLEV
                                                         : SP_LB_ROUND_ROBIN;
-    l->by_locality = common && common->locality_weighted_lb_config;
-    l->fail_on_panic = common && common->zone_aware_lb_config && common->zone_aware_lb_config->fail_traffic_on_panic && !sp_lb_hashes(l);
-    if (common)
-        check_zones(doc, diag, common->zone_aware_lb_config);
+    l->by_locality = common && common->locality_config_specifier_case == COMMON_KIND(LOCALITY_WEIGHTED);
+    if (common && common->locality_config_specifier_case == COMMON_KIND(ZONE_AWARE) && !sp_lb_hashes(l)) {
+        take_zones(&l->zone, common->zone_aware_lb_config->routing_enabled, common->zone_aware_lb_config->min_cluster_size);
+        l->fail_on_panic = common->zone_aware_lb_config->fail_traffic_on_panic;
+    }
     if (sp_lb_hashes(l))
         init_hashing(l, doc, diag, msg);
     if (msg->lb_subset_config) {

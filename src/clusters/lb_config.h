@@ -11,6 +11,14 @@
 
 enum sp_lb_policy { SP_LB_ROUND_ROBIN, SP_LB_LEAST_REQUEST, SP_LB_RANDOM, SP_LB_RING_HASH, SP_LB_MAGLEV };
 
+/* zone_aware_lb_config; it counts where a local cluster is named. */
+struct sp_zone_config {
+    unsigned percent;     /* routing_enabled: of requests */
+    uint64_t least_hosts; /* min_cluster_size: healthy ones */
+    uint32_t force_least; /* force_local_zone.min_size; 0: it is not forced */
+    bool by_weight;       /* locality_basis HEALTHY_HOSTS_WEIGHT */
+};
+
 struct sp_lb_config {
     enum sp_lb_policy policy;
     unsigned choice_count;  /* LEAST_REQUEST */
@@ -20,6 +28,7 @@ struct sp_lb_config {
     double slow_aggression, slow_least; /* over 0; the least factor, 0.1 is 10 % */
     bool close_on_change;   /* close_connections_on_host_set_change */
     bool by_locality;       /* localities get requests by their weights */
+    struct sp_zone_config zone;
     double panic_threshold; /* percent */
     bool fail_on_panic;     /* fail_traffic_on_panic: nobody gets requests then */
     bool murmur;            /* RING_HASH: hashed by MurmurHash, not XXH64 */

@@ -100,10 +100,14 @@ void sp_outcome_charge(struct sp_upstream *u, unsigned status)
         return;
     sp_counter_inc(stats(u)->upstream_rq_completed);
     sp_code_counters_inc(&stats(u)->codes, status, true);
-    if (u->host && status >= 500)
-        sp_host_count(&counts(u)->rq_error, 1);
-    else if (u->host)
-        sp_host_count(&counts(u)->rq_success, 1);
+    if (!u->host)
+        return;
+    struct sp_host_part *p = counts(u);
+    sp_host_count(status >= 500 ? &p->rq_error : &p->rq_success, 1);
+    if (SP_UNLIKELY(p->zone_stats)) {
+        sp_counter_inc(p->zone_stats->completed);
+        sp_code_counters_inc(&p->zone_stats->codes, status, true);
+    }
 }
 
 static void fail(struct sp_upstream *u, const struct sp_upstream_failure *f)

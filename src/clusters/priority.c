@@ -44,8 +44,9 @@ static uint32_t degraded(const struct sp_priority_health *h, uint32_t factor)
     return capacity(h, h->degraded, h->degraded_weight, factor);
 }
 
-static bool below(const struct sp_priority_health *h, double threshold)
+bool sp_priority_below(const struct sp_priority_health *h, double threshold)
 {
+    assert(h);
     unsigned of = eligible(h);
     double share = of ? 100.0 * (h->healthy + h->degraded) / of : 0;
     return share < threshold;
@@ -102,7 +103,7 @@ void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double pa
     uint32_t whole = (uint32_t)SP_MIN(sum, 100u);
     bool all_panic = true;
     for (unsigned i = 0; i < n; i++) {
-        ret[i].panic = whole < 100 && below(&h[i], panic_threshold);
+        ret[i].panic = whole < 100 && sp_priority_below(&h[i], panic_threshold);
         all_panic = all_panic && ret[i].panic;
     }
     if (all_panic)

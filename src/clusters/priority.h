@@ -26,6 +26,8 @@ void sp_priority_count(struct sp_priority_health *h, uint32_t flags, uint32_t we
 /* Fills n loads, n > 0. panic_threshold, overprovisioning: percent. */
 void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
                        uint32_t overprovisioning, struct sp_priority_load *ret);
+/* Fewer of its hosts are well or degraded than this many percent. */
+bool sp_priority_below(const struct sp_priority_health *h, double threshold);
 /* The priority for dice of 0 to 99, and which of its hosts; false: nobody is there. */
 bool sp_priority_choose(const struct sp_priority_load *l, unsigned n, unsigned dice, unsigned *ret, bool *ret_degraded);
 

@@ -92,6 +92,7 @@ static unsigned give_hosts(struct sp_cluster *c, struct sp_host_set *s, const st
         struct sp_endpoint *e = &s->v[i];
         assert(!e->host);
         e->host = old_hosts_take(&o, s, e);
+        e->zone_stats = sp_zone_stats_of(&c->zone_stats, c->stats.scope, c->own.zone, e->zone);
         e->socket = sp_socket_matches_choose(&c->sockets, e->meta, e->locality_meta);
         if (!e->host || e->host->socket != e->socket)
             sp_socket_matches_count(&c->sockets, e->socket);

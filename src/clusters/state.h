@@ -12,7 +12,9 @@
 #include "clusters/lb_config.h"
 #include "clusters/options.h"
 #include "clusters/socket_match.h"
+#include "clusters/zone_stats.h"
 #include "config/doc_hash.h"
+#include "config/own_node.h"
 #include "event/worker.h"
 
 struct sp_lb;
@@ -55,6 +57,9 @@ struct sp_cluster {
     struct sp_hash hash, transport;   /* of what it was made of; of its transport_socket */
     struct sp_str observability_name; /* alt_stat_name, or the name */
     struct sp_lb_config lb;
+    struct sp_cluster *local;         /* a reference: whose hosts are the gateways of all localities; NULL: zones do not count */
+    struct sp_own_locality own;       /* where this gateway stands */
+    struct sp_zone_stats *zone_stats; /* the publisher's: a list */
     struct sp_cluster_options options;
     struct sp_socket_matches sockets;
     struct sp_cluster_stats stats;

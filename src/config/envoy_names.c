@@ -391,7 +391,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig", "use_hostname_for_hashing=1 hash_balance_factor=2 hash_policy=3 "},
     {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig", "zone_aware_lb_config=1 locality_weighted_lb_config=2 "},
     {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig", "routing_enabled=1 min_cluster_size=2 fail_traffic_on_panic=3 force_locality_direct_routing=4 force_local_zone=5 locality_basis=6 "},
-    {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone", NULL},
+    {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone", "min_size=1 "},
     {"envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig", "slow_start_window=1 aggression=2 min_weight_percent=3 "},
     {"envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", "choice_count=1 active_request_bias=2 slow_start_config=3 locality_lb_config=4 enable_full_scan=5 selection_method=6 "},
     {"envoy.extensions.load_balancing_policies.maglev.v3.Maglev", "table_size=1 consistent_hashing_lb_config=2 locality_weighted_lb_config=3 "},

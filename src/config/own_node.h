@@ -10,4 +10,12 @@
 /* node.cluster; "" where there is none or the document is no whole config. Belongs to the document. */
 struct sp_str sp_own_cluster(const struct sp_doc *doc);
 
+/* Where it stands. Texts as above. */
+struct sp_own_locality {
+    bool known; /* node.locality is there, possibly empty */
+    struct sp_str region, zone, sub_zone;
+};
+
+struct sp_own_locality sp_own_locality(const struct sp_doc *doc);
+
 #endif

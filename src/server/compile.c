@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "filters/registry.h"
@@ -17,29 +18,58 @@ struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
     return name.len ? sp_map_get(&c->clusters.by_name, name) : NULL;
 }
 
+static struct sp_cluster *compile_cluster(struct sp_config *c, const struct sp_cluster_build *build, const Envoy__Config__Cluster__V3__Cluster *msg)
+{
+    struct sp_cluster *cluster = sp_cluster_new(build, msg);
+    if (!cluster)
+        return NULL;
+    c->clusters.v[c->clusters.n++] = cluster;
+    sp_map_add(&c->clusters.by_name, sp_cluster_name(cluster), cluster);
+    return cluster;
+}
+
+/* The local cluster comes first: the others go by its hosts. Returns its message, or NULL. */
+static const Envoy__Config__Cluster__V3__Cluster *compile_local(struct sp_config *c, struct sp_cluster_build *build)
+{
+    const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
+    const Envoy__Config__Bootstrap__V3__ClusterManager *manager = c->bootstrap->cluster_manager;
+    if (!manager || !manager->local_cluster_name[0])
+        return NULL;
+    for (size_t i = 0; i < res->n_clusters; i++) {
+        if (strcmp(res->clusters[i]->name, manager->local_cluster_name) != 0)
+            continue;
+        build->is_local = true;
+        struct sp_cluster *local = compile_cluster(c, build, res->clusters[i]);
+        build->is_local = false;
+        build->local = local;
+        return res->clusters[i];
+    }
+    sp_doc_err(c->doc, build->diag, manager, "local_cluster_name", -1, "there is no cluster \"%s\" (name the one whose hosts are the gateways)",
+               manager->local_cluster_name);
+    return NULL;
+}
+
 static void compile_clusters(struct sp_config *c, unsigned n_workers, const struct sp_config *previous, struct sp_diag *diag)
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_cluster_build build = {
         .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL, .fresh = &c->clusters,
-        .dns_resolver = c->bootstrap->typed_dns_resolver_config};
+        .dns_resolver = c->bootstrap->typed_dns_resolver_config, .own = sp_own_locality(c->doc)};
     if (c->bootstrap->cluster_manager) {
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
         build.outlier_events = c->bootstrap->cluster_manager->outlier_detection;
     }
     c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));
+    const Envoy__Config__Cluster__V3__Cluster *local = compile_local(c, &build);
     for (size_t i = 0; i < res->n_clusters; i++) {
         const Envoy__Config__Cluster__V3__Cluster *msg = res->clusters[i];
-        if (sp_map_get(&c->clusters.by_name, sp_str_c(msg->name))) {
+        if (msg == local)
+            continue;
+        if (sp_map_get(&c->clusters.by_name, sp_str_c(msg->name)))
             sp_doc_err(c->doc, diag, msg, "name", -1, "a cluster \"%s\" stands above already (names are unique)",
                        msg->name);
-            continue;
-        }
-        struct sp_cluster *cluster = sp_cluster_new(&build, msg);
-        if (!cluster)
-            continue;
-        c->clusters.v[c->clusters.n++] = cluster;
-        sp_map_add(&c->clusters.by_name, sp_cluster_name(cluster), cluster);
+        else
+            compile_cluster(c, &build, msg);
     }
 }
 

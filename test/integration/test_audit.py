@@ -144,7 +144,7 @@ class Audit(unittest.TestCase):
     def test_examples_as_they_stand(self):
         """Nothing above low, but for what docs/audit.md says of them."""
         known = {"from-kong": {"proof-by-address", "jwt-no-audience"}, "origin-name": {"no-bundle"},
-                 "failing-origins": {"no-bundle", "upstream-plaintext"}, "priorities": {"no-bundle", "upstream-plaintext"}}
+                 "failing-origins": {"no-bundle", "upstream-plaintext"}, "priorities": {"no-bundle", "upstream-plaintext"}, "zones": {"no-bundle", "upstream-plaintext"}}
         for path in glob.glob(os.path.join(ROOT, "examples/*/sallyport.yaml")):
             name = os.path.basename(os.path.dirname(path))
             if name in ("file-xds", "origin-tls"):  # their other files are where they say, or nowhere: test_examples puts them there

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The examples of ways to origins, as test_examples.py runs the others."""
+import collections
 import re
 import unittest
 
@@ -42,6 +43,33 @@ class OriginExamples(unittest.TestCase):
             self.run_example(text.replace("port_value: 8081", f"port_value: {copies.port}"), check)
         finally:
             copies.kill()
+
+    def test_zones(self):
+        """All stays, until one of two hosts is ill: then two thirds do, and when both are, nothing."""
+        homes = [Nginx("listen 127.0.0.1:$PORT; location / { return 200 'a'; }") for _ in range(2)]
+        other = Nginx("listen 127.0.0.1:$PORT; location / { return 200 'b'; }")
+        text = read("examples/zones/sallyport.yaml")
+        text = text.replace("10.0.1.12, port_value: 8080", f"127.0.0.1, port_value: {homes[1].port}").replace("interval: 5s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
+        text = re.sub(r"10\.0\.\d\.1\d, ", "127.0.0.1, ", text).replace("port_value: 8081", f"port_value: {other.port}")
+        for origin in (*homes, other):
+            self.addCleanup(origin.kill)
+
+        def check(e):
+            stat = lambda name: int(re.search(rf"^{re.escape(name)}: (\d+)", curl(f"http://127.0.0.1:{e.admin}/stats").body.decode(), re.M)[1])
+            served = lambda: collections.Counter(e.get("/", *self.secret).body.decode() for _ in range(60))
+            self.assertEqual(e.get("/").status, 403)
+            self.assertEqual(served(), {"a": 60})
+            homes[1].kill()
+            wait_for("three healthy hosts", lambda: stat("cluster.origin.membership_healthy") == 3)
+            seen = served()
+            self.assertGreater(seen["b"], 4)
+            self.assertGreater(seen["a"], seen["b"])
+            self.assertEqual(stat("cluster.origin.zone.eu-west-1a.eu-west-1b.upstream_rq_200"), seen["b"])
+            homes[0].kill()
+            wait_for("two healthy hosts", lambda: stat("cluster.origin.membership_healthy") == 2)
+            self.assertEqual(served(), {"b": 60})  # too few for zones to count, and none here
+            self.assertGreater(stat("cluster.origin.lb_zone_cluster_too_small"), 0)
+        self.run_example(text, check, homes[0])
 
     def test_sticky(self):
         hosts = [Nginx("listen 127.0.0.1:$PORT; location / { return 200 '%d'; }" % i) for i in range(3)]

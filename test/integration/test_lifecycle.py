@@ -189,7 +189,7 @@ class Bootstrap(unittest.TestCase):
     def test_accepted(self):
         re2 = "type.googleapis.com/envoy.extensions.regex_engines.v3.GoogleRE2"
         self.start(layered_runtime={"layers": [{"name": "admin", "admin_layer": {}}]}, deferred_stat_options={"enable_deferred_creation_stats": True},
-                   cluster_manager={"local_cluster_name": "x"}, node={"id": "i", "user_agent_name": "x"}, default_regex_engine={
+                   node={"id": "i", "user_agent_name": "x"}, default_regex_engine={
                        "name": "re2", "typed_config": {"@type": re2}}, of_listener={
                            "max_connections_to_accept_per_socket_event": 1, "freebind": True, "metadata": {}, "drain_type": "MODIFY_ONLY"})
         self.assertEqual(curl(f"http://127.0.0.1:{self.port}/").status, 200)

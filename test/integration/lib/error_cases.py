@@ -102,8 +102,10 @@ SERVER = [
 ]
 
 CLUSTERS = [
-    (["requests are not kept in their zone here (take this out, or local_cluster_name of cluster_manager)"],
-     boot(clusters=[{**CLUSTER, "common_lb_config": {"zone_aware_lb_config": {}}}], cluster_manager={"local_cluster_name": "c"})),
+    (['there is no cluster "d" (name the one whose hosts are the gateways)'], boot(clusters=[CLUSTER], cluster_manager={"local_cluster_name": "d"})),
+    (["the local_cluster_name of cluster_manager is this cluster, which has priority 0 only (take this out)"],
+     boot(clusters=[{**CLUSTER, "load_assignment": {"cluster_name": "c", "endpoints": [{"priority": 1, "lb_endpoints": [
+         {"endpoint": {"address": address(1)}}]}]}}], cluster_manager={"local_cluster_name": "c"})),
     (["there are thresholds of this priority above already (one of each priority)"],
      boot(clusters=[{**CLUSTER, "circuit_breakers": {"thresholds": [{}, {}]}}])),
     (["one of several has no name (name each: its counters stand under it)"] * 2, boot(clusters=[{**CLUSTER, "health_checks": [{

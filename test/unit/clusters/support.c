@@ -31,16 +31,33 @@ static void run_inbox(struct sp_worker *w)
     }
 }
 
+static struct sp_cluster *compile(struct t_config *config, struct sp_cluster_build build, const char *yaml)
+{
+    t_config_load(config, &envoy__config__cluster__v3__cluster__descriptor, yaml);
+    build.doc = config->doc;
+    build.diag = &config->diag;
+    build.n_workers = T_WORKERS;
+    struct sp_cluster *c = sp_cluster_new(&build, config->msg);
+    if (!c)
+        fail_msg("%s", t_config_said(config));
+    return c;
+}
+
 void t_bed_new(struct t_bed *b, const char *yaml)
+{
+    t_bed_zone(b, NULL, NULL, yaml);
+}
+
+void t_bed_zone(struct t_bed *b, const char *zone, const char *local, const char *yaml)
 {
     memset(b, 0, sizeof(*b));
     b->now_ns = 1000 * SP_NS_PER_S;
     sp_stats_init(T_WORKERS + 2);
-    t_config_load(&b->config, &envoy__config__cluster__v3__cluster__descriptor, yaml);
-    struct sp_cluster_build build = {.doc = b->config.doc, .diag = &b->config.diag, .n_workers = T_WORKERS};
-    b->cluster = sp_cluster_new(&build, b->config.msg);
-    if (!b->cluster)
-        fail_msg("%s", t_config_said(&b->config));
+    struct sp_cluster_build build = {.own = {.known = zone, .zone = zone ? sp_str_c(zone) : SP_STR_NULL}, .is_local = true};
+    if (local)
+        build.local = b->local = compile(&b->local_config, build, local);
+    build.is_local = false;
+    b->cluster = compile(&b->config, build, yaml);
     for (unsigned i = 0; i <= T_WORKERS; i++) {
         struct sp_worker *w = &b->workers[i];
         w->index = i;
@@ -48,8 +65,12 @@ void t_bed_new(struct t_bed *b, const char *yaml)
         w->turn.worker = w;
         atomic_init(&w->inbox, &bottom);
         sp_turn_begin(&w->turn, b->now_ns, 0);
+        if (local)
+            sp_cluster_attach(b->local, w);
         sp_cluster_attach(b->cluster, w);
     }
+    if (local)
+        sp_cluster_start(b->local, &b->workers[T_WORKERS]);
     sp_cluster_start(b->cluster, &b->workers[T_WORKERS]);
 }
 
@@ -79,6 +100,10 @@ void t_bed_free(struct t_bed *b)
     sp_cluster_stop(b->cluster);
     for (unsigned i = 0; i <= T_WORKERS; i++)
         sp_cluster_detach(b->cluster, &b->workers[i], true);
+    if (b->local)
+        sp_cluster_stop(b->local);
+    for (unsigned i = 0; b->local && i <= T_WORKERS; i++)
+        sp_cluster_detach(b->local, &b->workers[i], true);
     t_step(b, 0);
     t_step(b, 0);
     for (unsigned i = 0; i <= T_WORKERS; i++)
@@ -96,6 +121,7 @@ void t_bed_free(struct t_bed *b)
                              sp_permits_used(&r->retries) + atomic_load(&r->retrying), 0);
     }
     sp_cluster_unref(b->cluster);
+    sp_cluster_unref(b->local);
     for (unsigned i = 0; i <= T_WORKERS; i++) {
         run_inbox(&b->workers[i]);
         assert_int_equal(b->workers[i].turn.n_timers, 0);
@@ -103,6 +129,8 @@ void t_bed_free(struct t_bed *b)
     }
     fake_reset();
     t_config_done(&b->config);
+    if (b->local)
+        t_config_done(&b->local_config);
     sp_stats_done();
     sp_arena_done(&c_arena_);
     assert_int_equal(sp_buf_thread_chunks(), 0);

@@ -23,12 +23,14 @@ enum { T_WORKERS = 2 }; /* and the prober */
 struct t_bed {
     struct sp_worker workers[T_WORKERS + 1];
     uint64_t now_ns;
-    struct t_config config;
-    struct sp_cluster *cluster;
+    struct t_config config, local_config;
+    struct sp_cluster *cluster, *local; /* local: NULL but for t_bed_zone */
 };
 
 /* Compiles, starts and attaches. The test fails when there are errors. */
 void t_bed_new(struct t_bed *b, const char *yaml);
+/* The same in this zone, with the local cluster of `local`, which is no "c". */
+void t_bed_zone(struct t_bed *b, const char *zone, const char *local, const char *yaml);
 /* A cluster named "c" with these hosts ("127.0.0.1:1" each with its number as port), and more lines at its level. */
 void t_bed_hosts(struct t_bed *b, unsigned n, const char *more);
 /* Detaches at once, stops, and asserts that nothing is left. */

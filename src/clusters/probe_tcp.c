@@ -19,6 +19,7 @@ struct tcp_probe {
     bool tls_open;
     struct sp_buf received;         /* plain bytes that no pattern has taken */
     unsigned n_matched;             /* patterns that were found */
+    size_t n_idle;                  /* bytes that came between two checks */
     struct sp_defer step;
     int err;                        /* of connecting or reading; 1: the host closed it */
     char text[128];
@@ -142,9 +143,10 @@ static void run_step(struct sp_defer *d)
     struct tcp_probe *p = SP_CONTAINER_OF(d, struct tcp_probe, step);
     if (p->transport && !take_input(p))
         return;
-    if (!p->checking) { /* idle between two checks: only its end matters */
+    if (!p->checking) { /* idle between two checks: only its end matters, but nobody listens for ever */
+        p->n_idle += p->received.len;
         sp_buf_clear(&p->received);
-        if (p->err)
+        if (p->err || p->n_idle > MAX_RECEIVED)
             close_it(p);
         return;
     }
@@ -215,6 +217,7 @@ static void begin(struct sp_probe *base)
     struct tcp_probe *p = SP_CONTAINER_OF(base, struct tcp_probe, base);
     const struct sp_cluster_options *o = sp_probe_options(base);
     p->checking = true;
+    p->n_idle = 0;
     if (p->transport) {
         sp_buf_clear(&p->received);
         begin_exchange(p, false);

@@ -7,9 +7,9 @@ import threading
 class TcpOrigin:
     """Each connection is given to `serve`, on a thread of its own, and closed when that returns or its peer is gone."""
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1", port=0):
         self.open = []
-        self.s = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.s = socket.create_server((host, port), backlog=64)
         self.port = self.s.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
 

@@ -119,7 +119,7 @@ static bool is_refused(const struct sp_upstream *u, const struct sp_retry_policy
 static struct sp_host *pick(struct sp_upstream *u, const struct sp_host *avoid, uint64_t hash)
 {
     if (SP_UNLIKELY(u->slot->subset_lb))
-        return sp_subset_pick(u->slot, u->setup.criteria, avoid);
+        return sp_subset_pick(u->slot, u->setup.criteria, avoid, u->setup.hashed ? &hash : NULL);
     return sp_lb_pick_hashed(u->slot, avoid, u->setup.hashed ? &hash : NULL);
 }
 

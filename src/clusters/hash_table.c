@@ -102,18 +102,18 @@ static void build_maglev(struct sp_hash_table *t, const struct sp_lb_config *c, 
     struct walk *w = sp_xcalloc(s->n, sizeof(*w));
     for (unsigned i = 0; i < s->n; i++)
         w[i] = (struct walk){sp_xxh64(s->v[i].key, 0) % size, sp_xxh64(s->v[i].key, 1) % (size - 1) + 1, 0};
-    t->v = sp_xcalloc(size, sizeof(*t->v));
+    t->of = sp_xcalloc(size, sizeof(*t->of));
     t->n = size;
     for (uint64_t i = 0; i < size; i++)
-        t->v[i].of = FREE;
+        t->of[i] = FREE;
     for (double turn = 1; filled < size; turn++)
         for (unsigned i = 0; i < s->n && filled < size; i++) {
             if (turn * s->v[i].weight < w[i].target)
                 continue;
             w[i].target += s->most;
-            while (t->v[w[i].at].of != FREE)
+            while (t->of[w[i].at] != FREE)
                 w[i].at = (w[i].at + w[i].skip) % size;
-            t->v[w[i].at].of = s->v[i].of;
+            t->of[w[i].at] = s->v[i].of;
             w[i].at = (w[i].at + w[i].skip) % size;
             filled++;
         }
@@ -141,6 +141,7 @@ void sp_hash_table_build(struct sp_hash_table *t, const struct sp_lb_config *c, 
 void sp_hash_table_done(struct sp_hash_table *t)
 {
     free(t->v);
+    free(t->of);
     free(t->shares);
     *t = (struct sp_hash_table){0};
 }
@@ -150,7 +151,7 @@ const struct sp_hash_share *sp_hash_table_at(const struct sp_hash_table *t, cons
     if (!t->n)
         return NULL;
     if (c->policy == SP_LB_MAGLEV)
-        return &t->shares[t->v[(attempt ? hash ^ (UINT64_MAX - attempt + 1) : hash) % t->n].of];
+        return &t->shares[t->of[(attempt ? hash ^ (UINT64_MAX - attempt + 1) : hash) % t->n]];
     uint64_t low = 0, high = t->n;
     while (low < high) { /* the first place that is not before it; past the last comes the first */
         uint64_t mid = low + (high - low) / 2;

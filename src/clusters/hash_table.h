@@ -9,9 +9,10 @@
 #include "clusters/host.h"
 #include "clusters/lb_config.h"
 
+/* A place on a ring. */
 struct sp_hash_entry {
-    uint64_t hash; /* RING_HASH */
-    uint32_t of;   /* shares[of] */
+    uint64_t hash;
+    uint32_t of; /* shares[of] */
 };
 
 struct sp_hash_member {
@@ -32,7 +33,8 @@ struct sp_hash_scale {
 
 /* All zero: empty. */
 struct sp_hash_table {
-    struct sp_hash_entry *v;
+    struct sp_hash_entry *v; /* RING_HASH: n places */
+    uint32_t *of;            /* MAGLEV: n places: shares[of[i]] */
     uint64_t n;
     struct sp_hash_share *shares; /* n_shares: its hosts */
     unsigned n_shares;

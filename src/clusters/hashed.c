@@ -63,7 +63,7 @@ static void weigh_localities(struct members *m)
     free(sums);
 }
 
-static void classes_init(struct classes *c, const struct sp_priority *p, bool by_weight, bool by_locality, struct sp_priority_health *ret)
+static void classes_init(struct classes *c, struct sp_hashed *h, const struct sp_priority *p, bool by_locality, struct sp_priority_health *ret)
 {
     struct members *all[] = {&c->all, &c->healthy, &c->degraded};
     *ret = (struct sp_priority_health){0};
@@ -74,10 +74,11 @@ static void classes_init(struct classes *c, const struct sp_priority *p, bool by
         const struct sp_endpoint *e = p->v[i];
         uint32_t flags = atomic_load_explicit(&e->host->health, memory_order_relaxed);
         enum sp_health health = sp_health_of(flags);
+        h->was[e - h->hosts->v] = flags & ~SP_HEALTH_COUNTED;
         members_add(&c->all, e);
         if (health != SP_UNHEALTHY)
             members_add(health == SP_HEALTHY ? &c->healthy : &c->degraded, e);
-        sp_priority_count(ret, flags, by_weight ? e->weight : 1);
+        sp_priority_count(ret, flags, h->hosts->weighted_health ? e->weight : 1);
         c->scale.sum += e->weight;
         c->scale.least = SP_MIN(c->scale.least, e->weight);
     }
@@ -119,8 +120,9 @@ struct sp_hashed *sp_hashed_new(const struct sp_lb_config *c, struct sp_host_set
     h->n_levels = n;
     h->levels = sp_xcalloc(n, sizeof(*h->levels));
     h->loads = sp_xcalloc(n, sizeof(*h->loads));
+    h->was = sp_xcalloc(hosts->n + 1, sizeof(*h->was));
     for (unsigned i = 0; i < n; i++)
-        classes_init(&members[i], &hosts->priorities[i], hosts->weighted_health, c->by_locality, &health[i]);
+        classes_init(&members[i], h, &hosts->priorities[i], c->by_locality, &health[i]);
     sp_priority_loads(health, n, c->panic_threshold, hosts->overprovisioning, h->loads);
     for (unsigned i = 0; i < n; i++) {
         build_level(&h->levels[i], c, &members[i], &h->loads[i]);
@@ -149,6 +151,9 @@ void sp_hashed_unref(struct sp_hashed *h)
     }
     free(h->levels);
     free(h->loads);
+    free(h->was);
+    if (h->parts) /* their hosts' texts are of these */
+        h->free_parts(h->parts);
     sp_host_set_unref(h->hosts);
     free(h);
 }

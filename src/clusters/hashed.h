@@ -16,6 +16,8 @@ struct sp_hashed_level {
     struct sp_hash_table healthy, degraded, all; /* empty where nothing can go there */
 };
 
+struct sp_hashed_parts;
+
 struct sp_hashed {
     _Atomic unsigned refs;
     unsigned generation;       /* of the cluster, before the hosts' health was looked at */
@@ -23,9 +25,12 @@ struct sp_hashed {
     unsigned n_levels;
     struct sp_hashed_level *levels;
     struct sp_priority_load *loads; /* n_levels */
+    uint32_t *was;                  /* of each host: its health flags when it was looked at */
+    struct sp_hashed_parts *parts;  /* clusters/hashed_parts.h; NULL: hosts are not divided */
+    void (*free_parts)(struct sp_hashed_parts *p);
 };
 
-/* One reference. Any thread; takes a reference to the hosts, which have been published. */
+/* One reference. Any thread; takes a reference to the hosts, which have been published. Of all of them: not of their subsets. */
 struct sp_hashed *sp_hashed_new(const struct sp_lb_config *c, struct sp_host_set *hosts, unsigned generation);
 struct sp_hashed *sp_hashed_ref(struct sp_hashed *h);
 void sp_hashed_unref(struct sp_hashed *h); /* NULL-safe */

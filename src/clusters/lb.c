@@ -309,12 +309,13 @@ static struct sp_lb_set *choose(struct sp_slot *s, struct sp_lb *lb, enum sp_lb_
     return degraded ? &l->degraded : &l->healthy;
 }
 
-static struct sp_host *pick_hashed(struct sp_slot *s, const struct sp_host *avoid, uint64_t hash)
+struct sp_host *sp_lb_pick_tables(struct sp_slot *s, const struct sp_hashed *tables, const struct sp_host *avoid, const uint64_t *hash)
 {
+    assert(s && tables);
     bool panic;
     const struct sp_cluster *c = s->cluster;
     uint64_t under_way = SP_UNLIKELY(c->lb.balance_factor) ? sp_gauge_value(c->stats.upstream_rq_active) : 0;
-    struct sp_host *h = sp_hashed_pick(s->hashed, &c->lb, avoid, hash, under_way, &panic);
+    struct sp_host *h = sp_hashed_pick(tables, &c->lb, avoid, hash ? *hash : sp_slot_random(s), under_way, &panic);
     if (panic)
         sp_counter_inc(s->cluster->stats.lb_healthy_panic);
     return h;
@@ -329,7 +330,7 @@ struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid
 {
     assert(s && s->lb);
     if (s->hashed)
-        return pick_hashed(s, avoid, hash ? *hash : sp_slot_random(s));
+        return sp_lb_pick_tables(s, s->hashed, avoid, hash);
     return sp_lb_pick_of(s, s->lb, avoid);
 }
 

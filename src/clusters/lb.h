@@ -20,5 +20,7 @@ struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid);
 struct sp_host *sp_lb_pick_of(struct sp_slot *s, struct sp_lb *lb, const struct sp_host *avoid);
 /* The same for a request with a hash (NULL: it has none, and gets a random one where hosts are taken by hash). */
 struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid, const uint64_t *hash);
+/* The same out of a part's tables. */
+struct sp_host *sp_lb_pick_tables(struct sp_slot *s, const struct sp_hashed *tables, const struct sp_host *avoid, const uint64_t *hash);
 
 #endif

@@ -191,12 +191,6 @@ static void take_least(struct sp_lb_config *l, const struct sp_doc *doc, struct 
         l->choice_count = least->choice_count->value;
 }
 
-static void check_subsets(const struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const void *msg, const char *field)
-{
-    if (l->subsets && sp_lb_hashes(l))
-        sp_doc_err(doc, diag, msg, field, -1, "subsets are not run with RING_HASH or MAGLEV (use another policy, or a cluster a subset)");
-}
-
 /* False: none of those that are run. */
 static bool take_extension(struct sp_lb_config *l, const struct sp_doc *doc, struct sp_diag *diag, const Google__Protobuf__Any *any)
 {
@@ -230,13 +224,12 @@ static bool take_subset(struct sp_lb_config *l, struct sp_arena *arena, const st
     if (!subset)
         return false;
     if (l->subsets) {
-        sp_doc_err(doc, diag, subset, "subset_lb_policy", -1, "subsets within subsets are not run (use a RoundRobin, LeastRequest or Random)");
+        sp_doc_err(doc, diag, subset, "subset_lb_policy", -1, "subsets within subsets are not run (use a RoundRobin, LeastRequest, Random, RingHash or Maglev)");
         return true;
     }
     l->subsets = sp_subset_config_of(arena, doc, diag, subset);
     if (subset->subset_lb_policy) /* else reported by the field rules */
         take_list(l, arena, doc, diag, subset->subset_lb_policy);
-    check_subsets(l, doc, diag, subset, "subset_lb_policy");
     return true;
 }
 
@@ -290,7 +283,6 @@ void sp_lb_config_init(struct sp_lb_config *l, struct sp_arena *arena, const str
         init_hashing(l, doc, diag, msg);
     if (msg->lb_subset_config) {
         l->subsets = sp_subset_config_new(arena, doc, diag, msg->lb_subset_config);
-        check_subsets(l, doc, diag, msg, "lb_subset_config");
         finish(l);
     }
     if (l->policy == SP_LB_LEAST_REQUEST && msg->lb_config_case == LB_CONFIG(LEAST_REQUEST_LB_CONFIG)) {

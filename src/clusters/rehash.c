@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "clusters/adopt.h"
-#include "clusters/hashed.h"
+#include "clusters/hashed_parts.h"
 
 /* Tables under way. */
 struct making {
@@ -14,6 +14,7 @@ struct making {
     struct sp_cluster *cluster; /* held */
     struct sp_host_set *hosts;  /* a reference */
     unsigned generation;
+    struct sp_hashed *before;   /* a reference */
     struct sp_hashed *made;
 };
 
@@ -41,7 +42,7 @@ static void install(struct sp_cluster *c, struct sp_hashed *fresh)
 static void work(struct sp_job *j)
 {
     struct making *m = SP_CONTAINER_OF(j, struct making, job);
-    m->made = sp_hashed_new(&m->cluster->lb, m->hosts, m->generation);
+    m->made = sp_hashed_whole(&m->cluster->lb, m->hosts, m->generation, m->before);
 }
 
 static void done(struct sp_job *j)
@@ -55,6 +56,7 @@ static void done(struct sp_job *j)
     } else {
         sp_hashed_unref(m->made);
     }
+    sp_hashed_unref(m->before);
     sp_host_set_unref(m->hosts);
     free(m);
     sp_cluster_drop(c);
@@ -71,7 +73,7 @@ void sp_rehash_check(struct sp_cluster *c, bool hosts)
         return;
     struct making *m = sp_xcalloc(1, sizeof(*m));
     *m = (struct making){.job = {.work = work, .done = done}, .cluster = c, .hosts = sp_host_set_ref(c->hosts),
-                         .generation = generation_of(c)};
+                         .generation = generation_of(c), .before = sp_hashed_ref(c->hashed)};
     sp_cluster_hold(c);
     c->rehashing = true;
     sp_worker_job(c->prober, &m->job);
@@ -112,7 +114,7 @@ void sp_rehash_first(struct sp_cluster *c)
     assert(c && c->hosts && !c->hashed);
     if (!sp_lb_hashes(&c->lb))
         return;
-    c->hashed = sp_hashed_new(&c->lb, c->hosts, generation_of(c));
+    c->hashed = sp_hashed_whole(&c->lb, c->hosts, generation_of(c), NULL);
     atomic_init(&c->hashed_generation, c->hashed->generation);
     c->health_changed = health_changed;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "clusters/hashed_parts.h"
 #include "config/struct_json.h"
 
 struct sp_subset_lb {
@@ -21,12 +22,14 @@ void sp_subset_lb_new(struct sp_slot *s)
         return;
     struct sp_subset_lb *b = sp_xcalloc(1, sizeof(*b) + all->n * sizeof(struct sp_lb *));
     b->n = all->n;
+    s->subset_lb = b;
+    if (s->hashed) /* whose tables are all that is needed */
+        return;
     for (unsigned i = 0; i < all->n; i++)
         if (!all->v[i].single)
             b->v[i] = sp_lb_new_of(s, all->v[i].hosts);
     if (all->fallback)
         b->fallback = sp_lb_new_of(s, all->fallback);
-    s->subset_lb = b;
 }
 
 void sp_subset_lb_free(struct sp_slot *s)
@@ -49,15 +52,18 @@ struct ask {
     const struct sp_criterion *v; /* n of them */
     unsigned n;
     const struct sp_host *avoid;
+    const uint64_t *hash;
 };
 
 static struct sp_host *pick_any(const struct ask *a)
 {
-    return sp_lb_pick(a->slot, a->avoid);
+    return sp_lb_pick_hashed(a->slot, a->avoid, a->hash);
 }
 
 static struct sp_host *pick_default(const struct ask *a)
 {
+    if (a->slot->hashed)
+        return sp_lb_pick_tables(a->slot, a->slot->hashed->parts->fallback, a->avoid, a->hash);
     return sp_lb_pick_of(a->slot, a->slot->subset_lb->fallback, a->avoid);
 }
 
@@ -66,7 +72,10 @@ static struct sp_host *pick_subset(const struct ask *a, const struct sp_subset *
     sp_counter_inc(a->slot->cluster->stats.subsets.selected);
     if (x->single)
         return x->hosts->v[0].host;
-    return sp_lb_pick_of(a->slot, a->slot->subset_lb->v[x - a->slot->hosts->subsets->v], a->avoid);
+    ptrdiff_t at = x - a->slot->hosts->subsets->v;
+    if (a->slot->hashed)
+        return sp_lb_pick_tables(a->slot, a->slot->hashed->parts->v[at], a->avoid, a->hash);
+    return sp_lb_pick_of(a->slot, a->slot->subset_lb->v[at], a->avoid);
 }
 
 /* Which criteria these keys are of; each of the keys: *ret_all. */
@@ -158,10 +167,10 @@ static struct sp_host *pick_for(struct ask *a, const struct sp_criteria *c)
     return pick_once(a, a->n == SP_CRITERIA_MOST ? UINT32_MAX : (1u << a->n) - 1);
 }
 
-struct sp_host *sp_subset_pick(struct sp_slot *s, const struct sp_criteria *c, const struct sp_host *avoid)
+struct sp_host *sp_subset_pick(struct sp_slot *s, const struct sp_criteria *c, const struct sp_host *avoid, const uint64_t *hash)
 {
     assert(s && s->subset_lb);
-    struct ask a = {.slot = s, .config = s->cluster->lb.subsets, .avoid = avoid};
+    struct ask a = {.slot = s, .config = s->cluster->lb.subsets, .avoid = avoid, .hash = hash};
     if (SP_LIKELY(!c || !c->has_list || !a.config->fallback_list))
         return pick_for(&a, c);
     struct sp_host *h = NULL;

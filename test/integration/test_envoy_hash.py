@@ -22,8 +22,18 @@ POLICIES = {
     "zones": [HEADER],
     "zonesmaglev": [HEADER],
     "balanced": [HEADER],
+    "subring": [HEADER],
+    "submaglev": [HEADER],
+    "subextension": [HEADER],
 }
+VERSIONS = ("v1", "v2", "v1", "v1")
+SUBSETS = {"lb_subset_config": {"subset_selectors": [{"keys": ["version"]}]}}
 WEIGHTS = {"locality_weighted_lb_config": {}}
+
+
+def extension(name, **fields):
+    return {"load_balancing_policy": {"policies": [{"typed_extension_config": {"name": "p", "typed_config": {
+        "@type": T + "envoy.extensions.load_balancing_policies." + name, **fields}}}]}}
 
 
 @unittest.skipUnless(find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
@@ -37,9 +47,11 @@ class Hash(unittest.TestCase):
                "maglev": {"lb_policy": "MAGLEV"}, "table": {"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": 1009}},
                "address": {"lb_policy": "RING_HASH"}, "added": {"lb_policy": "RING_HASH"},
                "key": {"lb_policy": "RING_HASH"}, "zones": {"lb_policy": "RING_HASH", "common_lb_config": WEIGHTS},
-               "zonesmaglev": {"load_balancing_policy": {"policies": [{"typed_extension_config": {"name": "m", "typed_config": {
-                   "@type": T + "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", **WEIGHTS}}}]}},
-               "balanced": {"lb_policy": "MAGLEV", "common_lb_config": {"consistent_hashing_lb_config": {"hash_balance_factor": 100}}}}
+               "zonesmaglev": extension("maglev.v3.Maglev", **WEIGHTS),
+               "balanced": {"lb_policy": "MAGLEV", "common_lb_config": {"consistent_hashing_lb_config": {"hash_balance_factor": 100}}},
+               "subring": {"lb_policy": "RING_HASH", **SUBSETS}, "submaglev": {"lb_policy": "MAGLEV", **SUBSETS},
+               "subextension": extension("subset.v3.Subset", **SUBSETS["lb_subset_config"], subset_lb_policy=extension("ring_hash.v3.RingHash")[
+                   "load_balancing_policy"])}
         clusters = [cluster(name, *ports, **lb) for name, lb in lbs.items()]
         for c in clusters[1::2]:
             for i, e in enumerate(c["load_assignment"]["endpoints"][0]["lb_endpoints"]):
@@ -49,12 +61,16 @@ class Hash(unittest.TestCase):
             if c["name"] == "key":
                 for i, e in enumerate(endpoints[0]["lb_endpoints"]):
                     e["metadata"] = {"filter_metadata": {"envoy.lb": {"hash_key": f"host-{i}"}}} if i < 3 else {}
+            elif c["name"].startswith("sub"):
+                for e, version in zip(endpoints[0]["lb_endpoints"], VERSIONS):
+                    e["metadata"] = {"filter_metadata": {"envoy.lb": {"version": version}}}
             elif c["name"].startswith("zones"):
                 hosts = endpoints[0]["lb_endpoints"]
                 endpoints[:] = [{"locality": {"zone": "a"}, "load_balancing_weight": 3, "lb_endpoints": hosts[:1]},
                                 {"locality": {"zone": "b"}, "load_balancing_weight": 5, "lb_endpoints": hosts[1:3]},
                                 {"locality": {"zone": "c"}, "lb_endpoints": hosts[3:]}]
-        routes = [route_to(name, "/" + name, hash_policy=POLICIES[name]) for name in lbs]
+        asked = {"metadata_match": {"filter_metadata": {"envoy.lb": {"version": "v1"}}}}
+        routes = [route_to(name, "/" + name, hash_policy=POLICIES[name], **(asked if name.startswith("sub") else {})) for name in lbs]
         routes[list(lbs).index("added")]["request_headers_to_add"] = [{"header": {"key": "x-added", "value": "%REQ(x-key)%"}}]
         routes.append(route_to("ring", hash_policy=[{"cookie": {"name": "sticky", "ttl": "60s", "path": "/p", "attributes": [
             {"name": "SameSite", "value": "Lax"}, {"name": "Secure"}]}}]))

@@ -6,12 +6,12 @@
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/hash.h>
-#include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/pem.h"
+#include "crypto/rng.h"
 
 enum { MAX_SIGNATURE = 512, MIN_RSA_BYTES = 256, MAX_RSA_BYTES = 512 };
 
@@ -175,13 +175,11 @@ static size_t sign_ec(const struct sp_sign_key *k, WC_RNG *rng, const byte *dige
 
 static size_t sign(const struct sp_sign_key *k, struct sp_str input, byte out[MAX_SIGNATURE])
 {
-    WC_RNG rng;
+    WC_RNG *rng = sp_thread_rng();
     byte digest[WC_MAX_DIGEST_SIZE];
-    if (wc_Hash(k->alg->hash, bytes(input), (word32)input.len, digest, k->alg->digest) != 0 || wc_InitRng(&rng) != 0)
+    if (!rng || wc_Hash(k->alg->hash, bytes(input), (word32)input.len, digest, k->alg->digest) != 0)
         return 0;
-    size_t n = k->alg->kind == KIND_RSA ? sign_rsa(k, &rng, digest, out) : sign_ec(k, &rng, digest, out);
-    wc_FreeRng(&rng);
-    return n;
+    return k->alg->kind == KIND_RSA ? sign_rsa(k, rng, digest, out) : sign_ec(k, rng, digest, out);
 }
 
 struct sp_str sp_sign_key_compact(const struct sp_sign_key *k, struct sp_str header_json, struct sp_str payload_json,

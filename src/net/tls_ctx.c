@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "crypto/rng.h"
 #include "net/tls_member.h"
 #include "net/tls_peer.h"
 #include "net/tls_sessions.h"
@@ -29,7 +30,7 @@ struct build {
 
 int sp_tls_global_init(void)
 {
-    return wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -EIO;
+    return wolfSSL_Init() == WOLFSSL_SUCCESS && sp_thread_rng() ? 0 : -EIO; /* wolfSSL finds it by name, if it is linked in */
 }
 
 void sp_tls_global_done(void)

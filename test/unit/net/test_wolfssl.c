@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What scripts/deps changes in wolfSSL for speed and size: X25519 keys from Ed25519's tables, tables for public keys of P-256
+ * that come again, one random generator a thread, no copy of the peer's certificate.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/curve25519.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+
+#include "crypto/ct.h"
+#include "crypto/rng.h"
+
+enum { KEY = CURVE25519_KEYSIZE };
+
+static void public_of(const uint8_t secret[KEY], uint8_t out[KEY])
+{
+    uint8_t s[KEY];
+    memcpy(s, secret, KEY);
+    s[0] &= 248;
+    s[KEY - 1] = (uint8_t)((s[KEY - 1] & 127) | 64);
+    assert_int_equal(wc_curve25519_make_pub(KEY, out, KEY, s), 0);
+}
+
+/* RFC 7748 section 6.1. */
+static void x25519_vectors(void **state)
+{
+    static const uint8_t alice[KEY] = {0x77, 0x07, 0x6d, 0x0a, 0x73, 0x18, 0xa5, 0x7d, 0x3c, 0x16, 0xc1, 0x72, 0x51, 0xb2, 0x66, 0x45,
+                                       0xdf, 0x4c, 0x2f, 0x87, 0xeb, 0xc0, 0x99, 0x2a, 0xb1, 0x77, 0xfb, 0xa5, 0x1d, 0xb9, 0x2c, 0x2a};
+    static const uint8_t alice_public[KEY] = {0x85, 0x20, 0xf0, 0x09, 0x89, 0x30, 0xa7, 0x54, 0x74, 0x8b, 0x7d,
+                                              0xdc, 0xb4, 0x3e, 0xf7, 0x5a, 0x0d, 0xbf, 0x3a, 0x0d, 0x26, 0x38,
+                                              0x1a, 0xf4, 0xeb, 0xa4, 0xa9, 0x8e, 0xaa, 0x9b, 0x4e, 0x6a};
+    uint8_t out[KEY];
+    public_of(alice, out);
+    assert_memory_equal(out, alice_public, KEY);
+}
+
+/* The other way to the same: the ladder, which the tables stand in for. */
+static void x25519_as_the_ladder(void **state)
+{
+    static const uint8_t base[KEY] = {9};
+    uint8_t s[KEY], fast[KEY], slow[KEY];
+    for (unsigned i = 0; i < 500; i++) {
+        memset(s, i & 1 ? 0xff : 0, KEY); /* the ends first */
+        if (i > 1)
+            sp_random_bytes(s, KEY);
+        public_of(s, fast);
+        s[0] &= 248;
+        s[KEY - 1] = (uint8_t)((s[KEY - 1] & 127) | 64);
+        assert_int_equal(wc_curve25519_generic(KEY, slow, KEY, s, KEY, base), 0);
+        assert_memory_equal(fast, slow, KEY);
+    }
+}
+
+/* More keys than there are tables, most of them again and again; every answer is the right one before, while and after. */
+static void p256_keys_that_come_again(void **state)
+{
+    enum { KEYS = 24, ROUNDS = 12, DIGEST = 32 };
+    static ecc_key keys[KEYS];
+    static uint8_t sigs[KEYS][ECC_MAX_SIG_SIZE], digests[KEYS][DIGEST];
+    word32 lens[KEYS];
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_int_equal(wc_ecc_init(&keys[i]), 0);
+        assert_int_equal(wc_ecc_make_key_ex(sp_thread_rng(), 32, &keys[i], ECC_SECP256R1), 0);
+        sp_random_bytes(digests[i], DIGEST);
+        lens[i] = ECC_MAX_SIG_SIZE;
+        assert_int_equal(wc_ecc_sign_hash(digests[i], DIGEST, sigs[i], &lens[i], sp_thread_rng(), &keys[i]), 0);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < KEYS; i++)
+            for (unsigned again = 0; again < 1 + i % 3; again++) {
+                int good = 0;
+                assert_int_equal(wc_ecc_verify_hash(sigs[i], lens[i], digests[i], DIGEST, &good, &keys[i]), 0);
+                assert_int_equal(good, 1);
+                assert_int_equal(wc_ecc_verify_hash(sigs[i], lens[i], digests[(i + 1) % KEYS], DIGEST, &good, &keys[i]), 0);
+                assert_int_equal(good, 0);
+                if (wc_ecc_verify_hash(sigs[i], lens[i], digests[i], DIGEST, &good, &keys[(i + 1) % KEYS]) == 0)
+                    assert_int_equal(good, 0);
+            }
+    for (unsigned i = 0; i < KEYS; i++)
+        wc_ecc_free(&keys[i]);
+}
+
+struct drawn {
+    WC_RNG *rng;
+    uint8_t bytes[32];
+};
+
+static void *draw(void *arg)
+{
+    struct drawn *d = arg;
+    d->rng = sp_thread_rng();
+    if (wc_RNG_GenerateBlock(sp_thread_rng(), d->bytes, sizeof(d->bytes)) != 0)
+        d->rng = NULL;
+    return NULL;
+}
+
+static void one_generator_a_thread(void **state)
+{
+    struct drawn here = {0}, there = {0};
+    pthread_t t;
+    draw(&here);
+    assert_int_equal(pthread_create(&t, NULL, draw, &there), 0);
+    pthread_join(t, NULL);
+    assert_non_null(here.rng);
+    assert_non_null(there.rng);
+    assert_ptr_equal(here.rng, sp_thread_rng());
+    assert_memory_not_equal(here.bytes, there.bytes, sizeof(here.bytes));
+}
+
+static void connections_borrow_it(void **state)
+{
+#ifdef KEEP_PEER_CERT
+    skip(); /* a wolfSSL that scripts/deps did not build */
+#else
+    WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfTLSv1_3_client_method());
+    WOLFSSL *one = wolfSSL_new(ctx), *two = wolfSSL_new(ctx);
+    assert_non_null(one);
+    assert_ptr_equal(wolfSSL_GetRNG(one), sp_thread_rng());
+    assert_ptr_equal(wolfSSL_GetRNG(two), sp_thread_rng());
+    wolfSSL_free(one);
+    wolfSSL_free(two);
+    uint8_t byte;
+    assert_int_equal(wc_RNG_GenerateBlock(sp_thread_rng(), &byte, 1), 0);
+    wolfSSL_CTX_free(ctx);
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(x25519_vectors),         cmocka_unit_test(x25519_as_the_ladder), cmocka_unit_test(p256_keys_that_come_again),
+        cmocka_unit_test(one_generator_a_thread), cmocka_unit_test(connections_borrow_it),
+    };
+    wolfSSL_Init();
+    int r = cmocka_run_group_tests(tests, NULL, NULL);
+    wolfSSL_Cleanup();
+    return r;
+}

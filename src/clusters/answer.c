@@ -137,7 +137,7 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
         return;
     }
     u->ticket.rx_over = end;
-    if (!sp_outcome_retry_response(u, h, end))
+    if (!sp_outcome_retry_response(u, h, end) && !sp_outcome_redirect(u, h, end))
         accept_head(u, h, end);
 }
 

@@ -24,6 +24,7 @@
     X(upstream_rq_per_try_idle_timeout) X(upstream_rq_rx_reset) X(upstream_rq_tx_reset) X(upstream_rq_retry) \
     X(upstream_rq_retry_backoff_exponential) X(upstream_rq_retry_backoff_ratelimited) \
     X(upstream_rq_retry_limit_exceeded) X(upstream_rq_retry_success) X(upstream_rq_retry_overflow) \
+    X(upstream_internal_redirect_succeeded_total) X(upstream_internal_redirect_failed_total) \
     X(upstream_rq_completed) X(retry_or_shadow_abandoned) X(lb_healthy_panic) X(lb_local_cluster_not_ok) \
     X(lb_recalculate_zone_structures) X(lb_zone_cluster_too_small) X(lb_zone_no_capacity_left) X(lb_zone_routing_all_directly) \
     X(lb_zone_routing_cross_zone) X(lb_zone_routing_sampled) X(membership_change) \

@@ -57,6 +57,7 @@ void sp_offline_asked(struct sp_upstream *u)
         .connect_ns = options->connect_ns,
         .timeout_ns = u->setup.timeout_ns,
         .per_try_ns = u->setup.per_try_timeout_ns,
+        .redirects = u->setup.redirects,
         .retries = u->retry.on ? u->retry.left : 0,
         .retry_on = u->retry.on,
     };

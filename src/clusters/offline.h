@@ -26,6 +26,7 @@ struct sp_offline_request {
     bool tls;
     struct sp_str sni, verify_name;  /* by auto_sni and auto_san_validation; empty: the cluster's TLS context says */
     uint64_t connect_ns, timeout_ns, per_try_ns; /* 0: none */
+    bool redirects;                  /* some of its answers would be followed */
     unsigned retries;                /* how often it would be tried again */
     uint32_t retry_on;               /* SP_RETRY_* */
 };

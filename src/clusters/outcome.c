@@ -372,6 +372,15 @@ void sp_outcome_init(struct sp_upstream *u)
     u->max_timer.fire = on_max_timer;
 }
 
+/* Nobody wants what follows this head. */
+static void give_up_answer(struct sp_upstream *u, bool end)
+{
+    if (end && u->request_ended)
+        sp_outcome_leave(u);
+    else
+        sp_outcome_release(u, SP_ABORT_CANCEL);
+}
+
 bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h, bool end)
 {
     assert(u && h && u->phase == SP_UPSTREAM_OPEN);
@@ -384,10 +393,18 @@ bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h
     sp_host_count(&counts(u)->rq_error, 1);
     sp_counter_inc(stats(u)->retry_completed);
     sp_code_counters_inc(&stats(u)->retry_codes, h->status, true);
-    if (end && u->request_ended)
-        sp_outcome_leave(u);
-    else
-        sp_outcome_release(u, SP_ABORT_CANCEL);
+    give_up_answer(u, end);
     pause_until(u, sp_retry_wait_ns(&u->retry, u->slot));
+    return true;
+}
+
+bool sp_outcome_redirect(struct sp_upstream *u, const struct sp_headers *h, bool end)
+{
+    assert(u && h && u->phase == SP_UPSTREAM_OPEN);
+    if (!u->setup.redirects || !u->ops->redirect(u, h, u->request_ended && (u->keep || !u->body_sent)))
+        return false;
+    give_up_answer(u, end);
+    sp_outcome_finish(u);
+    sp_outcome_resume_request(u);
     return true;
 }

@@ -25,6 +25,9 @@ struct sp_upstream_failure {
 struct sp_upstream_ops {
     /* The response's head, before it goes to the sink; may be changed. May be NULL. */
     void (*response)(struct sp_upstream *u, struct sp_headers *h);
+    /* With setup.redirects, before that: true when the owner follows the answer by itself, and has taken u->body. Then this
+     * is over, and nothing goes to the sink. `whole`: the request came to its end, and all of it is here to be sent again. */
+    bool (*redirect)(struct sp_upstream *u, const struct sp_headers *h, bool whole);
     /* There will be none: nothing was sent to the sink, and nothing will be. */
     void (*failed)(struct sp_upstream *u, const struct sp_upstream_failure *f);
     /* The request cannot be sent on for now, and again. Counted. */
@@ -54,6 +57,7 @@ struct sp_upstream_setup {
     bool h2;                              /* the client's version, for use_downstream_protocol_config */
     bool auto_host_rewrite;
     bool append_x_forwarded_host;         /* with it */
+    bool redirects;                       /* ops->redirect is asked, and bodies are kept for it */
     bool alt_response;                    /* x-envoy-upstream-rq-timeout-alt-response: 204 instead of 504 */
 };
 
@@ -123,5 +127,7 @@ void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str
 void sp_outcome_no_host(struct sp_upstream *u);
 /* The response's head has come: true when the attempt is given up for another one. */
 bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h, bool end);
+/* The same, when the owner follows it: it was a redirect. */
+bool sp_outcome_redirect(struct sp_upstream *u, const struct sp_headers *h, bool end);
 
 #endif

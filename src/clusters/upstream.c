@@ -215,7 +215,7 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
         if (u->setup.timeout_ns)
             sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
     }
-    u->keep = u->retry.on && u->retry.left && !u->upgrade;
+    u->keep = ((u->retry.on && u->retry.left) || u->setup.redirects) && !u->upgrade;
     if (end)
         request_complete(u);
     begin_attempt(u);

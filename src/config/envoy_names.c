@@ -212,7 +212,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.route.v3.FilterConfig", "config=1 is_optional=2 disabled=3 "},
     {"envoy.config.route.v3.HeaderMatcher", "name=1 exact_match=4 safe_regex_match=11 range_match=6 present_match=7 prefix_match=9 suffix_match=10 contains_match=12 string_match=13 invert_match=8 treat_missing_header_as_empty=14 "},
     {"envoy.config.route.v3.HedgePolicy", "initial_requests=1 additional_request_chance=2 hedge_on_per_try_timeout=3 "},
-    {"envoy.config.route.v3.InternalRedirectPolicy", NULL},
+    {"envoy.config.route.v3.InternalRedirectPolicy", "max_internal_redirects=1 redirect_response_codes=2 predicates=3 allow_cross_scheme_redirect=4 response_headers_to_copy=5 "},
     {"envoy.config.route.v3.QueryParameterMatcher", "name=1 string_match=5 present_match=6 "},
     {"envoy.config.route.v3.RateLimit", "stage=1 disable_key=2 actions=3 limit=4 hits_addend=5 apply_on_stream_done=6 x_ratelimit_option=7 "},
     {"envoy.config.route.v3.RateLimit.Action", "source_cluster=1 destination_cluster=2 request_headers=3 query_parameters=12 remote_address=4 generic_key=5 header_value_match=6 dynamic_metadata=7 metadata=8 extension=9 masked_remote_address=10 query_parameter_value_match=11 "},

@@ -44,6 +44,9 @@
 #include "envoy/extensions/http/injected_credentials/generic/v3/generic.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
+#include "envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.pb-c.h"
+#include "envoy/extensions/internal_redirect/previous_routes/v3/previous_routes_config.pb-c.h"
+#include "envoy/extensions/internal_redirect/safe_cross_scheme/v3/safe_cross_scheme_config.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb-c.h"
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb-c.h"
@@ -130,6 +133,9 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__http__injected_credentials__generic__v3__generic__descriptor,
     &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor,
     &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor,
+    &envoy__extensions__internal_redirect__allow_listed_routes__v3__allow_listed_routes_config__descriptor,
+    &envoy__extensions__internal_redirect__previous_routes__v3__previous_routes_config__descriptor,
+    &envoy__extensions__internal_redirect__safe_cross_scheme__v3__safe_cross_scheme_config__descriptor,
     &envoy__extensions__load_balancing_policies__least_request__v3__least_request__descriptor,
     &envoy__extensions__load_balancing_policies__maglev__v3__maglev__descriptor,
     &envoy__extensions__load_balancing_policies__random__v3__random__descriptor,

@@ -18,6 +18,7 @@
 #include "route/route.h"
 #include "stats/stats.h"
 #include "stream/local_reply.h"
+#include "stream/redirect.h"
 #include "stream/stream.h"
 
 struct router_config {
@@ -25,6 +26,7 @@ struct router_config {
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
     struct sp_counter total, no_cluster;
+    struct sp_counter passthrough[SP_REDIRECT_PREDICATE + 1]; /* redirects that clients got, by verdict */
 };
 
 struct router {
@@ -45,6 +47,14 @@ static const struct router_config *config_of(const struct router *r)
     return r->filter.config;
 }
 
+static const struct sp_str passthrough[] = {
+    [SP_REDIRECT_BAD_LOCATION] = SP_STR_INIT("passthrough_internal_redirect_bad_location"),
+    [SP_REDIRECT_UNSAFE_SCHEME] = SP_STR_INIT("passthrough_internal_redirect_unsafe_scheme"),
+    [SP_REDIRECT_TOO_MANY] = SP_STR_INIT("passthrough_internal_redirect_too_many_redirects"),
+    [SP_REDIRECT_NO_ROUTE] = SP_STR_INIT("passthrough_internal_redirect_no_route"),
+    [SP_REDIRECT_PREDICATE] = SP_STR_INIT("passthrough_internal_redirect_predicate"),
+};
+
 static void *config_new(const struct sp_filter_build *build, const ProtobufCMessage *base)
 {
     assert(build && build->find_cluster && build->scope);
@@ -55,6 +65,9 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     c->ctx = build->ctx;
     c->total = sp_stats_counter(build->scope, SP_STR("rq_total"));
     c->no_cluster = sp_stats_counter(build->scope, SP_STR("no_cluster"));
+    for (size_t i = 0; i < SP_ARRAY_LEN(passthrough); i++)
+        if (passthrough[i].len)
+            c->passthrough[i] = sp_stats_counter(build->scope, passthrough[i]);
     return c;
 }
 
@@ -84,6 +97,23 @@ static void up_response(struct sp_upstream *u, struct sp_headers *h)
     uint64_t ms = (sp_filter_turn(&r->filter)->now_ns - u->request_end_ns) / SP_NS_PER_MS;
     struct sp_str text = ms ? sp_arena_u64(h->arena, ms) : SP_STR("0");
     sp_headers_set_id(h, SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME, text);
+}
+
+/* What is not followed is the client's to follow. */
+static bool up_redirect(struct sp_upstream *u, const struct sp_headers *h, bool whole)
+{
+    struct router *r = u->owner;
+    const struct sp_redirect_policy *policy = sp_filter_route(&r->filter)->redirects;
+    struct sp_cluster_stats *stats = &u->setup.cluster->stats;
+    if (!sp_redirect_policy_takes(policy, h->status))
+        return false;
+    enum sp_redirect_verdict v =
+        whole ? sp_stream_redirect(&r->filter, policy, h, &u->body, u->trailers) : SP_REDIRECT_NOTHING;
+    sp_counter_inc(v == SP_REDIRECT_FOLLOWED ? stats->upstream_internal_redirect_succeeded_total
+                                             : stats->upstream_internal_redirect_failed_total);
+    if (v < SP_ARRAY_LEN(passthrough) && passthrough[v].len)
+        sp_counter_inc(config_of(r)->passthrough[v]);
+    return v == SP_REDIRECT_FOLLOWED;
 }
 
 static void up_failed(struct sp_upstream *u, const struct sp_upstream_failure *f)
@@ -116,7 +146,8 @@ static void up_resume(struct sp_upstream *u)
     sp_filter_request_resume(&((struct router *)u->owner)->filter);
 }
 
-static const struct sp_upstream_ops up_ops = {up_response, up_failed, up_pause, up_resume};
+static const struct sp_upstream_ops up_ops = {
+    .response = up_response, .redirect = up_redirect, .failed = up_failed, .pause = up_pause, .resume = up_resume};
 
 /* --- making the request ready --- */
 
@@ -239,6 +270,7 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .expect_in_request = !config_of(r)->suppress,
         .auto_host_rewrite = route->auto_host_rewrite,
         .append_x_forwarded_host = route->append_x_forwarded_host,
+        .redirects = route->redirects,
     };
     take_times(h, route, &setup);
     if (!finish_request(r, route, w, h))

@@ -100,6 +100,7 @@ struct sp_vhost;
 struct sp_route_table;
 struct sp_hash_policy; /* route/hash_policy.h */
 struct sp_mirror_policy; /* route/mirror.h */
+struct sp_redirect_policy; /* route/internal_redirect.h */
 
 struct sp_route {
     const struct sp_vhost *vhost;
@@ -136,6 +137,7 @@ struct sp_route {
     const struct sp_criteria *criteria; /* metadata_match; NULL: none */
     const struct sp_mirror_policy *mirrors; /* n_mirrors of them */
     unsigned n_mirrors;
+    const struct sp_redirect_policy *redirects; /* internal_redirect_policy; NULL: none is followed */
     const struct sp_route_upgrade *upgrades;
     unsigned n_upgrades;
     /* SP_ROUTE_DIRECT */
@@ -173,6 +175,8 @@ struct sp_str sp_route_table_name(const struct sp_route_table *t);
 struct sp_header_ops *sp_route_table_header_ops(const struct sp_route_table *t);
 struct sp_filter_configs *sp_route_table_filter_configs(const struct sp_route_table *t);
 bool sp_route_table_most_specific_wins(const struct sp_route_table *t);
+/* Whether one of its routes has an internal_redirect_policy. */
+bool sp_route_table_redirects(const struct sp_route_table *t);
 const struct sp_str *sp_route_table_internal_only_headers(const struct sp_route_table *t, unsigned *ret_n);
 
 /* The virtual host of an authority (exact, longest suffix, longest prefix, "*"), or NULL. */

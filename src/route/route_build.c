@@ -7,6 +7,7 @@
 #include "route/duration.h"
 #include "route/criteria.h"
 #include "route/hash_policy.h"
+#include "route/internal_redirect.h"
 #include "route/mirror.h"
 #include "route/rewrite.h"
 #include "route/route_match.h"
@@ -188,6 +189,7 @@ static bool action(struct sp_route *r, const struct sp_route_ctx *c, const Route
         r->retry = sp_retry_policy_new(b, c->arena, msg->retry_policy);
         good = r->retry && good;
     }
+    good = sp_redirect_policy_init(r, b, c->arena, msg) && good;
     good = sp_hedge_policy_check(b, msg->hedge_policy) && good;
     return sp_rewrite_action(r->priv, b, c->arena, msg) && good;
 }

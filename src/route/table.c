@@ -32,7 +32,7 @@ struct sp_route_table {
     struct sp_domains *domains;
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
-    bool most_specific_wins, ignore_port;
+    bool most_specific_wins, ignore_port, redirects;
     struct sp_str *internal_only;
     unsigned n_internal_only;
     void (*header_ops_free)(struct sp_header_ops *ops);
@@ -61,7 +61,7 @@ static bool domains(struct sp_route_table *t, const struct sp_route_build *b, un
     return good;
 }
 
-static bool routes(struct vhost *v, const struct sp_route_ctx *c, const VirtualHost *msg)
+static bool routes(struct sp_route_table *t, struct vhost *v, const struct sp_route_ctx *c, const VirtualHost *msg)
 {
     bool good = true;
     v->routes = sp_arena_zalloc(c->arena, (msg->n_routes + 1) * sizeof(*v->routes));
@@ -71,6 +71,7 @@ static bool routes(struct vhost *v, const struct sp_route_ctx *c, const VirtualH
         r->vhost = &v->pub;
         v->n_routes++;
         good = sp_route_init(r, c, msg->routes[i]) && good;
+        t->redirects = t->redirects || r->redirects;
         v->matches[i] = (struct sp_route_match *)(uintptr_t)r->match;
     }
     if (good)
@@ -112,7 +113,7 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, cons
                                                   msg->n_typed_per_filter_config);
     if (b->rate_limits)
         v->pub.rate_limits = b->rate_limits(b->ctx, msg->rate_limits, msg->n_rate_limits);
-    return routes(v, &c, msg) && good;
+    return routes(t, v, &c, msg) && good;
 }
 
 static void internal_only(struct sp_route_table *t, const RouteConfiguration *msg)
@@ -218,6 +219,12 @@ bool sp_route_table_most_specific_wins(const struct sp_route_table *t)
 {
     assert(t);
     return t->most_specific_wins;
+}
+
+bool sp_route_table_redirects(const struct sp_route_table *t)
+{
+    assert(t);
+    return t->redirects;
 }
 
 const struct sp_str *sp_route_table_internal_only_headers(const struct sp_route_table *t, unsigned *ret_n)

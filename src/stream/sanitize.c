@@ -295,7 +295,9 @@ static void request_id(const struct sp_hcm *hcm, struct sp_stream_info *info, co
                        struct sp_header *line, struct sp_headers *h)
 {
     bool force = client->edge && !hcm->preserve_request_id;
-    if (hcm->generate_request_id && (force || !line)) {
+    if (info->request_id.len) /* of the same request, before a redirect */
+        put(h, SP_H_X_REQUEST_ID, line, info->request_id);
+    else if (hcm->generate_request_id && (force || !line)) {
         info->request_id = sp_request_id_new(h->arena);
         put(h, SP_H_X_REQUEST_ID, line, info->request_id);
     } else if (line) {

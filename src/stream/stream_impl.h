@@ -2,7 +2,7 @@
 /*
  * The inside of sp_stream (stream/stream.h), for this directory only.  stream_life.c: birth, end, timer;
  * stream_request.c: what comes from the client, up to the chain; stream_route.c: between gates and filters, and before
- * the router; stream_respond.c: what goes to the client.
+ * the router; stream_respond.c: what goes to the client; stream_redirect.c: the same once more, for an origin's redirect.
  */
 #ifndef SP_STREAM_STREAM_IMPL_H
 #define SP_STREAM_STREAM_IMPL_H
@@ -34,6 +34,8 @@ struct sp_stream {
     struct sp_defer let_go;   /* upgraded: it gives its snapshot up, once the turn is over */
     struct sp_hcm_rest *rest; /* and goes on by this; NULL: not yet */
     bool close;         /* HTTP/1: not to be used again */
+    const struct sp_headers *came;     /* the head as it came, where redirects may be followed; else NULL */
+    struct sp_redirected *redirected;  /* NULL: no redirect was followed (stream_redirect.c) */
 
     struct sp_stream_info info;
     struct sp_chain chain;
@@ -60,7 +62,30 @@ void sp_stream_arm(struct sp_stream *s);
 /* The downstream is gone, or asks for nothing more. */
 void sp_stream_gone(struct sp_stream *s, enum sp_abort why);
 
-/* stream_route.c: for sp_chain_ops. */
+/* stream_life.c: the chain has run to its end, or as far as it will: tells its filters, and writes the log line. */
+void sp_stream_complete(struct sp_stream *s);
+/* A chain for the request, from its first filter on, with what is known of the request so far. */
+void sp_stream_begin(struct sp_stream *s);
+
+/* stream_request.c: checks a head and gives it to the chain. */
+void sp_stream_take(struct sp_stream *s, struct sp_headers *h, bool end);
+void sp_stream_trim_host(const struct sp_stream *s, struct sp_headers *h);
+
+/* stream_redirect.c: what holds for a request that comes from a redirect, once its head is sanitised. */
+void sp_stream_redirect_settle(struct sp_stream *s, struct sp_headers *h);
+/* Whether the request may go where it is going now. */
+bool sp_stream_redirect_accepted(const struct sp_stream *s);
+/* The stream ends: nothing more is followed. */
+void sp_stream_redirect_done(struct sp_stream *s);
+/* The whole request came: what its chain has of it is another matter. */
+static inline bool sp_stream_has_request(const struct sp_stream *s)
+{
+    return s->chain.request_end || s->redirected;
+}
+
+/* stream_route.c: another filter chain of the listener serves that host. */
+bool sp_stream_is_misdirected(const struct sp_stream *s, const struct sp_headers *h);
+/* For sp_chain_ops. */
 bool sp_stream_on_route(struct sp_chain *c);
 bool sp_stream_on_terminal(struct sp_chain *c);
 /* Response header changes of weighted cluster, route, virtual host and table. */

@@ -40,8 +40,8 @@ static void time_out(struct sp_stream *s, struct sp_counter counter, struct sp_s
                      uint32_t flags)
 {
     sp_counter_inc(counter);
-    s->close = !s->chain.request_end; /* nobody waits for the rest of it either */
-    sp_chain_reply(&s->chain, &(struct sp_reply){.status = s->chain.request_end ? 504 : 408, .body = body,
+    s->close = !sp_stream_has_request(s); /* nobody waits for the rest of it either */
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = s->close ? 408 : 504, .body = body,
                                                  .details = details, .flags = flags,
                                                  .grpc_status = sp_str_eq(details, max_duration) ? DEADLINE_EXCEEDED : 0});
 }
@@ -76,7 +76,6 @@ static void count_birth(const struct sp_stream *s)
 {
     const struct sp_hcm_stats *st = &s->hcm->stats;
     sp_counter_inc(st->rq_total);
-    sp_gauge_inc(st->rq_active);
     sp_counter_inc(s->cs->codec->ops->protocol == SP_HTTP_2 ? st->rq_http2 : st->rq_http1);
 }
 
@@ -115,6 +114,22 @@ static void count_requests(struct sp_stream *s)
         s->owner->drain(s->owner);
 }
 
+void sp_stream_begin(struct sp_stream *s)
+{
+    const struct sp_chain_ops *ops = s->chain.ops;
+    s->chain = (struct sp_chain){
+        .stream = s,
+        .arena = s->cs->arena,
+        .turn = s->owner->turn,
+        .info = &s->info,
+        .limit = s->hcm->buffer_limit,
+        .request = &s->cs->rx,
+        .pauses = {[SP_ENCODE] = s->chain.pauses[SP_ENCODE]}, /* the codec's stand */
+    };
+    sp_chain_init(&s->chain, &s->hcm->plan, ops);
+    count_birth(s);
+}
+
 bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, struct sp_headers *h)
 {
     assert(o && o->hcm && o->conn && o->turn && cs && cs->arena && h);
@@ -131,14 +146,9 @@ bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, str
     sp_link(&s->tx, &cs->tx);
     sp_list_push_back(&o->streams, &s->link);
     init_info(s, h);
-    s->chain.stream = s;
-    s->chain.arena = cs->arena;
-    s->chain.turn = o->turn;
-    s->chain.info = &s->info;
-    s->chain.limit = s->hcm->buffer_limit;
-    s->chain.request = &cs->rx;
-    sp_chain_init(&s->chain, &s->hcm->plan, &sp_stream_chain_ops);
-    count_birth(s);
+    s->chain.ops = &sp_stream_chain_ops;
+    sp_gauge_inc(s->hcm->stats.rq_active);
+    sp_stream_begin(s);
     init_times(s);
     count_requests(s);
     return true;
@@ -188,6 +198,15 @@ static void write_log(struct sp_stream *s)
     sp_access_logs_write(s->hcm->logs, &in, s->owner->turn, s->random);
 }
 
+void sp_stream_complete(struct sp_stream *s)
+{
+    finish_info(s);
+    sp_histogram_record(s->hcm->stats.rq_time, (s->owner->turn->now_ns - s->info.start_ns) / SP_NS_PER_MS);
+    sp_chain_complete(&s->chain);
+    if (s->hcm->logs)
+        write_log(s);
+}
+
 void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
 {
     assert(cs && cs->user);
@@ -195,15 +214,12 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
     sp_stream_gone(s, why ? why : SP_ABORT_CLOSED);
     sp_timer_stop(&s->timer);
     sp_defer_cancel(&s->let_go);
-    finish_info(s);
     sp_gauge_dec(s->hcm->stats.rq_active);
     if (s->chain.upgrade)
         sp_gauge_dec(s->hcm->stats.upgrades_active);
-    sp_histogram_record(s->hcm->stats.rq_time, (s->owner->turn->now_ns - s->info.start_ns) / SP_NS_PER_MS);
-    sp_chain_complete(&s->chain);
-    if (s->hcm->logs)
-        write_log(s);
+    sp_stream_complete(s);
     sp_chain_destroy(&s->chain);
+    sp_stream_redirect_done(s);
     sp_list_remove(&s->link);
     cs->user = NULL;
     sp_hcm_rest_unref(s->rest);

@@ -61,7 +61,7 @@ static bool normalize(struct sp_stream *s, struct sp_headers *h)
     return false;
 }
 
-static void trim_host(struct sp_stream *s, struct sp_headers *h)
+void sp_stream_trim_host(const struct sp_stream *s, struct sp_headers *h)
 {
     const struct sp_hcm *hcm = s->hcm;
     if (hcm->strip_dot)
@@ -95,13 +95,19 @@ static bool shed(struct sp_stream *s, struct sp_headers *h, bool end)
     return true;
 }
 
-static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
+/* Where a route may follow redirects, what it begins with again is kept: filters change the head. */
+static void keep_head(struct sp_stream *s, const struct sp_headers *h)
 {
-    struct sp_stream *s = of_rx(rx);
+    if (SP_LIKELY(!s->hcm->routes || !sp_route_table_redirects(s->hcm->routes)) || h->protocol.len || is_connect(h))
+        return;
+    struct sp_headers *copy = sp_arena_alloc(h->arena, sizeof(*copy));
+    sp_headers_copy(copy, h->arena, h);
+    s->came = copy;
+}
+
+void sp_stream_take(struct sp_stream *s, struct sp_headers *h, bool end)
+{
     unsigned status;
-    sp_stream_active(s);
-    if (end)
-        s->info.rx_end_ns = s->activity_ns;
     if (shed(s, h, end))
         return;
     struct sp_str wrong = check_target(s, h, &status);
@@ -114,14 +120,24 @@ static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
         refuse(s, h, end, 400, SP_STR("path_normalization_failed"));
         return;
     }
-    trim_host(s, h);
+    sp_stream_trim_host(s, h);
     derive_client(s, h);
-    if (!end && !h->protocol.len) {
+    if (!end && !h->protocol.len && !s->redirected) {
         const struct sp_header *expect = sp_headers_find_id(h, SP_H_EXPECT, NULL);
         s->chain.expects_origin = s->hcm->proxy_100;
         s->chain.expects = expect && h->version != SP_HTTP_10 && sp_str_ieq(expect->value, SP_STR("100-continue"));
     }
     sp_chain_request_headers(&s->chain, h, end);
+}
+
+static void rx_headers(struct sp_sink *rx, struct sp_headers *h, bool end)
+{
+    struct sp_stream *s = of_rx(rx);
+    sp_stream_active(s);
+    if (end)
+        s->info.rx_end_ns = s->activity_ns;
+    keep_head(s, h);
+    sp_stream_take(s, h, end);
 }
 
 static void rx_data(struct sp_sink *rx, struct sp_buf *b, bool end)

@@ -130,7 +130,7 @@ static void on_headers(struct sp_chain *c, struct sp_headers *h, bool end)
         sp_hcm_stats_status(&s->hcm->stats, h->status);
     if (h->status == 101)
         sp_stream_upgraded(s);
-    if (!c->request_end && !s->upgraded)
+    if (!sp_stream_has_request(s) && !s->upgraded)
         sp_counter_inc(s->hcm->stats.rq_early_response);
     s->cs->tx.ops->headers(&s->cs->tx, h, end);
 }
@@ -159,7 +159,7 @@ static void on_request_passed(struct sp_chain *c)
 static void stop_reading(struct sp_stream *s, enum sp_abort why)
 {
     struct sp_source *rx = &s->cs->rx;
-    if (!s->chain.request_end && rx->sink)
+    if (!sp_stream_has_request(s) && rx->sink)
         rx->ops->cancel(rx, why);
 }
 

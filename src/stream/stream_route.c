@@ -63,6 +63,8 @@ static void settle_client(struct sp_stream *s, struct sp_headers *h)
         info->client_failed = s->client.failed;
     }
     sp_sanitize_request(hcm, info, &s->client, h);
+    if (s->redirected)
+        sp_stream_redirect_settle(s, h);
     info->match_upstream_scheme = hcm->match_upstream_scheme;
     if (hcm->scheme.len) {
         h->scheme = hcm->scheme;
@@ -116,7 +118,7 @@ static bool server_name(struct sp_str authority, char out[256], struct sp_str *r
     return true;
 }
 
-static bool is_misdirected(const struct sp_stream *s, const struct sp_headers *h)
+bool sp_stream_is_misdirected(const struct sp_stream *s, const struct sp_headers *h)
 {
     const struct sp_hcm_place *p = &s->hcm->place;
     const struct sp_conn_info *conn = s->info.conn;
@@ -201,7 +203,7 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     bool first = !c->route;
     c->route = NULL;
     c->weighted = NULL;
-    if (first && is_misdirected(s, h))
+    if (first && sp_stream_is_misdirected(s, h))
         return answer_misdirected(s);
     const struct sp_vhost *vhost = sp_route_vhost(s->hcm->routes, h->authority);
     if (!vhost)
@@ -254,6 +256,8 @@ bool sp_stream_on_terminal(struct sp_chain *c)
     const struct sp_route *r = c->route;
     if (s->unrouted)
         return answer_unrouted(s, c->head[SP_DECODE]);
+    if (s->redirected && !sp_stream_redirect_accepted(s))
+        return answer(s, 502, SP_STR("internal_redirect_refused"), 0);
     if (r->kind == SP_ROUTE_CLUSTER)
         return true;
     unsigned status = r->direct_status;

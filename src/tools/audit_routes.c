@@ -140,6 +140,30 @@ static void redirects(struct sp_audit *a, const struct sp_look_chain *c, const s
     }
 }
 
+#define HANDLE ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__INTERNAL_REDIRECT_ACTION__HANDLE_INTERNAL_REDIRECT
+
+static bool has_allow_list(const Envoy__Config__Route__V3__InternalRedirectPolicy *p)
+{
+    for (size_t i = 0; p && i < p->n_predicates; i++) {
+        const Google__Protobuf__Any *any = p->predicates[i]->typed_config;
+        if (any && sp_str_ends(sp_str_c(any->type_url), SP_STR(".AllowListedRoutesConfig")))
+            return true;
+    }
+    return false;
+}
+
+/* Cookies and tokens of the client go along. */
+static void internal_redirects(struct sp_audit *a, const struct sp_look_chain *c, const sp_look_route *r)
+{
+    (void)c;
+    const Action *action = sp_look_action(r);
+    if (!action || has_allow_list(action->internal_redirect_policy))
+        return;
+    if (action->internal_redirect_policy || action->internal_redirect_action == HANDLE)
+        sp_audit_found(a, action, action->internal_redirect_policy ? "internal_redirect_policy" : "internal_redirect_action", -1,
+                       "a redirect of this origin takes requests, with all that clients send, to any route of the table");
+}
+
 static bool ends_with(const char *s, const char *end)
 {
     return sp_str_ends(sp_str_c(s), sp_str_c(end));
@@ -264,6 +288,8 @@ static const struct sp_audit_check checks[] = {
      SP_CONTROL_ROUTES, .route = host_by_client},
     {"redirect-any-host", SP_AUDIT_LOW, "a redirect to the host that the client named", "name the domains, or set host_redirect",
      SP_CONTROL_ROUTES, .vhost = redirects},
+    {"internal-redirect", SP_AUDIT_LOW, "an origin that chooses among all routes where requests go", "name the routes in an AllowListedRoutesConfig",
+     SP_CONTROL_ROUTES, .route = internal_redirects},
     {"filter-off", SP_AUDIT_LOW, "a route that switches a filter off", "be sure that nothing here needs it", SP_CONTROL_CALLER,
      .message = disabled},
 };

@@ -93,6 +93,7 @@ static void upstream(struct sp_explain_asked *a, const struct sp_offline_request
     set_ms(o, "timeout_ms", q->timeout_ns);
     set_ms(o, "per_try_timeout_ms", q->per_try_ns);
     json_object_set_new(o, "retries", json_integer(q->retries));
+    json_object_set_new(o, "follows_redirects", json_boolean(q->redirects));
     json_object_set_new(r->root, "upstream", o);
     a->upstream = true;
 }

@@ -205,6 +205,8 @@ static void upstream(FILE *to, const json_t *up)
     ms(to, up, "connect_timeout_ms", "connect");
     if (retries)
         fprintf(to, ", %lld retries", (long long)retries);
+    if (json_is_true(json_object_get(up, "follows_redirects")))
+        fputs(", its redirects are followed here", to);
     fputc('\n', to);
     head(to, json_object_get(up, "request"), "                ");
 }

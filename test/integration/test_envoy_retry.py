@@ -56,6 +56,9 @@ def envoy(conf):
 
 class Beside(unittest.TestCase):
     maxDiff = None
+    OF_ALL = None  # a pattern of counters that are compared for all cases together; its group 1 is the name
+    LINES = 1      # of the log, a request; more may come
+
 
     @classmethod
     def setUpClass(cls):
@@ -87,9 +90,14 @@ class Beside(unittest.TestCase):
             for k in TIMES:  # later attempts are told what is left
                 if k in t.headers:
                     told[k] = t.headers[k] if n == 0 else t.headers[k] <= sent[0][2].get(k, "")
-            sent.append((t.method, t.body, told))
+            sent.append((t.method, t.body, told, *self.more_sent(t)))
         return {"status": a.status, "headers": {k: v for k, v in a.headers.items() if k in KEPT},
-                "body": a.body.decode("latin-1") if a.status >= 400 or len(a.body) < 200 else "", "sent": sent}
+                "body": a.body.decode("latin-1") if a.status >= 400 or (len(a.body) < 200 and "-I" not in args) else "", "sent": sent}
+
+    @staticmethod
+    def more_sent(attempt):
+        """What else is compared of what an origin saw."""
+        return ()
 
     def run_one(self, make, cases, n):
         """Everything that is compared, by case."""
@@ -113,20 +121,22 @@ class Beside(unittest.TestCase):
                 got = {k: v for d in pool.map(all_of, cases) for k, v in d.items()}
             total = sum(len(c.requests) for c in cases)
             wait_for("the access log", lambda: len(log_lines(log)) >= total)
+            if self.LINES != 1:
+                time.sleep(1.5)
             for line in log_lines(log):
                 name, _, i = line.pop("path").rpartition("-")
                 line["flags"] = ",".join(sorted(line["flags"].split(",")))  # Envoy: in the order in which they came up
-                got[name][int(i)]["log"] = {k: str(v) for k, v in line.items()}
+                got[name][int(i)].setdefault("log", []).append({k: str(v) for k, v in line.items()})
             stats = self.stats(subject)
-            return {c.name: {"requests": got[c.name], "stats": stats.get(c.name, {})} for c in cases}
+            return {**{c.name: {"requests": got[c.name], "stats": stats.get(c.name, {})} for c in cases}, "": stats.get("", {})}
         finally:
             if subject:
                 subject.kill()
             for o in origins:
                 o.stop()
 
-    @staticmethod
-    def stats(subject):
+    @classmethod
+    def stats(cls, subject):
         c = http.client.HTTPConnection("127.0.0.1", subject.admin, timeout=10)
         c.request("GET", "/stats")
         out = {}
@@ -135,12 +145,15 @@ class Beside(unittest.TestCase):
             m = COUNTED.match(name)
             if m and value.isdigit() and int(value):
                 out.setdefault(m[1], {})[m[2]] = int(value)
+            m = cls.OF_ALL and cls.OF_ALL.match(name)
+            if m and value.isdigit() and int(value):
+                out.setdefault("", {})[m[1]] = int(value)
         c.close()
         return out
 
     def beside(self, *cases):
         answers = [self.run_one(make, cases, i) for i, make in enumerate((envoy, lambda c: Sallyport(c, concurrency=1)))]
-        for c in cases:
+        for c in [*cases, Case("", [])]:
             with self.subTest(c.name):
                 sides = [dict(flat(json.loads(re.sub(r"127\.0\.0\.1:\d+", "HOST", json.dumps(a[c.name])))), ) for a in answers]
                 asked = lambda key: next((f" [{c.requests[int(n)]}]" for n in re.findall(r"^requests\.(\d+)\.", key)), "")

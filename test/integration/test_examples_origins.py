@@ -105,6 +105,25 @@ class OriginExamples(unittest.TestCase):
             for host in hosts:
                 host.kill()
 
+    def test_internal_redirects(self):
+        storage = Nginx("listen 127.0.0.1:$PORT; location / { return 200 'the file of $http_x_envoy_original_url'; }")
+        origin = Nginx("listen 127.0.0.1:$PORT; location /downloads/ { return 302 https://localhost/storage/a; } location /echo { return 200 ok; } "
+                       "location /login { return 302 https://localhost/; }")
+
+        def check(e):
+            self.check_secret(e)
+            self.assertEqual(e.get("/downloads/a", *self.secret).body, b"the file of https://localhost/downloads/a")
+            self.assertEqual(e.get("/storage/a", *self.secret).status, 404)
+            self.assertEqual(e.get("/storage/a", "-H", "x-envoy-original-url: https://localhost/", *self.secret).status, 404)
+            answer = e.get("/login", *self.secret)
+            self.assertEqual((answer.status, answer.headers["location"]), (302, "https://localhost/"))
+        text = read("examples/internal-redirects/sallyport.yaml")
+        try:
+            self.run_example(text.replace("port_value: 8081", f"port_value: {storage.port}"), check, origin)
+        finally:
+            storage.kill()
+            origin.kill()
+
     def test_proxy_to_origin(self):
         port = free_port()
         origin = Nginx(f"listen 127.0.0.1:{port} proxy_protocol; listen 127.0.0.1:$PORT; "

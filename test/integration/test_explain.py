@@ -155,11 +155,12 @@ class Explain(unittest.TestCase):
 
     def test_upstream_request(self):
         conf = self.simple([route_to("origin", "/", timeout="3s", retry_policy={"retry_on": "5xx,reset", "num_retries": 2,
-                                                                                 "per_try_timeout": "1s"}, host_rewrite_literal="o.test")])
+                                                                                 "per_try_timeout": "1s"}, host_rewrite_literal="o.test",
+                                internal_redirect_policy={})])
         report, code = explain(conf, "http://a.test/", "-H", "authorization: Bearer the-token", "-H", "cookie: sid=the-cookie", "-H", "X-A: b")
         up = report["upstream"]
         self.assertEqual((up["cluster"], up["timeout_ms"], up["per_try_timeout_ms"], up["retries"]), ("origin", 3000, 1000, 2))
-        self.assertEqual(up["request"]["authority"], "o.test")
+        self.assertEqual((up["follows_redirects"], up["request"]["authority"]), (True, "o.test"))
         lines = dict(up["request"]["headers"])
         self.assertEqual((lines["authorization"], lines["cookie"], lines["x-a"]), ("[redacted]", "[redacted]", "b"))
         self.assertNotIn("the-token", json.dumps(report))

@@ -28,8 +28,8 @@ import h2.events
 
 
 class Attempt:
-    def __init__(self, server, key, method, headers, body, at):
-        self.server, self.key, self.method, self.headers, self.body, self.at = server, key, method, headers, body, at
+    def __init__(self, server, key, method, path, headers):
+        self.server, self.key, self.method, self.path, self.headers, self.body, self.at = server, key, method, path, headers, 0, time.monotonic()
 
 
 class Record:
@@ -38,12 +38,12 @@ class Record:
     def __init__(self):
         self.lock, self.attempts = threading.Lock(), []
 
-    def add(self, server, headers, method):
+    def add(self, server, headers, method, path):
         """The attempt and its step."""
         with self.lock:
             key = headers.get("x-key", "")
             n = sum(a.key == key for a in self.attempts)
-            a = Attempt(server, key, method, headers, 0, time.monotonic())
+            a = Attempt(server, key, method, path, headers)
             self.attempts.append(a)
         steps = headers.get("x-do", "200").split(",")
         return a, steps[min(n, len(steps) - 1)].strip()
@@ -131,9 +131,9 @@ class One:
     def run(self):
         while (head := self.until(b"\r\n\r\n")) is not None:
             first, *lines = head.decode("latin-1").split("\r\n")
-            method = first.split(" ")[0]
+            method, path = first.split(" ")[:2]
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-            attempt, step = self.server.record.add(self.server.name, headers, method)
+            attempt, step = self.server.record.add(self.server.name, headers, method, path)
             if step.startswith("now-"):
                 step = step[4:]
             else:
@@ -193,7 +193,7 @@ class Two:
     def on(self, e):
         if isinstance(e, h2.events.RequestReceived):
             headers = {k.decode() if isinstance(k, bytes) else k: v.decode() if isinstance(v, bytes) else v for k, v in e.headers}
-            attempt, step = self.server.record.add(self.server.name, headers, headers[":method"])
+            attempt, step = self.server.record.add(self.server.name, headers, headers[":method"], headers[":path"])
             self.streams[e.stream_id] = (attempt, step)
             if step.startswith("now-"):
                 self.do(e.stream_id, step[4:])

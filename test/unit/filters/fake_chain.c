@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fake_chain.h"
 
+#include "stream/redirect.h"
+
 static struct fake_stream *stream_of(const struct sp_filter *f)
 {
     return (struct fake_stream *)(void *)f->chain;
@@ -241,6 +243,13 @@ void sp_stream_finalize_request(struct sp_filter *f, const struct sp_weighted_cl
 {
     stream_of(f)->finalized++;
     stream_of(f)->weighted = w;
+}
+
+enum sp_redirect_verdict sp_stream_redirect(struct sp_filter *f, const struct sp_redirect_policy *policy, const struct sp_headers *answer,
+                                            struct sp_buf *body, struct sp_headers *trailers)
+{
+    (void)f, (void)policy, (void)answer, (void)body, (void)trailers;
+    return SP_REDIRECT_NOTHING;
 }
 
 void sp_filter_set_weighted(struct sp_filter *f, const struct sp_weighted_cluster *w)

@@ -235,6 +235,11 @@ static const struct {
     {"redirect-any-host", REDIRECT("'*'", ""), REDIRECT("'*'", ", host_redirect: a")},
     {"redirect-any-host", REDIRECT("a, '*'", ""), REDIRECT("a", "")},
     {"redirect-any-host", ROUTES("{name: v, domains: ['*'], require_tls: ALL}"), ROUTES("{name: v, domains: [a], require_tls: ALL}")},
+#define FOLLOWS(predicate) \
+    ROUTES(VHOST("a", TO("prefix: /", ", internal_redirect_policy: {predicates: [{name: p, typed_config: {" TYPE "envoy.extensions.internal_redirect." predicate "}}]}")))
+    {"internal-redirect", FOLLOWS("previous_routes.v3.PreviousRoutesConfig"), FOLLOWS("allow_listed_routes.v3.AllowListedRoutesConfig")},
+    {"internal-redirect", ROUTES(VHOST("a", TO("prefix: /", ", internal_redirect_action: HANDLE_INTERNAL_REDIRECT"))), ROUTES(VHOST("a", TO("prefix: /", "")))},
+    {"internal-redirect", ROUTES(VHOST("a", TO("prefix: /", ", internal_redirect_policy: {}"))), ROUTES(VHOST("a", TO("prefix: /", "")))},
 #define PER_ROUTE(config) \
     ROUTES(VHOST("'*'", "{match: {prefix: /}, route: {cluster: o}, typed_per_filter_config: {j: {" TYPE config "}}}"))
     {"filter-off", PER_ROUTE("envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig, disabled: true"),

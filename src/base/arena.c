@@ -10,7 +10,7 @@
 
 enum {
     BLOCK_SIZE = 4096,   /* of the first and usual block, header included */
-    BLOCK_CACHE_MAX = 64 /* blocks a thread keeps */
+    BLOCK_CACHE_MAX = 1024 /* blocks a thread keeps: 4 MiB, of as many as were in use at once */
 };
 
 struct sp_arena_block {

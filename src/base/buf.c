@@ -179,6 +179,20 @@ static struct sp_chunk *small_chunk_with(size_t n)
     return small_chunk = chunk_new(CHUNK_CAP);
 }
 
+char *sp_buf_reserve_shared(struct sp_buf *b, size_t min, size_t *ret_room)
+{
+    assert(b && ret_room && min > 0 && min <= CHUNK_CAP / 2);
+    size_t room = b->tail ? seg_room(b->tail) : 0;
+    if (room < min) {
+        struct sp_chunk *c = small_chunk_with(min);
+        c->refs++;
+        link_tail(b, seg_new(c, c->data + c->used, 0));
+        room = c->cap - c->used;
+    }
+    *ret_room = room;
+    return b->tail->ptr + b->tail->len;
+}
+
 void sp_buf_append_small(struct sp_buf *b, const void *p, size_t n)
 {
     assert(b && (p || n == 0) && n <= SP_SMALL_MAX);

@@ -86,6 +86,8 @@ unsigned sp_buf_iov(const struct sp_buf *b, struct iovec *iov, unsigned max);
  * in between.
  */
 char *sp_buf_reserve(struct sp_buf *b, size_t min, size_t *ret_room);
+/* The same in the chunk that small pieces of the thread share: for what is mostly short and soon gone. */
+char *sp_buf_reserve_shared(struct sp_buf *b, size_t min, size_t *ret_room);
 void sp_buf_commit(struct sp_buf *b, size_t n);
 
 /* Frees the calling thread's pools: at the thread's end. */

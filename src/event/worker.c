@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/blocks.h"
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -181,6 +182,7 @@ void sp_worker_run(struct sp_worker *w)
     sp_turn_done(&w->turn);
     sp_buf_thread_done();
     sp_arena_thread_done();
+    sp_block_thread_done();
     self = NULL;
 }
 

@@ -12,7 +12,8 @@
 
 enum {
     FRAMING_ROOM = 128, /* what we add to a head */
-    CONTIGUOUS_MAX = SP_CHUNK_SIZE / 2
+    CONTIGUOUS_MAX = SP_CHUNK_SIZE / 2,
+    SMALL_MAX = SP_CHUNK_SIZE / 4 /* such heads of several connections stand in one chunk */
 };
 
 enum role { PASS, DROP, ROLE_LENGTH, ROLE_CONNECTION, ROLE_HOST };
@@ -129,6 +130,8 @@ static char *put_lines(char *p, const struct sp_headers *h, bool request)
 static char *head_room(struct sp_h1_stream *s, size_t size)
 {
     size_t room;
+    if (size <= SMALL_MAX)
+        return sp_buf_reserve_shared(&s->out, size, &room);
     return size <= CONTIGUOUS_MAX ? sp_buf_reserve(&s->out, size, &room) : sp_arena_alloc(&s->arena, size);
 }
 

@@ -156,7 +156,6 @@ static void codec_free(struct sp_grave *g)
 {
     struct sp_h2 *c = SP_CONTAINER_OF(g, struct sp_h2, grave);
     nghttp2_session_del(c->session);
-    sp_h2_mem_done(&c->mem);
     free(c);
 }
 
@@ -261,8 +260,8 @@ static nghttp2_session *session_new(struct sp_h2 *c)
     sp_h2_send_callbacks(cb);
     nghttp2_option *o = options(&c->codec.config);
     nghttp2_session *session;
-    int rc = c->codec.config.server ? nghttp2_session_server_new3(&session, cb, c, o, &c->mem.mem)
-                                    : nghttp2_session_client_new3(&session, cb, c, o, &c->mem.mem);
+    int rc = c->codec.config.server ? nghttp2_session_server_new3(&session, cb, c, o, sp_h2_mem())
+                                    : nghttp2_session_client_new3(&session, cb, c, o, sp_h2_mem());
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
     if (rc != 0)
@@ -319,7 +318,6 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
     c->grave.free = codec_free;
     c->ping_timer.fire = ping_fired;
     sp_h2_meter_init(&c->meter, config, turn->now_ns);
-    sp_h2_mem_init(&c->mem);
     c->session = session_new(c);
     greet(c);
     c->ping_random = turn->now_ns ^ (uintptr_t)c; /* so that connections differ */

@@ -28,6 +28,7 @@ struct sp_transport {
     int fd;
     int err;                /* of a write or of an immediate connect, to be reported */
     uint8_t interest;       /* UV_READABLE ... as uv was told */
+    uint16_t last_read;     /* bytes, or UINT16_MAX */
     bool connecting, reading, ended /* nothing more to read */, bulk, shut, broken, closed;
 };
 
@@ -120,12 +121,14 @@ static ssize_t read_once(struct sp_transport *t, bool *ret_full)
     struct iovec iov[READ_CHUNKS];
     struct sp_buf more[READ_CHUNKS - 1];
     unsigned n_iov = t->bulk ? READ_CHUNKS : 1;
+    bool small = !t->bulk && t->last_read < READ_MIN / 2; /* into a chunk that connections share */
     size_t room = 0;
     for (unsigned i = 0; i < n_iov; i++) {
         struct sp_buf *b = i ? &more[i - 1] : &t->in;
         if (i)
             sp_buf_init(b);
-        iov[i].iov_base = sp_buf_reserve(b, READ_MIN, &iov[i].iov_len);
+        iov[i].iov_base = small ? sp_buf_reserve_shared(b, READ_MIN, &iov[i].iov_len)
+                                : sp_buf_reserve(b, READ_MIN, &iov[i].iov_len);
         room += iov[i].iov_len;
     }
     ssize_t n;
@@ -133,6 +136,8 @@ static ssize_t read_once(struct sp_transport *t, bool *ret_full)
         n = n_iov == 1 ? read(t->fd, iov[0].iov_base, room) : readv(t->fd, iov, (int)n_iov);
     } while (n < 0 && errno == EINTR);
     int err = n < 0 ? -errno : 0;
+    if (n > 0)
+        t->last_read = (uint16_t)SP_MIN(n, (ssize_t)UINT16_MAX);
     size_t left = n > 0 ? (size_t)n : 0;
     for (unsigned i = 0; i < n_iov; i++) {
         size_t k = SP_MIN(left, iov[i].iov_len);

@@ -7,6 +7,9 @@
 #include "base/mem.h"
 #include "route/mirror.h"
 
+/* How long a copy may outlive its request where the route sets no time. */
+#define AFTER_NS (300 * SP_NS_PER_S)
+
 struct mirror {
     struct sp_list link;          /* in the request's list; not linked: the request is over */
     struct sp_upstream up;
@@ -20,7 +23,9 @@ struct mirror {
     bool ended;                   /* the request is here whole */
     bool passed;                  /* and was given to `up` */
     bool over;
+    bool timeless;                /* the route has no timeout */
     struct sp_sink sink;
+    struct sp_timer after;
     struct sp_defer go_on, end;
     struct sp_grave grave;
 };
@@ -42,6 +47,7 @@ static void bury(struct mirror *m)
     sp_list_remove(&m->link);
     sp_defer_cancel(&m->go_on);
     sp_defer_cancel(&m->end);
+    sp_timer_stop(&m->after);
     sp_upstream_done(&m->up);
     m->grave.free = mirror_free;
     sp_bury(m->turn, &m->grave);
@@ -180,6 +186,14 @@ void sp_mirrors_trailers(struct sp_list *list, const struct sp_headers *t)
     }
 }
 
+/* Nobody waits for it, and nothing else would end it. */
+static void on_after(struct sp_timer *t)
+{
+    struct mirror *m = SP_CONTAINER_OF(t, struct mirror, after);
+    sp_counter_inc(m->cluster->stats.upstream_rq_timeout);
+    bury(m);
+}
+
 void sp_mirrors_let_go(struct sp_list *list)
 {
     assert(list);
@@ -187,10 +201,13 @@ void sp_mirrors_let_go(struct sp_list *list)
         return;
     SP_LIST_FOREACH_SAFE(n, list) {
         struct mirror *m = SP_CONTAINER_OF(n, struct mirror, link);
-        if (m->ended)
-            sp_list_remove(&m->link);
-        else
+        if (!m->ended) {
             bury(m);
+            continue;
+        }
+        sp_list_remove(&m->link);
+        if (m->timeless)
+            sp_timer_start(m->turn, &m->after, AFTER_NS);
     }
 }
 
@@ -242,6 +259,8 @@ static void mirror_new(struct sp_list *list, const struct sp_mirror_policy *p, s
     m->sink.ops = &sink_ops;
     m->go_on.run = run_go_on;
     m->end.run = run_end;
+    m->after.fire = on_after;
+    m->timeless = !as->timeout_ns;
     m->up.owner = m;
     m->up.ops = &up_ops;
     m->ended = m->passed = end;

@@ -5,6 +5,7 @@
 
 typedef Envoy__Config__Route__V3__RouteMatch Match;
 typedef Envoy__Config__Route__V3__RouteAction Action;
+typedef Envoy__Config__Route__V3__RouteAction__RequestMirrorPolicy Mirror;
 typedef Envoy__Config__Listener__V3__FilterChain Chain;
 
 #define MATCH(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_##name
@@ -93,17 +94,20 @@ static void shadowed(struct sp_audit *a, const struct sp_look_chain *c, const sp
 
 /* ---- what clients choose ---- */
 
-static void by_header(struct sp_audit *a, const struct sp_look_chain *c, const sp_look_route *r)
+/* Of mirrors: wherever they stand, at a route, its virtual host or its table. */
+static void by_header(struct sp_audit *a, const ProtobufCMessage *msg)
 {
-    (void)c;
-    const Action *action = sp_look_action(r);
-    if (action && action->cluster_specifier_case == TO(CLUSTER_HEADER))
-        sp_audit_found(a, action, "cluster_header", -1, "whoever sends %s chooses among all clusters, those for keys and limits too",
-                       action->cluster_header);
-    for (size_t i = 0; action && i < action->n_request_mirror_policies; i++)
-        if (action->request_mirror_policies[i]->cluster_header[0])
-            sp_audit_found(a, action->request_mirror_policies[i], "cluster_header", -1, "whoever sends %s chooses among all clusters which one gets a copy",
-                           action->request_mirror_policies[i]->cluster_header);
+    if (msg->descriptor == &envoy__config__route__v3__route_action__descriptor) {
+        const Action *action = (const Action *)msg;
+        if (action->cluster_specifier_case == TO(CLUSTER_HEADER))
+            sp_audit_found(a, action, "cluster_header", -1, "whoever sends %s chooses among all clusters, those for keys and limits too",
+                           action->cluster_header);
+    } else if (msg->descriptor == &envoy__config__route__v3__route_action__request_mirror_policy__descriptor) {
+        const Mirror *mirror = (const Mirror *)msg;
+        if (mirror->cluster_header[0])
+            sp_audit_found(a, mirror, "cluster_header", -1, "whoever sends %s chooses among all clusters which one gets a copy",
+                           mirror->cluster_header);
+    }
 }
 
 static void host_by_client(struct sp_audit *a, const struct sp_look_chain *c, const sp_look_route *r)
@@ -283,7 +287,7 @@ static const struct sp_audit_check checks[] = {
     {"route-shadowed", SP_AUDIT_MEDIUM, "a route that never gets a request", "put the longer path before the shorter one", SP_CONTROL_ROUTES,
      .vhost = shadowed},
     {"cluster-by-header", SP_AUDIT_HIGH, "clients choose the cluster", "name clusters in routes that match the header's values",
-     SP_CONTROL_ROUTES, .route = by_header},
+     SP_CONTROL_ROUTES, .message = by_header},
     {"host-by-client", SP_AUDIT_MEDIUM, "clients choose the host that the origin sees", "set host_rewrite_literal or auto_host_rewrite",
      SP_CONTROL_ROUTES, .route = host_by_client},
     {"redirect-any-host", SP_AUDIT_LOW, "a redirect to the host that the client named", "name the domains, or set host_redirect",

@@ -39,10 +39,15 @@ static void setup(struct copy *c, const char *more)
     c->head.path = SP_STR("/x");
 }
 
-static void begin(struct copy *c, bool end)
+static void begin_within(struct copy *c, bool end, uint64_t timeout_ns)
 {
     sp_mirrors_begin(&c->list, &c->route, &c->head, end, &(struct sp_upstream_setup){
-        .cluster = c->b.cluster, .worker = &c->b.workers[0], .timeout_ns = 5 * SP_NS_PER_S}, 1, no_cluster, c->b.cluster);
+        .cluster = c->b.cluster, .worker = &c->b.workers[0], .timeout_ns = timeout_ns}, 1, no_cluster, c->b.cluster);
+}
+
+static void begin(struct copy *c, bool end)
+{
+    begin_within(c, end, 5 * SP_NS_PER_S);
 }
 
 static void data(struct copy *c, const char *text, bool end)
@@ -216,6 +221,27 @@ static void test_timeout(void **state)
     done(&c);
 }
 
+/* Without a timeout of the route: as long as the request itself, and a while longer, whatever the mirror says meanwhile. */
+static void test_without_a_timeout(void **state)
+{
+    (void)state;
+    struct copy c;
+    setup(&c, NULL);
+    begin_within(&c, true, 0);
+    struct fake_exchange *s = connected(&c);
+    t_step(&c.b, 3600 * 1000);
+    fake_respond(s, 200, false);
+    sp_mirrors_let_go(&c.list);
+    t_step(&c.b, 299 * 1000);
+    fake_data(s, "more", false);
+    t_step(&c.b, 0);
+    assert_int_equal(t_stat("upstream_rq_active"), 1);
+    t_step(&c.b, 1001);
+    assert_int_equal(t_stat("upstream_rq_active"), 0);
+    assert_int_equal(t_stat("upstream_rq_timeout"), 1);
+    done(&c);
+}
+
 static struct fake_exchange *slow(struct copy *c)
 {
     setup(c, NULL);
@@ -283,7 +309,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_copied), cmocka_unit_test(test_hosts), cmocka_unit_test(test_by_header),
         cmocka_unit_test(test_a_slow_mirror_is_given_up), cmocka_unit_test(test_a_request_that_is_cut_off),
-        cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_timeout), cmocka_unit_test(test_a_whole_one_ends), cmocka_unit_test(test_trailers_come_last),
+        cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_without_a_timeout), cmocka_unit_test(test_a_whole_one_ends), cmocka_unit_test(test_trailers_come_last),
         cmocka_unit_test(test_a_part_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,9 @@
 #include "clusters/cluster.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "event/turn.h"
+#include "route/mirror.h"
 #include "route/route.h"
+#include "stream/chain.h"
 #include "tools/explain_stream.h"
 
 static void set_ms(json_t *o, const char *name, uint64_t ns)
@@ -78,6 +80,35 @@ static void add_host(struct sp_report *r, json_t *o, const struct sp_offline_req
     sp_report_set(o, "hostname", q->hostname);
 }
 
+/* By whom a copy is named: NULL, where a header says no cluster's name. */
+static json_t *copy_of(const struct sp_report *r, const struct sp_mirror_policy *p, const struct sp_headers *h)
+{
+    struct sp_str name = p->cluster ? sp_cluster_name(p->cluster) : sp_headers_get(h, p->header);
+    if (!p->cluster && (!name.len || !message_of(r, name)))
+        return NULL;
+    json_t *o = json_object();
+    sp_report_set(o, "cluster", name);
+    sp_report_set(o, "cluster_header", p->header);
+    if (p->denominator)
+        sp_report_setf(o, "share", "%u of %u requests", SP_MIN(p->numerator, p->denominator), p->denominator);
+    return o;
+}
+
+/* request_mirror_policies of the route, or what it has of its virtual host or table. */
+static void add_copies(const struct sp_explain_asked *a, json_t *o, const struct sp_headers *h)
+{
+    const struct sp_route *route = a->chain->route;
+    json_t *list = json_array();
+    for (unsigned i = 0; route && !h->protocol.len && i < route->n_mirrors; i++) {
+        json_t *copy = copy_of(a->report, &route->mirrors[i], h);
+        if (copy)
+            json_array_append_new(list, copy);
+    }
+    if (json_array_size(list))
+        json_object_set(o, "copies", list);
+    json_decref(list);
+}
+
 static void upstream(struct sp_explain_asked *a, const struct sp_offline_request *q)
 {
     struct sp_report *r = a->report;
@@ -94,6 +125,7 @@ static void upstream(struct sp_explain_asked *a, const struct sp_offline_request
     set_ms(o, "per_try_timeout_ms", q->per_try_ns);
     json_object_set_new(o, "retries", json_integer(q->retries));
     json_object_set_new(o, "follows_redirects", json_boolean(q->redirects));
+    add_copies(a, o, q->head);
     json_object_set_new(r->root, "upstream", o);
     a->upstream = true;
 }

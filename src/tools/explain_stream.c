@@ -73,7 +73,8 @@ static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *
     if (x->stream || !sp_stream_accept(&x->owner, cs, h))
         return false;
     x->stream = cs->user;
-    x->asked->info = sp_stream_chain(x->stream)->info;
+    x->asked->chain = sp_stream_chain(x->stream);
+    x->asked->info = x->asked->chain->info;
     sp_stream_trace(x->stream, &x->notes.trace);
     return true;
 }

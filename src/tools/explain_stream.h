@@ -15,6 +15,7 @@ struct sp_explain_asked {
     struct sp_offline o;
     struct sp_report *report;
     const void *info;          /* of the request that is explained; NULL before it */
+    const struct sp_chain *chain; /* its own */
     bool upstream;             /* it was to be sent */
     struct sp_str last;        /* the cluster that was asked last, by a filter or at the start */
     bool at_start;             /* something is to be fetched before the first request: keys, mostly */

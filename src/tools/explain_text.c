@@ -183,6 +183,20 @@ static void names(FILE *to, const json_t *list)
         part(to, i ? ", " : ", a host that DNS gives for ", json_string_value(v), "");
 }
 
+static void copies(FILE *to, const json_t *list)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(list, i, v)
+    {
+        label(to, "copy");
+        part(to, "cluster ", str(v, "cluster"), "");
+        part(to, ", named by ", str(v, "cluster_header"), "");
+        part(to, ", of ", str(v, "share"), "");
+        fputc('\n', to);
+    }
+}
+
 static void upstream(FILE *to, const json_t *up)
 {
     if (!up)
@@ -209,6 +223,7 @@ static void upstream(FILE *to, const json_t *up)
         fputs(", its redirects are followed here", to);
     fputc('\n', to);
     head(to, json_object_get(up, "request"), "                ");
+    copies(to, json_object_get(up, "copies"));
 }
 
 static void answer(FILE *to, const json_t *a)

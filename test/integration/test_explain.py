@@ -167,6 +167,25 @@ class Explain(unittest.TestCase):
         report, _ = explain(conf, "http://a.test/", "-H", "authorization: Bearer the-token", "--show-headers")
         self.assertIn("the-token", json.dumps(report))
 
+    def test_copies(self):
+        part = {"default_value": {"numerator": 10}}
+        own = route_to("o", "/own", request_mirror_policies=[{"cluster": "m"}, {"cluster": "n", "runtime_fraction": part},
+                                                             {"cluster_header": "X-Copy"}])
+        conf = config([listener(12345, [own, route_to("o")])], [cluster(name, 1) for name in ("o", "m", "n")])
+        hcm = conf["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        hcm["route_config"]["virtual_hosts"][0]["request_mirror_policies"] = [{"cluster": "n"}]
+        path = write("copies.json", conf)
+        two = [{"cluster": "m"}, {"cluster": "n", "share": "10 of 100 requests"}]
+        for url, value, want in (("/own", None, two), ("/own", "nobody", two), ("/own", "o", two + [{"cluster": "o", "cluster_header": "x-copy"}]),
+                                 ("/", None, [{"cluster": "n"}])):
+            with self.subTest(f"{url} {value}"):
+                more = ("-H", f"x-copy: {value}") if value else ()
+                report, _ = explain(path, f"http://a.test{url}", *more)
+                self.assertEqual(report["upstream"]["copies"], want)
+        text, _ = explain(path, "http://a.test/own", "-H", "x-copy: o", form="text")
+        for line in ("copy          cluster m\n", "copy          cluster n, of 10 of 100 requests\n", "copy          cluster o, named by x-copy\n"):
+            self.assertIn(line, text)
+
     def test_secrets_of_the_config_are_never_shown(self):
         conf = self.simple([route_to("origin", "/", timeout="3s")], filters=[shield()])
         text = json.dumps(explain(conf, "http://a.test/", "-H", "x-origin-verify: wrong-secret-0123456789", "--show-headers")[0])

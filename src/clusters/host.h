@@ -47,7 +47,7 @@ struct sp_host_part {
     _Atomic uint64_t cx_connect_fail, rq_total, rq_success, rq_error, rq_timeout;
     _Atomic int64_t cx_active, rq_active;
     /* The worker's own. */
-    struct sp_pool *pools[SP_POOL_KINDS]; /* lists of those that differ in SNI */
+    struct sp_pool *pools[SP_POOL_KINDS + 1]; /* by kind; the last: those with names in their keys */
     struct sp_addr addr;                  /* where new connections go */
     unsigned socket;                      /* which transport socket they have (clusters/socket_match.h) */
     struct sp_zone_stats *zone_stats;     /* where its answers are counted besides (clusters/zone_stats.h); NULL: nowhere */

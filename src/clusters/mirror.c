@@ -206,6 +206,7 @@ void sp_mirrors_let_go(struct sp_list *list)
             continue;
         }
         sp_list_remove(&m->link);
+        m->up.key.conn = NULL; /* the client may be gone by then */
         if (m->timeless)
             sp_timer_start(m->turn, &m->after, AFTER_NS);
     }
@@ -267,7 +268,7 @@ static void mirror_new(struct sp_list *list, const struct sp_mirror_policy *p, s
     sp_list_push_back(list, &m->link);
     make_head(m, p, h);
     sp_upstream_init(&m->up, &(struct sp_upstream_setup){
-        .cluster = cluster, .worker = as->worker, .arena = &m->arena, .client = as->client, .door = as->door,
+        .cluster = cluster, .worker = as->worker, .arena = &m->arena, .conn = as->conn,
         .timeout_ns = as->timeout_ns, .hash = as->hash, .hashed = as->hashed, .h2 = as->h2,
         .count_in_request = as->count_in_request, .expect_in_request = as->expect_in_request});
     sp_link(&m->up.out, &m->sink);

@@ -41,7 +41,7 @@ struct sp_upstream_setup {
     struct sp_arena *arena;
     struct sp_stream_info *info;          /* filled; NULL: nobody wants to know */
     const struct sp_retry_policy *retry;  /* NULL: none */
-    const struct sp_addr *client, *door;  /* the ends of its connection, for PROXY headers; NULL: it is nobody's */
+    const struct sp_conn_info *conn;      /* the client's, for PROXY headers; NULL: it is nobody's */
     uint64_t timeout_ns;                  /* from the request's end to the response's, of an upgrade to the 101; 0: none */
     uint64_t per_try_timeout_ns;          /* 0: none */
     uint64_t per_try_idle_ns;             /* 0: none */

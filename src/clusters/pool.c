@@ -195,6 +195,7 @@ static struct sp_pool *pool_new(struct sp_slot *s, const struct sp_pool_key *key
     struct sp_pool *p = sp_pool_add(s, key);
     p->serve.run = run_serve;
     p->starved.again = grow_again;
+    sp_pool_belong(p, key);
     return p;
 }
 
@@ -205,6 +206,8 @@ enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key
     if (s->closed)
         return SP_POOL_CLOSED;
     struct sp_pool *p = sp_pool_find(s, key);
+    if (SP_UNLIKELY(key->personal) && p)
+        sp_pool_belong(p, key);
     if (p && !p->n_queued && (!sp_list_empty(&p->ready) || !sp_list_empty(&p->idle))) {
         if (!sp_permit_take(&b->requests, s->index)) {
             sp_counter_inc(s->cluster->stats.upstream_rq_active_overflow);

@@ -21,7 +21,7 @@ static void find_place(struct sp_conn *c)
     struct sp_pool *p = c->owner;
     struct sp_slot *s = p->slot;
     if (c->state < SP_CONN_DRAINING && !c->n_streams && !p->n_queued &&
-        (s->draining || sp_pool_orphaned(p) || sp_starve_anybody(s, p->key.routing, p->key.host)))
+        (s->draining || sp_pool_orphaned(p) || SP_UNLIKELY(p->forsaken) || sp_starve_anybody(s, p->key.routing, p->key.host)))
         sp_conn_close(c);
     if (c->state >= SP_CONN_DRAINING) {
         sp_list_remove(&c->idle_link);

@@ -49,7 +49,7 @@ void sp_slot_detach(struct sp_slot *s, bool now)
 void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h)
 {
     assert(s && h && h->parts[s->index].gone);
-    for (size_t i = 0; i < SP_POOL_KINDS; i++)
+    for (size_t i = 0; i <= SP_POOL_KINDS; i++)
         for (struct sp_pool *p = h->parts[s->index].pools[i], *next; p; p = next) {
             next = p->next;
             close_list(&p->idle);
@@ -60,7 +60,7 @@ void sp_pool_host_gone(struct sp_slot *s, struct sp_host *h)
 void sp_pool_host_drain(struct sp_slot *s, struct sp_host *h)
 {
     assert(s && h);
-    for (size_t i = 0; i < SP_POOL_KINDS; i++)
+    for (size_t i = 0; i <= SP_POOL_KINDS; i++)
         for (struct sp_pool *p = h->parts[s->index].pools[i]; p; p = p->next) {
             struct sp_list *lists[] = {&p->idle, &p->ready, &p->busy};
             for (size_t k = 0; k < SP_ARRAY_LEN(lists); k++)

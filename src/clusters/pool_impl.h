@@ -13,13 +13,17 @@
 enum sp_pool_seen { SP_SEEN_NOTHING, SP_SEEN_H1, SP_SEEN_H2 };
 
 struct sp_pool {
-    struct sp_pool *next; /* of the same host and kind */
+    struct sp_pool *next, **at; /* of the same host and kind, or with names too */
+    struct sp_pool *chain;      /* with names: of the same bucket */
+    uint64_t hash;
     struct sp_list link;  /* in slot->pools; not linked: retired */
     struct sp_slot *slot;
     struct sp_pool_key key;
     struct sp_list connecting, idle, ready, busy; /* of sp_conn; idle: the last used first */
     struct sp_list leaving;                       /* draining and closing ones */
     struct sp_list queue;                         /* of sp_ticket */
+    struct sp_conn_watch watch;                   /* the client's connection, where the key is personal */
+    bool forsaken;                                /* which has ended: nobody will ask again */
     unsigned n_queued, n_connecting, n_conns;
     unsigned n_active, n_room;                    /* streams under way on its connections, and that could be */
     enum sp_pool_seen seen;                       /* what ALPN gave last */
@@ -53,6 +57,8 @@ static inline bool sp_pool_makes_spare(const struct sp_pool *p)
 struct sp_pool *sp_pool_find(struct sp_slot *s, const struct sp_pool_key *key);
 /* An empty one, found from now on. The caller sets serve.run and starved.again. */
 struct sp_pool *sp_pool_add(struct sp_slot *s, const struct sp_pool_key *key);
+/* Whom it is asked for: its connections end with the client's. */
+void sp_pool_belong(struct sp_pool *p, const struct sp_pool_key *key);
 /* Buries it if it has nothing to do and nobody will ask for it again: the last thing that a caller does with it. */
 void sp_pool_retire(struct sp_pool *p);
 

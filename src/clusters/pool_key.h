@@ -7,6 +7,7 @@
 #define SP_CLUSTERS_POOL_KEY_H
 
 #include "clusters/conn.h"
+#include "stream/info.h"
 
 struct sp_pool_key {
     struct sp_host *host;
@@ -14,11 +15,19 @@ struct sp_pool_key {
     enum sp_routing routing;
     struct sp_str sni, verify_name; /* empty: the TLS context's own */
     struct sp_str first;            /* the PROXY header of a client's own connections; empty: none */
+    /* No part of what keys are told apart by: */
+    bool personal;                  /* `first` names a client */
+    const struct sp_conn_info *conn; /* whose: its connections end with it; NULL: it may be gone */
 };
 
-/* Keys of the same host and kind. */
 bool sp_pool_key_eq(const struct sp_pool_key *a, const struct sp_pool_key *b);
 /* With its bytes, which have room for all of them. */
 void sp_pool_key_copy(struct sp_pool_key *to, const struct sp_pool_key *from, char *room);
+/* Whether names of requests or clients are in it, of which there are any number. */
+static inline bool sp_pool_key_named(const struct sp_pool_key *k)
+{
+    return SP_UNLIKELY((k->sni.len | k->verify_name.len | k->first.len) != 0);
+}
+uint64_t sp_pool_key_hash(const struct sp_pool_key *k);
 
 #endif

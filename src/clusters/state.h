@@ -43,6 +43,8 @@ struct sp_slot {
     struct sp_subset_lb *subset_lb; /* NULL: hosts are not divided */
     unsigned stamp;           /* counts its sets */
     struct sp_list pools;     /* all of them; by host: in the host's part */
+    struct sp_pool **named;   /* those with names in their keys, by hash: n_buckets lists; NULL: there were none yet */
+    unsigned n_named, n_buckets;
     struct sp_list idle;      /* of sp_conn, the longest idle first: what gives way when the connection limit is reached */
     struct sp_list starved;   /* of sp_starved (clusters/starve.h) */
     struct sp_timer starve_timer;

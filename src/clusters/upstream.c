@@ -199,6 +199,16 @@ static void request_complete(struct sp_upstream *u)
         sp_upstream_start_try_timers(u);
 }
 
+/* A PROXY header names one client's connection, and nobody else's requests go over what begins with it. */
+static void take_client(struct sp_upstream *u)
+{
+    const struct sp_proxy_header *proxy = &u->slot->cluster->options.proxy;
+    const struct sp_conn_info *c = u->setup.conn;
+    u->key.first = sp_proxy_header_make(proxy, u->setup.arena, c ? &c->peer : NULL, c ? &c->local : NULL);
+    u->key.conn = u->key.first.len ? c : NULL;
+    u->key.personal = u->key.conn != NULL;
+}
+
 void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
 {
     assert(u && h && u->phase == SP_UPSTREAM_NEW);
@@ -207,7 +217,7 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     sp_retry_begin(&u->retry, u->setup.retry, h);
     sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
     u->key.kind = kind_of(u);
-    u->key.first = sp_proxy_header_make(&u->slot->cluster->options.proxy, u->setup.arena, u->setup.client, u->setup.door);
+    take_client(u);
     u->key.routing = u->retry.routing = u->setup.routing;
     u->upgrade = h->protocol.len;
     if (u->upgrade) {

@@ -277,12 +277,22 @@ static void bury(struct sp_grave *g)
         h->emptied(h);
 }
 
+static void tell_watches(struct sp_downstream *d)
+{
+    d->conn.watches = NULL;
+    for (struct sp_list *n; (n = sp_list_pop(&d->watches)) != NULL;) {
+        struct sp_conn_watch *w = SP_CONTAINER_OF(n, struct sp_conn_watch, link);
+        w->gone(w);
+    }
+}
+
 static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str text)
 {
     struct sp_downstream *d = ctx;
     assert(sp_list_empty(&d->owner.streams));
     (void)err;
     sp_client_check_cancel(&d->check);
+    tell_watches(d);
     report(d, why, text);
     count_closed(d, why);
     if (d->listener->access_log)
@@ -398,6 +408,8 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
         .drain = owner_drain,
     };
     sp_list_init(&d->owner.streams);
+    sp_list_init(&d->watches);
+    d->conn.watches = &d->watches;
     sp_downstream_hold(d, h->snapshot);
     sp_list_push_back(&h->conns, &d->link);
     h->n_conns++;

@@ -29,6 +29,7 @@ struct sp_downstream {
     uint64_t stale_due_ns; /* while it is: the same limit */
     struct sp_stream_owner owner;
     struct sp_conn_info conn;
+    struct sp_list watches; /* of sp_conn_watch */
     struct sp_client_check check;
     struct sp_grave grave;
 };

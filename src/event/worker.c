@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/blocks.h"
+#include "base/pages.h"
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -183,6 +184,7 @@ void sp_worker_run(struct sp_worker *w)
     sp_buf_thread_done();
     sp_arena_thread_done();
     sp_block_thread_done();
+    sp_pages_thread_done();
     self = NULL;
 }
 

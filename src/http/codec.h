@@ -117,6 +117,8 @@ struct sp_codec_ops {
     void (*goaway)(struct sp_codec *c);
     /* Client: how many more streams may be opened now. */
     unsigned (*room)(struct sp_codec *c);
+    /* May be NULL. There has been no stream for a while: memory that is of no use until there is one may go. */
+    void (*rest)(struct sp_codec *c);
     /* Closes every stream (on_stream_closed(SP_ABORT_CLOSED)) and frees the codec. */
     void (*destroy)(struct sp_codec *c);
 };

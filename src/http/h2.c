@@ -152,10 +152,19 @@ static void goaway(struct sp_codec *codec)
     sp_h2_wake(c);
 }
 
+static void rest(struct sp_codec *codec)
+{
+    struct sp_h2 *c = sp_h2_of(codec);
+    assert(!c->busy && !c->freed);
+    if (!c->dead && !codec->n_streams && !c->n_live && !nghttp2_session_want_write(c->session))
+        sp_h2_mem_rest(&c->mem);
+}
+
 static void codec_free(struct sp_grave *g)
 {
     struct sp_h2 *c = SP_CONTAINER_OF(g, struct sp_h2, grave);
     nghttp2_session_del(c->session);
+    sp_h2_mem_done(&c->mem);
     free(c);
 }
 
@@ -188,6 +197,7 @@ static const struct sp_codec_ops ops = {
     .open = open_stream,
     .goaway = goaway,
     .room = room,
+    .rest = rest,
     .destroy = destroy,
 };
 
@@ -260,8 +270,9 @@ static nghttp2_session *session_new(struct sp_h2 *c)
     sp_h2_send_callbacks(cb);
     nghttp2_option *o = options(&c->codec.config);
     nghttp2_session *session;
-    int rc = c->codec.config.server ? nghttp2_session_server_new3(&session, cb, c, o, sp_h2_mem())
-                                    : nghttp2_session_client_new3(&session, cb, c, o, sp_h2_mem());
+    nghttp2_mem *mem = sp_h2_mem_init(&c->mem);
+    int rc = c->codec.config.server ? nghttp2_session_server_new3(&session, cb, c, o, mem)
+                                    : nghttp2_session_client_new3(&session, cb, c, o, mem);
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
     if (rc != 0)

@@ -93,6 +93,7 @@ enum sp_h2_shutdown { SP_H2_OPEN, SP_H2_NOTICE_DUE, SP_H2_NOTICE_SENT, SP_H2_LAS
 struct sp_h2 {
     struct sp_codec codec; /* first */
     nghttp2_session *session;
+    struct sp_h2_mem mem;
     struct sp_list streams, ready, dirty, closing;
     struct sp_list waiting;           /* by `dirty`: what this flush could not hand over */
     struct sp_defer deliver_later;

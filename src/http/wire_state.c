@@ -45,6 +45,8 @@ void sp_wire_arm(struct sp_wire *w)
         due = now + sp_overload_look_again(SP_OL_CONNECTION_IDLE, due - now);
     if (w->age_due && (!due || w->age_due < due))
         due = w->age_due;
+    if (w->rest_due && w->phase == SP_WP_OPEN && (!due || w->rest_due < due))
+        due = w->rest_due;
     if (w->again)
         due = now;
     /* A timer that fires too early is armed again; so one that is armed for sooner may stay. */

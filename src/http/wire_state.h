@@ -57,6 +57,7 @@ struct sp_wire {
         struct sp_grave grave;
     };
     uint64_t phase_due, age_due;      /* 0: none */
+    uint64_t rest_due;                /* when the codec's memory may go; 0: it went, or is needed */
     uint32_t idle_ms, headers_ms, delayed_ms, high_water;
     uint32_t in_seen;                 /* of the transport's input: counted already */
     uint32_t lingered, left;          /* while closing: bytes dropped; unread by the peer when last looked at */

@@ -9,6 +9,7 @@
 #include "http/wire_open.h"
 #include "http/wire_state.h"
 
+enum { REST_MS = 1000 }; /* without a stream, until the codec is told to rest */
 enum { MUTE_MS = 2000 }; /* client: how long an answer may still come in when the peer takes no more */
 
 void sp_wire_kick(struct sp_wire *w)
@@ -103,6 +104,7 @@ static void update_due(struct sp_wire *w)
         else if (!w->idling) {
             w->idling = true;
             sp_wire_set_due(w, w->idle_ms * SP_NS_PER_MS);
+            w->rest_due = w->codec->ops->rest ? sp_wire_now(w) + REST_MS * SP_NS_PER_MS : 0;
         }
     }
     w->new_head = false;
@@ -124,6 +126,11 @@ static bool check_due(struct sp_wire *w)
     }
     if (!w->draining && sp_wire_due(w, w->age_due))
         sp_wire_begin_drain(w, SP_WIRE_MAX_AGE);
+    if (w->phase == SP_WP_OPEN && sp_wire_due(w, w->rest_due)) {
+        w->rest_due = 0;
+        if (w->idling)
+            w->codec->ops->rest(w->codec);
+    }
     return false;
 }
 

@@ -55,6 +55,27 @@ static void test_bad_preface(void **state)
     }
 }
 
+/* What rests holds no pages, and answers as before: before its first request, after one, after more than a table of streams. */
+static void test_rest(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    struct sp_codec *c = r->side.codec;
+    for (uint32_t id = 1; id < 600; id += 2) {
+        if (id % 20 == 1)
+            c->ops->rest(c);
+        rig_check_alive(r, id);
+        c->ops->rest(c);
+    }
+    r->side.hook = NULL; /* nobody answers: it stays open */
+    h2f_get(&r->in, 601, H2F_END_STREAM);
+    rig_go(r);
+    c->ops->rest(c); /* it has a stream: nothing may go */
+    assert_int_equal(c->n_streams, 1);
+    rig_check_alive(r, 603);
+    rig_free(r);
+}
+
 static void test_in_head(void **state)
 {
     (void)state;
@@ -509,6 +530,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_bad_preface),
         cmocka_unit_test(test_in_head),
         cmocka_unit_test(test_malformed_requests),

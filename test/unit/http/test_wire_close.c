@@ -79,6 +79,34 @@ static void test_idle(void **state)
     expect_end(o, SP_WIRE_IDLE);
 }
 
+/* A second without a stream; once, until there was another one. */
+static void test_rest(void **state)
+{
+    struct owner *o = *state;
+    o->setup.codec = SP_CODEC_H2;
+    own_server(o, false, 0);
+    LOOP_UNTIL(o->l, o->ready);
+    say(o, "get\n");
+    LOOP_UNTIL(o->l, o->streams == 1);
+    loop_wait(o->l, 1300);
+    assert_int_equal(o->codec->rests, 0); /* a stream is open */
+    for (unsigned i = 1; i <= 2; i++) {
+        uint64_t start = loop_now_ms();
+        fake_answer(o->codec, "1", 1);
+        hear(o, "1");
+        LOOP_UNTIL(o->l, o->codec->rests == i);
+        took_at_least(start, 900);
+        loop_wait(o->l, 1300);
+        assert_int_equal(o->codec->rests, i);
+        say(o, "get\n");
+        LOOP_UNTIL(o->l, o->streams == i + 1);
+    }
+    fake_answer(o->codec, "1", 1);
+    hear(o, "1");
+    sp_wire_close(o->wire, false);
+    expect_end(o, SP_WIRE_LOCAL);
+}
+
 static void test_idle_with_bytes(void **state)
 {
     struct owner *o = *state;
@@ -525,7 +553,7 @@ static void test_client_early_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_first_bytes), T(test_first_bytes_dripping), T(test_idle_before_first), T(test_idle), T(test_idle_with_bytes),
+        T(test_first_bytes), T(test_first_bytes_dripping), T(test_idle_before_first), T(test_idle), T(test_rest), T(test_idle_with_bytes),
         T(test_slow_head), T(test_slow_head_ends_in_time), T(test_slow_head_h2), T(test_max_age), T(test_linger),
         T(test_safe_max_age),
         T(test_linger_time), T(test_linger_bytes), T(test_no_linger), T(test_linger_slow_reader),

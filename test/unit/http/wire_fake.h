@@ -26,7 +26,7 @@ struct fake_codec {
     struct sp_buf out, control;
     struct sp_codec_stream streams[8];
     bool open[8], answered[8];
-    unsigned n_get, feeds, flushes, goaways, eofs;
+    unsigned n_get, feeds, flushes, goaways, eofs, rests;
     enum sp_abort eof_why;
     bool hold, quit;
     size_t fed;
@@ -159,6 +159,13 @@ static unsigned fake_room(struct sp_codec *base)
     return 1;
 }
 
+static void fake_rest(struct sp_codec *base)
+{
+    struct fake_codec *c = (struct fake_codec *)base;
+    assert_int_equal(base->n_streams, 0);
+    c->rests++;
+}
+
 static void fake_destroy(struct sp_codec *base)
 {
     struct fake_codec *c = (struct fake_codec *)base;
@@ -172,9 +179,9 @@ static void fake_destroy(struct sp_codec *base)
 }
 
 static const struct sp_codec_ops fake_h1 = {"fake1", SP_HTTP_11, fake_feed, fake_eof, fake_flush, fake_open, fake_goaway,
-                                            fake_room, fake_destroy};
+                                            fake_room, NULL, fake_destroy};
 static const struct sp_codec_ops fake_h2 = {"fake2", SP_HTTP_2, fake_feed, fake_eof, fake_flush, fake_open, fake_goaway,
-                                            fake_room, fake_destroy};
+                                            fake_room, fake_rest, fake_destroy};
 
 static struct sp_codec *fake_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,
                                  void *ctx, const struct sp_codec_ops *ops)

@@ -47,6 +47,7 @@ static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
     sp_lb_free(s->lb);
     sp_lb_new(s);
     sp_subset_lb_new(s);
+    sp_slot_judge(s);
     bool changed = old->n != fresh->n;
     for (unsigned i = 0; i < old->n; i++)
         if (old->v[i].host->parts[s->index].stamp != s->stamp) {

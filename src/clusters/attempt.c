@@ -118,9 +118,15 @@ static bool is_refused(const struct sp_upstream *u, const struct sp_retry_policy
 
 static struct sp_host *pick(struct sp_upstream *u, const struct sp_host *avoid, uint64_t hash)
 {
-    if (SP_UNLIKELY(u->slot->subset_lb))
-        return sp_subset_pick(u->slot, u->setup.criteria, avoid, u->setup.hashed ? &hash : NULL);
-    return sp_lb_pick_hashed(u->slot, avoid, u->setup.hashed ? &hash : NULL);
+    const uint64_t *by = u->setup.hashed ? &hash : NULL;
+    if (SP_UNLIKELY(u->slot->special)) {
+        if (u->slot->subset_lb)
+            return sp_subset_pick(u->slot, u->setup.criteria, avoid, by);
+        struct sp_host *next = sp_lb_take_ahead(u->slot, avoid);
+        if (next)
+            return next;
+    }
+    return sp_lb_pick_hashed(u->slot, avoid, by);
 }
 
 struct sp_host *sp_attempt_pick(struct sp_upstream *u)

@@ -170,12 +170,19 @@ static void make_checks_with_secrets(struct sp_cluster *c, const struct sp_clust
     sp_live_set_use(docs, c->live);
 }
 
+/* That they were read again counts. */
+static bool ages(const cluster_msg *msg)
+{
+    const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
+    return msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS && la && la->policy && la->policy->endpoint_stale_after;
+}
+
 /* Notes the hosts of a kept cluster, if they differ. False after errors. */
 static bool note_hosts(const struct sp_cluster_build *build, struct sp_cluster *c, const cluster_msg *msg,
                        const struct sp_hash *hash)
 {
     unsigned errors = build->diag->n_errors;
-    if (c->resolve || sp_hash_eq(&c->hosts_hash, hash))
+    if (c->resolve || (sp_hash_eq(&c->hosts_hash, hash) && !ages(msg)))
         return true;
     struct sp_host_set *set = sp_hosts_read(build->doc, build->diag, msg, false);
     check_local(build, msg);

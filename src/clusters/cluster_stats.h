@@ -19,6 +19,7 @@
     X(upstream_cx_none_healthy) X(upstream_cx_protocol_error) X(upstream_cx_max_requests) \
     X(upstream_cx_max_duration_reached) X(upstream_cx_pool_overflow) \
     X(upstream_rq_total) X(upstream_rq_pending_total) X(upstream_rq_pending_overflow) X(upstream_rq_active_overflow) \
+    X(upstream_rq_drop_overload) \
     X(upstream_rq_pending_failure_eject) X(upstream_rq_cancelled) X(upstream_rq_maintenance_mode) \
     X(upstream_rq_timeout) X(upstream_rq_max_duration_reached) X(upstream_rq_per_try_timeout) \
     X(upstream_rq_per_try_idle_timeout) X(upstream_rq_rx_reset) X(upstream_rq_tx_reset) X(upstream_rq_retry) \
@@ -29,6 +30,7 @@
     X(lb_recalculate_zone_structures) X(lb_zone_cluster_too_small) X(lb_zone_no_capacity_left) X(lb_zone_routing_all_directly) \
     X(lb_zone_routing_cross_zone) X(lb_zone_routing_sampled) X(membership_change) \
     X(update_attempt) X(update_success) X(update_failure) X(update_empty) X(update_no_rebuild) \
+    X(assignment_stale) X(assignment_timeout_received) X(assignment_use_cached) \
     X(upstream_flow_control_paused_reading_total) X(upstream_flow_control_resumed_reading_total) \
     X(upstream_flow_control_backed_up_total) X(upstream_flow_control_drained_total) X(bind_errors)
 

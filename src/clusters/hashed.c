@@ -78,7 +78,7 @@ static void classes_init(struct classes *c, struct sp_hashed *h, const struct sp
         members_add(&c->all, e);
         if (health != SP_UNHEALTHY)
             members_add(health == SP_HEALTHY ? &c->healthy : &c->degraded, e);
-        sp_priority_count(ret, flags, h->hosts->weighted_health ? e->weight : 1);
+        sp_priority_count(ret, flags, h->hosts->policy.weighted_health ? e->weight : 1);
         c->scale.sum += e->weight;
         c->scale.least = SP_MIN(c->scale.least, e->weight);
     }
@@ -123,7 +123,7 @@ struct sp_hashed *sp_hashed_new(const struct sp_lb_config *c, struct sp_host_set
     h->was = sp_xcalloc(hosts->n + 1, sizeof(*h->was));
     for (unsigned i = 0; i < n; i++)
         classes_init(&members[i], h, &hosts->priorities[i], c->by_locality, &health[i]);
-    sp_priority_loads(health, n, c->panic_threshold, hosts->overprovisioning, h->loads);
+    sp_priority_loads(health, n, c->panic_threshold, hosts->policy.overprovisioning, h->loads);
     for (unsigned i = 0; i < n; i++) {
         build_level(&h->levels[i], c, &members[i], &h->loads[i]);
         classes_done(&members[i]);

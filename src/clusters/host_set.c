@@ -14,7 +14,7 @@ struct sp_host_set *sp_host_set_new(void)
     struct sp_host_set *s = sp_xcalloc(1, sizeof(*s));
     atomic_init(&s->refs, 1);
     sp_arena_init(&s->arena);
-    s->overprovisioning = OVERPROVISIONING;
+    s->policy.overprovisioning = OVERPROVISIONING;
     return s;
 }
 

@@ -38,6 +38,16 @@ struct sp_priority {
     unsigned n;
 };
 
+enum { SP_DROP_ALL = 1000000 };
+
+/* load_assignment.policy */
+struct sp_host_policy {
+    uint32_t overprovisioning; /* percent */
+    bool weighted_health;      /* weighted_priority_health */
+    uint32_t drop;             /* drop_overloads: requests of SP_DROP_ALL that are not tried */
+    uint64_t stale_ns;         /* endpoint_stale_after, of EDS clusters; 0: never */
+};
+
 struct sp_host_set {
     _Atomic unsigned refs;
     struct sp_arena arena;
@@ -45,8 +55,7 @@ struct sp_host_set {
     unsigned n, cap;
     struct sp_priority *priorities; /* at least one; since sp_host_set_close */
     unsigned n_priorities;
-    uint32_t overprovisioning;      /* percent */
-    bool weighted_health;           /* weighted_priority_health */
+    struct sp_host_policy policy;
     bool logical;                   /* its one host is known by its name */
     struct sp_subsets *subsets;     /* NULL: it is not divided */
     void (*free_subsets)(struct sp_subsets *s);

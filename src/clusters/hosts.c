@@ -6,9 +6,11 @@
 
 #include "base/map.h"
 #include "clusters/dns_config.h"
+#include "clusters/options.h"
 
 typedef Envoy__Config__Endpoint__V3__LocalityLbEndpoints locality_msg;
 typedef Envoy__Config__Endpoint__V3__LbEndpoint endpoint_msg;
+typedef Envoy__Config__Endpoint__V3__ClusterLoadAssignment__Policy policy_msg;
 
 struct build {
     struct sp_host_set *set;
@@ -180,15 +182,39 @@ static struct place **find_places(struct build *b, const Envoy__Config__Endpoint
     return all;
 }
 
+/* Of a million. */
+static uint32_t drop_of(struct build *b, const policy_msg *msg)
+{
+    static const uint32_t wholes[] = {100, 10000, SP_DROP_ALL};
+    if (msg->n_drop_overloads > 1)
+        sp_doc_err(b->doc, b->diag, msg, "drop_overloads", -1, "%zu of them are too many (Envoy takes one: add them up)", msg->n_drop_overloads);
+    const Envoy__Type__V3__FractionalPercent *p = msg->n_drop_overloads ? msg->drop_overloads[0]->drop_percentage : NULL;
+    if (!p)
+        return 0;
+    uint32_t whole = wholes[SP_MIN((unsigned)p->denominator, 2u)];
+    if (p->numerator > whole)
+        sp_doc_err(b->doc, b->diag, p, "numerator", -1, "%u is more than all requests (at most %u)", p->numerator, whole);
+    return p->numerator > whole ? 0 : p->numerator * (SP_DROP_ALL / whole);
+}
+
+static void take_policy(struct build *b, const policy_msg *msg, bool eds)
+{
+    struct sp_host_policy *p = &b->set->policy;
+    if (msg->overprovisioning_factor)
+        p->overprovisioning = msg->overprovisioning_factor->value;
+    p->weighted_health = msg->weighted_priority_health;
+    p->drop = drop_of(b, msg);
+    p->stale_ns = eds ? sp_duration_ns(msg->endpoint_stale_after, 0) : 0;
+}
+
 struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag,
                                   const Envoy__Config__Cluster__V3__Cluster *msg, bool names)
 {
     assert(doc && diag && msg);
     struct build b = {.set = sp_host_set_new(), .names = names, .doc = doc, .diag = diag};
     const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
-    if (la && la->policy && la->policy->overprovisioning_factor)
-        b.set->overprovisioning = la->policy->overprovisioning_factor->value;
-    b.set->weighted_health = la && la->policy && la->policy->weighted_priority_health;
+    if (la && la->policy)
+        take_policy(&b, la->policy, msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS);
     struct place **places = la ? find_places(&b, la) : NULL;
     for (size_t i = 0; la && i < la->n_endpoints; i++) {
         b.locality_meta = sp_endpoint_meta_new(la->endpoints[i]->metadata);

@@ -40,6 +40,8 @@ struct sp_lb {
     struct level *levels;
     struct sp_priority_health *health; /* n_levels, for rebuilding */
     struct sp_priority_load *loads;
+    struct sp_host **ahead;            /* SP_LB_AHEAD of them, in a ring; NULL: never asked for */
+    unsigned first_ahead, n_ahead;
 };
 
 static bool differ(const struct sp_priority *p)
@@ -128,10 +130,10 @@ static void rebuild_level(struct sp_slot *s, struct level *l, const struct sp_ho
         enum sp_health health = sp_health_of(flags);
         sp_lb_set_add(&l->all, s, e, l->mode);
         add_by_health(s, &l->healthy, &l->degraded, e, health, l->mode);
-        sp_priority_count(ret, flags, hosts->weighted_health ? e->weight : 1);
+        sp_priority_count(ret, flags, hosts->policy.weighted_health ? e->weight : 1);
     }
     if (l->n_localities)
-        rebuild_localities(s, l, p, hosts->overprovisioning);
+        rebuild_localities(s, l, p, hosts->policy.overprovisioning);
     if (l->zone)
         count_zone(s, l);
 }
@@ -140,9 +142,10 @@ static void rebuild(struct sp_slot *s, struct sp_lb *lb, unsigned generation)
 {
     const struct sp_cluster *c = s->cluster;
     lb->generation = generation;
+    lb->n_ahead = 0;
     for (unsigned i = 0; i < lb->n_levels; i++)
         rebuild_level(s, &lb->levels[i], lb->hosts, &lb->hosts->priorities[i], &lb->health[i]);
-    sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, lb->hosts->overprovisioning, lb->loads);
+    sp_priority_loads(lb->health, lb->n_levels, c->lb.panic_threshold, lb->hosts->policy.overprovisioning, lb->loads);
 }
 
 /* The locality of an endpoint, mostly the same as of the one before it. */
@@ -245,6 +248,7 @@ void sp_lb_free(struct sp_lb *lb)
     free(lb->levels);
     free(lb->health);
     free(lb->loads);
+    free(lb->ahead);
     free(lb);
 }
 
@@ -347,5 +351,48 @@ struct sp_host *sp_lb_pick_of(struct sp_slot *s, struct sp_lb *lb, const struct 
     struct sp_host *h = SP_LIKELY(mode == SP_LB_EVEN && lb->in_turn && t->n) ? sp_lb_set_next(t) : sp_lb_set_pick(t, s, mode, lb->choices);
     for (unsigned i = 0; h && h == avoid && t->n > 1 && i < 8; i++)
         h = sp_lb_set_pick(t, s, mode, lb->choices);
+    return h;
+}
+
+static void follow(struct sp_slot *s)
+{
+    unsigned generation = atomic_load_explicit(&s->cluster->generation, memory_order_acquire);
+    if (generation != s->lb->generation)
+        rebuild(s, s->lb, generation);
+}
+
+struct sp_host *sp_lb_look_ahead(struct sp_slot *s)
+{
+    assert(s && s->lb);
+    struct sp_lb *lb = s->lb;
+    unsigned well = 0;
+    if (s->hashed || s->subset_lb)
+        return NULL;
+    follow(s);
+    for (unsigned i = 0; i < lb->n_levels; i++)
+        well += lb->health[i].healthy;
+    if (lb->n_ahead >= SP_MIN(well, (unsigned)SP_LB_AHEAD))
+        return NULL;
+    struct sp_host *h = sp_lb_pick_of(s, lb, NULL);
+    if (!h)
+        return NULL;
+    if (!lb->ahead)
+        lb->ahead = sp_xcalloc(SP_LB_AHEAD, sizeof(*lb->ahead));
+    lb->ahead[(lb->first_ahead + lb->n_ahead++) % SP_LB_AHEAD] = h;
+    return h;
+}
+
+struct sp_host *sp_lb_take_ahead(struct sp_slot *s, const struct sp_host *avoid)
+{
+    assert(s && s->lb);
+    struct sp_lb *lb = s->lb;
+    if (!lb->n_ahead)
+        return NULL;
+    follow(s);
+    if (!lb->n_ahead || lb->ahead[lb->first_ahead] == avoid)
+        return NULL;
+    struct sp_host *h = lb->ahead[lb->first_ahead];
+    lb->first_ahead = (lb->first_ahead + 1) % SP_LB_AHEAD;
+    lb->n_ahead--;
     return h;
 }

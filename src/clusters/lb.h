@@ -20,6 +20,14 @@ struct sp_host *sp_lb_pick(struct sp_slot *s, const struct sp_host *avoid);
 struct sp_host *sp_lb_pick_of(struct sp_slot *s, struct sp_lb *lb, const struct sp_host *avoid);
 /* The same for a request with a hash (NULL: it has none, and gets a random one where hosts are taken by hash). */
 struct sp_host *sp_lb_pick_hashed(struct sp_slot *s, const struct sp_host *avoid, const uint64_t *hash);
+/*
+ * Who will get the request after those that were asked about before, which sp_lb_take_ahead gives then; NULL: nobody knows (hosts are
+ * taken by hash, or divided), or as many were asked about as hosts are well, or SP_LB_AHEAD.
+ */
+enum { SP_LB_AHEAD = 64 };
+struct sp_host *sp_lb_look_ahead(struct sp_slot *s);
+/* The first of these, if hosts are as they were and it is not `avoid`; else NULL. */
+struct sp_host *sp_lb_take_ahead(struct sp_slot *s, const struct sp_host *avoid);
 /* The same out of a part's tables. */
 struct sp_host *sp_lb_pick_tables(struct sp_slot *s, const struct sp_hashed *tables, const struct sp_host *avoid, const uint64_t *hash);
 

@@ -34,6 +34,7 @@ void sp_cluster_offline(struct sp_cluster *c, unsigned worker, struct sp_offline
     for (unsigned i = 0; i < c->n_slots; i++)
         first &= !c->slots[i].offline;
     s->offline = o;
+    sp_slot_judge(s);
     take_for_healthy(s);
     if (first)
         sp_cluster_publish(c, true); /* for those that go by how many there are */

@@ -272,9 +272,12 @@ void sp_cluster_options_init(struct sp_cluster_options *o, struct sp_arena *aren
     o->idle_ns = DEFAULT_IDLE_S * SP_NS_PER_S;
     o->max_requests = UINT64_MAX;
     o->max_streams = DEFAULT_MAX_STREAMS;
-    o->preconnect = 1;
-    if (msg->preconnect_policy)
+    o->preconnect = o->predictive = 1;
+    if (msg->preconnect_policy) {
         SET(o->preconnect, msg->preconnect_policy->per_upstream_preconnect_ratio);
+        SET(o->predictive, msg->preconnect_policy->predictive_preconnect_ratio);
+    }
+    o->makes_spare = o->preconnect > 1 || o->predictive > 1;
     o->buffer_limit = DEFAULT_BUFFER;
     SET(o->buffer_limit, msg->per_connection_buffer_limit_bytes);
     sp_codec_config_init(&o->h1, false);

@@ -24,6 +24,8 @@ struct sp_cluster_options {
     unsigned max_streams;   /* at once on one HTTP/2 connection */
     uint64_t stale_ns;      /* connection_idle_interval: an HTTP/2 connection that was idle for longer is replaced; 0: never */
     double preconnect;      /* per_upstream_preconnect_ratio, 1 to 3: connections to a host for each request there */
+    double predictive;      /* predictive_preconnect_ratio, 1 to 3: to the next hosts, for each request of a worker */
+    bool makes_spare;       /* one of both is over 1 */
     size_t buffer_limit;    /* per_connection_buffer_limit_bytes; default 1 MiB */
     struct sp_codec_config h1, h2;
     struct sp_sock_options sock;

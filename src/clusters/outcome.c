@@ -199,6 +199,18 @@ void sp_outcome_no_host(struct sp_upstream *u)
                                           .why = SP_ABORT_CONNECT});
 }
 
+void sp_outcome_drop(struct sp_upstream *u)
+{
+    sp_counter_inc(stats(u)->upstream_rq_drop_overload);
+    sp_outcome_charge(u, 503);
+    bool all = u->slot->hosts->policy.drop == SP_DROP_ALL;
+    fail(u, &(struct sp_upstream_failure){.status = 503,
+                                          .body = all ? SP_STR("unconditional drop overload") : SP_STR("drop overload"),
+                                          .details = all ? SP_STR("unconditional_drop_overload") : SP_STR("drop_overload"),
+                                          .flags = all ? SP_FLAG_UDO : SP_FLAG_DO,
+                                          .why = SP_ABORT_LOCAL});
+}
+
 static void fail_timeout(struct sp_upstream *u, struct sp_str details)
 {
     bool alt = u->setup.alt_response;

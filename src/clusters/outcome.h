@@ -125,6 +125,8 @@ void sp_outcome_charge(struct sp_upstream *u, unsigned status);
 /* The attempt has ended without a response (the ticket is free): again, or the end. */
 void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str text);
 void sp_outcome_no_host(struct sp_upstream *u);
+/* The request is one of those that drop_overloads keeps from the hosts. */
+void sp_outcome_drop(struct sp_upstream *u);
 /* The response's head has come: true when the attempt is given up for another one. */
 bool sp_outcome_retry_response(struct sp_upstream *u, const struct sp_headers *h, bool end);
 /* The same, when the owner follows it: it was a redirect. */

@@ -3,11 +3,13 @@
 
 #include <assert.h>
 
+#include "clusters/lb.h"
 #include "clusters/pool_impl.h"
 
 enum {
     EXPECTED_STREAMS = 100, /* that an HTTP/2 connection under way is thought good for */
     CONNECTING_MAX = 32,    /* handshakes under way in one pool */
+    AHEAD_AT_ONCE = 3,      /* for one request */
 };
 
 /* How many in line the connections under way will take. */
@@ -231,6 +233,63 @@ enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key
     sp_pool_enqueue(p, t);
     grow(p);
     return SP_POOL_QUEUED;
+}
+
+/* As Envoy: with one more request in mind. */
+static bool needs_more(uint64_t queued, uint64_t active, uint64_t room, double ratio)
+{
+    return (double)(queued + active + 1) * ratio > (double)(room + active);
+}
+
+/* All of the worker's pools have too few connections for what may come. */
+static bool is_short(const struct sp_slot *s, double ratio)
+{
+    uint64_t queued = 0, active = 0, room = 0;
+    SP_LIST_FOREACH(n, &s->pools) {
+        const struct sp_pool *p = SP_CONTAINER_OF(n, struct sp_pool, link);
+        uint64_t coming = capacity(p);
+        queued += p->n_queued;
+        active += p->n_active;
+        room += p->n_room + SP_MIN(coming, (uint64_t)UINT32_MAX);
+    }
+    return needs_more(queued, active, room, ratio);
+}
+
+/* Not with the last permit: the request that comes needs one. */
+static bool connect_one_of_two(struct sp_pool *p)
+{
+    struct sp_permits *permits = &sp_pool_breakers(p)->connections;
+    if (!sp_permit_take(permits, p->slot->index))
+        return false;
+    bool made = connect_one(p, true);
+    sp_permit_give(permits, p->slot->index);
+    return made;
+}
+
+static bool connect_ahead(struct sp_slot *s, const struct sp_pool_key *key, double ratio)
+{
+    if (sp_host_health(key->host) != SP_HEALTHY)
+        return false;
+    struct sp_pool *p = sp_pool_find(s, key);
+    if (!p && !take_place(s, key))
+        return false;
+    p = p ? p : pool_new(s, key);
+    bool made = p->n_connecting < CONNECTING_MAX && needs_more(p->n_queued, p->n_active, (uint64_t)p->n_room + capacity(p), ratio) &&
+                connect_one_of_two(p);
+    sp_pool_retire(p);
+    return made;
+}
+
+void sp_pool_look_ahead(struct sp_slot *s, const struct sp_pool_key *key)
+{
+    assert(s && key);
+    double ratio = s->cluster->options.predictive;
+    struct sp_pool_key next = *key;
+    for (unsigned i = 0; i < AHEAD_AT_ONCE && !s->draining && is_short(s, ratio); i++) {
+        next.host = sp_lb_look_ahead(s);
+        if (!next.host || !connect_ahead(s, &next, ratio))
+            return;
+    }
 }
 
 void sp_pool_leave(struct sp_ticket *t)

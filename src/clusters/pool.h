@@ -23,6 +23,11 @@ enum sp_pool_answer {
 
 /* A stream for a request. Bytes of the key are copied where they are kept. */
 enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key, struct sp_ticket *t);
+/*
+ * A request is about to be given to sp_pool_get with this key: connections to those hosts that will be next, as many as
+ * predictive_preconnect_ratio asks for, three at most at a time.
+ */
+void sp_pool_look_ahead(struct sp_slot *s, const struct sp_pool_key *key);
 /* Takes a waiting ticket out of the line. */
 void sp_pool_leave(struct sp_ticket *t);
 /* A connection of that host turned out dead when it was reused: the others that are idle are older still, so they go too. */

@@ -117,7 +117,8 @@ static bool same_endpoint(const struct sp_endpoint *a, const struct sp_endpoint 
 
 static bool same_set(const struct sp_host_set *a, const struct sp_host_set *b)
 {
-    if (a->n != b->n || a->overprovisioning != b->overprovisioning || a->weighted_health != b->weighted_health)
+    if (a->n != b->n || a->policy.overprovisioning != b->policy.overprovisioning ||
+        a->policy.weighted_health != b->policy.weighted_health || a->policy.drop != b->policy.drop)
         return false;
     for (unsigned i = 0; i < a->n; i++)
         if (!same_endpoint(&a->v[i], &b->v[i]))
@@ -243,8 +244,7 @@ static struct sp_host_set *bridge(struct sp_cluster *c, const struct sp_host_set
     if (!c->checker || fresh->logical || !old->n)
         return NULL;
     struct sp_host_set *both = sp_host_set_new();
-    both->overprovisioning = fresh->overprovisioning;
-    both->weighted_health = fresh->weighted_health;
+    both->policy = fresh->policy;
     old_hosts_init(&o, old);
     for (unsigned i = 0; i < fresh->n; i++) {
         struct sp_host *h = old_hosts_take(&o, fresh, &fresh->v[i]);
@@ -283,10 +283,33 @@ static void run_settle(struct sp_defer *d)
     publish(c, s);
 }
 
+/* Hosts that nobody has confirmed for too long are no hosts. */
+static void on_stale(struct sp_timer *t)
+{
+    struct sp_cluster *c = SP_CONTAINER_OF(t, struct sp_cluster, stale);
+    struct sp_host_set *nobody = sp_host_set_new();
+    sp_log(SP_LOG_WARNING, "cluster", "cluster \"%.*s\": its hosts were not read anew within endpoint_stale_after: it has none now",
+           SP_STR_ARG(c->name));
+    sp_counter_inc(c->stats.assignment_stale);
+    sp_host_set_close(nobody);
+    forget_awaiting(c);
+    publish(c, nobody);
+}
+
+static void watch_age(struct sp_cluster *c, const struct sp_host_set *fresh)
+{
+    sp_timer_stop(&c->stale);
+    if (!fresh->policy.stale_ns)
+        return;
+    sp_counter_inc(c->stats.assignment_timeout_received);
+    sp_timer_start(&c->prober->turn, &c->stale, fresh->policy.stale_ns);
+}
+
 void sp_hosts_publish(struct sp_cluster *c, struct sp_host_set *fresh)
 {
     assert(c && fresh && fresh->priorities && c->prober);
     forget_awaiting(c);
+    watch_age(c, fresh);
     struct sp_host_set *both = bridge(c, fresh);
     if (both) {
         c->awaiting = fresh;
@@ -352,6 +375,8 @@ void sp_hosts_start(struct sp_cluster *c, struct sp_worker *prober)
     pthread_mutex_lock(&c->hosts_lock);
     c->prober = prober;
     c->settle.run = run_settle;
+    c->stale.fire = on_stale;
+    watch_age(c, c->hosts);
     struct sp_host_set *posted = c->posted;
     c->posted = NULL;
     pthread_mutex_unlock(&c->hosts_lock);
@@ -364,6 +389,7 @@ void sp_hosts_stop(struct sp_cluster *c)
 {
     assert(c);
     forget_awaiting(c);
+    sp_timer_stop(&c->stale);
     pthread_mutex_lock(&c->hosts_lock);
     c->prober = NULL;
     pthread_mutex_unlock(&c->hosts_lock);

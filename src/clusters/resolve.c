@@ -71,8 +71,7 @@ static void add_host(struct sp_host_set *s, const struct sp_endpoint *model, con
 static void publish(struct sp_resolve *r)
 {
     struct sp_host_set *s = sp_host_set_new();
-    s->overprovisioning = r->targets_set->overprovisioning;
-    s->weighted_health = r->targets_set->weighted_health;
+    s->policy = r->targets_set->policy;
     s->logical = r->options.logical;
     for (unsigned i = 0; i < r->n; i++) {
         const struct target *t = &r->targets[i];

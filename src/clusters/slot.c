@@ -25,4 +25,5 @@ void sp_slot_attach(struct sp_slot *s, struct sp_worker *w)
     sp_hosts_attach(s);
     sp_lb_new(s);
     sp_subset_lb_new(s);
+    sp_slot_judge(s);
 }

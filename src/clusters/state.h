@@ -36,6 +36,7 @@ struct sp_slot {
     bool draining;            /* detached: connections close when their streams end */
     bool closed;              /* detached at once: nothing is started any more */
     struct sp_offline *offline; /* NULL: it serves (clusters/offline.h) */
+    bool special;             /* offline, divided, drops requests or looks ahead: what few slots are is asked once a request */
     uint64_t random[2];       /* sp_slot_random's state */
     struct sp_lb *lb;
     struct sp_host_set *hosts; /* what it balances over: a reference, from attach on */
@@ -78,6 +79,7 @@ struct sp_cluster {
     struct sp_host_set *posted; /* to be published when the cluster starts; NULL: none */
     struct sp_host_set *awaiting; /* the prober's: to be published once the hosts that are new were checked; NULL: none */
     struct sp_defer settle;     /* that is so now */
+    struct sp_timer stale;      /* the prober's: hosts are too old (endpoint_stale_after) */
     struct sp_worker *prober;   /* NULL: not started */
     unsigned stamp;             /* the publisher's: counts the sets */
     struct sp_health_checker *checker; /* NULL: no checks */
@@ -113,6 +115,12 @@ static inline uint64_t sp_slot_random(struct sp_slot *s)
     s->random[0] = (a << 24 | a >> 40) ^ b ^ (b << 16);
     s->random[1] = b << 37 | b >> 27;
     return sum;
+}
+
+/* Sets `special`, once it has hosts. */
+static inline void sp_slot_judge(struct sp_slot *s)
+{
+    s->special = s->offline || s->subset_lb || s->hosts->policy.drop || s->cluster->options.predictive > 1;
 }
 
 /* Below n, n > 0; the bias of a 64-bit product is too small to be seen. */

@@ -165,8 +165,7 @@ static void close_set(const struct sp_subset_config *c, const struct sp_host_set
         part->v[i].locality_weight = 0;
     if (c->locality_aware && c->scale_weight)
         scale_weights(whole, part);
-    part->overprovisioning = whole->overprovisioning;
-    part->weighted_health = whole->weighted_health;
+    part->policy = whole->policy;
     sp_host_set_close_part(part);
 }
 

@@ -38,26 +38,28 @@ static enum sp_conn_kind kind_of(const struct sp_upstream *u)
     return SP_KIND_H1;
 }
 
-static void begin_attempt(struct sp_upstream *u)
+static bool is_dropped(const struct sp_upstream *u)
 {
-    u->answered = false;
-    u->attempts++;
-    sp_attempt_head(u);
+    uint32_t drop = u->slot->hosts->policy.drop;
+    return u->attempts == 1 && drop && sp_slot_below(u->slot, SP_DROP_ALL) < drop;
+}
+
+/* A host for the attempt; false: there is none, and that is the end. */
+static bool choose(struct sp_upstream *u)
+{
     sp_outcome_take_host(u, sp_attempt_pick(u));
-    if (SP_UNLIKELY(u->slot->offline)) {
-        if (u->host)
-            sp_attempt_note_host(u);
-        u->phase = SP_UPSTREAM_WAITING; /* for ever: it is cancelled by its owner */
-        sp_offline_asked(u);
-        return;
-    }
     if (!u->host) {
         sp_outcome_no_host(u);
-        return;
+        return false;
     }
     sp_attempt_note_host(u);
     u->key.host = u->host;
     u->phase = SP_UPSTREAM_WAITING;
+    return true;
+}
+
+static void get(struct sp_upstream *u)
+{
     switch (sp_pool_get(u->slot, &u->key, &u->ticket)) {
     case SP_POOL_OPEN:
         sp_upstream_opened(u);
@@ -71,6 +73,43 @@ static void begin_attempt(struct sp_upstream *u)
         sp_outcome_no_host(u);
         break;
     }
+}
+
+static void begin_offline(struct sp_upstream *u)
+{
+    sp_outcome_take_host(u, sp_attempt_pick(u));
+    if (u->host)
+        sp_attempt_note_host(u);
+    u->phase = SP_UPSTREAM_WAITING; /* for ever: it is cancelled by its owner */
+    sp_offline_asked(u);
+}
+
+static void begin_special(struct sp_upstream *u)
+{
+    if (u->slot->offline) {
+        begin_offline(u);
+        return;
+    }
+    if (is_dropped(u)) {
+        sp_outcome_drop(u);
+        return;
+    }
+    if (!choose(u))
+        return;
+    if (u->slot->cluster->options.predictive > 1)
+        sp_pool_look_ahead(u->slot, &u->key);
+    get(u);
+}
+
+static void begin_attempt(struct sp_upstream *u)
+{
+    u->answered = false;
+    u->attempts++;
+    sp_attempt_head(u);
+    if (SP_UNLIKELY(u->slot->special))
+        begin_special(u);
+    else if (choose(u))
+        get(u);
 }
 
 static void ticket_ready(struct sp_ticket *t)

@@ -153,7 +153,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.core.v3.WatchedDirectory", "path=1 "},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name=1 endpoints=2 named_endpoints=5 policy=4 "},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", "drop_overloads=2 overprovisioning_factor=3 endpoint_stale_after=4 weighted_priority_health=6 "},
-    {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload", NULL},
+    {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload", "category=1 drop_percentage=2 "},
     {"envoy.config.endpoint.v3.Endpoint", "address=1 health_check_config=2 hostname=3 additional_addresses=4 "},
     {"envoy.config.endpoint.v3.Endpoint.AdditionalAddress", NULL},
     {"envoy.config.endpoint.v3.Endpoint.HealthCheckConfig", "port_value=1 hostname=2 address=3 disable_active_health_check=4 "},

@@ -121,10 +121,14 @@ static void up_failed(struct sp_upstream *u, const struct sp_upstream_failure *f
     static const struct sp_header overloaded = {
         .name = SP_STR_INIT("x-envoy-overloaded"), .value = SP_STR_INIT("true"), .id = SP_H_X_ENVOY_OVERLOADED};
     struct router *r = u->owner;
-    struct sp_header lines[2];
+    static const struct sp_header some = {.name = SP_STR_INIT("x-envoy-drop-overload"), .value = SP_STR_INIT("true")},
+                                  all = {.name = SP_STR_INIT("x-envoy-unconditional-drop-overload"), .value = SP_STR_INIT("true")};
+    struct sp_header lines[3];
     unsigned n = 0;
     if (f->overloaded && !config_of(r)->suppress)
         lines[n++] = overloaded;
+    if (f->flags & (SP_FLAG_DO | SP_FLAG_UDO) && !config_of(r)->suppress)
+        lines[n++] = f->flags & SP_FLAG_DO ? some : all;
     if (counts_attempts(r))
         lines[n++] = (struct sp_header){.name = sp_header_name(SP_H_X_ENVOY_ATTEMPT_COUNT), .id = SP_H_X_ENVOY_ATTEMPT_COUNT,
                                         .value = sp_arena_u64(sp_filter_arena(&r->filter), u->attempts)};

@@ -340,27 +340,36 @@ class Upstreams(unittest.TestCase):
 
     # --- connections ahead
 
+    def counts(self, make, n, policy, requests=4, **more):
+        """How many connections to so many hosts there are after each of some requests of one client, so of one worker."""
+        origins = [self.keep(Echo()) for _ in range(n)]
+        d = self.door(cluster("o", *[o.port for o in origins], preconnect_policy=policy, **more), make=make)
+        s = socket.create_connection(("127.0.0.1", d.port))
+        s.settimeout(10 * SLOW)
+        counts = []
+        for _ in range(requests):
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Wait: 0.1\r\n\r\n")
+            data = b""
+            while not data.endswith(b"}"):
+                data += s.recv(4096)
+            time.sleep(0.1 * SLOW)
+            counts.append(self.total(d))
+        s.close()
+        return counts
+
     def test_preconnect(self):
-        """How many connections there are after each of some requests, beside Envoy."""
+        """Beside Envoy."""
         for ratio in (1, 1.5, 2, 3):
-            seen = []
-            for make in self.both():
-                o = self.keep(Echo())
-                d = self.door(cluster("o", o.port, preconnect_policy={"per_upstream_preconnect_ratio": ratio}), make=make)
-                s = socket.create_connection(("127.0.0.1", d.port))  # one client, so one worker
-                s.settimeout(10 * SLOW)
-                counts = []
-                for _ in range(4):
-                    s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Wait: 0.1\r\n\r\n")
-                    data = b""
-                    while not data.endswith(b"}"):
-                        data += s.recv(4096)
-                    time.sleep(0.1 * SLOW)
-                    counts.append(self.total(d))
-                seen.append(counts)
-                s.close()
+            seen = [self.counts(make, 1, {"per_upstream_preconnect_ratio": ratio}) for make in self.both()]
             self.assertEqual(seen[0], seen[-1], ratio)
             self.assertEqual(seen[0][0], 1 if ratio == 1 else 2 if ratio < 3 else 3)
+
+    def test_preconnect_predictive(self):
+        """To the hosts that are next; where nobody knows them, to none."""
+        for ratio, more, first in ((1, {}, 1), (1.5, {}, 3), (2, {}, 3), (3, {}, 4), (3, {"lb_policy": "RING_HASH"}, 1)):
+            seen = [self.counts(make, 5, {"predictive_preconnect_ratio": ratio}, 1 if more else 7, **more) for make in self.both()]
+            self.assertEqual(seen[0], seen[-1], (ratio, more))
+            self.assertEqual(seen[0][0], first, (ratio, more))
 
     @staticmethod
     def total(d):

@@ -319,6 +319,52 @@ static void test_ahead(void **state)
     }
 }
 
+static uint16_t to(unsigned wire)
+{
+    return fake_wires[wire]->to.port;
+}
+
+/* predictive_preconnect_ratio: the hosts of the next requests get connections, and these requests. */
+static void test_look_ahead(void **state)
+{
+    (void)state;
+    struct t_bed b;
+    struct t_call calls[3] = {0};
+    t_bed_hosts(&b, 5, "preconnect_policy: {predictive_preconnect_ratio: 2}\n");
+    t_call_get(&calls[0], &b);
+    assert_int_equal(fake_n, 3); /* two more than the one that comes */
+    for (unsigned i = 0; i < 3; i++)
+        fake_connect(fake_wires[i]);
+    t_step(&b, 0);
+    uint16_t second = to(0), third = to(1);
+    assert_int_equal(to(2), calls[0].info.upstream_host.port);
+    t_call_get(&calls[1], &b);
+    assert_int_equal(calls[1].info.upstream_host.port, second);
+    t_call_get(&calls[2], &b);
+    assert_int_equal(calls[2].info.upstream_host.port, third);
+    for (unsigned i = 0; i < 3; i++)
+        t_call_done(&calls[i]);
+    t_bed_free(&b);
+    /* What was foreseen holds while hosts do; those that are not well get none, and nobody more than the limit. */
+    t_bed_hosts(&b, 5, "preconnect_policy: {predictive_preconnect_ratio: 2}\nhealth_checks: []\n");
+    memset(calls, 0, sizeof(calls));
+    t_call_get(&calls[0], &b);
+    assert_int_equal(fake_n, 3);
+    unsigned at = to(0) - 1u;
+    sp_host_set_health(b.cluster, t_host(&b, at), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    t_call_get(&calls[1], &b);
+    assert_int_not_equal(calls[1].info.upstream_host.port, at + 1);
+    t_call_done(&calls[0]);
+    t_call_done(&calls[1]);
+    t_bed_free(&b);
+    memset(calls, 0, sizeof(calls));
+    t_bed_hosts(&b, 5, "preconnect_policy: {predictive_preconnect_ratio: 3}\ncircuit_breakers: {thresholds: [{max_connections: 2}]}\n");
+    t_call_get(&calls[0], &b);
+    assert_int_equal(fake_n, 2);
+    t_call_done(&calls[0]);
+    t_bed_free(&b);
+}
+
 static void test_downstream_protocol(void **state)
 {
     (void)state;
@@ -496,7 +542,7 @@ int main(void)
         cmocka_unit_test(test_h2_goaway),
         cmocka_unit_test(test_h2_cancel_keeps_connection),
         cmocka_unit_test(test_h2_barren),
-        cmocka_unit_test(test_h2_stale), cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_h2_stale), cmocka_unit_test(test_ahead), cmocka_unit_test(test_look_ahead),
         cmocka_unit_test(test_downstream_protocol),
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_auto_sni),

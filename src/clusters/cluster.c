@@ -291,11 +291,23 @@ struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c)
     return sp_socket_matches_plain(&c->sockets) ? NULL : c->options.tls;
 }
 
+void sp_cluster_certs(const struct sp_cluster *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
+{
+    assert(c && each);
+    if (c->options.tls)
+        sp_tls_ctx_certs(c->options.tls, each, arg);
+    for (unsigned i = 0; i < c->sockets.n; i++)
+        if (c->sockets.v[i].options.tls)
+            sp_tls_ctx_certs(c->sockets.v[i].options.tls, each, arg);
+}
+
 void sp_cluster_expiries(const struct sp_cluster *c)
 {
     assert(c);
     struct sp_tls_expiries e = {0};
     sp_tls_expiries_add(&e, c->options.tls);
+    for (unsigned i = 0; i < c->sockets.n; i++)
+        sp_tls_expiries_add(&e, c->sockets.v[i].options.tls);
     sp_tls_expiries_show(&e, &c->stats.ssl);
 }
 

@@ -39,6 +39,8 @@ void sp_cluster_count_ratelimit(struct sp_cluster *c, enum sp_ratelimit_stat wha
 /* Hosts, and those of them that are healthy or degraded. Any thread. */
 void sp_cluster_members(const struct sp_cluster *c, uint64_t *ret_total, uint64_t *ret_available);
 struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain, or some of its hosts may be */
+/* Of all its transport sockets: calls back for each certificate (net/tls_ctx.h). Any thread. */
+void sp_cluster_certs(const struct sp_cluster *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 void sp_cluster_expiries(const struct sp_cluster *c); /* sets its gauges of certificates' ends; on the main thread */
 
 /* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */

@@ -21,6 +21,8 @@ struct sp_cluster_build {
     struct sp_own_locality own; /* where this gateway stands; texts need to stay until the end of the call */
     struct sp_cluster *local;   /* cluster_manager.local_cluster_name, of this config: by its hosts the others balance by zone; NULL: there is none */
     bool is_local;              /* this is that one */
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name); /* those that are made already; NULL: none are */
+    void *ctx;
     unsigned n_workers; /* serving workers; the prober is worker n_workers: slots 0 .. n_workers */
     const struct sp_clusters *previous; /* of the config that serves; NULL: none */
     struct sp_clusters *fresh;          /* of the config that is compiled, to put `changes` in; needed with `previous` */

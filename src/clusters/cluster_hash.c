@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "clusters/asks.h"
 #include "clusters/dns_config.h"
 #include "clusters/state.h"
 
@@ -69,6 +70,20 @@ static void mix_zone(const struct sp_cluster_build *b, struct sp_hash *h)
         sp_hash_mix_hash(h, &b->local->hash);
 }
 
+struct askings {
+    const struct sp_cluster_build *build;
+    struct sp_hash *hash;
+};
+
+/* Which cluster a responder's is: with another one the answers may be others. */
+static void mix_responder(void *arg, unsigned socket, const Sallyport__Tls__V1__Ocsp *ocsp)
+{
+    const struct askings *a = arg;
+    const struct sp_cluster *c = a->build->find_cluster ? a->build->find_cluster(a->build->ctx, sp_str_c(ocsp->cluster)) : NULL;
+    (void)socket;
+    sp_hash_mix(a->hash, sp_str_n((const char *)&c, sizeof(c)));
+}
+
 /* Without load_assignment where its hosts can be exchanged. */
 void sp_cluster_hash(const struct sp_cluster_build *build, const cluster_msg *msg, struct sp_hash *ret)
 {
@@ -84,4 +99,6 @@ void sp_cluster_hash(const struct sp_cluster_build *build, const cluster_msg *ms
     if (sp_cluster_has_secrets(msg))
         mix_secrets(build->doc, ret);
     mix_zone(build, ret);
+    struct askings askings = {build, ret};
+    sp_asks_each(build->doc, msg, mix_responder, &askings);
 }

@@ -39,6 +39,8 @@ static void on_ready(void *ctx)
     if (tls) {
         const struct sp_tls_info *info = sp_tls_get_info(tls);
         sp_tls_stats_opened(&sp_conn_stats(c)->ssl, info, sp_tls_resumed(tls));
+        if (!sp_tls_resumed(tls))
+            sp_tls_stats_stapled(&sp_conn_stats(c)->ssl, sp_tls_stapled(tls));
         if (!c->own_offer && wrong_version(c, info)) {
             c->refusal = SP_STR("TLS error: ALPN chose another HTTP version than the cluster's");
             sp_conn_close(c);
@@ -97,6 +99,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     if (why == SP_WIRE_TLS || (!c->connected && c->refusal.len))
         sp_conn_count_tls_failure(c);
     sp_timer_stop(&c->idle_timer);
+    sp_conn_trust_done(c);
     c->state = SP_CONN_CLOSING;
     c->wire = NULL;
     c->codec = NULL;
@@ -122,7 +125,8 @@ static void on_bytes(void *ctx, size_t rx, size_t tx)
     sp_counter_add(sp_conn_stats(c)->upstream_cx_tx_bytes_total, tx);
 }
 
-static const struct sp_wire_cb wire_cb = {.on_ready = on_ready, .on_closed = on_closed, .on_bytes = on_bytes};
+static const struct sp_wire_cb wire_cb = {.on_ready = on_ready, .on_closed = on_closed, .on_bytes = on_bytes,
+                                          .on_secure = sp_conn_on_secure};
 
 static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
 {
@@ -215,21 +219,11 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
         sp_host_count(&sp_conn_part(c)->cx_total, 1);
         sp_host_gauge(&sp_conn_part(c)->cx_active, 1);
     }
+    sp_conn_trust_init(c, setup->tls);
     struct sp_wire_setup ws;
     fill_setup(s, setup, &ws);
     c->wire = sp_wire_client(s->worker, setup->to, &ws, &wire_cb, &codec_cb, c);
     return c;
-}
-
-bool sp_conn_trusted(struct sp_conn *c)
-{
-    assert(c);
-    struct sp_tls *tls = c->connected && c->wire ? sp_wire_tls(c->wire) : NULL;
-    if (!tls || sp_tls_still_good(tls))
-        return true;
-    sp_tls_stats_failed(&sp_conn_stats(c)->ssl, sp_tls_failure(tls));
-    sp_conn_drain(c); /* what runs on it may end */
-    return false;
 }
 
 unsigned sp_conn_room(const struct sp_conn *c)

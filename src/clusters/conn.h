@@ -10,6 +10,7 @@
 #define SP_CLUSTERS_CONN_H
 
 #include "clusters/conn_facts.h"
+#include "clusters/peer_check.h"
 #include "clusters/state.h"
 
 enum sp_conn_kind { SP_KIND_H1, SP_KIND_H2, SP_KIND_AUTO };
@@ -24,6 +25,7 @@ enum sp_conn_state {
 };
 
 struct sp_conn;
+struct sp_conn_check;
 
 /* How a connection ended. */
 struct sp_conn_end {
@@ -62,6 +64,7 @@ struct sp_conn {
     uint64_t started_ns, idle_since_ns;
     struct sp_timer idle_timer;
     struct sp_conn_facts *facts; /* NULL: plain */
+    struct sp_conn_check *check; /* NULL: nobody is asked about the host's certificate */
     struct sp_addr local, peer;
     struct sp_str refusal;    /* why we gave it up while connecting; empty: we did not */
     struct sp_sink no_sink;   /* stand in for a request that left */
@@ -144,7 +147,7 @@ void sp_ticket_leave(struct sp_ticket *t);
 /* The exchange is given up: what is not over of it is cancelled. No callback comes. */
 void sp_ticket_cancel(struct sp_ticket *t, enum sp_abort why);
 
-/* --- between conn.c, ticket.c (the streams on a connection) and conn_count.c (its counters) --- */
+/* --- between conn.c, ticket.c (the streams on a connection), conn_trust.c (its certificate) and conn_count.c (its counters) --- */
 
 static inline struct sp_cluster_stats *sp_conn_stats(const struct sp_conn *c)
 {
@@ -156,6 +159,10 @@ static inline struct sp_host_part *sp_conn_part(const struct sp_conn *c)
     return &c->host->parts[c->slot->index];
 }
 
+/* For its TLS context, or NULL. */
+void sp_conn_trust_init(struct sp_conn *c, const struct sp_tls_ctx *tls);
+void sp_conn_trust_done(struct sp_conn *c);
+bool sp_conn_on_secure(void *ctx); /* the wire's */
 void sp_conn_count_ready(struct sp_conn *c);
 void sp_conn_count_tls_failure(struct sp_conn *c);
 void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end);

@@ -21,8 +21,11 @@ void sp_conn_count_ready(struct sp_conn *c)
 void sp_conn_count_tls_failure(struct sp_conn *c)
 {
     struct sp_tls *tls = sp_wire_tls(c->wire);
-    if (tls)
-        sp_tls_stats_failed(&sp_conn_stats(c)->ssl, sp_tls_failure(tls));
+    if (!tls)
+        return;
+    sp_tls_stats_failed(&sp_conn_stats(c)->ssl, sp_tls_failure(tls));
+    if (!c->connected && sp_tls_failure(tls) && !sp_tls_resumed(tls))
+        sp_tls_stats_stapled(&sp_conn_stats(c)->ssl, sp_tls_stapled(tls));
 }
 
 void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end)

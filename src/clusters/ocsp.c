@@ -46,6 +46,7 @@ struct part {
 };
 
 struct sp_ocsp {
+    struct sp_asker asker;
     struct sp_kept kept;
     struct sp_arena arena;
     struct sp_cluster *cluster; /* a reference */
@@ -77,10 +78,29 @@ static void count(struct sp_ocsp *o, struct sp_stats_scope *scope)
     o->failed = sp_stats_counter(own, SP_STR("failed"));
 }
 
+/* ---- seen from below ---- */
+
+static enum sp_ocsp_verdict asker_ask(struct sp_asker *a, struct sp_worker *worker, const struct sp_x509 *cert, const struct sp_x509 *issuer,
+                                      struct sp_ocsp_wait *w)
+{
+    return sp_ocsp_ask(SP_CONTAINER_OF(a, struct sp_ocsp, asker), worker, cert, issuer, w);
+}
+
+static void asker_free(struct sp_asker *a)
+{
+    sp_ocsp_free(SP_CONTAINER_OF(a, struct sp_ocsp, asker));
+}
+
+struct sp_asker *sp_ocsp_asker(struct sp_ocsp *o)
+{
+    return o ? &o->asker : NULL;
+}
+
 static struct sp_ocsp *make(const Message *msg, struct sp_cluster *cluster, struct sp_stats_scope *scope)
 {
     struct sp_ocsp *o = sp_xcalloc(1, sizeof(*o));
     sp_arena_init(&o->arena);
+    o->asker = (struct sp_asker){asker_ask, sp_ocsp_cancel, asker_free};
     o->cluster = cluster;
     o->path = sp_arena_str(&o->arena, sp_str_c(msg->path[0] ? msg->path : "/"));
     o->authority = sp_arena_str(&o->arena, sp_str_c(msg->authority[0] ? msg->authority : msg->cluster));

@@ -8,15 +8,13 @@
 #ifndef SP_CLUSTERS_OCSP_H
 #define SP_CLUSTERS_OCSP_H
 
-#include "base/list.h"
+#include "clusters/asker.h"
 #include "clusters/cluster.h"
 #include "config/doc.h"
-#include "crypto/x509.h"
 #include "sallyport/tls/v1/revocation.pb-c.h"
 #include "stats/stats.h"
 
 struct sp_ocsp;
-struct sp_ocsp_entry;
 
 /* Counters are made under `scope`, as "ocsp.*". NULL after an error. */
 struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, const Sallyport__Tls__V1__Ocsp *msg,
@@ -24,18 +22,8 @@ struct sp_ocsp *sp_ocsp_new(const struct sp_doc *doc, struct sp_diag *diag, cons
                             struct sp_stats_scope *scope);
 /* One's own reference. With the last one nobody waits any more. NULL-safe. */
 void sp_ocsp_free(struct sp_ocsp *o);
-
-enum sp_ocsp_verdict { SP_OCSP_PASSES, SP_OCSP_REFUSES, SP_OCSP_ASKING };
-
-/* Embedded in whoever waits; zeroed before the first use. */
-struct sp_ocsp_wait {
-    void (*done)(struct sp_ocsp_wait *w); /* after ASKING, from the worker's loop: `verdict` is one of the other two */
-    enum sp_ocsp_verdict verdict;
-    const char *why;                      /* static: where it is refused */
-    int64_t until;                        /* Unix seconds: the verdict holds so long */
-    struct sp_list link;                  /* these are sp_ocsp's */
-    struct sp_ocsp_entry *entry;
-};
+/* The same, for those who know nothing of clusters. NULL-safe. */
+struct sp_asker *sp_ocsp_asker(struct sp_ocsp *o);
 
 /* The certificates need not outlive the call. `issuer` NULL: there is none to ask about it. Never calls done from inside. */
 enum sp_ocsp_verdict sp_ocsp_ask(struct sp_ocsp *o, struct sp_worker *worker, const struct sp_x509 *cert,

@@ -309,6 +309,9 @@ void sp_cluster_options_done(struct sp_cluster_options *o)
     sp_tls_ctx_unref(o->tls);
     sp_tls_ctx_unref(o->tls_h1);
     o->tls = o->tls_h1 = NULL;
+    if (o->asker)
+        o->asker->free(o->asker);
+    o->asker = NULL;
 }
 
 void sp_cluster_names_host(const struct sp_cluster_options *o, struct sp_str hostname, struct sp_str *sni, struct sp_str *verify)

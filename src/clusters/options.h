@@ -6,6 +6,7 @@
 #ifndef SP_CLUSTERS_OPTIONS_H
 #define SP_CLUSTERS_OPTIONS_H
 
+#include "clusters/asker.h"
 #include "clusters/proxy_header.h"
 #include "config/doc.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
@@ -31,6 +32,7 @@ struct sp_cluster_options {
     struct sp_sock_options sock;
     struct sp_tls_ctx *tls;    /* NULL: plain; offers what `protocol` wants; SP_UPSTREAM_DOWNSTREAM: "h2" */
     struct sp_tls_ctx *tls_h1; /* SP_UPSTREAM_DOWNSTREAM: the same, offering "http/1.1" */
+    struct sp_asker *asker;    /* who is asked about its hosts' certificates; a reference; NULL: nobody (clusters/origin_ocsp.h) */
     struct sp_proxy_header proxy; /* what a connection begins with */
     bool auto_sni, auto_san;
     bool host_sni, sni_san;    /* auto_host_sni, auto_sni_san_validation */

@@ -73,8 +73,8 @@ struct sp_wire_cb {
      * them. 1: it has taken what was for it; 0: it needs more; -1: reset.
      */
     int (*on_first)(void *ctx, struct sp_buf *in);
-    /* Server; may be NULL. The TLS handshake is done, and nothing that was sent behind it has been looked at. False: it
-     * stays so until sp_wire_proceed, sp_wire_close or the handshake's deadline. */
+    /* May be NULL. The TLS handshake is done, and nothing that was sent behind it has been looked at. False: it stays so until
+     * sp_wire_proceed, sp_wire_close or the handshake's deadline; then it ends, if the peer is not trusted (sp_tls_distrust). */
     bool (*on_secure)(void *ctx);
 };
 

@@ -206,9 +206,21 @@ static bool step_hello(struct sp_wire *w)
     return on;
 }
 
+/* Whoever was asked about the peer said no, and it is over. */
+static bool distrusted(struct sp_wire *w)
+{
+    w->tls_state = (uint8_t)sp_tls_state(w->tls->tls);
+    if (w->tls_state != SP_TLS_FAILED)
+        return false;
+    sp_wire_begin_close(w, SP_WIRE_TLS);
+    return true;
+}
+
 /* Under the handshake's deadline still. */
 static bool step_held(struct sp_wire *w)
 {
+    if (distrusted(w))
+        return false;
     if (w->in_end || w->write_err) {
         sp_wire_finish(w, SP_WIRE_REMOTE, w->in_err ? w->in_err : w->write_err, false);
         return false;
@@ -221,10 +233,10 @@ static bool step_handshake(struct sp_wire *w)
     sp_wire_pump(w);
     sp_wire_send_tls(w);
     if (w->tls_state == SP_TLS_OPEN) {
-        bool go = !w->server || !w->cb->on_secure || w->cb->on_secure(w->ctx);
-        if (go)
+        if (!w->cb->on_secure || w->cb->on_secure(w->ctx))
             return pick_codec(w);
         w->phase = SP_WP_HELD;
+        distrusted(w);
         return false;
     }
     if (w->tls_state == SP_TLS_FAILED) {

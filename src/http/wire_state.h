@@ -22,7 +22,7 @@ enum sp_wire_phase {
     SP_WP_FIRST,     /* server: until the owner has taken what comes before all else */
     SP_WP_HELLO,     /* server: until the first bytes show what it is */
     SP_WP_HANDSHAKE,
-    SP_WP_HELD,      /* server: TLS is open, and the owner has to say that it may go on */
+    SP_WP_HELD,      /* TLS is open, and the owner has to say that it may go on */
     SP_WP_PREFACE,   /* server: until the bytes show whether it is HTTP/2 */
     SP_WP_OPEN,
     SP_WP_CLOSING,   /* everything is handed to the transport; the codec is gone; the peer may still read */

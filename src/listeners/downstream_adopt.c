@@ -112,7 +112,7 @@ static void move(struct sp_downstream *d, const struct sp_filter_chain *to)
         struct sp_wire_setup setup;
         count_limit(d->chain, to);
         sp_hcm_wire_setup(to->hcm, &setup);
-        d->check.ocsp = to->ocsp;
+        sp_peer_check_move(&d->check, sp_wire_tls(d->wire), sp_ocsp_asker(to->ocsp));
         if (d->ready) /* the one thing in there that is text of the old version */
             sp_wire_codec(d->wire)->config.h1_default_host = setup.config.h1_default_host;
     }

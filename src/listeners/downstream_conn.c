@@ -129,7 +129,7 @@ static void refuse_certificate(struct sp_downstream *d, enum sp_tls_fail fail, c
     sp_wire_close(d->wire, true);
 }
 
-static void on_settled(struct sp_client_check *c, const char *why)
+static void on_settled(struct sp_peer_check *c, const char *why)
 {
     struct sp_downstream *d = SP_CONTAINER_OF(c, struct sp_downstream, check);
     if (why)
@@ -144,8 +144,8 @@ static bool on_secure(void *ctx)
     const char *why = NULL;
     d->check.settled = on_settled;
     d->check.worker = d->home->worker;
-    d->check.ocsp = d->chain->ocsp;
-    enum sp_ocsp_verdict verdict = sp_client_check_begin(&d->check, sp_wire_tls(d->wire), &why);
+    d->check.asker = sp_ocsp_asker(d->chain->ocsp);
+    enum sp_ocsp_verdict verdict = sp_peer_check_begin(&d->check, sp_wire_tls(d->wire), &why);
     if (verdict == SP_OCSP_REFUSES)
         refuse_certificate(d, SP_TLS_FAIL_VERIFY_CA, why);
     return verdict == SP_OCSP_PASSES;
@@ -291,7 +291,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     struct sp_downstream *d = ctx;
     assert(sp_list_empty(&d->owner.streams));
     (void)err;
-    sp_client_check_cancel(&d->check);
+    sp_peer_check_cancel(&d->check);
     tell_watches(d);
     report(d, why, text);
     count_closed(d, why);
@@ -312,7 +312,7 @@ static const struct sp_wire_cb proxied_cb = {on_choose, on_ready, on_closed, on_
 static bool still_good(struct sp_downstream *d)
 {
     struct sp_tls *tls = sp_wire_tls(d->wire);
-    const char *why = tls ? sp_client_check_again(&d->check, tls) : NULL;
+    const char *why = tls ? sp_peer_check_again(&d->check, tls) : NULL;
     if (!why)
         return true;
     enum sp_tls_fail fail = sp_tls_failure(tls);

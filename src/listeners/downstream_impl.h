@@ -10,8 +10,8 @@
 #ifndef SP_LISTENERS_DOWNSTREAM_IMPL_H
 #define SP_LISTENERS_DOWNSTREAM_IMPL_H
 
+#include "clusters/peer_check.h"
 #include "http/wire.h"
-#include "listeners/client_check.h"
 #include "listeners/downstream.h"
 
 struct sp_downstream {
@@ -30,7 +30,7 @@ struct sp_downstream {
     struct sp_stream_owner owner;
     struct sp_conn_info conn;
     struct sp_list watches; /* of sp_conn_watch */
-    struct sp_client_check check;
+    struct sp_peer_check check;
     struct sp_grave grave;
 };
 

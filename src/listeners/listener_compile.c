@@ -86,7 +86,7 @@ static bool read_transport(const struct sp_listener *l, struct sp_filter_chain *
     const TlsMessage *tls = sp_doc_any_as(b->doc, any, TLS_DESC);
     if (tls) {
         c->tls = tls_of(l, b, msg, tls);
-        const Sallyport__Tls__V1__Ocsp *ocsp = c->tls ? sp_tls_ctx_ocsp(c->tls, b->doc, tls) : NULL;
+        const Sallyport__Tls__V1__Ocsp *ocsp = c->tls ? sp_tls_ctx_ocsp(b->doc, tls->common_tls_context) : NULL;
         if (ocsp)
             c->ocsp = sp_ocsp_new(b->doc, b->diag, ocsp, b->find_cluster, b->ctx, l->stats.ssl.scope);
         return c->tls && (c->ocsp || !ocsp);

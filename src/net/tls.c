@@ -2,6 +2,7 @@
 #include "net/tls.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <wolfssl/error-ssl.h>
@@ -11,6 +12,7 @@
 #include "net/tls_hooks.h"
 #include "net/tls_sessions.h"
 #include "net/tls_staple.h"
+#include "net/tls_stapled.h"
 
 enum {
     RECORD_DATA = 16384,    /* plaintext of the largest record */
@@ -66,6 +68,7 @@ void sp_tls_free(struct sp_tls *t)
 {
     if (!t)
         return;
+    sp_tls_stapled_done(t);
     wolfSSL_free(t->ssl);
     sp_tls_peer_unref(t->peer);
     sp_tls_ctx_unref(t->ctx);
@@ -121,8 +124,8 @@ static bool start(struct sp_tls *t)
     if (t->ssl) {
         sp_tls_hooks_conn(t);
         if (t->ctx->sessions)
-            sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer);
-        if (t->ctx->server ? sp_tls_staple_start(t) : set_client_names(t))
+            t->offered12 = sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer, &t->session_until) == TLS1_2_VERSION;
+        if (t->ctx->server ? sp_tls_staple_start(t) : set_client_names(t) && sp_tls_stapled_ask(t))
             return true;
     }
     fail_plainly(t, "TLS error: out of memory", ALERT_INTERNAL_ERROR);
@@ -165,6 +168,9 @@ static bool judge_copy(struct sp_tls *t)
         ders[n] = old->others[n - 1];
     struct sp_tls_peer *copy = sp_tls_peer_new(ders, n, &why);
     assert(copy); /* it could be read before */
+    copy->staple_until = old->staple_until;
+    copy->curve = old->curve;
+    copy->sigalg = old->sigalg;
     sp_tls_peer_unref(t->peer);
     t->peer = copy;
     bool good = sp_tls_judge(t);
@@ -210,6 +216,51 @@ static struct sp_str alpn_of(const struct sp_tls *t)
     return SP_STR_NULL;
 }
 
+static const char *curve_name(WOLFSSL *ssl)
+{
+    static const char *const names[][2] = {{"X25519", "X25519"}, {"SECP256R1", "P-256"}, {"SECP384R1", "P-384"}, {"SECP521R1", "P-521"}};
+    const char *name = wolfSSL_get_curve_name(ssl);
+    for (size_t i = 0; name && i < SP_ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i][0]) == 0)
+            return names[i][1];
+    return "";
+}
+
+/* What the peer signed the handshake with. */
+static const char *sigalg_name(const struct sp_tls *t)
+{
+    static const struct {
+        int type, hash;
+        const char *name;
+    } names[] = {
+        {NID_X9_62_id_ecPublicKey, NID_sha256, "ecdsa_secp256r1_sha256"}, {NID_X9_62_id_ecPublicKey, NID_sha384, "ecdsa_secp384r1_sha384"},
+        {NID_X9_62_id_ecPublicKey, NID_sha512, "ecdsa_secp521r1_sha512"}, {NID_rsassaPss, NID_sha256, "rsa_pss_rsae_sha256"},
+        {NID_rsassaPss, NID_sha384, "rsa_pss_rsae_sha384"},               {NID_rsassaPss, NID_sha512, "rsa_pss_rsae_sha512"},
+        {NID_rsaEncryption, NID_sha256, "rsa_pkcs1_sha256"},              {NID_rsaEncryption, NID_sha384, "rsa_pkcs1_sha384"},
+        {NID_rsaEncryption, NID_sha512, "rsa_pkcs1_sha512"},
+    };
+    int type = 0, hash = 0;
+    if (!t->peer || wolfSSL_get_peer_signature_type_nid(t->ssl, &type) != WOLFSSL_SUCCESS)
+        return "";
+    if (type == NID_ED25519)
+        return "ed25519";
+    if (wolfSSL_get_peer_signature_nid(t->ssl, &hash) != WOLFSSL_SUCCESS)
+        return "";
+    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++)
+        if (names[i].type == type && names[i].hash == hash)
+            return names[i].name;
+    return "";
+}
+
+/* What a session brings along with the certificate: Envoy counts these with each of its connections. */
+static void note_algorithms(struct sp_tls *t)
+{
+    if (t->resumed || !t->peer)
+        return;
+    t->peer->curve = curve_name(t->ssl);
+    t->peer->sigalg = sigalg_name(t);
+}
+
 static void handshake(struct sp_tls *t)
 {
     if (!t->ssl && !(t->ctx->server ? start_server(t) : start(t)))
@@ -222,6 +273,13 @@ static void handshake(struct sp_tls *t)
             return;
         }
         t->alpn = alpn_of(t);
+        note_algorithms(t);
+        if (!sp_tls_stapled_settle(t)) {
+            fail(t, 0);
+            t->failure = SP_TLS_FAIL_VERIFY_CA;
+            return;
+        }
+        sp_tls_keep12(t);
         t->opened = true;
         t->state = SP_TLS_OPEN;
         return;
@@ -372,6 +430,41 @@ struct sp_str sp_tls_peer_issuer_der(struct sp_tls *t)
     return t->peer ? t->peer->issuer_der : SP_STR_NULL;
 }
 
+enum sp_tls_staple sp_tls_stapled(const struct sp_tls *t)
+{
+    assert(t);
+    return (enum sp_tls_staple)t->staple;
+}
+
+int64_t sp_tls_stapled_until(const struct sp_tls *t)
+{
+    assert(t);
+    return t->peer ? t->peer->staple_until : 0;
+}
+
+bool sp_tls_staple_ran_out(const struct sp_tls *t, int64_t now)
+{
+    assert(t);
+    return t->ctx->verify && sp_tls_verify_staples(t->ctx->verify) == SP_TLS_STRICT_STAPLES && now > sp_tls_stapled_until(t);
+}
+
+enum sp_tls_state sp_tls_state(const struct sp_tls *t)
+{
+    assert(t);
+    return (enum sp_tls_state)t->state;
+}
+
+void sp_tls_distrust(struct sp_tls *t, const char *why)
+{
+    assert(t && t->opened && why);
+    char text[256];
+    snprintf(text, sizeof(text), "TLS error: certificate verification failed: %s", why);
+    free(t->text);
+    t->text = sp_xstrdup(text);
+    t->state = SP_TLS_FAILED;
+    t->failure = SP_TLS_FAIL_VERIFY_CA;
+}
+
 bool sp_tls_still_good(struct sp_tls *t)
 {
     assert(t && t->opened);
@@ -397,42 +490,6 @@ static const char *cipher_name(WOLFSSL *ssl, bool tls13)
     return name ? name : "";
 }
 
-static const char *curve_name(WOLFSSL *ssl)
-{
-    static const char *const names[][2] = {{"X25519", "X25519"}, {"SECP256R1", "P-256"}, {"SECP384R1", "P-384"}, {"SECP521R1", "P-521"}};
-    const char *name = wolfSSL_get_curve_name(ssl);
-    for (size_t i = 0; name && i < SP_ARRAY_LEN(names); i++)
-        if (strcmp(name, names[i][0]) == 0)
-            return names[i][1];
-    return "";
-}
-
-/* What the peer signed the handshake with. */
-static const char *sigalg_name(const struct sp_tls *t)
-{
-    static const struct {
-        int type, hash;
-        const char *name;
-    } names[] = {
-        {NID_X9_62_id_ecPublicKey, NID_sha256, "ecdsa_secp256r1_sha256"}, {NID_X9_62_id_ecPublicKey, NID_sha384, "ecdsa_secp384r1_sha384"},
-        {NID_X9_62_id_ecPublicKey, NID_sha512, "ecdsa_secp521r1_sha512"}, {NID_rsassaPss, NID_sha256, "rsa_pss_rsae_sha256"},
-        {NID_rsassaPss, NID_sha384, "rsa_pss_rsae_sha384"},               {NID_rsassaPss, NID_sha512, "rsa_pss_rsae_sha512"},
-        {NID_rsaEncryption, NID_sha256, "rsa_pkcs1_sha256"},              {NID_rsaEncryption, NID_sha384, "rsa_pkcs1_sha384"},
-        {NID_rsaEncryption, NID_sha512, "rsa_pkcs1_sha512"},
-    };
-    int type = 0, hash = 0;
-    if (!t->peer || t->resumed || wolfSSL_get_peer_signature_type_nid(t->ssl, &type) != WOLFSSL_SUCCESS)
-        return "";
-    if (type == NID_ED25519)
-        return "ed25519";
-    if (wolfSSL_get_peer_signature_nid(t->ssl, &hash) != WOLFSSL_SUCCESS)
-        return "";
-    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++)
-        if (names[i].type == type && names[i].hash == hash)
-            return names[i].name;
-    return "";
-}
-
 const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
 {
     static const struct sp_tls_info nothing;
@@ -444,8 +501,9 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
     struct sp_tls_info *info = sp_xcalloc(1, sizeof(*info));
     info->version = sp_str_c(wolfSSL_get_version(t->ssl));
     info->cipher = sp_str_c(cipher_name(t->ssl, sp_str_eq(info->version, SP_STR("TLSv1.3"))));
-    info->curve = sp_str_c(curve_name(t->ssl));
-    info->peer_sigalg = sp_str_c(sigalg_name(t));
+    bool tls12 = wolfSSL_version(t->ssl) == TLS1_2_VERSION;
+    info->curve = sp_str_c(t->resumed && tls12 ? (t->peer ? t->peer->curve : NULL) : curve_name(t->ssl));
+    info->peer_sigalg = sp_str_c(t->peer ? t->peer->sigalg : NULL);
     info->staple_asked = t->ctx->server && t->wants_staple && !t->resumed;
     info->stapled = t->stapled && !t->resumed;
     info->sni = sp_str_c(t->sni);

@@ -52,8 +52,16 @@ bool sp_tls_resumed(const struct sp_tls *t);
 struct sp_str sp_tls_peer_der(struct sp_tls *t);
 /* What it sent behind its leaf, *ret_n of them: unordered, unverified. */
 const struct sp_str *sp_tls_peer_others(struct sp_tls *t, unsigned *ret_n);
-/* Where sp_tls_ctx_ocsp names somebody to ask: DER of the leaf's issuer, of a verified path; else empty. */
+/* Where OCSP is about it (sp_tls_ctx_ocsp, staples): DER of the leaf's issuer, of a verified path; else empty. */
 struct sp_str sp_tls_peer_issuer_der(struct sp_tls *t);
+/* Client: what was stapled, with a session: when that began. Until when it says "good", Unix seconds; 0: it does not. */
+enum sp_tls_staple sp_tls_stapled(const struct sp_tls *t);
+int64_t sp_tls_stapled_until(const struct sp_tls *t);
+/* Client: nobody is let pass without one, and what was stapled has run out. */
+bool sp_tls_staple_ran_out(const struct sp_tls *t, int64_t now);
+/* Open: somebody who was asked says that the peer's certificate is not good, `why` (static). It has failed then. */
+void sp_tls_distrust(struct sp_tls *t, const char *why);
+enum sp_tls_state sp_tls_state(const struct sp_tls *t);
 /*
  * Open: whether the peer's certificate would still be taken. Costs nothing while CAs and revocation lists are the
  * same and nothing of the path has expired; else it is judged anew. False: sp_tls_error and sp_tls_failure say why.

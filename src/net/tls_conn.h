@@ -38,6 +38,8 @@ struct sp_tls {
     bool opened;             /* the handshake is done */
     bool shut;               /* close_notify was sent */
     bool resumed;
+    bool offered12;          /* client: a session of TLS 1.2 */
+    uint8_t staple;          /* client: enum sp_tls_staple */
     bool judged;             /* the peer's certificate was looked at, and was good */
     uint8_t verdict;         /* enum sp_tls_verdict, of a certificate that was not */
     uint16_t quiet;          /* records since the last that held data */
@@ -51,6 +53,7 @@ struct sp_tls {
     struct sp_str offer;     /* client: the protocols offered, as ALPN has them */
     struct sp_str alpn;      /* what was agreed upon; the context's string, or in `offer` */
     struct sp_tls_peer *peer;
+    int64_t session_until;   /* client: the end of the session that was offered, monotonic seconds */
     struct sp_tls_info *info;
 };
 

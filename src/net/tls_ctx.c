@@ -353,11 +353,11 @@ bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c)
     return c->verify && sp_tls_verify_chain(c->verify);
 }
 
-const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c, const struct sp_doc *doc, const Downstream *msg)
+const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_doc *doc, const Common *common)
 {
-    assert(c && doc && msg);
-    const Validation *v = validation_of(msg->common_tls_context);
-    return v && c->verify && sp_tls_verify_asks(c->verify) ? sp_tls_revocation_ocsp(doc, v) : NULL;
+    assert(doc);
+    const Validation *v = validation_of(common);
+    return v ? sp_tls_revocation_ocsp(doc, v) : NULL;
 }
 
 void sp_tls_ctx_expiries(const struct sp_tls_ctx *c, void (*each)(void *arg, struct sp_str name, int64_t not_after), void *arg)

@@ -46,11 +46,11 @@ bool sp_tls_ctx_verifies(const struct sp_tls_ctx *c);
 bool sp_tls_ctx_own_alpn(const struct sp_tls_ctx *c);
 
 /*
- * Whom to ask about clients' certificates, as the document of `msg`, of which c was made, says it; NULL: nobody. Asking is the
- * business of whoever has clusters.
+ * Whom to ask about peers' certificates, as the document of `common` says it (may be NULL); NULL: nobody. Asking is the business of
+ * whoever has clusters.
  */
-const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_tls_ctx *c, const struct sp_doc *doc,
-                                                const Envoy__Extensions__TransportSockets__Tls__V3__DownstreamTlsContext *msg);
+const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_doc *doc,
+                                                const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *common);
 
 /* For /certs and expiry gauges: calls back for each certificate of the context and each CA. */
 struct sp_tls_cert_info {

@@ -178,6 +178,11 @@ static int on_send(WOLFSSL *ssl, char *p, int size, void *ctx)
     return size;
 }
 
+static bool wants_issuer(const struct sp_tls_verify *v)
+{
+    return v && (sp_tls_verify_asks(v) || sp_tls_verify_staples(v));
+}
+
 /* The other certificates are only candidates for the path: one that cannot be read is none. */
 bool sp_tls_judge(struct sp_tls *t)
 {
@@ -201,7 +206,7 @@ bool sp_tls_judge(struct sp_tls *t)
     p->until = f.until;
     t->judged = t->verdict == SP_TLS_GOOD;
     p->verified = t->judged && f.trusted;
-    if (f.issuer && t->ctx->verify && sp_tls_verify_asks(t->ctx->verify) && !sp_str_eq(p->issuer_der, f.issuer->der))
+    if (f.issuer && wants_issuer(t->ctx->verify) && !sp_str_eq(p->issuer_der, f.issuer->der))
         p->issuer_der = sp_arena_str(&p->arena, f.issuer->der);
     sp_arena_done(&arena);
     return t->judged;
@@ -314,8 +319,22 @@ static int on_session(WOLFSSL *ssl, WOLFSSL_SESSION *session)
 {
     struct sp_tls *t = wolfSSL_GetIOReadCtx(ssl);
     if (t->opened && t->ctx->sessions && wolfSSL_version(ssl) == TLS1_3_VERSION)
-        sp_tls_sessions_put(t->ctx->sessions, session, t->sni, t->host, t->peer);
+        sp_tls_sessions_put(t->ctx->sessions, session, false, t->sni, t->host, t->peer, 0);
     return 0; /* what was given here stays wolfSSL's */
+}
+
+void sp_tls_keep12(struct sp_tls *t)
+{
+    assert(t && !t->opened);
+    if (!t->ctx->sessions || wolfSSL_version(t->ssl) != TLS1_2_VERSION)
+        return;
+    bool in_vain = t->offered12 && !t->resumed;
+    WOLFSSL_SESSION *session = in_vain ? NULL : wolfSSL_get1_session(t->ssl);
+    if (in_vain) /* its ticket may still stand in there, and it kept us from offering TLS 1.3 */
+        sp_tls_sessions_drop12(t->ctx->sessions, t->sni, t->host);
+    if (session)
+        sp_tls_sessions_put(t->ctx->sessions, session, true, t->sni, t->host, t->peer, t->resumed ? t->session_until : 0);
+    wolfSSL_SESSION_free(session);
 }
 
 bool sp_tls_hooks_ctx(struct sp_tls_ctx *ctx, WOLFSSL_CTX *wolf)

@@ -19,4 +19,7 @@ int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_m
 /* Judges the peer's certificate, at the handshake or again; t->verdict has why not. */
 bool sp_tls_judge(struct sp_tls *t);
 
+/* Client, at the end of the handshake: keeps a session of TLS 1.2, one of TLS 1.3 comes by itself. */
+void sp_tls_keep12(struct sp_tls *t);
+
 #endif

@@ -8,6 +8,9 @@
 
 #include "base/str.h"
 
+/* What an origin stapled about its certificate. */
+enum sp_tls_staple { SP_STAPLE_NOT_ASKED, SP_STAPLE_GOOD, SP_STAPLE_REVOKED, SP_STAPLE_UNKNOWN, SP_STAPLE_MISSING, SP_STAPLE_BAD, SP_STAPLES };
+
 /* Empty strings where there was no TLS. */
 struct sp_tls_info {
     struct sp_str version, cipher, sni, alpn; /* "TLSv1.3", OpenSSL-style cipher name */

@@ -187,10 +187,12 @@ static void set_tickets(const struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 {
     /* wolfSSL's own cache is one for the process: it would carry sessions from one context to another. */
     wolfSSL_CTX_set_session_cache_mode(w, c->sessions ? WOLFSSL_SESS_CACHE_NO_INTERNAL : WOLFSSL_SESS_CACHE_OFF);
-    if (!c->server) {
+    if (!c->server && c->sessions && c->params.tls12)
+        wolfSSL_CTX_UseSessionTicket(w);
+    else if (!c->server)
         wolfSSL_CTX_NoTicketTLSv12(w);
+    if (!c->server)
         return;
-    }
     if (c->tickets) {
         wolfSSL_CTX_set_TicketHint(w, (int)sp_tls_tickets_lifetime(c->tickets));
         wolfSSL_CTX_set_timeout(w, sp_tls_tickets_lifetime(c->tickets));
@@ -236,6 +238,8 @@ static bool set_up(struct sp_tls_ctx *c, WOLFSSL_CTX *w)
         wolfSSL_CTX_UseClientSuites(w);
     set_tickets(c, w);
     name_cas(c, w);
+    if (!c->server && c->verify && sp_tls_verify_staples(c->verify) && wolfSSL_CTX_EnableOCSPStapling(w) != WOLFSSL_SUCCESS)
+        return false;
     return sp_tls_hooks_ctx(c, w);
 }
 

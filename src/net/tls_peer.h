@@ -18,8 +18,10 @@ struct sp_tls_peer {
     struct sp_str subject, issuer, serial, sha256, spki_sha256; /* as in struct sp_tls_info */
     const struct sp_str *others;  /* DER of what came behind the leaf; n_others of them */
     unsigned n_others;
-    struct sp_str issuer_der;     /* of a trusted leaf, where somebody will be asked about it */
+    struct sp_str issuer_der;     /* of a trusted leaf, where OCSP will be about it */
     bool verified;
+    const char *curve, *sigalg;   /* of the handshake in which it was shown, as in struct sp_tls_info; NULL: not known */
+    int64_t staple_until;         /* of an origin: what it stapled says "good" so long, Unix seconds; 0: it does not */
     uint64_t version;             /* of the CAs and lists that it was judged by */
     int64_t until;                /* how long that holds, Unix seconds */
     _Alignas(16) char memory[];

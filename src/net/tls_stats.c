@@ -31,15 +31,8 @@ void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner)
 #undef X
 }
 
-/* A name that is in no table cannot have been agreed upon. */
-static void count_name(const struct sp_tls_stats *s, const char *kind, const char *const *names, const _Atomic uint32_t *cells, unsigned n,
-                       struct sp_str name)
+static void count_one(const struct sp_tls_stats *s, const char *kind, const char *const *names, const _Atomic uint32_t *cells, unsigned i)
 {
-    unsigned i = 0;
-    while (i < n && !sp_str_eq(name, sp_str_c(names[i])))
-        i++;
-    if (i == n)
-        return;
     struct sp_counter c = {atomic_load_explicit(&cells[i], memory_order_relaxed)};
     if (SP_UNLIKELY(!c.cell)) {
         char text[64];
@@ -48,6 +41,26 @@ static void count_name(const struct sp_tls_stats *s, const char *kind, const cha
         atomic_store_explicit((_Atomic uint32_t *)(uintptr_t)&cells[i], c.cell, memory_order_relaxed);
     }
     sp_counter_inc(c);
+}
+
+/* A name that is in no table cannot have been agreed upon. */
+static void count_name(const struct sp_tls_stats *s, const char *kind, const char *const *names, const _Atomic uint32_t *cells, unsigned n,
+                       struct sp_str name)
+{
+    unsigned i = 0;
+    while (i < n && !sp_str_eq(name, sp_str_c(names[i])))
+        i++;
+    if (i < n)
+        count_one(s, kind, names, cells, i);
+}
+
+void sp_tls_stats_stapled(const struct sp_tls_stats *s, enum sp_tls_staple what)
+{
+    static const char *const names[] = {"", "stapled_good", "stapled_revoked", "stapled_unknown", "stapled_missing", "stapled_bad"};
+    _Static_assert(SP_ARRAY_LEN(names) == SP_STAPLES, "names");
+    assert(s && what < SP_STAPLES);
+    if (s->scope && what != SP_STAPLE_NOT_ASKED)
+        count_one(s, "ocsp", names, s->stapled, what);
 }
 
 void sp_tls_stats_opened(const struct sp_tls_stats *s, const struct sp_tls_info *info, bool resumed)

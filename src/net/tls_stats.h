@@ -23,7 +23,7 @@ struct sp_tls_stats {
     SP_TLS_COUNTERS(X)
 #undef X
     /* Cells, 0 until they are made, be it of a listener that is constant to who counts. */
-    _Atomic uint32_t versions[SP_TLS_VERSIONS], ciphers[SP_TLS_CIPHERS], curves[SP_TLS_CURVES], sigalgs[SP_TLS_SIGALGS];
+    _Atomic uint32_t versions[SP_TLS_VERSIONS], ciphers[SP_TLS_CIPHERS], curves[SP_TLS_CURVES], sigalgs[SP_TLS_SIGALGS], stapled[SP_STAPLES];
 };
 
 /* `owner`: the listener's or cluster's scope. */
@@ -32,6 +32,9 @@ void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner);
 void sp_tls_stats_opened(const struct sp_tls_stats *s, const struct sp_tls_info *info, bool resumed);
 /* A connection that failed: its certificate or something else, never both. */
 void sp_tls_stats_failed(const struct sp_tls_stats *s, enum sp_tls_fail why);
+
+/* ssl.ocsp.stapled_*: of a handshake with an origin that was asked for a response. */
+void sp_tls_stats_stapled(const struct sp_tls_stats *s, enum sp_tls_staple what);
 
 /*
  * ssl.certificate.<name>.expiration_unix_time_seconds: before stats are shown, on the main thread, all contexts of a listener or

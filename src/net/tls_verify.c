@@ -22,6 +22,7 @@ struct sp_tls_verify {
     struct sp_tls_matchers *matchers;
     struct pins spki, hash;
     bool accept_untrusted, asks, any_rsa_usage;
+    enum sp_tls_staples staples;
 };
 
 static int hex_digit(char c)
@@ -72,10 +73,24 @@ static void take_pins(const struct sp_doc *doc, struct sp_diag *diag, const Vali
                        "is not a SHA-256 in hex, with or without colons (openssl x509 -noout -fingerprint -sha256)");
 }
 
+static void check_staples(const struct sp_doc *doc, struct sp_diag *diag, const struct sp_tls_verify *v, bool client,
+                          const Sallyport__Tls__V1__Ocsp *ocsp, const Sallyport__Tls__V1__Revocation *r)
+{
+    if (!r)
+        return;
+    if (!client)
+        sp_doc_err(doc, diag, r, "staples", -1, "is for the certificates of origins: clients staple nothing (take it out)");
+    else if (v->accept_untrusted)
+        sp_doc_err(doc, diag, r, "staples", -1, "cannot be believed without a known issuer (trust_chain_verification is ACCEPT_UNTRUSTED)");
+    else if (ocsp && v->staples == SP_TLS_STRICT_STAPLES)
+        sp_doc_err(doc, diag, r, "staples", -1, "would never have ocsp asked (with LENIENT_STAPLES it is asked where nothing is stapled that counts)");
+}
+
 static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, const struct sp_tls_verify *v,
                         bool client)
 {
     const Sallyport__Tls__V1__Ocsp *ocsp = v->asks ? sp_tls_revocation_ocsp(doc, msg) : NULL;
+    const Sallyport__Tls__V1__Revocation *r = v->staples ? sp_tls_revocation(doc, diag, msg) : NULL;
     bool no_ca = !msg->trusted_ca && !msg->system_root_certs; /* what could not be loaded is reported already */
     if (no_ca && v->matchers)
         sp_doc_err(doc, diag, msg, msg->n_match_typed_subject_alt_names ? "match_typed_subject_alt_names"
@@ -94,8 +109,13 @@ static void check_sense(const struct sp_doc *doc, struct sp_diag *diag, const Va
     if (v->accept_untrusted && ocsp)
         sp_doc_err(doc, diag, ocsp, NULL, -1, "cannot ask about certificates without a known issuer (trust_chain_verification "
                                                  "is ACCEPT_UNTRUSTED)");
-    if (client && ocsp)
-        sp_doc_err(doc, diag, ocsp, NULL, -1, "is for clients' certificates (set crl for those of origins)");
+    check_staples(doc, diag, v, client, ocsp, r);
+}
+
+static enum sp_tls_staples staples_of(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg)
+{
+    const Sallyport__Tls__V1__Revocation *r = sp_tls_revocation(doc, diag, msg);
+    return r ? (enum sp_tls_staples)r->staples : SP_TLS_NO_STAPLES; /* of equal numbers */
 }
 
 struct sp_tls_verify *sp_tls_verify_new(const struct sp_doc *doc, struct sp_diag *diag, const Validation *msg, bool client)
@@ -108,6 +128,7 @@ struct sp_tls_verify *sp_tls_verify_new(const struct sp_doc *doc, struct sp_diag
         ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__CERTIFICATE_VALIDATION_CONTEXT__TRUST_CHAIN_VERIFICATION__ACCEPT_UNTRUSTED;
     v->trust = sp_tls_trust_new(doc, diag, msg, client);
     v->asks = v->trust && sp_tls_revocation_ocsp(doc, msg);
+    v->staples = v->trust ? staples_of(doc, diag, msg) : SP_TLS_NO_STAPLES;
     v->matchers = sp_tls_matchers_new(doc, diag, msg);
     take_pins(doc, diag, msg, v);
     check_sense(doc, diag, msg, v, client);
@@ -152,6 +173,11 @@ const struct sp_tls_trust *sp_tls_verify_trust(const struct sp_tls_verify *v)
 bool sp_tls_verify_asks(const struct sp_tls_verify *v)
 {
     return v->asks;
+}
+
+enum sp_tls_staples sp_tls_verify_staples(const struct sp_tls_verify *v)
+{
+    return v->staples;
 }
 
 static bool pinned(const struct pins *pins, struct sp_str of)

@@ -30,6 +30,9 @@ bool sp_tls_verify_decides(const struct sp_tls_verify *v);
 const struct sp_tls_trust *sp_tls_verify_trust(const struct sp_tls_verify *v);
 /* Somebody is to be asked about a certificate that is good by all else (sp_tls_revocation_ocsp). */
 bool sp_tls_verify_asks(const struct sp_tls_verify *v);
+/* What origins staple is asked for, and by which policy it counts. */
+enum sp_tls_staples { SP_TLS_NO_STAPLES, SP_TLS_LENIENT_STAPLES, SP_TLS_STRICT_STAPLES };
+enum sp_tls_staples sp_tls_verify_staples(const struct sp_tls_verify *v);
 
 enum sp_tls_verdict { SP_TLS_GOOD, SP_TLS_BAD_CHAIN, SP_TLS_BAD_NAME, SP_TLS_BAD_PIN };
 

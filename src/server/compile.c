@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "clusters/asks.h"
+#include "clusters/origin_ocsp.h"
 #include "filters/registry.h"
 #include "server/edge.h"
 #include "server/overload.h"
@@ -18,59 +20,83 @@ struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
     return name.len ? sp_map_get(&c->clusters.by_name, name) : NULL;
 }
 
+/* A question about one responder would wait for the answer of another, or of itself. */
+static void check_responder(void *arg, unsigned socket, const Sallyport__Tls__V1__Ocsp *ocsp)
+{
+    const struct sp_cluster_build *build = arg;
+    const struct sp_config *c = build->ctx;
+    const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
+    (void)socket;
+    for (size_t i = 0; i < res->n_clusters; i++)
+        if (strcmp(res->clusters[i]->name, ocsp->cluster) == 0 && sp_asks(c->doc, res->clusters[i]))
+            sp_doc_err(c->doc, build->diag, ocsp, "cluster", -1, "\"%s\" has a responder asked itself, before it can be asked (take ocsp out there)",
+                       ocsp->cluster);
+}
+
 static struct sp_cluster *compile_cluster(struct sp_config *c, const struct sp_cluster_build *build, const Envoy__Config__Cluster__V3__Cluster *msg)
 {
-    struct sp_cluster *cluster = sp_cluster_new(build, msg);
+    unsigned errors = build->diag->n_errors;
+    if (sp_map_get(&c->clusters.by_name, sp_str_c(msg->name))) {
+        sp_doc_err(c->doc, build->diag, msg, "name", -1, "a cluster \"%s\" stands above already (names are unique)", msg->name);
+        return NULL;
+    }
+    sp_asks_each(c->doc, msg, check_responder, (void *)(uintptr_t)build);
+    struct sp_cluster *cluster = build->diag->n_errors == errors ? sp_cluster_new(build, msg) : NULL;
     if (!cluster)
         return NULL;
-    c->clusters.v[c->clusters.n++] = cluster;
+    sp_origin_ocsp_init(cluster, build, msg);
     sp_map_add(&c->clusters.by_name, sp_cluster_name(cluster), cluster);
     return cluster;
 }
 
-/* The local cluster comes first: the others go by its hosts. Returns its message, or NULL. */
-static const Envoy__Config__Cluster__V3__Cluster *compile_local(struct sp_config *c, struct sp_cluster_build *build)
+/* The local cluster comes first: the others go by its hosts. Returns its place, or n_clusters. */
+static size_t compile_local(struct sp_config *c, struct sp_cluster_build *build)
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     const Envoy__Config__Bootstrap__V3__ClusterManager *manager = c->bootstrap->cluster_manager;
     if (!manager || !manager->local_cluster_name[0])
-        return NULL;
+        return res->n_clusters;
     for (size_t i = 0; i < res->n_clusters; i++) {
         if (strcmp(res->clusters[i]->name, manager->local_cluster_name) != 0)
             continue;
+        if (sp_asks(c->doc, res->clusters[i]))
+            sp_doc_err(c->doc, build->diag, manager, "local_cluster_name", -1,
+                       "\"%s\" has a responder asked, and the others, of which that is one, are balanced by its hosts (take ocsp out there)",
+                       manager->local_cluster_name);
         build->is_local = true;
-        struct sp_cluster *local = compile_cluster(c, build, res->clusters[i]);
+        build->local = compile_cluster(c, build, res->clusters[i]);
         build->is_local = false;
-        build->local = local;
-        return res->clusters[i];
+        return i;
     }
     sp_doc_err(c->doc, build->diag, manager, "local_cluster_name", -1, "there is no cluster \"%s\" (name the one whose hosts are the gateways)",
                manager->local_cluster_name);
-    return NULL;
+    return res->n_clusters;
 }
 
+/* Those that have responders asked come behind the responders' clusters. */
 static void compile_clusters(struct sp_config *c, unsigned n_workers, const struct sp_config *previous, struct sp_diag *diag)
 {
     const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *res = c->bootstrap->static_resources;
     struct sp_cluster_build build = {
         .doc = c->doc, .diag = diag, .n_workers = n_workers, .previous = previous ? &previous->clusters : NULL, .fresh = &c->clusters,
-        .dns_resolver = c->bootstrap->typed_dns_resolver_config, .own = sp_own_locality(c->doc)};
+        .find_cluster = sp_config_find_cluster, .ctx = c, .dns_resolver = c->bootstrap->typed_dns_resolver_config,
+        .own = sp_own_locality(c->doc)};
     if (c->bootstrap->cluster_manager) {
         build.bind = c->bootstrap->cluster_manager->upstream_bind_config;
         build.outlier_events = c->bootstrap->cluster_manager->outlier_detection;
     }
-    c->clusters.v = sp_xcalloc(res->n_clusters + 1, sizeof(*c->clusters.v));
-    const Envoy__Config__Cluster__V3__Cluster *local = compile_local(c, &build);
-    for (size_t i = 0; i < res->n_clusters; i++) {
-        const Envoy__Config__Cluster__V3__Cluster *msg = res->clusters[i];
-        if (msg == local)
-            continue;
-        if (sp_map_get(&c->clusters.by_name, sp_str_c(msg->name)))
-            sp_doc_err(c->doc, diag, msg, "name", -1, "a cluster \"%s\" stands above already (names are unique)",
-                       msg->name);
-        else
-            compile_cluster(c, &build, msg);
-    }
+    struct sp_cluster **made = sp_xcalloc(res->n_clusters + 1, sizeof(*made));
+    size_t local = compile_local(c, &build);
+    if (local < res->n_clusters)
+        made[local] = build.local;
+    for (int asking = 0; asking < 2; asking++)
+        for (size_t i = 0; i < res->n_clusters; i++)
+            if (i != local && sp_asks(c->doc, res->clusters[i]) == (bool)asking)
+                made[i] = compile_cluster(c, &build, res->clusters[i]);
+    for (size_t i = 0; i < res->n_clusters; i++) /* in the document's order */
+        if (made[i])
+            made[c->clusters.n++] = made[i];
+    c->clusters.v = made;
 }
 
 /* Two listeners on one address would share its connections by chance. */
@@ -198,6 +224,5 @@ void sp_config_certs(const struct sp_config *c, void (*each)(void *arg, const st
     for (unsigned i = 0; i < c->n_listeners; i++)
         sp_listener_certs(c->listeners[i], each, arg);
     for (unsigned i = 0; i < c->clusters.n; i++)
-        if (sp_cluster_tls(c->clusters.v[i]))
-            sp_tls_ctx_certs(sp_cluster_tls(c->clusters.v[i]), each, arg);
+        sp_cluster_certs(c->clusters.v[i], each, arg);
 }

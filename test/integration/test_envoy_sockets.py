@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Differential: transport_socket_matches gives each host, and each check, the transport socket that Envoy gives it."""
+import json
 import unittest
 
 from harness import Nginx, Sallyport, T, address, ca, cert, cluster, config, curl, free_port, listener, nginx_mtls, route_to, upstream_tls, wait_for
@@ -64,6 +65,12 @@ class Sockets(unittest.TestCase):
         text = curl(f"http://127.0.0.1:{s.admin}/stats?filter=total_match_count").body.decode()
         return sorted(line for line in text.splitlines() if line and not line.startswith(("cluster.checked", "cluster.by-host")))
 
+    @staticmethod
+    def certs(s):
+        """Of all sockets."""
+        pages = json.loads(curl(f"http://127.0.0.1:{s.admin}/certs").body)["certificates"]
+        return sorted({(c["path"], c["serial_number"].lstrip("0")) for page in pages for c in page.get("ca_cert", []) + page.get("cert_chain", [])})
+
     maxDiff = None
 
     def test_all(self):
@@ -77,6 +84,9 @@ class Sockets(unittest.TestCase):
         self.assertNotIn("400", ours)
         envoy, ours = (self.stats(s) for s in self.subjects)
         self.assertEqual(envoy, ours)
+        envoy, ours = (self.certs(s) for s in self.subjects)
+        self.assertEqual(envoy, ours)
+        self.assertIn(cert("client")[0], [path for path, _ in ours])  # which only one of the matches shows
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from example import Example, copy
 from harness import ECHO, Nginx, ca, cert, nginx_plain, wait_for, work
 from mtls import Revoker, s_client
 from test_examples import SECRET, etc, read
+from test_mtls_ocsp import Responder, index
+from test_origin_ocsp import BY, Server, response
 
 
 class TlsExamples(unittest.TestCase):
@@ -73,6 +75,27 @@ class TlsExamples(unittest.TestCase):
         lists.revoke("spiffe-origin")
         etc("origin.crl", lists.list())
         wait_for("the revocation", lambda: get().status == 503)
+
+    def test_origin_ocsp(self):
+        """What is stapled settles it; else the responder is asked, and without its word nobody goes there."""
+        must = {}
+        for name, san in (("ocsp-origin", "api.example.com"), ("ocsp-revoked", "api.example.com")):
+            must[name] = cert(name, by=BY, san="DNS:" + san)
+        cert("responder", by=BY, usage="OCSPSigning")
+        copy(ca(BY), "origin-ca.pem")
+        index(good=["ocsp-origin"], revoked=["ocsp-revoked"])
+        responder = Responder()
+        self.addCleanup(responder.shutdown)
+        text = read("examples/origin-ocsp/sallyport.yaml").replace("2560", str(responder.port))
+        for name, staple, status, asked in (("ocsp-origin", response("ocsp-origin", file="example-good.der"), 200, 0), ("ocsp-origin", None, 200, 1),
+                                            ("ocsp-revoked", None, 503, 1),
+                                            ("ocsp-revoked", response("ocsp-revoked", "R", file="example-revoked.der"), 503, 0)):
+            o, before = Server(name, "-tls1_3", staple), responder.asked
+            e = Example(text, o)
+            got = e.get("/", "-H", f"x-origin-verify: {SECRET}").status
+            self.assertEqual((name, got, responder.asked - before), (name, status, asked))
+            self.assertEqual(e.proc.stop(), 0)
+            o.kill()
 
 
 if __name__ == "__main__":

@@ -146,6 +146,58 @@ class Renewal(unittest.TestCase):
             wait_for("requests", lambda: load.total() > before + 300, 30)
         self.run_load(conf(old), change, [old, new])
 
+    def test_both_of_secrets(self):
+        """Two SDS files: what the door shows goes over to another CA's certificate, and so does the origin, while the CAs that the door
+        trusts get the new one and lose the old one. Connections last for 20 requests, so that there are handshakes all the time."""
+        ca("origins-1"), ca("origins-2"), ca("doors-1"), ca("doors-2")
+        pem = lambda *paths: "".join(open(path).read() for path in paths)
+
+        def secret(file, **content):
+            with open(work(file) + ".new", "w", encoding="ascii") as f:
+                json.dump({"resources": [{"@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", **content}]}, f)
+            os.rename(work(file) + ".new", work(file))
+
+        def shows(name, by):
+            chain, key = cert(name, by=by)
+            secret("both-door.json", name="door", tls_certificate={"certificate_chain": {"inline_string": pem(chain)},
+                                                                   "private_key": {"inline_string": pem(key)}})
+
+        def trusts(*cas):
+            secret("both-origins.json", name="origins", validation_context={
+                "trusted_ca": {"inline_string": pem(*map(ca, cas))},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "localhost"}}]})
+
+        def is_now(name, by):
+            put("both-origin.pem", pem(*cert(name, by=by)))  # nginx reads it for each handshake
+
+        clients = put("both-clients.pem", pem(ca("doors-1"), ca("doors-2")))
+        shows("both-door-1", "doors-1"), trusts("origins-1"), is_now("moved-1", "origins-1")
+        path = os.path.dirname(work("both-origin.pem")) + "/both-origin.pem"
+        o = Nginx(f"listen 127.0.0.1:$PORT ssl; ssl_certificate $pem; ssl_certificate_key $pem; ssl_client_certificate {clients}; "
+                  "ssl_verify_client on; ssl_verify_depth 2; keepalive_requests 20; location /serial { return 200 $ssl_client_serial; }",
+                  http=f"map $ssl_server_name $pem {{ default {path}; }}")
+        file = lambda name: {"path_config_source": {"path": work(name)}}
+        tls = upstream_tls(client=None, tls_certificate_sds_secret_configs=[{"name": "door", "sds_config": file("both-door.json")}])
+        del tls["typed_config"]["common_tls_context"]["validation_context"]
+        tls["typed_config"]["common_tls_context"]["validation_context_sds_secret_config"] = {
+            "name": "origins", "sds_config": file("both-origins.json")}
+
+        def change(door, load):
+            def more(n=300):
+                before = load.total()
+                wait_for("requests", lambda: load.total() > before + n, 30)
+            n = door.stat("config_reload.success")
+            for i, step in enumerate((lambda: trusts("origins-1", "origins-2"), lambda: shows("both-door-2", "doors-2"), lambda: trusts("origins-2"))):
+                if i == 2:
+                    is_now("moved-2", "origins-2")
+                    more()
+                step()
+                wait_for("the secret", lambda want=n + 1 + i: door.stat("config_reload.success") >= want, 30)
+                more()
+            self.seen_with(load, "both-door-2")
+        load = self.run_load(config([listener(free_port(), [route_to("o")])], [cluster("o", o.port, tls=tls)]), change, [o])
+        self.assertEqual(len(load.seen), 2)
+
 
 class Sessions(unittest.TestCase):
     def start(self, *more, **tls):

@@ -226,7 +226,10 @@ TLS_CASES = [
     (["cannot ask about certificates without a known issuer (trust_chain_verification is ACCEPT_UNTRUSTED)"],
      boot([lst(chains=[chain(tls=down({"validation_context": {**TRUST, "trust_chain_verification": "ACCEPT_UNTRUSTED", "custom_validator_config": {
          "name": "r", "typed_config": {"@type": T + "sallyport.tls.v1.Revocation", "ocsp": {"cluster": "c"}}}}}))])])),
-    (["is for clients' certificates (set crl for those of origins)"], boot(clusters=[cluster("c", 1, tls=up({**TRUST, "custom_validator_config": {
+    (['"c" has a responder asked, and the others, of which that is one, are balanced by its hosts (take ocsp out there)'], boot(clusters=[cluster("c", 1, tls=up({
+        **TRUST, "custom_validator_config": {"name": "r", "typed_config": {"@type": T + "sallyport.tls.v1.Revocation", "ocsp": {"cluster": "d"}}}})),
+        cluster("d", 1)], cluster_manager={"local_cluster_name": "c"})),
+    (['"c" has a responder asked itself, before it can be asked (take ocsp out there)'], boot(clusters=[cluster("c", 1, tls=up({**TRUST, "custom_validator_config": {
         "name": "r", "typed_config": {"@type": T + "sallyport.tls.v1.Revocation", "ocsp": {"cluster": "c"}}}}))])),
     (["refuses nobody, since trust_chain_verification is ACCEPT_UNTRUSTED"],
      boot([lst(chains=[chain(tls=down({"validation_context": {**TRUST, "trust_chain_verification": "ACCEPT_UNTRUSTED", "crl": {

@@ -387,6 +387,45 @@ static void test_client(void **state)
     close(listening);
 }
 
+/* A client may hold its connection too: nothing is sent behind the handshake, and whom it does not trust it leaves. */
+static void test_client_held(void **state)
+{
+    struct owner *o = *state;
+    struct sp_addr any, at;
+    sp_addr_parse(SP_STR("127.0.0.1:0"), &any);
+    int listening = sp_sock_bind(&any, &(struct sp_sock_listen){0});
+    assert_int_equal(listen(listening, 4), 0);
+    at = sp_sock_local(listening);
+    fake_alpn = "h2";
+    o->hold = true;
+    o->setup.tls = &fake_ctx;
+    o->setup.connect_ns = MS(5000);
+    for (unsigned trusted = 0; trusted < 2; trusted++) {
+        o->ready = o->closed = o->secured = 0;
+        o->wire = sp_wire_client(&o->l->worker, &at, &o->setup, &own_cb, &own_codec_cb, o);
+        LOOP_UNTIL(o->l, (o->fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+        hear(o, "\x16HEL");
+        say(o, "\x16SRV");
+        LOOP_UNTIL(o->l, o->secured);
+        loop_wait(o->l, 20);
+        assert_true(o->secured == 1 && !o->ready && !o->closed);
+        if (!trusted)
+            sp_wire_tls(o->wire)->failed = true;
+        sp_wire_proceed(o->wire);
+        if (!trusted) {
+            expect_end(o, SP_WIRE_TLS, "TLS error: fake");
+            assert_int_equal(o->ready, 0);
+            close(o->fd);
+            continue;
+        }
+        LOOP_UNTIL(o->l, o->ready);
+    }
+    close(o->fd);
+    o->fd = -1;
+    expect_end(o, SP_WIRE_REMOTE, "");
+    close(listening);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,7 +434,7 @@ int main(void)
         T(test_handshake_timeout), T(test_handshake_deadline_ends), T(test_handshake_fails), T(test_held), T(test_held_ends),
         T(test_held_and_gone), T(test_held_and_refused), T(test_eof_in_handshake),
         T(test_close_notify), T(test_truncated), T(test_record_fails_later), T(test_resume_pumps), T(test_large_answer),
-        T(test_last_answer), T(test_slow_head), T(test_client),
+        T(test_last_answer), T(test_slow_head), T(test_client), T(test_client_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,6 +269,11 @@ void sp_tls_free(struct sp_tls *t)
     free(t);
 }
 
+enum sp_tls_state sp_tls_state(const struct sp_tls *t)
+{
+    return t->failed ? SP_TLS_FAILED : SP_TLS_OPEN;
+}
+
 struct sp_str sp_tls_error(const struct sp_tls *t)
 {
     return t->failed ? SP_STR("TLS error: fake") : SP_STR_NULL;

@@ -55,6 +55,8 @@ static void on_ready(void *ctx)
         c->local = sp_transport_local(transport);
     if (c->local.family == AF_UNIX)
         c->local.path = "";
+    if (SP_UNLIKELY(c->host->n_race) && transport)
+        c->peer = sp_transport_peer(transport);
     c->connected = true;
     c->state = SP_CONN_IDLE;
     c->idle_since_ns = c->slot->turn->now_ns;
@@ -222,6 +224,10 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     sp_conn_trust_init(c, setup->tls);
     struct sp_wire_setup ws;
     fill_setup(s, setup, &ws);
+    if (SP_UNLIKELY(h->n_race) && sp_addr_eq(setup->to, &h->addr, true)) {
+        ws.race = h->race;
+        ws.n_race = h->n_race;
+    }
     c->wire = sp_wire_client(s->worker, setup->to, &ws, &wire_cb, &codec_cb, c);
     return c;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static struct sp_str copy(char **at, struct sp_str s)
 {
     char *to = *at;
@@ -39,6 +41,17 @@ struct sp_host *sp_host_new(const struct sp_addr *addr, struct sp_str hostname, 
     return h;
 }
 
+void sp_host_set_race(struct sp_host *h, const struct sp_addr *v, unsigned n)
+{
+    assert(h && !h->race && (v || !n));
+    if (!n)
+        return;
+    struct sp_addr *copy = sp_xcalloc(n, sizeof(*copy));
+    memcpy(copy, v, n * sizeof(*copy)); /* IP addresses: there are no paths */
+    h->race = copy;
+    h->n_race = n;
+}
+
 struct sp_host *sp_host_ref(struct sp_host *h)
 {
     assert(h);
@@ -52,6 +65,7 @@ void sp_host_unref(struct sp_host *h)
         return;
     assert(!h->session);
     free(h->outlier);
+    free((void *)(uintptr_t)h->race);
     free(h);
 }
 

@@ -60,6 +60,8 @@ struct sp_host {
     struct sp_addr addr;    /* of a logical one: the first that it had */
     struct sp_str hostname; /* Endpoint.hostname, or the name that was resolved; may be empty */
     bool logical;           /* known by its name: its address may change (LOGICAL_DNS) */
+    const struct sp_addr *race; /* n_race: all of its addresses, where it has several (net/race.h); else NULL */
+    unsigned n_race;
     unsigned n_parts;
     struct sp_host_part *parts; /* one for each slot of the cluster */
     struct sp_outlier_host *outlier; /* owned; NULL without outlier detection */
@@ -78,6 +80,8 @@ struct sp_host {
 
 /* One reference. Bytes are copied. */
 struct sp_host *sp_host_new(const struct sp_addr *addr, struct sp_str hostname, bool logical, unsigned n_parts);
+/* Before anybody else knows it: it has these addresses, copied, its first among them. */
+void sp_host_set_race(struct sp_host *h, const struct sp_addr *v, unsigned n);
 struct sp_host *sp_host_ref(struct sp_host *h);
 void sp_host_unref(struct sp_host *h); /* NULL-safe */
 

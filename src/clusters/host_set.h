@@ -16,6 +16,8 @@ struct sp_endpoint {
     struct sp_host *host;          /* a reference; NULL until the set is published */
     struct sp_addr addr;
     struct sp_addr health_addr;    /* where health checks go */
+    const struct sp_addr *race;    /* n_race, with additional_addresses: these and `addr`, in the order in which they are tried */
+    unsigned n_race;
     struct sp_str hostname;        /* see sp_host */
     struct sp_str health_hostname; /* Host header of its checks; may be empty */
     struct sp_str text;            /* the address as Envoy prints it, since sp_host_set_close */

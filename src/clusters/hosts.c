@@ -7,16 +7,20 @@
 #include "base/map.h"
 #include "clusters/dns_config.h"
 #include "clusters/options.h"
+#include "net/race.h"
 
 typedef Envoy__Config__Endpoint__V3__LocalityLbEndpoints locality_msg;
 typedef Envoy__Config__Endpoint__V3__LbEndpoint endpoint_msg;
 typedef Envoy__Config__Endpoint__V3__ClusterLoadAssignment__Policy policy_msg;
+typedef Envoy__Config__Cluster__V3__UpstreamConnectionOptions__HappyEyeballsConfig order_msg;
 
 struct build {
     struct sp_host_set *set;
     struct sp_endpoint_meta *locality_meta; /* of the locality that is read */
     uint32_t locality_weight;
     bool names; /* hosts may be names */
+    int first_family;     /* happy_eyeballs_config: AF_UNSPEC: the address's */
+    unsigned first_count;
     const struct sp_doc *doc;
     struct sp_diag *diag;
 };
@@ -123,6 +127,36 @@ static uint32_t eds_health(const endpoint_msg *e)
     }
 }
 
+/* With its other addresses, in the order in which they are tried. */
+static void take_race(struct build *b, struct sp_endpoint *e, const Envoy__Config__Endpoint__V3__Endpoint *msg)
+{
+    struct sp_addr all[SP_RACE_MOST] = {e->addr};
+    size_t n = msg->n_additional_addresses;
+    if (!n)
+        return;
+    if (n >= SP_RACE_MOST) {
+        sp_doc_err(b->doc, b->diag, msg, "additional_addresses", -1, "%zu are too many (at most %d)", n, SP_RACE_MOST - 1);
+        return;
+    }
+    if (b->names || e->addr.family == AF_UNIX) {
+        sp_doc_err(b->doc, b->diag, msg, "additional_addresses", -1, "only a host with an IP address has further ones (list them as endpoints)");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const Envoy__Config__Core__V3__Address *a = msg->additional_addresses[i]->address;
+        if (!a || a->address_case != ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS) {
+            sp_doc_err(b->doc, b->diag, msg->additional_addresses[i], "address", -1, "is no IP address (set socket_address)");
+            return;
+        }
+        if (!ip_address(b->doc, b->diag, a->socket_address, &all[i + 1]))
+            return;
+    }
+    struct sp_addr *sorted = sp_arena_alloc(&b->set->arena, (n + 1) * sizeof(*sorted));
+    sp_race_sort(all, (unsigned)n + 1, b->first_family, b->first_count, sorted);
+    e->race = sorted;
+    e->n_race = (unsigned)n + 1;
+}
+
 static void take_endpoint(struct build *b, const locality_msg *l, unsigned locality, const endpoint_msg *msg)
 {
     struct sp_arena *a = &b->set->arena;
@@ -149,6 +183,7 @@ static void take_endpoint(struct build *b, const locality_msg *l, unsigned local
         e->sub_zone = sp_arena_str(a, sp_str_c(l->locality->sub_zone));
     }
     health_target(b, e, msg->endpoint->health_check_config);
+    take_race(b, e, msg->endpoint);
 }
 
 /* A locality of one priority. */
@@ -182,6 +217,13 @@ static struct place **find_places(struct build *b, const Envoy__Config__Endpoint
     return all;
 }
 
+static void take_order(struct build *b, const order_msg *msg)
+{
+    static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
+    b->first_count = msg && msg->first_address_family_count ? SP_MAX(msg->first_address_family_count->value, 1u) : 1;
+    b->first_family = msg ? families[SP_MIN((unsigned)msg->first_address_family_version, 2u)] : AF_UNSPEC;
+}
+
 /* Of a million. */
 static uint32_t drop_of(struct build *b, const policy_msg *msg)
 {
@@ -213,6 +255,7 @@ struct sp_host_set *sp_hosts_read(const struct sp_doc *doc, struct sp_diag *diag
     assert(doc && diag && msg);
     struct build b = {.set = sp_host_set_new(), .names = names, .doc = doc, .diag = diag};
     const Envoy__Config__Endpoint__V3__ClusterLoadAssignment *la = msg->load_assignment;
+    take_order(&b, msg->upstream_connection_options ? msg->upstream_connection_options->happy_eyeballs_config : NULL);
     if (la && la->policy)
         take_policy(&b, la->policy, msg->type == ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS);
     struct place **places = la ? find_places(&b, la) : NULL;

@@ -33,7 +33,12 @@ static struct sp_str key_of(struct sp_arena *a, const struct sp_host_set *s, con
 {
     if (s->logical)
         return sp_arena_cat(a, SP_STR("\n"), e->hostname);
-    return sp_arena_cat(a, sp_arena_cat(a, e->text, SP_STR("\n")), e->hostname);
+    struct sp_str key = sp_arena_cat(a, sp_arena_cat(a, e->text, SP_STR("\n")), e->hostname);
+    for (unsigned i = 0; i < e->n_race; i++) { /* with other addresses it is another host */
+        char text[SP_ADDR_TEXT_MAX];
+        key = sp_arena_cat(a, sp_arena_cat(a, key, SP_STR("\n")), sp_str_n(text, sp_addr_format(&e->race[i], text)));
+    }
+    return key;
 }
 
 static void old_hosts_init(struct old_hosts *o, const struct sp_host_set *s)
@@ -70,6 +75,7 @@ static struct sp_host *old_hosts_take(struct old_hosts *o, const struct sp_host_
 static struct sp_host *host_new(const struct sp_cluster *c, const struct sp_host_set *s, const struct sp_endpoint *e, bool later)
 {
     struct sp_host *h = sp_host_new(&e->addr, e->hostname, s->logical, c->n_slots);
+    sp_host_set_race(h, e->race, e->n_race);
     uint32_t flags = e->eds_health;
     if (c->checker && !e->no_active_hc)
         flags |= SP_HEALTH_FAILED_ACTIVE_HC; /* until its first check says otherwise */
@@ -226,6 +232,8 @@ static void copy_endpoint(struct sp_host_set *to, const struct sp_endpoint *from
     struct sp_str *texts[] = {&e->hostname, &e->health_hostname, &e->region, &e->zone, &e->sub_zone};
     for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
         *texts[i] = texts[i]->len ? sp_arena_str(&to->arena, *texts[i]) : SP_STR_NULL;
+    if (e->n_race)
+        e->race = memcpy(sp_arena_alloc(&to->arena, e->n_race * sizeof(*e->race)), e->race, e->n_race * sizeof(*e->race));
     struct sp_addr *addrs[] = {&e->addr, &e->health_addr};
     for (size_t i = 0; i < SP_ARRAY_LEN(addrs); i++)
         if (addrs[i]->family == AF_UNIX)

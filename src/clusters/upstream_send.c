@@ -70,7 +70,7 @@ static void note_connection(struct sp_upstream *u)
     if (!info)
         return;
     info->upstream_local = c->local;
-    if (c->host->logical) /* it may be older than the address that the name has now */
+    if (c->host->logical || c->host->n_race) /* it may be older than the address that the name has now */
         info->upstream_host = c->peer;
     info->upstream_protocol = c->h2 ? SP_HTTP_2 : SP_HTTP_11;
     if (!info->up_first_tx_ns)

@@ -43,6 +43,7 @@ static const struct sp_rule rules[] = {
     {CLUSTER "OutlierDetection", "interval", SP_RULE_POSITIVE, 0, 0},
     {CLUSTER "OutlierDetection", "max_ejection_percent", SP_RULE_RANGE, 0, 100},
     {CLUSTER "OutlierDetection", "max_ejection_time", SP_RULE_POSITIVE, 0, 0},
+    {CLUSTER "UpstreamConnectionOptions.HappyEyeballsConfig", "first_address_family_count", SP_RULE_RANGE, 1, U32_MAX},
     {ENDPOINT "ClusterLoadAssignment", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
     {ENDPOINT "ClusterLoadAssignment.Policy", "endpoint_stale_after", SP_RULE_POSITIVE, 0, 0},
     {ENDPOINT "ClusterLoadAssignment.Policy", "overprovisioning_factor", SP_RULE_RANGE, 1, U32_MAX},

@@ -24,6 +24,7 @@ static const struct sp_rule rules[] = {
     {CORE "DataSource", "filename", SP_RULE_ONEOF, 0, 0},
     {CORE "DataSource", "filename", SP_RULE_MIN_LEN, 1, 0},
     {CORE "DataSource", "environment_variable", SP_RULE_MIN_LEN, 1, 0},
+    {CORE "ExtraSourceAddress", "address", SP_RULE_REQUIRED, 0, 0},
     {CORE "GrpcService", "envoy_grpc", SP_RULE_ONEOF, 0, 0},
     {CORE "GrpcService.EnvoyGrpc", "cluster_name", SP_RULE_MIN_LEN, 1, 0},
     {CORE "GrpcService.EnvoyGrpc", "authority", SP_RULE_HEADER_VALUE, 0, 0},

@@ -42,6 +42,8 @@ struct sp_wire_setup {
     struct sp_str offer;         /* client: ALPN, instead of the context's; outlives the wire; empty: the context's */
     struct sp_str first;         /* client: sent before all else, TLS too: a PROXY header */
     uint64_t connect_ns;         /* client: TCP connect and TLS handshake together */
+    const struct sp_addr *race;  /* client: n_race addresses of the host, `to` among them, that are raced for (net/race.h); NULL: only `to` */
+    unsigned n_race;
     struct sp_sock_options sock; /* client */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "event/overload.h"
+#include "net/race.h"
 
 struct sp_buf *sp_wire_app_in(struct sp_wire *w)
 {
@@ -115,8 +116,10 @@ void sp_wire_finish(struct sp_wire *w, enum sp_wire_end why, int err, bool reset
     if (w->transport)
         sp_transport_close(w->transport, reset);
     w->transport = NULL;
-    if (w->opening)
+    if (w->opening) {
+        sp_race_cancel(w->opening->race);
         sp_buf_clear(&w->opening->first);
+    }
     free(w->opening);
     w->opening = NULL;
     w->grave = (struct sp_grave){.free = bury};

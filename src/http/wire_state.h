@@ -33,6 +33,7 @@ struct sp_wire_opening {
     struct sp_codec_config config;
     uint8_t codec; /* enum sp_codec_kind */
     struct sp_buf first; /* to be sent before all else */
+    struct sp_race *race; /* connects under way; NULL: none, or a transport's own */
 };
 
 struct sp_wire_tls {
@@ -43,7 +44,7 @@ struct sp_wire_tls {
 
 struct sp_wire {
     struct sp_worker *worker;
-    struct sp_transport *transport;   /* NULL: could not even begin to connect */
+    struct sp_transport *transport;   /* NULL: could not even begin to connect, or it is raced for */
     const struct sp_wire_cb *cb;
     const struct sp_codec_cb *codec_cb;
     void *ctx;

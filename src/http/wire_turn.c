@@ -8,6 +8,7 @@
 #include "http/wire_io.h"
 #include "http/wire_open.h"
 #include "http/wire_state.h"
+#include "net/race.h"
 
 enum { REST_MS = 1000 }; /* without a stream, until the codec is told to rest */
 enum { MUTE_MS = 2000 }; /* client: how long an answer may still come in when the peer takes no more */
@@ -46,6 +47,16 @@ static void on_drained(void *ctx, int err)
 }
 
 static const struct sp_transport_cb transport_cb = {on_connect, on_read, on_drained};
+
+static void on_raced(void *ctx, struct sp_transport *t, int err)
+{
+    struct sp_wire *w = ctx;
+    w->opening->race = NULL;
+    w->transport = t;
+    if (t)
+        sp_transport_set_cb(t, &transport_cb, w);
+    on_connect(w, err);
+}
 
 static void on_timer(struct sp_timer *t)
 {
@@ -228,7 +239,8 @@ static void run(struct sp_defer *d)
         check_due(w);
     if (w->phase == SP_WP_DEAD)
         return;
-    sp_wire_tell_bytes(w);
+    if (w->transport)
+        sp_wire_tell_bytes(w);
     if (w->phase != SP_WP_CONNECT && !w->close_asked)
         sp_wire_set_reading(w);
     sp_wire_arm(w);
@@ -272,7 +284,10 @@ struct sp_wire *sp_wire_client(struct sp_worker *worker, const struct sp_addr *t
     w->phase = SP_WP_CONNECT;
     sp_wire_set_up(w, setup);
     sp_wire_set_due(w, setup->connect_ns);
-    w->transport = sp_transport_connect(worker, to, &setup->sock, &transport_cb, w, &w->write_err);
+    if (SP_UNLIKELY(setup->n_race))
+        w->opening->race = sp_race_new(worker, setup->race, setup->n_race, &setup->sock, on_raced, w);
+    else
+        w->transport = sp_transport_connect(worker, to, &setup->sock, &transport_cb, w, &w->write_err);
     sp_wire_kick(w);
     return w;
 }

@@ -50,12 +50,13 @@ static int set_client(int fd, const struct sp_addr *to, const struct sp_sock_opt
         r = set_keepalive(fd, o);
     if (r || !o || !o->bind.family)
         return r;
-    if (o->bind.family != to->family)
+    const struct sp_addr *from = o->bind.family == to->family ? &o->bind : &o->bind_other;
+    if (from->family != to->family)
         return -EAFNOSUPPORT;
     /* The port is chosen by connect, where the whole 4-tuple counts, not by bind. */
-    if (!o->bind.port)
+    if (!from->port)
         set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    return bind_to(fd, &o->bind);
+    return bind_to(fd, from);
 }
 
 int sp_sock_client(const struct sp_addr *to, const struct sp_sock_options *o)

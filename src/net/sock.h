@@ -10,7 +10,8 @@
 struct sp_sock_options {
     bool keepalive;
     unsigned keepalive_time, keepalive_interval, keepalive_probes; /* seconds; 0: the system's */
-    struct sp_addr bind; /* family 0: none */
+    struct sp_addr bind;       /* family 0: none */
+    struct sp_addr bind_other; /* with it: for addresses of the other IP family; family 0: none */
 };
 
 /* A non-blocking socket to connect to `to` with: options set, bound to o->bind (o may be NULL). fd or negative errno;

@@ -75,11 +75,6 @@ class EgressAddress(unittest.TestCase):
         self.assertIn('cluster "a": cannot connect from 192.0.2.7: Cannot assign requested address', door.log())
         self.assertIn("has to be an address of this machine", door.log())
 
-    def test_several_addresses_are_refused(self):
-        conf = config([listener(free_port(), [route_to("a")])], [
-            cluster("a", 1, **{FROM: dict(source("127.0.0.1"), extra_source_addresses=[{"address": {"address": "127.0.0.2", "port_value": 0}}])})])
-        self.assertIn("extra_source_addresses", refused(conf))
-
 
 INJECTOR = T + "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector"
 GENERIC = T + "envoy.extensions.http.injected_credentials.generic.v3.Generic"

@@ -139,10 +139,40 @@ static void test_refused(void **state)
                   "10001 is more than all requests (at most 10000)");
 }
 
+static void check_addresses(const char *endpoint, const char *more, const char *expected)
+{
+    char yaml[4096];
+    snprintf(yaml, sizeof(yaml), "name: c\n%sload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {%s}}]}]}\n", more, endpoint);
+    char *said = t_cluster_errors(yaml);
+    if (!strstr(said, expected))
+        fail_msg("%s: %s", endpoint, said);
+    free(said);
+}
+
+#define AT(ip) "{address: {socket_address: {address: \"" ip "\", port_value: 1}}}"
+#define FOUR AT("10.0.0.1") ", " AT("10.0.0.2") ", " AT("10.0.0.3") ", " AT("::1")
+#define ONE "address: {socket_address: {address: 127.0.0.1, port_value: 1}}"
+#define SOURCE(ip) "{address: {address: \"" ip "\", port_value: 0}}"
+#define BIND(extra) "upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}, extra_source_addresses: [" extra "]}\n"
+
+static void test_refused_addresses(void **state)
+{
+    (void)state;
+    check_addresses(ONE ", additional_addresses: [" FOUR ", " FOUR ", " FOUR ", " FOUR "]", "", "16 are too many (at most 15)");
+    check_addresses("address: {pipe: {path: /x}}, additional_addresses: [" FOUR "]", "",
+                    "only a host with an IP address has further ones (list them as endpoints)");
+    check_addresses(ONE ", additional_addresses: [" AT("a.test") "]", "type: STRICT_DNS\n",
+                    "only a host with an IP address has further ones (list them as endpoints)");
+    check_addresses(ONE ", additional_addresses: [{address: {pipe: {path: /x}}}]", "", "is no IP address (set socket_address)");
+    check_addresses(ONE, BIND(SOURCE("::1") ", " SOURCE("::2")), "2 are too many (one, of the other IP family)");
+    check_addresses(ONE, BIND(SOURCE("127.0.0.2")), "\"127.0.0.2\" is of the family of source_address (give one of the other)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drop), cmocka_unit_test(test_drop_changes), cmocka_unit_test(test_stale), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

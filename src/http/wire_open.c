@@ -231,14 +231,19 @@ static bool step_held(struct sp_wire *w)
 static bool step_handshake(struct sp_wire *w)
 {
     sp_wire_pump(w);
-    sp_wire_send_tls(w);
     if (w->tls_state == SP_TLS_OPEN) {
-        if (!w->cb->on_secure || w->cb->on_secure(w->ctx))
-            return pick_codec(w);
+        if (!w->cb->on_secure || w->cb->on_secure(w->ctx)) {
+            bool on = pick_codec(w);
+            if (w->phase != SP_WP_OPEN)
+                sp_wire_send_tls(w); /* else it goes out with the codec's first words, at the end of this turn: one write */
+            return on;
+        }
+        sp_wire_send_tls(w);
         w->phase = SP_WP_HELD;
         distrusted(w);
         return false;
     }
+    sp_wire_send_tls(w);
     if (w->tls_state == SP_TLS_FAILED) {
         sp_wire_begin_close(w, SP_WIRE_TLS); /* not at once: the alert must not be lost to a reset */
     } else if (w->in_end || w->write_err || w->tls_state == SP_TLS_CLOSED) {

@@ -7,6 +7,7 @@
 #ifndef SP_LISTENERS_DOWNSTREAM_H
 #define SP_LISTENERS_DOWNSTREAM_H
 
+#include "listeners/heap_trim.h"
 #include "listeners/listener_impl.h"
 #include "stream/stream.h"
 
@@ -18,6 +19,7 @@ struct sp_downstream_home {
     struct sp_timer drain;        /* closes those that took longer */
     struct sp_list conns;         /* of sp_downstream */
     unsigned n_conns;
+    struct sp_heap_trim trim;
     bool draining;
     void (*emptied)(struct sp_downstream_home *h); /* the last connection went; may be NULL */
 };

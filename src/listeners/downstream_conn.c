@@ -273,7 +273,8 @@ static void bury(struct sp_grave *g)
     }
     sp_downstream_let_go(d);
     free(d);
-    if (--h->n_conns == 0 && h->emptied)
+    sp_heap_trim_note(&h->trim, h->worker, --h->n_conns);
+    if (h->n_conns == 0 && h->emptied)
         h->emptied(h);
 }
 
@@ -412,7 +413,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->conn.watches = &d->watches;
     sp_downstream_hold(d, h->snapshot);
     sp_list_push_back(&h->conns, &d->link);
-    h->n_conns++;
+    sp_heap_trim_note(&h->trim, h->worker, ++h->n_conns);
     sp_gauge_inc(l->stats.pre_cx_active);
     d->wire = sp_wire_server(h->worker, t, l->inspect, l->first_ns, l->proxy.set ? &proxied_cb : &wire_cb, &codec_cb, d);
     return 0;

@@ -198,6 +198,7 @@ static void maybe_free(struct sp_listener_socket *s)
     if (!s->closing || s->n_polled || s->home.n_conns)
         return;
     sp_timer_stop(&s->home.drain);
+    sp_heap_trim_stop(&s->home.trim);
     s->grave.free = free_socket;
     sp_bury(&s->home.worker->turn, &s->grave);
 }

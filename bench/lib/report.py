@@ -62,10 +62,20 @@ def best_of(name, results, key):
 def target_cell(name, results):
     words = []
     for t in targets.of(name):
-        verdict = t.judge(results)
-        words.append("not measured" if verdict is None else f"{'met' if verdict[1] else '**not met**'} "
-                     f"({t.text} {t.form.format(verdict[0])}, at most {t.form.format(t.limit)})")
+        verdict, limit = t.judge(results), t.form.format(t.limit)
+        what = "ratio" if t.text == targets.BY_BEST else t.text
+        value = "" if t.text == targets.BY_BEST or verdict is None else f" {t.form.format(verdict[0])},"
+        words.append(f"{what}{value} at most {limit}: " + ("not measured" if verdict is None else "met" if verdict[1] else "**not met**"))
     return "; ".join(words) or "-"
+
+
+def place(document, table):
+    """The document with the table between its marks, or only the table if it has none."""
+    begin, end = "<!-- bench/run --all -->\n", "<!-- end -->\n"
+    if begin not in document or end not in document:
+        return table + "\n"
+    head, rest = document.split(begin, 1)
+    return f"{head}{begin}{table}\n{end}{rest.split(end, 1)[1]}"
 
 
 def markdown(results, about):
@@ -105,3 +115,13 @@ def summary(results):
     if noise and statistics.median(noise) > 0.1:
         lines.append(f"Other programs used {statistics.median(noise):.2f} CPUs (median) meanwhile: on a quiet machine these figures are others.")
     return "\n".join(lines)
+
+
+def self_test():
+    """AssertionError if a table goes elsewhere than between its marks, or a verdict is not what its target says."""
+    marks = "before\n<!-- bench/run --all -->\nold\n<!-- end -->\nafter\n"
+    assert place(marks, "new") == marks.replace("old", "new") and place("no marks", "new") == "new\n"
+    results = {"h2_tls": {US: [{"cpu_us": 8.0}], "nginx": [{"cpu_us": 10.0}]}}
+    assert "| h2_tls | 8.0 us | nginx 10.0 us | 0.80 | ratio at most 0.90: met |" in markdown(results, "")
+    results["h2_tls"][US][0]["cpu_us"] = 9.1
+    assert "ratio at most 0.90: **not met** |" in markdown(results, "")

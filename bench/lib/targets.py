@@ -3,6 +3,7 @@
 import statistics
 
 US = "sallyport"
+BY_BEST = "CPU by the best peer's"
 
 
 def rounds_of(results, scenario, subject):
@@ -46,7 +47,7 @@ class Target:
         return f"{self.text}: {self.form.format(verdict[0])} ({limit}) {met}"
 
 
-def best_peer(scenario, limit, key="cpu_us", text="CPU by the best peer's", **more):
+def best_peer(scenario, limit, key="cpu_us", text=BY_BEST, **more):
     return Target(scenario, text, limit, lambda r: ratio(r, scenario, key), **more)
 
 

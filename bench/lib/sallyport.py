@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sallyport's config for each profile of the benchmark, from a dict of names (bench/lib/material.py; or BENCH_* variables)."""
+import json
+
 from material import read
 
 T = "type.googleapis.com/"
@@ -42,8 +44,16 @@ def route(prefix, name):
     return {"match": {"prefix": prefix}, "route": {"cluster": name, "timeout": "0s"}}
 
 
+def keys(env):
+    """Where the tokens' keys are. With ANY_KID they are taken without their names, for tokens that name another one."""
+    if not env.get("ANY_KID"):
+        return {"filename": env["JWKS"]}
+    nameless = [{k: v for k, v in key.items() if k != "kid"} for key in json.loads(read(env["JWKS"]))["keys"]]
+    return {"inline_string": json.dumps({"keys": nameless})}
+
+
 def jwt(env):
-    provider = {"issuer": env["JWT_ISS"], "audiences": [env["JWT_AUD"]], "local_jwks": {"filename": env["JWKS"]}, "forward": True}
+    provider = {"issuer": env["JWT_ISS"], "audiences": [env["JWT_AUD"]], "local_jwks": keys(env), "forward": True}
     if env.get("JWT_CACHE"):
         provider["jwt_cache_config"] = {"jwt_cache_size": int(env["JWT_CACHE"])}
     return typed("jwt", "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", providers={"p": provider},

@@ -83,6 +83,7 @@ struct sp_codec_config {
     bool h1_allow_absolute_url;    /* Envoy default true */
     bool h1_allow_chunked_length;  /* with both Transfer-Encoding: chunked and Content-Length drop the latter; else 400 */
     bool h1_keep_open_on_error;    /* override_stream_error_on_invalid_http_message */
+    bool raw;                      /* client: no HTTP is spoken, see below */
     /* HTTP/2 */
     uint32_t h2_max_streams;       /* default 100 */
     uint32_t h2_stream_window, h2_conn_window; /* default 64 KiB and 1 MiB */
@@ -155,15 +156,18 @@ struct sp_codec {
  *
  * Headers of the connection (Connection and what it names, Keep-Alive, Transfer-Encoding, TE but for "trailers", Upgrade)
  * are neither delivered nor sent; framing is the codec's own. An sp_headers given to tx with "connection: close" ends
- * the connection after the response. CONNECT is delivered with an empty path, for the receiver to refuse.
+ * the connection after the response.
  *
- * Tunnels. An offer to upgrade (but h2c, which is passed over) is delivered with `protocol` set and without an end, and
+ * Tunnels. CONNECT is delivered with an empty path, and with `protocol` SP_CONNECT. An offer to upgrade (but h2c, which is passed over) is delivered with `protocol` set and without an end, and
  * so is HTTP/2's extended CONNECT (RFC 8441), as GET: both codecs speak of it in the same way. Whoever takes the offer
- * answers 101 with `protocol` set (HTTP/2 sends 200); from then on what comes and goes is the tunnel's. Any other answer
- * ends the HTTP/1 connection. A client sends a request with `protocol`; its sink gets 101 with the same `protocol`, or a
- * response like any other. Nothing may be sent behind such a request before 101 came: what a client says to an origin
+ * answers 101 with `protocol` set (HTTP/2 sends 200), a CONNECT with 2xx and `protocol`; from then on what comes and goes is
+ * the tunnel's. Any other answer ends the HTTP/1 connection; one that would be read as a tunnel is made a 502. A client sends a
+ * request with `protocol`; its sink gets 101 (CONNECT: 2xx) with the same `protocol`, or a response like any other. Nothing may be sent behind such a request before 101 came: what a client says to an origin
  * that did not switch would be its next request. An origin that says 101 unasked, or names another protocol, broke HTTP.
  * At either end a half may end before the other; the server's own end ends the tunnel.
+ *
+ * Raw (config.raw, client): the connection is a tunnel from its first byte. The request's head is not sent, and 200 with its
+ * `protocol` answers it at once; bytes that came before wait for it.
  *
  * Expect: 100-continue is delivered as a header, and it is the receiver's business to send a head of status 100 when it
  * wants the body. A final answer before that closes the connection. 1xx heads go to HTTP/1.1 peers only.

@@ -53,17 +53,31 @@ static bool bad(struct sp_h1 *h1, enum sp_h1_err err)
     return false;
 }
 
-/* The origin took the offer: what follows is none of HTTP's. */
-static bool switched(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_headers *h)
+void sp_h1_begin_tunnel(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_headers *h)
 {
-    if (!s->upgrade.len || !sp_str_ieq(h->protocol, s->upgrade) || s->tx != SP_H1_TX_BODY)
-        return bad(h1, SP_H1E_SWITCHED);
     s->tunnel = h1->codec.tunnel = true;
     sp_h1_body_init(&h1->body, SP_H1_UNTIL_EOF, 0);
     h1->stage = SP_H1_STAGE_BODY;
     h1->close_after = true;
     sp_h1_set_draining(h1);
     sp_h1_deliver_headers(s, h, false);
+}
+
+/* The origin took the offer: what follows is none of HTTP's. */
+static bool switched(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_headers *h)
+{
+    if (!s->upgrade.len || s->connect || !sp_str_ieq(h->protocol, s->upgrade) || s->tx != SP_H1_TX_BODY)
+        return bad(h1, SP_H1E_SWITCHED);
+    sp_h1_begin_tunnel(h1, s, h);
+    return true;
+}
+
+/* RFC 9110 section 9.3.6: any 2xx opens the tunnel, and a length that it names is none. */
+static bool connected(struct sp_h1 *h1, struct sp_h1_stream *s)
+{
+    sp_headers_remove_id(&s->headers, SP_H_CONTENT_LENGTH);
+    s->headers.protocol = s->upgrade;
+    sp_h1_begin_tunnel(h1, s, &s->headers);
     return true;
 }
 
@@ -102,6 +116,8 @@ static bool begin_response(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_b
     err = err ? err : info.soft;
     if (err)
         return bad(h1, err);
+    if (s->connect && s->headers.status < 300 && s->tx == SP_H1_TX_BODY)
+        return connected(h1, s);
     enum sp_h1_body_kind kind = body_kind(s, s->headers.status, &info);
     sp_h1_body_init(&h1->body, kind, kind == SP_H1_LENGTH ? info.length : 0);
     if (!info.keep_alive || info.suspicious || kind == SP_H1_UNTIL_EOF) {
@@ -120,6 +136,8 @@ bool sp_h1_read_response(struct sp_h1 *h1, struct sp_buf *in)
 {
     assert(h1 && in->len);
     struct sp_h1_stream *s = h1->stream;
+    if (h1->codec.config.raw)
+        return false; /* the tunnel's, once it is open */
     if (!s || s->tx == SP_H1_TX_HEAD)
         return bad(h1, SP_H1E_UNSOLICITED);
     if (s->rx_pauses)

@@ -161,6 +161,8 @@ static void finish_cut(struct sp_h1 *h1, struct sp_h1_stream *s)
 /* What a user asked for meanwhile, and may not be answered from within its call. */
 static void finish_halves(struct sp_h1 *h1, struct sp_h1_stream *s)
 {
+    if (s->raw_answer)
+        sp_h1_raw_answer(h1, s);
     if (s->tx_cut)
         finish_cut(h1, s);
     if (s->tx_refused) {

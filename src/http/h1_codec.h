@@ -66,6 +66,8 @@ struct sp_h1_stream {
     bool keep_alive;       /* as far as the request has it */
     bool tunnel;           /* 101 was sent, came */
     struct sp_str upgrade; /* the protocol that the request offers; empty: none */
+    bool connect;          /* by CONNECT: it is taken with 2xx, not with 101 */
+    bool raw_answer;       /* config.raw: the request's head was given, and its answer is to be delivered */
     bool expects;          /* 100 Continue, and neither that nor the body has been seen */
     enum sp_abort why;     /* of the end, for on_stream_closed */
     uint64_t tx_left;      /* of SP_H1_TX_LENGTH */
@@ -103,8 +105,13 @@ bool sp_h1_read_response(struct sp_h1 *h1, struct sp_buf *in);
 /* The body is malformed. */
 void sp_h1_bad_request_body(struct sp_h1 *h1, enum sp_h1_err err);
 void sp_h1_bad_response(struct sp_h1 *h1, enum sp_h1_err err);
+/* Client: what follows is the tunnel's. Delivers the response's head. */
+void sp_h1_begin_tunnel(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_headers *h);
 /* The response was read to its end. */
 void sp_h1_response_over(struct sp_h1 *h1);
+
+/* h1_raw.c. Config.raw: the answer that nobody sends. */
+void sp_h1_raw_answer(struct sp_h1 *h1, struct sp_h1_stream *s);
 
 /* h1_tx.c */
 extern const struct sp_sink_ops sp_h1_tx_ops;

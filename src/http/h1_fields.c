@@ -259,6 +259,21 @@ static void check_upgrade(struct fields *f)
     f->info->suspicious = true;
 }
 
+/* RFC 9110 section 9.3.6: it has no body, and what follows is not HTTP. */
+static enum sp_h1_err take_connect(struct fields *f)
+{
+    struct sp_h1_info *info = f->info;
+    if (info->chunked || info->length)
+        return info->chunked ? SP_H1E_ENCODING_NOT_ALLOWED : SP_H1E_LENGTH_NOT_ALLOWED;
+    if (f->upgrade.ptr) /* two offers */
+        soft(f, SP_H1E_UPGRADE);
+    sp_headers_remove_id(f->h, SP_H_CONTENT_LENGTH);
+    f->h->protocol = SP_CONNECT;
+    info->suspicious = true;
+    info->expect_continue = false;
+    return SP_H1E_NONE;
+}
+
 static enum sp_h1_err finish(struct fields *f)
 {
     struct sp_h1_info *info = f->info;
@@ -274,11 +289,8 @@ static enum sp_h1_err finish(struct fields *f)
         return SP_H1E_NONE;
     }
     check_host(f);
-    if (!f->h->path.len) { /* CONNECT: what follows is not HTTP */
-        if (info->chunked || info->length)
-            return info->chunked ? SP_H1E_ENCODING_NOT_ALLOWED : SP_H1E_LENGTH_NOT_ALLOWED;
-        info->suspicious = true;
-    }
+    if (!f->h->path.len)
+        return take_connect(f);
     check_upgrade(f);
     return SP_H1E_NONE;
 }

@@ -62,6 +62,7 @@ static bool begin_request(struct sp_h1 *h1, struct sp_h1_stream *s, const struct
 {
     struct sp_codec *c = &h1->codec;
     s->upgrade = s->headers.protocol;
+    s->connect = sp_is_connect(&s->headers);
     start_body(h1, s, info);
     s->head_only = sp_str_eq(s->headers.method, SP_STR("HEAD"));
     s->old = s->headers.version == SP_HTTP_10;

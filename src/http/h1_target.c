@@ -27,7 +27,7 @@ enum sp_h1_err sp_h1_target(struct sp_headers *h, const struct sp_codec_config *
     h->scheme = config->tls ? SP_STR("https") : SP_STR("http");
     if (sp_str_eq(h->method, SP_STR("CONNECT"))) {
         h->authority = target;
-        return sp_authority_valid(target) && sp_str_chr(target, ':') > 0 ? SP_H1E_NONE : SP_H1E_URL;
+        return sp_connect_target_valid(target) ? SP_H1E_NONE : SP_H1E_URL;
     }
     if (target.ptr[0] == '/') {
         h->path = target;

@@ -79,11 +79,17 @@ static bool rest_is_little(const struct sp_h1 *h1)
     return h1->stage != SP_H1_STAGE_BODY || h1->body.kind != SP_H1_LENGTH || h1->body.left <= SP_H1_DROP_MAX;
 }
 
+/* Whether the answer reads as the offer being taken. */
+static bool opens_tunnel(const struct sp_h1_stream *s, unsigned status)
+{
+    return status == 101 || (s->connect && status >= 200 && status < 300);
+}
+
 /* The client's offer is taken. */
 static void switch_protocol(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_headers *h)
 {
-    bool close;
-    if (!s->upgrade.len || !h->protocol.len || sp_h1_write_response(s, h, false, true, &close)) {
+    bool close, wrong = !s->upgrade.len || !h->protocol.len || s->connect == (h->status == 101);
+    if (wrong || sp_h1_write_response(s, h, false, true, &close)) {
         refuse_response(h1, s);
         return;
     }
@@ -95,7 +101,7 @@ static void switch_protocol(struct sp_h1 *h1, struct sp_h1_stream *s, const stru
 
 static void response_headers(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_headers *h, bool end)
 {
-    if (h->status == 101) {
+    if (opens_tunnel(s, h->status)) {
         switch_protocol(h1, s, h);
         return;
     }
@@ -125,7 +131,12 @@ static void tx_headers(struct sp_sink *sink, struct sp_headers *h, bool end)
         response_headers(h1, s, h, end);
         return;
     }
-    if (sp_h1_write_request(s, h, end)) {
+    s->connect = sp_is_connect(h);
+    if (h1->codec.config.raw) {
+        s->tx = SP_H1_TX_BODY;
+        s->framing = SP_H1_TX_UNTIL_EOF;
+        s->raw_answer = true;
+    } else if (sp_h1_write_request(s, h, end)) {
         sp_log_limited(SP_LOG_WARNING, "http", 5, "http1: a request head that HTTP/1 cannot carry was not sent");
         cut(h1, s, SP_ABORT_PROTOCOL);
         return;

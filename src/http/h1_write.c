@@ -162,11 +162,11 @@ static char *put_status_line(char *p, bool old, unsigned status, struct sp_str r
 }
 
 /* RFC 9112 section 6.3, from the sender's side; -EINVAL when the length contradicts the end. */
-static int frame_response(struct sp_h1_stream *s, unsigned status, bool end, struct survey *sv)
+static int frame_response(struct sp_h1_stream *s, unsigned status, bool tunnel, bool end, struct survey *sv)
 {
-    if (status < 200 || status == 204) {
+    if (status < 200 || status == 204 || tunnel) {
         sv->has_length = false;
-        s->framing = status == 101 ? SP_H1_TX_UNTIL_EOF : SP_H1_TX_NONE;
+        s->framing = tunnel ? SP_H1_TX_UNTIL_EOF : SP_H1_TX_NONE;
         return 0;
     }
     if (s->head_only || status == 304) {
@@ -199,9 +199,10 @@ int sp_h1_write_response(struct sp_h1_stream *s, const struct sp_headers *h, boo
 {
     assert(s && h && ret_close);
     struct survey sv;
-    if (h->status < 100 || h->status > 999 || survey(h, false, &sv) || frame_response(s, h->status, end, &sv))
+    bool tunnel = h->protocol.len;
+    if (h->status < 100 || h->status > 999 || survey(h, false, &sv) || frame_response(s, h->status, tunnel, end, &sv))
         return -EINVAL;
-    bool final = h->status >= 200;
+    bool final = h->status >= 200 && !tunnel;
     bool close = final && (!may_keep || sv.close || s->framing == SP_H1_TX_UNTIL_EOF);
     struct sp_str reason = sp_status_reason(h->status);
     if (sp_has_ctl(h->protocol.ptr, h->protocol.len))
@@ -253,20 +254,25 @@ int sp_h1_write_request(struct sp_h1_stream *s, const struct sp_headers *h, bool
 {
     assert(s && h);
     struct survey sv;
-    if (!sp_method_valid(h->method) || sp_str_eq(h->method, SP_STR("CONNECT")) || !h->path.len ||
-        sp_scan_target(h->path.ptr, h->path.ptr + h->path.len) != h->path.ptr + h->path.len ||
+    bool connect = sp_is_connect(h);
+    struct sp_str target = connect ? h->authority : h->path;
+    if (!sp_method_valid(h->method) || (sp_str_eq(h->method, SP_STR("CONNECT")) && !connect) || !target.len ||
+        sp_scan_target(target.ptr, target.ptr + target.len) != target.ptr + target.len ||
         !sp_authority_valid(h->authority) || sp_has_ctl(h->protocol.ptr, h->protocol.len))
         return -EINVAL;
-    if (survey(h, true, &sv) || frame_request(s, h, end, &sv))
+    if ((connect && !sp_connect_target_valid(target)) || survey(h, true, &sv) || frame_request(s, h, end, &sv))
         return -EINVAL;
-    size_t size = h->method.len + h->path.len + h->authority.len + h->protocol.len + sv.size + FRAMING_ROOM;
+    size_t size = h->method.len + target.len + h->authority.len + h->protocol.len + sv.size + FRAMING_ROOM;
     char *from = head_room(s, size), *p = put(from, h->method);
     *p++ = ' ';
-    p = put(p, h->path);
+    p = put(p, target);
     p = PUT(p, " HTTP/1.1\r\n");
     p = put_line(p, SP_STR("host"), h->authority);
     p = put_lines(p, h, true);
-    p = h->protocol.len ? put_upgrade(p, h->protocol) : put_framing(p, s, &sv);
+    if (!h->protocol.len)
+        p = put_framing(p, s, &sv);
+    else if (!connect)
+        p = put_upgrade(p, h->protocol);
     p = PUT(p, "\r\n");
     head_done(s, from, p, size);
     return 0;

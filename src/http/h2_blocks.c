@@ -140,13 +140,14 @@ static void take_request(struct sp_h2_stream *s, struct sp_headers *h)
     s->rx_expect = s->conn->fields.content_length;
     s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
     s->upgrade = h->protocol;
+    s->connect = sp_is_connect(h);
     sp_h2_heads_push(&s->rx_heads, h, &s->arena, true);
 }
 
 /* RFC 8441 section 5: the tunnel is open. Here it is called what HTTP/1 calls it. */
 static void take_switch(struct sp_h2_stream *s, struct sp_headers *h)
 {
-    h->status = 101;
+    h->status = s->connect ? h->status : 101;
     h->protocol = s->upgrade;
     sp_headers_remove_id(h, SP_H_CONTENT_LENGTH);
     s->rx_expect = -1;
@@ -162,7 +163,7 @@ static void take_response(struct sp_h2_stream *s, struct sp_headers *h, bool end
         sp_h2_malformed(s, end ? "http2.end_in_1xx" : "http2.too_many_1xx");
         return;
     }
-    if (s->upgrade.len && h->status == 200) {
+    if (s->upgrade.len && (h->status == 200 || (s->connect && s->rx_final && h->status < 300))) {
         take_switch(s, h);
         return;
     }

@@ -72,7 +72,8 @@ struct sp_h2_stream {
     bool counted;         /* in codec.n_streams */
     bool live;            /* nghttp2 has it */
     bool head_request;    /* the request's method is HEAD */
-    struct sp_str upgrade; /* extended CONNECT: its protocol; empty: it is none */
+    struct sp_str upgrade; /* the protocol that the request offers; empty: none */
+    bool connect;         /* by CONNECT, else by extended CONNECT */
     bool reset_due;       /* RST_STREAM(reset_code) is to be sent, or was (reset_sent) */
     bool reset_sent;
     bool reset_by_peer;

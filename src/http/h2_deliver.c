@@ -38,7 +38,7 @@ static void deliver_head(struct sp_h2_stream *s)
 {
     struct sp_headers *h = sp_h2_heads_pop(&s->rx_heads);
     struct sp_sink *sink = s->cs.rx.sink;
-    bool tunnel = h->status == 101;
+    bool tunnel = h->status && h->protocol.len;
     s->rx_delivered = h->status == 0 || h->status >= 200 || tunnel;
     bool end = s->rx_delivered && !tunnel && s->rx_ended && !s->rx_buf.len && !s->rx_trailers;
     if (end)

@@ -298,7 +298,7 @@ static void end_request(struct sp_h2_fields *f)
 {
     struct sp_headers *h = f->h;
     bool connect = sp_str_eq(h->method, SP_STR("CONNECT")), extended = h->protocol.ptr;
-    if (extended && (!connect || f->content_length > 0))
+    if ((extended && !connect) || (connect && f->content_length > 0))
         refuse(f, SP_H2_MALFORMED, "http2.extended_connect");
     connect = connect && !extended;
     if (f->host.ptr && h->authority.ptr && !sp_str_ieq(f->host, h->authority)) {
@@ -312,9 +312,12 @@ static void end_request(struct sp_h2_fields *f)
     }
     if (!h->authority.ptr)
         h->authority = f->host;
-    if (!extended)
+    if (!extended && !connect)
         return;
-    h->method = SP_STR("GET"); /* as HTTP/1 has it: whoever looks at requests sees one kind of tunnel */
+    if (connect)
+        h->protocol = SP_CONNECT;
+    else
+        h->method = SP_STR("GET"); /* as HTTP/1 has it: whoever looks at requests sees one kind of tunnel */
     sp_headers_remove_id(h, SP_H_CONTENT_LENGTH);
     f->content_length = -1;
 }

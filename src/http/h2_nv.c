@@ -24,13 +24,14 @@ static void put_request(struct sp_h2_nv *to, const struct sp_headers *h)
 {
     assert(h->method.len);
     put(to, SP_STR(":method"), h->protocol.len ? SP_STR("CONNECT") : h->method, false);
-    if (h->protocol.len) /* RFC 8441 section 4 */
+    bool connect = sp_is_connect(h); /* RFC 9113 section 8.5: no :scheme, no :path */
+    if (h->protocol.len && !connect) /* RFC 8441 section 4 */
         put(to, SP_STR(":protocol"), h->protocol, false);
-    if (h->scheme.len)
+    if (h->scheme.len && !connect)
         put(to, SP_STR(":scheme"), h->scheme, false);
     if (h->authority.len)
         put(to, SP_STR(":authority"), h->authority, false);
-    if (h->path.len)
+    if (h->path.len && !connect)
         put(to, SP_STR(":path"), h->path, false);
 }
 

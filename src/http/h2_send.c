@@ -188,10 +188,11 @@ static bool submit_heads(struct sp_h2_stream *s)
     while (s->tx_heads.first) {
         if (c->room == 0 || (!server && c->n_live >= stream_limit(c)))
             return false;
-        if (!server && s->upgrade.len && !c->peer_settings)
+        bool extended = !server && s->upgrade.len && !s->connect;
+        if (extended && !c->peer_settings)
             return false; /* whether the peer takes extended CONNECT */
         struct sp_headers *h = sp_h2_heads_pop(&s->tx_heads);
-        if (!server && s->upgrade.len && !takes_connect(c)) {
+        if (extended && !takes_connect(c)) {
             sp_h2_stream_reset(s, NGHTTP2_CANCEL, SP_ABORT_PROTOCOL);
             return true;
         }

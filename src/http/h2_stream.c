@@ -187,7 +187,22 @@ void sp_h2_own_heads(struct sp_h2 *c)
 
 static bool bodiless(const struct sp_h2_stream *s, const struct sp_headers *h)
 {
-    return s->conn->codec.config.server && (s->head_request || h->status == 204 || h->status == 304);
+    return s->conn->codec.config.server && !h->protocol.len && (s->head_request || h->status == 204 || h->status == 304);
+}
+
+/* Any 2xx opens the tunnel that was asked for (RFC 9110 section 9.3.6, RFC 8441 section 5): one that is not meant so cannot be sent. */
+static bool misleads(const struct sp_h2_stream *s, const struct sp_headers *h)
+{
+    return s->upgrade.len && s->conn->codec.config.server && !h->protocol.len && h->status >= 200 && h->status < 300;
+}
+
+static struct sp_headers *no_tunnel(struct sp_h2_stream *s)
+{
+    struct sp_headers *h = sp_arena_alloc(&s->arena, sizeof(*h));
+    sp_headers_init(h, &s->arena);
+    h->status = 502;
+    sp_headers_add_id(h, SP_H_CONTENT_LENGTH, SP_STR("0"));
+    return h;
 }
 
 static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
@@ -202,12 +217,17 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
         ok->status = 200;
         h = ok;
     }
+    if (SP_UNLIKELY(misleads(s, h))) {
+        h = no_tunnel(s);
+        end = true;
+    }
     sp_h2_heads_push(&s->tx_heads, h, &s->arena, false);
     s->tx_good = h->status < 300;
-    if (!s->conn->codec.config.server)
+    if (!s->conn->codec.config.server) {
         s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
-    if (!s->conn->codec.config.server)
         s->upgrade = sp_arena_str(&s->arena, h->protocol);
+        s->connect = sp_is_connect(h);
+    }
     if (end || (h->status >= 200 && bodiless(s, h))) {
         s->tx_ended = true;
         let_go_of_source(s);

@@ -75,13 +75,21 @@ struct sp_headers {
     struct sp_header *v; /* n of them, in order */
     unsigned n, cap;
     /* Requests. Empty when absent. `path` is the request target with its query, as received. */
-    struct sp_str method, scheme, authority, path, protocol; /* protocol: RFC 8441 :protocol */
+    struct sp_str method, scheme, authority, path;
+    struct sp_str protocol; /* that a request offers to switch to, and that a response has switched to (http/codec.h) */
     bool cert_presented, cert_validated; /* of the client, for RouteMatch.tls_context; set by whoever matches routes */
     /* Responses. 0 in requests and trailers. */
     unsigned status;
     enum sp_protocol version; /* how it came in */
     size_t bytes;             /* of all names and values as received, for limits and the access log: set by the codec */
 };
+
+/* CONNECT is an offer to switch protocols, too: to this one, which a client can name in no other way. */
+#define SP_CONNECT SP_STR("CONNECT")
+static inline bool sp_is_connect(const struct sp_headers *request)
+{
+    return request->protocol.len && sp_str_eq(request->method, SP_CONNECT);
+}
 
 void sp_headers_init(struct sp_headers *h, struct sp_arena *arena);
 /* Deep copy into another arena (retries, shadowing). */
@@ -131,6 +139,8 @@ bool sp_method_valid(struct sp_str method);
  * 4.2.4 warns of.
  */
 bool sp_authority_valid(struct sp_str authority);
+/* And a port that is not 0: what CONNECT asks for (RFC 9110 section 9.3.6). */
+bool sp_connect_target_valid(struct sp_str authority);
 
 /* "OK", "Not Found" ...; "Unknown" for a status without one. Static. */
 struct sp_str sp_status_reason(unsigned status);

@@ -110,3 +110,14 @@ bool sp_authority_valid(struct sp_str authority)
     struct sp_str digits = sp_str_sub(authority, host + 1, authority.len);
     return digits.len && digits.len <= 5 && sp_str_u64(digits, 65535, &port) == 0;
 }
+
+bool sp_connect_target_valid(struct sp_str authority)
+{
+    if (!sp_authority_valid(authority))
+        return false;
+    bool zero = true;
+    size_t at = authority.len; /* where the digits at its end begin */
+    for (; at && sp_is_digit(authority.ptr[at - 1]); at--)
+        zero = zero && authority.ptr[at - 1] == '0';
+    return !zero && at && authority.ptr[at - 1] == ':';
+}

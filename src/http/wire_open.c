@@ -48,6 +48,8 @@ void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
     w->tls->tls = w->server ? sp_tls_accept(s->tls) : sp_tls_connect(s->tls, s->sni, s->verify_name);
     if (!w->server)
         sp_tls_offer(w->tls->tls, s->offer);
+    if (!w->server && s->config.raw)
+        sp_tls_offer_own(w->tls->tls);
 }
 
 static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)

@@ -64,6 +64,13 @@ void sp_tls_offer(struct sp_tls *t, struct sp_str wire)
         t->offer = wire;
 }
 
+void sp_tls_offer_own(struct sp_tls *t)
+{
+    assert(t && !t->ctx->server && !t->ssl);
+    if (!t->ctx->alpn_own)
+        t->offer = SP_STR_NULL;
+}
+
 void sp_tls_free(struct sp_tls *t)
 {
     if (!t)

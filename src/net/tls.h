@@ -26,6 +26,8 @@ struct sp_tls *sp_tls_connect(struct sp_tls_ctx *ctx, struct sp_str sni, struct 
 void sp_tls_free(struct sp_tls *t); /* NULL-safe */
 /* Client, before the first pump: offers these protocols, not the context's. `wire`, as ALPN has them, outlives t; empty: no change. */
 void sp_tls_offer(struct sp_tls *t, struct sp_str wire);
+/* Likewise: none but those that the config names. */
+void sp_tls_offer_own(struct sp_tls *t);
 
 /*
  * Moves what can be moved: net_in -> app_in until app_in holds high_water bytes, app_out -> net_out until net_out holds

@@ -82,7 +82,7 @@ static void good_requests(void **state)
         M("GET HTTP://b:8 HTTP/1.1\r\nHost: a\r\n\r\n", "GET http b:8 / 1.1|"),
         M("GET http://b?c HTTP/1.1\r\nHost: a\r\n\r\n", "GET http b /?c 1.1|"),
         M("OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS http b * 1.1|"),
-        M("CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n", "CONNECT http b:443  1.1 last|"),
+        M("CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n", "CONNECT http b:443  1.1 {CONNECT} last|"),
         M("GET / HTTP/1.1\r\nHost: a\r\nX: \x80\xff\tz\r\n\r\n", "GET http a / 1.1 x=\x80\xff\tz|"),
         M("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET", "POST http a / 1.1 content-length=3|abc+3"),
         M("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "POST http a / 1.1 content-length=0|"),

@@ -469,10 +469,10 @@ static void connect_and_upgrade_end_the_connection(void **state)
 {
     start();
     peer_feed(&p, "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\nbytes of another protocol");
-    LOGGED("stream 1 CONNECT http b:443 \n1: headers end\n");
+    LOGGED("stream 1 CONNECT http b:443  {CONNECT}\n1: headers\n1: data \"bytes of another protocol\"\n");
     user_respond(p.user, 404, "", true);
     SENT("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    LOGGED("1: closed none\n");
+    LOGGED("1: abort cancel\n1: closed none\n");
     assert_true(p.codec->want_close);
     peer_done(&p);
     peer_init(&p, true);

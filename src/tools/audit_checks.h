@@ -19,7 +19,7 @@ struct sp_audit_area {
 const struct sp_audit_area *const *sp_audit_areas(size_t *ret_n);
 
 extern const struct sp_audit_area sp_audit_trust, sp_audit_tls, sp_audit_certs, sp_audit_http, sp_audit_limits, sp_audit_retries, sp_audit_routes,
-    sp_audit_tokens, sp_audit_headers, sp_audit_filters, sp_audit_origins;
+    sp_audit_tokens, sp_audit_headers, sp_audit_filters, sp_audit_upgrades, sp_audit_origins;
 
 /* Rows of docs/security.md. */
 #define SP_CONTROL_BYPASS "Going round the CDN to the origin's address"

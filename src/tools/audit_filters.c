@@ -12,8 +12,8 @@
 typedef Envoy__Extensions__Filters__Http__Ratelimit__V3__RateLimit RateLimit;
 typedef Envoy__Config__Route__V3__RouteMatch Match;
 typedef Envoy__Config__Rbac__V3__RBAC Rbac;
-typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager__UpgradeConfig Upgrade;
 
+#define PATH(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_##name
 #define RBAC_DESC &envoy__config__rbac__v3__rbac__descriptor
 #define LIMIT_DESC &envoy__extensions__filters__http__ratelimit__v3__rate_limit__descriptor
 #define LOCAL_DESC &envoy__extensions__filters__http__local_ratelimit__v3__local_rate_limit__descriptor
@@ -49,7 +49,7 @@ static bool by_path(const ProtobufCMessage *m)
         strcmp(((const Envoy__Config__Route__V3__HeaderMatcher *)m)->name, ":path") == 0)
         return true;
     if (m->descriptor == &envoy__config__route__v3__route_match__descriptor)
-        return !sp_look_takes_all((const Match *)m);
+        return !sp_look_takes_all((const Match *)m) && ((const Match *)m)->path_specifier_case != PATH(CONNECT_MATCHER);
     if (m->descriptor == &sallyport__filters__http__claims_authz__v1__request_part__descriptor)
         return ((const Sallyport__Filters__Http__ClaimsAuthz__V1__RequestPart *)m)->part_case ==
                SALLYPORT__FILTERS__HTTP__CLAIMS_AUTHZ__V1__REQUEST_PART__PART_PATH_SEGMENT;
@@ -90,42 +90,6 @@ static void rbac_any(struct sp_audit *a, const ProtobufCMessage *msg)
     for (size_t i = 0; i < r->n_policies; i++)
         if (r->policies[i]->value && all_permissions(r->policies[i]->value) && all_principals(r->policies[i]->value))
             sp_audit_found(a, r, "policies", (int)i, "this policy lets everybody do everything");
-}
-
-/* ---- upgrades ---- */
-
-/* Filters that a request has to get by. */
-static bool decides(const ProtobufCMessage *msg)
-{
-    static const char *const words[] = {".jwt_authn.", ".token_introspection.", ".sender_constraint.", ".claims_authz.", ".rbac.", ".ext_authz.",
-                                        ".basic_auth.", ".api_key_auth.", ".local_ratelimit.", ".ratelimit."};
-    for (size_t i = 0; i < SP_ARRAY_LEN(words); i++)
-        if (strstr(msg->descriptor->name, words[i]))
-            return true;
-    return false;
-}
-
-static bool runs_in(const struct sp_audit *a, const Upgrade *u, const ProtobufCMessageDescriptor *desc)
-{
-    for (size_t i = 0; i < u->n_filters; i++) {
-        const ProtobufCMessage *msg = sp_doc_any(a->doc, u->filters[i]->typed_config);
-        if (msg && msg->descriptor == desc)
-            return true;
-    }
-    return false;
-}
-
-static void upgrades(struct sp_audit *a, const struct sp_look_chain *c)
-{
-    for (size_t i = 0; c->hcm && i < c->hcm->n_upgrade_configs; i++) {
-        const Upgrade *u = c->hcm->upgrade_configs[i];
-        for (size_t k = 0; u->n_filters && k < c->hcm->n_http_filters; k++) {
-            const ProtobufCMessage *msg = sp_look_filter(a, c->hcm, k);
-            if (msg && decides(msg) && !runs_in(a, u, msg->descriptor))
-                sp_audit_found(a, u, "filters", -1, "who asks for an upgrade to %s gets round the filter %s", u->upgrade_type,
-                               c->hcm->http_filters[k]->name);
-        }
-    }
 }
 
 /* ---- failing open, limits ---- */
@@ -199,8 +163,6 @@ static const struct sp_audit_check checks[] = {
      "set normalize_path and merge_slashes, and path_with_escaped_slashes_action", SP_CONTROL_PATHS, .chain = raw_paths},
     {"rbac-any", SP_AUDIT_MEDIUM, "a policy that lets everybody do everything", "name permissions or principals", SP_CONTROL_CALLER,
      .message = rbac_any},
-    {"upgrade-skips-filter", SP_AUDIT_HIGH, "an upgrade whose filters lack one that decides", "list it in the upgrade's filters too, or take them out",
-     SP_CONTROL_CALLER, .chain = upgrades},
     {"fails-open", SP_AUDIT_HIGH, "a filter that lets pass whom it cannot judge", "take failure_mode_allow out", SP_CONTROL_CALLER,
      .message = fails_open},
     {"asked-for-a-share", SP_AUDIT_MEDIUM, "the authorization service is asked about a part of the requests",

@@ -9,7 +9,8 @@ typedef Envoy__Config__Route__V3__RouteMatch Match;
 
 static bool looks_at_path(const Match *m)
 {
-    return m && !(m->path_specifier_case == MATCH(PREFIX) && strcmp(m->prefix, "/") == 0) && m->path_specifier_case;
+    return m && !(m->path_specifier_case == MATCH(PREFIX) && strcmp(m->prefix, "/") == 0) && m->path_specifier_case &&
+           m->path_specifier_case != MATCH(CONNECT_MATCHER);
 }
 
 /* Whether a route is chosen by more than "/". */

@@ -59,6 +59,8 @@ static bool covers(const Match *first, const Match *later)
 {
     if (!is_unconditional(first))
         return false;
+    if (first->path_specifier_case == MATCH(CONNECT_MATCHER) || later->path_specifier_case == MATCH(CONNECT_MATCHER))
+        return first->path_specifier_case == later->path_specifier_case;
     if (takes_all(first))
         return true;
     bool fold = folds(first);

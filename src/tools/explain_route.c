@@ -35,6 +35,8 @@ static struct sp_str path_text(struct ctx *x, const Match *m)
         return sp_arena_printf(a, "path_separated_prefix %s", m->path_separated_prefix);
     case PATH(SAFE_REGEX):
         return sp_arena_printf(a, "regex %s", m->safe_regex->regex);
+    case PATH(CONNECT_MATCHER):
+        return SP_STR("CONNECT");
     default:
         return SP_STR_NULL;
     }
@@ -123,7 +125,11 @@ static struct sp_str query_why(struct ctx *x, const Match *m, unsigned i)
 static struct sp_str path_why(struct ctx *x, const Match *m)
 {
     struct sp_arena *a = &x->r->arena;
+    if (m && m->path_specifier_case != PATH(CONNECT_MATCHER) && sp_is_connect(x->head))
+        return SP_STR("a CONNECT has no path (connect_matcher takes it)");
     switch (m ? m->path_specifier_case : PATH(_NOT_SET)) {
+    case PATH(CONNECT_MATCHER):
+        return SP_STR("the method is not CONNECT");
     case PATH(PREFIX):
         return sp_arena_printf(a, "the path does not begin with %s", m->prefix);
     case PATH(PATH):

@@ -27,6 +27,8 @@ static struct sp_str match_text(struct sp_show *s, const Match *m)
         return sp_arena_printf(a, "%s, %s/*", m->path_separated_prefix, m->path_separated_prefix);
     case PATH(SAFE_REGEX):
         return sp_arena_printf(a, "~ %s", m->safe_regex->regex);
+    case PATH(CONNECT_MATCHER):
+        return SP_STR("CONNECT");
     default:
         return SP_STR("?");
     }

@@ -316,6 +316,18 @@ static const struct {
 #define UPGRADE(filters) DOOR("::1", "", "", SECRET PROVIDER(""), "upgrade_configs: [{upgrade_type: websocket" filters "}]")
     {"upgrade-skips-filter", UPGRADE(", filters: [" ROUTER "]"), UPGRADE(", filters: [" PROVIDER("") ROUTER "]")},
     {"upgrade-skips-filter", UPGRADE(", filters: [" CLAIMS ROUTER "]"), UPGRADE("")},
+#define TUNNEL(http, manager, route) \
+    LISTENER("0.0.0.0", "", CHAIN(TLS(""), MANAGER(http, manager ", " EDGE, \
+        VHOST("'*'", "{match: {connect_matcher: {}}, route: {cluster: c" route "}}"))))
+#define OPEN "upgrade_configs: [{upgrade_type: CONNECT}]"
+#define OF_JWT(match) JWT("rules: [{match: {" match "}, requires: {provider_name: p}}]")
+    {"connect-for-everybody", TUNNEL("", OPEN, ""), TUNNEL(SECRET, OPEN, "")},
+    {"connect-for-everybody", TUNNEL(OF_JWT("prefix: /"), OPEN, ""), TUNNEL(OF_JWT("connect_matcher: {}"), OPEN, "")},
+    {"connect-for-everybody", TUNNEL(LIMIT(""), OPEN, ""), TUNNEL(CLAIMS, OPEN, "")},
+    {"connect-for-everybody", TUNNEL(CLAIMS, "upgrade_configs: [{upgrade_type: connect, filters: [" ROUTER "]}]", ""),
+     TUNNEL(CLAIMS, "upgrade_configs: [{upgrade_type: connect, filters: [" CLAIMS ROUTER "]}]", "")},
+    {"connect-for-everybody", TUNNEL("", "normalize_path: true", ", upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]"),
+     TUNNEL("", OPEN, ", upgrade_configs: [{upgrade_type: CONNECT, enabled: false}]")},
 #define AUTHZ(more) "{name: a, typed_config: {" HTTP "ext_authz.v3.ExtAuthz" more "}}, "
     {"fails-open", FILTER(AUTHZ(", failure_mode_allow: true")), FILTER(AUTHZ(""))},
     {"asked-for-a-share", FILTER(AUTHZ(", filter_enabled: {default_value: {numerator: 50}}")),

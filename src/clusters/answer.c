@@ -99,13 +99,21 @@ static void switched(struct sp_upstream *u, const struct sp_headers *from)
     sp_timer_stop(&u->timeout);
     sp_timer_stop(&u->try_timer);
     sp_outcome_charge(u, h->status);
-    sp_headers_add_id(h, SP_H_CONNECTION, SP_STR("upgrade"));
-    sp_headers_add_id(h, SP_H_UPGRADE, h->protocol);
+    if (h->status == 101) {
+        sp_headers_add_id(h, SP_H_CONNECTION, SP_STR("upgrade"));
+        sp_headers_add_id(h, SP_H_UPGRADE, h->protocol);
+    }
     if (u->ops->response)
         u->ops->response(u, h);
     u->out.sink->ops->headers(u->out.sink, h, false);
     if (u->phase == SP_UPSTREAM_OPEN)
         sp_upstream_switch(u);
+}
+
+/* The origin declined, and says that all is well: to an HTTP/2 client that means that its tunnel is open (RFC 8441 section 5). */
+static bool misleads(const struct sp_upstream *u, const struct sp_headers *h)
+{
+    return u->upgrade && h->status < 300 && (u->setup.h2 || sp_is_connect(u->request));
 }
 
 static struct sp_upstream *of_rx(struct sp_sink *s)
@@ -132,8 +140,12 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     heed_host(u, h);
     if (SP_UNLIKELY(u->slot->cluster->outlier))
         sp_outlier_answer(u->slot, u->host, h->status);
-    if (h->status == 101) {
+    if (h->protocol.len) {
         switched(u, h);
+        return;
+    }
+    if (SP_UNLIKELY(misleads(u, h))) {
+        broken(u);
         return;
     }
     u->ticket.rx_over = end;

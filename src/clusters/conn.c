@@ -25,6 +25,8 @@ static void on_idle_timer(struct sp_timer *t)
 /* A server that chose another version by ALPN than the one this connection is for. */
 static bool wrong_version(const struct sp_conn *c, const struct sp_tls_info *info)
 {
+    if (c->kind == SP_KIND_RAW)
+        return false;
     if (c->kind == SP_KIND_H1)
         return sp_str_eq(info->alpn, SP_STR("h2"));
     return c->kind == SP_KIND_H2 && info->alpn.len && !sp_str_eq(info->alpn, SP_STR("h2"));
@@ -143,7 +145,7 @@ static void on_draining(void *ctx)
     struct sp_conn *c = ctx;
     if (c->state >= SP_CONN_DRAINING)
         return;
-    if (c->counted)
+    if (c->counted && !c->codec->tunnel)
         sp_counter_inc(sp_conn_stats(c)->upstream_cx_close_notify);
     sp_conn_drain(c);
     c->events->changed(c);
@@ -154,12 +156,12 @@ static const struct sp_codec_cb codec_cb = {
 
 static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, struct sp_wire_setup *to)
 {
-    static const enum sp_codec_kind kinds[] = {SP_CODEC_H1, SP_CODEC_H2, SP_CODEC_AUTO};
+    static const enum sp_codec_kind kinds[] = {SP_CODEC_H1, SP_CODEC_H2, SP_CODEC_AUTO, SP_CODEC_H1};
     const struct sp_cluster_options *o = &s->cluster->options;
     *to = (struct sp_wire_setup){
         .tls = from->tls,
         .codec = kinds[from->kind],
-        .config = from->kind == SP_KIND_H1 ? o->h1 : o->h2,
+        .config = from->kind == SP_KIND_H1 || from->kind == SP_KIND_RAW ? o->h1 : o->h2,
         .buffer_limit = o->buffer_limit,
         .max_age_ns = from->counted ? o->max_age_ns : 0,
         .sni = from->sni,
@@ -169,6 +171,7 @@ static void fill_setup(struct sp_slot *s, const struct sp_conn_setup *from, stru
         .connect_ns = from->connect_ns,
         .sock = o->sock,
     };
+    to->config.raw = from->kind == SP_KIND_RAW;
     if (from->kind == SP_KIND_AUTO)
         to->config.h1_trailers = o->h1.h1_trailers;
 }

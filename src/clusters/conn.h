@@ -13,7 +13,7 @@
 #include "clusters/peer_check.h"
 #include "clusters/state.h"
 
-enum sp_conn_kind { SP_KIND_H1, SP_KIND_H2, SP_KIND_AUTO };
+enum sp_conn_kind { SP_KIND_H1, SP_KIND_H2, SP_KIND_AUTO, SP_KIND_RAW /* no HTTP: one tunnel each (http/codec.h) */ };
 
 enum sp_conn_state {
     SP_CONN_CONNECTING,

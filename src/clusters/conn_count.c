@@ -11,7 +11,7 @@ void sp_conn_count_ready(struct sp_conn *c)
     if (c->h2) {
         sp_counter_inc(s->upstream_cx_http2_total);
         sp_gauge_inc(s->upstream_cx_http2_active);
-    } else {
+    } else if (c->kind != SP_KIND_RAW) {
         sp_counter_inc(s->upstream_cx_http1_total);
         sp_gauge_inc(s->upstream_cx_http1_active);
     }
@@ -38,7 +38,8 @@ void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end)
     bool remote = end->why == SP_WIRE_REMOTE;
     sp_counter_inc(remote ? s->upstream_cx_destroy_remote : s->upstream_cx_destroy_local);
     if (end->connected) {
-        sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
+        if (c->kind != SP_KIND_RAW)
+            sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
         sp_histogram_record(s->upstream_cx_length_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
         if (end->why == SP_WIRE_PROTOCOL)
             sp_counter_inc(s->upstream_cx_protocol_error);

@@ -34,7 +34,7 @@ enum sp_health_flag {
 
 enum sp_health { SP_HEALTHY, SP_DEGRADED, SP_UNHEALTHY };
 
-enum { SP_POOL_KINDS = 3 }; /* HTTP/1, HTTP/2, by ALPN */
+enum { SP_POOL_KINDS = 4 }; /* HTTP/1, HTTP/2, by ALPN, none */
 
 struct sp_pool;
 struct sp_zone_stats;

@@ -12,6 +12,8 @@ static const char *protocol_of(enum sp_conn_kind kind)
         return "HTTP/2";
     case SP_KIND_AUTO:
         return "HTTP/2 or HTTP/1.1 by ALPN";
+    case SP_KIND_RAW:
+        return "no HTTP: the tunnel's bytes";
     case SP_KIND_H1:
         break;
     }

@@ -54,7 +54,9 @@ struct sp_upstream_setup {
     bool late_in_request;                 /* x-envoy-is-timeout-retry */
     bool expect_in_request;               /* x-envoy-expected-rq-timeout-ms */
     bool expect_in_grpc;                  /* grpc-timeout says the same */
-    bool h2;                              /* the client's version, for use_downstream_protocol_config */
+    bool h2;                              /* the client's version: for use_downstream_protocol_config, and for what reads as a tunnel */
+    bool raw;                             /* the origin speaks no HTTP: the request, a CONNECT, ends here, and its tunnel goes on */
+    const struct sp_proxy_header *hello;  /* what that tunnel begins with; NULL: nothing */
     bool auto_host_rewrite;
     bool append_x_forwarded_host;         /* with it */
     bool redirects;                       /* ops->redirect is asked, and bodies are kept for it */

@@ -16,7 +16,7 @@ enum {
 static uint64_t capacity(const struct sp_pool *p)
 {
     enum sp_conn_kind kind = p->key.kind;
-    if (kind == SP_KIND_H1 || (kind == SP_KIND_AUTO && p->seen == SP_SEEN_H1))
+    if (kind == SP_KIND_H1 || kind == SP_KIND_RAW || (kind == SP_KIND_AUTO && p->seen == SP_SEEN_H1))
         return p->n_connecting;
     if (kind == SP_KIND_AUTO && p->seen == SP_SEEN_NOTHING) /* the first one will tell */
         return p->n_connecting ? UINT64_MAX : 0;

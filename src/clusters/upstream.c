@@ -25,6 +25,8 @@ static uint64_t now(const struct sp_upstream *u)
 
 static enum sp_conn_kind kind_of(const struct sp_upstream *u)
 {
+    if (u->setup.raw)
+        return SP_KIND_RAW;
     switch (u->slot->cluster->options.protocol) {
     case SP_UPSTREAM_H2:
         return SP_KIND_H2;
@@ -261,6 +263,8 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     u->upgrade = h->protocol.len;
     if (u->upgrade) {
         sp_websocket_begin(&u->websocket, h);
+        if (u->setup.hello)
+            sp_buf_append_str(&u->body, sp_proxy_header_make(u->setup.hello, u->setup.arena, u->setup.client, u->setup.door));
         if (u->setup.timeout_ns)
             sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
     }

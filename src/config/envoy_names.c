@@ -246,7 +246,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration", "max_stream_duration=1 grpc_timeout_header_max=2 grpc_timeout_header_offset=3 "},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy", "cluster=1 cluster_header=5 runtime_fraction=3 trace_sampled=4 disable_shadow_host_suffix_append=6 request_headers_mutations=7 host_rewrite_literal=8 "},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type=1 enabled=2 connect_config=3 "},
-    {"envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", NULL},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "proxy_protocol_config=1 allow_post=2 "},
     {"envoy.config.route.v3.RouteConfiguration", "name=1 virtual_hosts=2 vhds=9 internal_only_headers=3 response_headers_to_add=4 response_headers_to_remove=5 request_headers_to_add=6 request_headers_to_remove=8 most_specific_header_mutations_wins=10 validate_clusters=7 max_direct_response_body_size_bytes=11 cluster_specifier_plugins=12 request_mirror_policies=13 ignore_port_in_host_matching=14 vhost_header=18 ignore_path_parameters_in_path_matching=15 typed_per_filter_config=16 metadata=17 "},
     {"envoy.config.route.v3.RouteList", NULL},
     {"envoy.config.route.v3.RouteMatch", "prefix=1 path=2 safe_regex=10 connect_matcher=12 path_separated_prefix=14 path_match_policy=15 case_sensitive=4 runtime_fraction=9 headers=6 query_parameters=7 cookies=17 grpc=8 tls_context=11 dynamic_metadata=13 filter_state=16 "},

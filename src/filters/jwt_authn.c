@@ -177,7 +177,8 @@ static void warn_paths(const struct sp_filter_build *build, const Message *msg)
 {
     for (size_t i = 0; i < msg->n_rules && !build->normalizes; i++) {
         const Envoy__Config__Route__V3__RouteMatch *match = msg->rules[i]->match;
-        if (!match || (match->path_specifier_case == ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_PREFIX &&
+        bool connect = match && match->path_specifier_case == ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_CONNECT_MATCHER;
+        if (!match || connect || (match->path_specifier_case == ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_PREFIX &&
                        strcmp(match->prefix, "/") == 0))
             continue;
         sp_doc_warn(build->doc, build->diag, match, NULL, -1,

@@ -266,6 +266,8 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .retry = route->retry,
         .criteria = w ? w->criteria : route->criteria,
         .h2 = sp_filter_info(f)->protocol == SP_HTTP_2,
+        .raw = route->connect_ends && sp_is_connect(h),
+        .hello = sp_is_connect(h) ? route->connect_proxy : NULL,
         .routing = route->high ? SP_ROUTING_HIGH : SP_ROUTING_DEFAULT,
         .keep_bytes = keep_bytes(r, route),
         .count_in_request = route->vhost->attempts_to_origin,

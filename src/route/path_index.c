@@ -53,6 +53,8 @@ static void enter(struct sp_path_index *x, const struct sp_route_match *m, uint3
 {
     struct side *s = &x->sides[m->icase];
     struct sp_arena arena;
+    if (m->kind == SP_PATH_CONNECT)
+        return;
     if (m->kind == SP_PATH_REGEX) {
         push(&x->regex, number);
         return;

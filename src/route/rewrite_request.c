@@ -47,8 +47,8 @@ bool sp_route_rewrite(const struct sp_route *r, const struct sp_weighted_cluster
                       struct sp_str *ret_original_path, struct sp_str *ret_original_host)
 {
     assert(r && r->kind == SP_ROUTE_CLUSTER && h && ret_original_path && ret_original_host);
-    struct sp_str host, path = sp_rewrite_path(r->priv, h->path, h->arena);
-    if (!path.ptr || !new_host(r, w, h, &host))
+    struct sp_str host, path = h->path.len ? sp_rewrite_path(r->priv, h->path, h->arena) : h->path; /* CONNECT has none */
+    if ((h->path.len && !path.ptr) || !new_host(r, w, h, &host))
         return false;
     *ret_original_host = *ret_original_path = SP_STR_NULL;
     if (host.len) {

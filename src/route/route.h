@@ -85,6 +85,7 @@ struct sp_route_upgrade {
 };
 
 struct sp_criteria; /* route/criteria.h */
+struct sp_proxy_header; /* net/proxy_config.h */
 
 struct sp_weighted_cluster {
     struct sp_str name;
@@ -140,6 +141,8 @@ struct sp_route {
     const struct sp_redirect_policy *redirects; /* internal_redirect_policy; NULL: none is followed */
     const struct sp_route_upgrade *upgrades;
     unsigned n_upgrades;
+    bool connect_ends;        /* connect_config: a CONNECT's tunnel ends here */
+    const struct sp_proxy_header *connect_proxy; /* what it begins with towards the origin; NULL: nothing */
     /* SP_ROUTE_DIRECT */
     unsigned direct_status;
     struct sp_str direct_body;

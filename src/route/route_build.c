@@ -5,6 +5,7 @@
 
 #include "config/secret.h"
 #include "route/duration.h"
+#include "route/connect.h"
 #include "route/criteria.h"
 #include "route/hash_policy.h"
 #include "route/internal_redirect.h"
@@ -122,8 +123,8 @@ bool sp_upgrade_type_check(const struct sp_doc *doc, struct sp_diag *diag, const
                            const char *const *before, size_t n)
 {
     struct sp_str s = sp_str_c(type);
-    if (sp_str_ieq(s, SP_STR("CONNECT")) || sp_str_ieq(s, SP_STR("CONNECT-UDP")) || sp_str_ieq(s, SP_STR("h2c"))) {
-        sp_doc_err(doc, diag, msg, "upgrade_type", -1, "%s is not run (upgrades such as websocket are)", type);
+    if (sp_str_ieq(s, SP_STR("CONNECT-UDP")) || sp_str_ieq(s, SP_STR("h2c"))) {
+        sp_doc_err(doc, diag, msg, "upgrade_type", -1, "%s is not run (CONNECT, and upgrades such as websocket, are)", type);
         return false;
     }
     if (!sp_method_valid(s)) {
@@ -152,6 +153,7 @@ static bool upgrades(struct sp_route *r, const struct sp_route_ctx *c, const Rou
         good = sp_upgrade_type_check(b->doc, b->diag, m, m->upgrade_type, names, i) && good;
         v[i] = (struct sp_route_upgrade){sp_arena_str(c->arena, sp_str_c(m->upgrade_type)),
                                          !m->enabled || m->enabled->value};
+        good = (!m->connect_config || sp_connect_end(r, c, m)) && good;
     }
     r->upgrades = v;
     r->n_upgrades = (unsigned)n;
@@ -255,7 +257,7 @@ bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Route
     body_limit(r, c, msg);
     r->name = sp_arena_str(c->arena, sp_str_c(msg->name));
     r->match = rw->match = sp_route_match_new(b->doc, b->diag, msg->match);
-    bool good = any_action(r, c, msg) && r->match;
+    bool good = any_action(r, c, msg) && r->match && sp_connect_route_check(c, msg);
     if (b->header_ops)
         r->header_ops = b->header_ops(b->ctx, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,
                                       msg->request_headers_to_remove, msg->n_request_headers_to_remove,

@@ -58,9 +58,12 @@ static bool path(struct sp_route_match *m, const struct build *b)
         m->kind = SP_PATH_REGEX;
         m->regex = sp_regex_new_msg(b->doc, b->diag, b->msg->safe_regex, 0);
         return m->regex != NULL;
+    case PATH(CONNECT_MATCHER):
+        m->kind = SP_PATH_CONNECT;
+        return true;
     default:
         sp_doc_err(b->doc, b->diag, b->msg, NULL, -1,
-                   "one of these is required: prefix, path, path_separated_prefix, safe_regex");
+                   "one of these is required: prefix, path, path_separated_prefix, safe_regex, connect_matcher");
         return false;
     }
 }
@@ -189,6 +192,8 @@ bool sp_route_match_path(const struct sp_route_match *m, struct sp_str p, bool *
     switch (m->kind) {
     case SP_PATH_EXACT:
         return m->icase ? sp_str_ieq(p, m->text) : sp_str_eq(p, m->text);
+    case SP_PATH_CONNECT:
+        return false;
     case SP_PATH_PREFIX:
     case SP_PATH_SEPARATED:
         yes = m->icase ? sp_str_istarts(p, m->text) : sp_str_starts(p, m->text);
@@ -293,18 +298,24 @@ bool sp_route_match_rest(const struct sp_route_match *m, const struct sp_headers
     return !m->n_query || query_matches(m, h->path, ret_limit) == m->n_query;
 }
 
+/* As in Envoy: only CONNECT has no path, and that needs a matcher of its own. */
+static bool path_matches(const struct sp_route_match *m, const struct sp_headers *h, bool *ret_limit)
+{
+    if (m->kind == SP_PATH_CONNECT)
+        return sp_is_connect(h);
+    return h->path.len && sp_route_match_path(m, sp_path_only(h->path), ret_limit);
+}
+
 bool sp_route_match(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random, bool *ret_limit)
 {
     assert(m && h && ret_limit);
-    /* As in Envoy: only CONNECT has no path, and that needs a matcher of its own. */
-    return h->path.len && sp_route_match_path(m, sp_path_only(h->path), ret_limit) &&
-           sp_route_match_rest(m, h, random, ret_limit);
+    return path_matches(m, h, ret_limit) && sp_route_match_rest(m, h, random, ret_limit);
 }
 
 static enum sp_route_part part_of(const struct sp_route_match *m, const struct sp_headers *h, uint64_t random,
                                   unsigned *ret_index, bool *ret_limit)
 {
-    if (!h->path.len || !sp_route_match_path(m, sp_path_only(h->path), ret_limit))
+    if (!path_matches(m, h, ret_limit))
         return SP_ROUTE_PART_PATH;
     if (m->denominator && random % m->denominator >= m->numerator)
         return SP_ROUTE_PART_FRACTION;

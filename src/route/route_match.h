@@ -8,7 +8,7 @@
 
 #include "route/matcher.h"
 
-enum sp_path_kind { SP_PATH_PREFIX, SP_PATH_EXACT, SP_PATH_SEPARATED, SP_PATH_REGEX };
+enum sp_path_kind { SP_PATH_PREFIX, SP_PATH_EXACT, SP_PATH_SEPARATED, SP_PATH_REGEX, SP_PATH_CONNECT /* no path: CONNECT */ };
 
 struct sp_query_matcher;
 struct sp_cookie_matcher;

@@ -257,6 +257,23 @@ const struct sp_route *sp_route_vhost_routes(const struct sp_vhost *vh, unsigned
     return v->routes;
 }
 
+static const struct sp_route *gave_up(const struct vhost *v)
+{
+    sp_log_limited(SP_LOG_WARNING, "route", 1, "a regular expression of virtual host %.*s gave up at its match limit: "
+                                               "the request gets no route", SP_STR_ARG(v->pub.name));
+    return NULL;
+}
+
+/* Without a path there is only CONNECT. */
+static const struct sp_route *find_connect(const struct vhost *v, const struct sp_headers *h, uint64_t random)
+{
+    bool limit = false;
+    for (unsigned i = 0; i < v->n_routes && !limit; i++)
+        if (sp_route_match(v->matches[i], h, random, &limit) && !limit)
+            return &v->routes[i];
+    return limit ? gave_up(v) : NULL;
+}
+
 const struct sp_route *sp_route_find(const struct sp_vhost *vh, const struct sp_headers *h, uint64_t random)
 {
     assert(vh && h);
@@ -265,7 +282,7 @@ const struct sp_route *sp_route_find(const struct sp_vhost *vh, const struct sp_
     struct sp_path_walk walk;
     bool limit = false;
     if (!h->path.len)
-        return NULL;
+        return find_connect(v, h, random);
     uint32_t i = sp_path_first(v->index, path, &walk);
     for (; i != SP_PATH_NONE && !limit; i = sp_path_next(&walk, i)) {
         const struct sp_route_match *m = v->matches[i];
@@ -274,10 +291,7 @@ const struct sp_route *sp_route_find(const struct sp_vhost *vh, const struct sp_
         if (m->any || sp_route_match_rest(m, h, random, &limit))
             return &v->routes[i];
     }
-    if (limit)
-        sp_log_limited(SP_LOG_WARNING, "route", 1, "a regular expression of virtual host %.*s gave up at its match limit: "
-                                                   "the request gets no route", SP_STR_ARG(vh->name));
-    return NULL;
+    return limit ? gave_up(v) : NULL;
 }
 
 struct sp_cluster *sp_route_pick_cluster(const struct sp_route *r, const struct sp_headers *h, uint64_t random,

@@ -55,6 +55,8 @@ static inline void sp_stream_active(struct sp_stream *s)
     s->activity_ns = s->owner->turn->now_ns;
 }
 
+/* stream_request.c: without the port that strip_any_host_port or strip_matching_host_port takes off. */
+struct sp_str sp_stream_host(const struct sp_stream *s, struct sp_str authority);
 /* stream_tunnel.c: the stream has become a tunnel. */
 void sp_stream_upgraded(struct sp_stream *s);
 /* A limit changed: arms the timer for the next of them. */

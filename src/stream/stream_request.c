@@ -24,19 +24,14 @@ static void refuse(struct sp_stream *s, struct sp_headers *h, bool end, unsigned
     sp_chain_reply(&s->chain, &(struct sp_reply){.status = status, .details = details});
 }
 
-static bool is_connect(const struct sp_headers *h)
-{
-    return sp_str_eq(h->method, SP_STR("CONNECT"));
-}
-
 /* NULL slice: all is well. */
 static struct sp_str check_target(struct sp_stream *s, const struct sp_headers *h, unsigned *ret_status)
 {
     *ret_status = 400;
     if (!h->authority.len)
         return SP_STR("missing_host_header");
-    if (is_connect(h))
-        return SP_STR_NULL;
+    if (sp_is_connect(h))
+        return sp_connect_target_valid(h->authority) ? SP_STR_NULL : SP_STR("invalid_connect_target");
     *ret_status = 404;
     if (!h->path.len)
         return SP_STR("missing_path_rejected");
@@ -61,15 +56,22 @@ static bool normalize(struct sp_stream *s, struct sp_headers *h)
     return false;
 }
 
+struct sp_str sp_stream_host(const struct sp_stream *s, struct sp_str authority)
+{
+    const struct sp_hcm *hcm = s->hcm;
+    if (hcm->strip_any_port)
+        return sp_host_strip_port(authority, 0);
+    bool matching = hcm->strip_matching_port && s->info.conn->local.port;
+    return matching ? sp_host_strip_port(authority, s->info.conn->local.port) : authority;
+}
+
 void sp_stream_trim_host(const struct sp_stream *s, struct sp_headers *h)
 {
     const struct sp_hcm *hcm = s->hcm;
     if (hcm->strip_dot)
         h->authority = sp_host_strip_dot(h->authority, h->arena);
-    if (hcm->strip_any_port)
-        h->authority = sp_host_strip_port(h->authority, 0);
-    else if (hcm->strip_matching_port && s->info.conn->local.port)
-        h->authority = sp_host_strip_port(h->authority, s->info.conn->local.port);
+    if (!sp_is_connect(h)) /* whose port is half of what it asks for: only its route is found without (sp_stream_host) */
+        h->authority = sp_stream_host(s, h->authority);
 }
 
 /* CLIENT for the gates. Where one of them proves, nobody is believed before it did. */
@@ -98,7 +100,7 @@ static bool shed(struct sp_stream *s, struct sp_headers *h, bool end)
 /* Where a route may follow redirects, what it begins with again is kept: filters change the head. */
 static void keep_head(struct sp_stream *s, const struct sp_headers *h)
 {
-    if (SP_LIKELY(!s->hcm->routes || !sp_route_table_redirects(s->hcm->routes)) || h->protocol.len || is_connect(h))
+    if (SP_LIKELY(!s->hcm->routes || !sp_route_table_redirects(s->hcm->routes)) || h->protocol.len)
         return;
     struct sp_headers *copy = sp_arena_alloc(h->arena, sizeof(*copy));
     sp_headers_copy(copy, h->arena, h);
@@ -115,7 +117,7 @@ void sp_stream_take(struct sp_stream *s, struct sp_headers *h, bool end)
         refuse(s, h, end, status, wrong);
         return;
     }
-    if (!is_connect(h) && !normalize(s, h)) {
+    if (h->path.len && !normalize(s, h)) {
         sp_counter_inc(s->hcm->stats.rq_bad_path);
         refuse(s, h, end, 400, SP_STR("path_normalization_failed"));
         return;

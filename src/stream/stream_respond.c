@@ -110,7 +110,7 @@ static void ask_to_end(struct sp_stream *s)
 /* HTTP/2 says it with GOAWAY, which is the connection's business. */
 static bool closes(const struct sp_stream *s, const struct sp_headers *h)
 {
-    if (s->info.protocol == SP_HTTP_2 || h->status == 101)
+    if (s->info.protocol == SP_HTTP_2 || h->protocol.len)
         return false;
     return s->close || s->owner->draining || (s->chain.local && h->status == 400 && s->hcm->close_on_bad);
 }
@@ -128,7 +128,7 @@ static void on_headers(struct sp_chain *c, struct sp_headers *h, bool end)
         sp_headers_set_id(h, SP_H_CONNECTION, SP_STR("close"));
     if (!s->info.health_check)
         sp_hcm_stats_status(&s->hcm->stats, h->status);
-    if (h->status == 101)
+    if (h->protocol.len)
         sp_stream_upgraded(s);
     if (!sp_stream_has_request(s) && !s->upgraded)
         sp_counter_inc(s->hcm->stats.rq_early_response);

@@ -124,6 +124,8 @@ bool sp_stream_is_misdirected(const struct sp_stream *s, const struct sp_headers
     const struct sp_conn_info *conn = s->info.conn;
     char text[256];
     struct sp_str name;
+    if (sp_is_connect(h)) /* it names the tunnel's other end, not us */
+        return false;
     if (SP_LIKELY(!p->elsewhere) || !conn->tls_used || !server_name(h->authority, text, &name) || sp_str_ieq(name, conn->tls->sni))
         return false;
     return p->elsewhere(p->listener, p->chain, conn, name);
@@ -176,8 +178,11 @@ static bool settle_upgrade(struct sp_stream *s, const struct sp_headers *h)
 {
     struct sp_chain *c = &s->chain;
     uint8_t group;
-    /* HTTP/2 may end such a request at once: a tunnel that nothing can be said in. */
-    if (c->request_end || !sp_hcm_upgrade_allowed(s->hcm, c->route, h->protocol, &group))
+    bool connect = sp_is_connect(h);
+    /* HTTP/2 may end such a request at once: a WebSocket that nothing can be said in. */
+    if ((c->request_end && !connect) || connect != sp_str_ieq(h->protocol, SP_CONNECT))
+        return false;
+    if (!sp_hcm_upgrade_allowed(s->hcm, c->route, h->protocol, &group))
         return false;
     c->group = group;
     if (c->upgrade)
@@ -205,7 +210,8 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     c->weighted = NULL;
     if (first && sp_stream_is_misdirected(s, h))
         return answer_misdirected(s);
-    const struct sp_vhost *vhost = sp_route_vhost(s->hcm->routes, h->authority);
+    struct sp_str host = SP_UNLIKELY(sp_is_connect(h)) ? sp_stream_host(s, h->authority) : h->authority;
+    const struct sp_vhost *vhost = sp_route_vhost(s->hcm->routes, host);
     if (!vhost)
         return unrouted(s, h);
     s->info.vhost_name = vhost->name;
@@ -242,8 +248,6 @@ bool sp_stream_on_route(struct sp_chain *c)
         settle_client(s, h);
         if (s->client.reject)
             return answer(s, s->client.reject, SP_STR("rejecting_because_detection_failed"), 0);
-        if (sp_str_eq(h->method, SP_STR("CONNECT")))
-            return refuse_upgrade(s);
         if (s->path_redirect)
             return redirect_path(s, h);
     }

@@ -116,6 +116,34 @@ class Examples(unittest.TestCase):
         finally:
             origin.stop()
 
+    def test_connect_tunnel(self):
+        import ssl
+
+        from tunnel import H1Tunnel, H2Tunnel, Origin
+        ssh = Origin("greet")
+
+        def check(e):
+            self.assertEqual(e.get("/echo", *self.secret).status, 200)
+            for client, alpn in ((H1Tunnel, "http/1.1"), (H2Tunnel, "h2")):
+                context = ssl.create_default_context(cafile=ca())
+                context.set_alpn_protocols([alpn])
+                proof = [("x-origin-verify", SECRET)]
+                for target, headers, want in (("git.example.com:22", [], 403), ("other.example.com:22", proof, 404), ("git.example.com:22", proof, 200)):
+                    t = client(e.port, target, headers, context=context)
+                    self.assertEqual(t.answer(), want)
+                    if want == 200:
+                        self.assertEqual(t.receive(11), b"220 hello\r\n")
+                        wait_for("whom it serves", lambda: len(ssh.got[-1]["data"]) == 28)
+                        self.assertTrue(ssh.got[-1]["data"].startswith(b"\r\n\r\n\0\r\nQUIT\n"))
+                        t.receive(28)
+                        t.send(b"SSH-2.0-x\r\n")
+                        self.assertEqual(t.receive(11), b"SSH-2.0-x\r\n")
+                    t.close()
+        try:
+            self.run_example(read("examples/connect-tunnel/sallyport.yaml").replace("port_value: 2222", f"port_value: {ssh.port}"), check)
+        finally:
+            ssh.stop()
+
     def test_secret_rotation(self):
         """As its README says, with a CDN that changes over in between."""
         def send(e, secret):

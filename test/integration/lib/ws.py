@@ -63,9 +63,9 @@ def talk(port, messages, path="/", headers=None, seconds=20, **kw):
 
 
 class H2Tunnel:
-    """One extended CONNECT on a connection of its own; what is sent and received are the tunnel's raw bytes."""
+    """One extended CONNECT, or the request that `lines` are, on a connection of its own; what is sent and received are the tunnel's raw bytes."""
 
-    def __init__(self, port, path="/", headers=(), end=False, protocol=b"websocket", method=b"CONNECT", context=None):
+    def __init__(self, port, path="/", headers=(), end=False, protocol=b"websocket", method=b"CONNECT", context=None, lines=None):
         self.sock = socket.create_connection(("127.0.0.1", port), 10)
         if context:
             self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
@@ -77,7 +77,7 @@ class H2Tunnel:
         self.wait(lambda: self.settings)
         self.offered = self.settings.get(h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL, 0)
         self.id = self.h2.get_next_available_stream_id()
-        lines = [(b":method", method), (b":protocol", protocol), (b":scheme", b"http"), (b":path", path.encode()),
+        lines = lines or [(b":method", method), (b":protocol", protocol), (b":scheme", b"http"), (b":path", path.encode()),
                  (b":authority", b"a.test"), *headers]
         self.h2.send_headers(self.id, lines, end_stream=end)
         self.flush()

@@ -221,8 +221,8 @@ static void test_lists_and_choices(void **state)
     bad(&envoy__extensions__filters__http__jwt_authn__v3__per_route_config__descriptor, "{}\n",
         "1:1: one of these is required: disabled, requirement_name");
     /* Chosen, though not run: one error is enough. */
-    bad(&envoy__config__route__v3__route_match__descriptor, "connect_matcher: {}\n",
-        "1:1: connect_matcher: Envoy has this field, sallyport does not run it (remove it, or see "
+    bad(&envoy__config__route__v3__route_match__descriptor, "path_match_policy: {}\n",
+        "1:1: path_match_policy: Envoy has this field, sallyport does not run it (remove it, or see "
         "docs/envoy-differences.md)");
     bad(&envoy__config__core__v3__socket_address__descriptor, "address: a\nport_value: 1\nprotocol: UDP\n",
         "3:11: protocol: UDP is not run by sallyport (choose one of: TCP)");

@@ -148,6 +148,65 @@ static void a_limit_ends_the_search(void **state)
     t_table_done(&x);
 }
 
+#define CONNECT(to, more) ":method: CONNECT\n:authority: " to "\n:protocol: CONNECT\n" more
+
+static void connect_has_matchers_of_its_own(void **state)
+{
+    struct t_table x;
+    t_table_routes(&x,
+                   "  - {name: '1', match: {prefix: ''}, route: {cluster: a}}\n"
+                   "  - {name: '2', match: {safe_regex: {regex: '.*'}}, route: {cluster: a}}\n"
+                   "  - {name: '3', match: {connect_matcher: {}, headers: [{name: x, present_match: true}]}, route: {cluster: a}}\n"
+                   "  - {name: '4', match: {connect_matcher: {}}, route: {cluster: a, upgrade_configs: [{upgrade_type: connect, connect_config:\n"
+                   "      {proxy_protocol_config: {version: V2}}}]}}\n"
+                   "  - {name: '5', match: {prefix: /}, route: {cluster: a}}\n", "");
+    assert_string_equal(t_found(&x, CONNECT("a:1", "")), "4");
+    assert_string_equal(t_found(&x, CONNECT("a:1", "x: y\n")), "3");
+    const struct sp_route *r = t_find(&x, CONNECT("a:1", ""), 0);
+    assert_true(r->connect_ends && r->connect_proxy);
+    r = t_find(&x, CONNECT("a:1", "x: y\n"), 0);
+    assert_true(!r->connect_ends && !r->connect_proxy);
+    assert_string_equal(t_found(&x, ":method: GET\n:authority: a\n:path: /\n"), "1");
+    assert_string_equal(t_found(&x, ":method: GET\n:authority: a\n:path: /\n:protocol: CONNECT\n"), "1");
+    struct sp_str path, host; /* there is no path to rewrite, and that is no failure */
+    assert_true(sp_route_rewrite(r, NULL, &x.h, &path, &host));
+    t_table_done(&x);
+    t_table_routes(&x, "  - {name: '1', match: {connect_matcher: {}, headers: [{name: x, string_match: {safe_regex: {regex: '(a+)+bc'}}}]}, route: {cluster: a}}\n"
+                       "  - {name: '2', match: {connect_matcher: {}}, route: {cluster: a}}\n", "");
+    char lines[700] = CONNECT("a:1", "x: ");
+    size_t n = strlen(lines);
+    memset(lines + n, 'a', 500);
+    strcpy(lines + n + 500, "bc");
+    assert_string_equal(t_found(&x, lines), "1");
+    strcpy(lines + n + 500, "c");
+    assert_string_equal(t_found(&x, lines), "-"); /* a limit ends the search */
+    t_table_done(&x);
+}
+
+static void connect_is_checked(void **state)
+{
+    struct t_table x;
+    t_table_routes(&x,
+                   "  - {match: {connect_matcher: {}}, redirect: {host_redirect: b}}\n"
+                   "  - {match: {connect_matcher: {}}, direct_response: {status: 204}}\n"
+                   "  - {match: {connect_matcher: {}}, direct_response: {status: 403}}\n"
+                   "  - {match: {connect_matcher: {}}, route: {cluster: a, prefix_rewrite: /b}}\n"
+                   "  - {match: {prefix: /}, route: {cluster: a, upgrade_configs: [{upgrade_type: websocket, connect_config: {}}]}}\n"
+                   "  - {match: {prefix: /}, route: {cluster: a, upgrade_configs: [{upgrade_type: CONNECT}]}}\n"
+                   "  - {match: {prefix: /}, route: {cluster: a, upgrade_configs: [{upgrade_type: CONNECT, enabled: false}]}}\n"
+                   "  - {match: {prefix: /}, route: {cluster: a, upgrade_configs: [{upgrade_type: connect-udp}]}}\n",
+                   "t.yaml:5:46: virtual_hosts[0].routes[0].redirect: nobody follows a redirect of a CONNECT (use route or direct_response)\n"
+                   "t.yaml:6:62: virtual_hosts[0].routes[1].direct_response.status: 204 would tell a client that its tunnel is open "
+                   "(use a status from 300 on)\n"
+                   "t.yaml:8:72: virtual_hosts[0].routes[3].route.prefix_rewrite: a CONNECT has no path (take it out)\n"
+                   "t.yaml:9:106: virtual_hosts[0].routes[4].route.upgrade_configs[0].connect_config: is for upgrade_type: CONNECT only (take it out)\n"
+                   "t.yaml:10:79: warning: virtual_hosts[0].routes[5].route.upgrade_configs[0].upgrade_type: no CONNECT comes here: it has no path to "
+                   "be matched (let the route match by connect_matcher)\n"
+                   "t.yaml:12:79: virtual_hosts[0].routes[7].route.upgrade_configs[0].upgrade_type: connect-udp is not run (CONNECT, and upgrades such "
+                   "as websocket, are)\n");
+    t_table_done(&x);
+}
+
 static void clusters_are_picked(void **state)
 {
     struct t_table x;
@@ -437,6 +496,8 @@ int main(void)
         cmocka_unit_test(domains_are_checked),
         cmocka_unit_test(first_match_wins),
         cmocka_unit_test(a_limit_ends_the_search),
+        cmocka_unit_test(connect_has_matchers_of_its_own),
+        cmocka_unit_test(connect_is_checked),
         cmocka_unit_test(clusters_are_picked),
         cmocka_unit_test(clusters_are_checked),
         cmocka_unit_test(timeouts_and_retries),

@@ -174,11 +174,49 @@ static void test_upgrades(void **state)
     e = ask(w, GET("/none") ":protocol: websocket\n", true);
     assert_int_equal(e->head->status, 404);
     over(e, SP_ABORT_NONE);
-    e = ask(w, ":method: CONNECT\n:authority: a:443\n", true);
-    assert_int_equal(e->head->status, 403);
-    assert_string_equal(sent(e, "connection"), "close");
+    assert_int_equal(world_stat("http.test.downstream_rq_ws_on_non_ws_route"), 1);
+    world_free(w);
+}
+
+#define CONNECT_TO(authority) ":method: CONNECT\n:authority: " authority "\n:protocol: CONNECT\n"
+
+static void answers(struct world *w, const char *request, unsigned status, const char *why)
+{
+    struct exchange *e = ask(w, request, false);
+    assert_int_equal(e->head->status, status);
+    assert_string_equal(details(e), why);
     over(e, SP_ABORT_NONE);
-    assert_int_equal(world_stat("http.test.downstream_rq_ws_on_non_ws_route"), 2);
+}
+
+/* As in Envoy: only a route with a connect_matcher takes it, and only where it is allowed. */
+static void test_connect(void **state)
+{
+    struct world *w = world_new(NULL, SHIELD_FILTER JWT_FILTER ROUTER_FILTER, "- {match: {prefix: /}, route: {cluster: c}}\n");
+    answers(w, CONNECT_TO("a:443"), 404, "route_not_found");
+    assert_int_equal(fake_seen[SHIELD], 1);
+    answers(w, CONNECT_TO("a:0"), 400, "invalid_connect_target");
+    answers(w, CONNECT_TO("a"), 400, "invalid_connect_target");
+    world_free(w);
+    w = world_new(NULL, SHIELD_FILTER JWT_FILTER ROUTER_FILTER, "- {match: {connect_matcher: {}}, route: {cluster: c}}\n");
+    answers(w, CONNECT_TO("a:443"), 403, "upgrade_failed");
+    assert_int_equal(fake_seen[SHIELD], 1);
+    assert_int_equal(fake_seen[JWT], 0);
+    answers(w, GET("/"), 404, "route_not_found");
+    assert_int_equal(world_stat("http.test.downstream_rq_ws_on_non_ws_route"), 1);
+    world_free(w);
+    w = world_new("upgrade_configs: [{upgrade_type: CONNECT}]\nstrip_any_host_port: true\n", SHIELD_FILTER JWT_FILTER ROUTER_FILTER,
+                  "- {match: {connect_matcher: {}, headers: [{name: \":authority\", string_match: {exact: \"a:443\"}}]}, route: {cluster: c}}\n"
+                  "- {match: {prefix: /}, route: {cluster: c}}\n");
+    struct exchange *e = ask(w, CONNECT_TO("a:443"), false); /* keeps its port */
+    assert_null(e->head);
+    assert_int_equal(fake_seen[JWT], 1);
+    assert_int_equal(fake_seen[ROUTER], 1);
+    assert_int_equal(world_stat("http.test.downstream_cx_upgrades_active"), 1);
+    over(e, SP_ABORT_CLOSED);
+    assert_int_equal(world_stat("http.test.downstream_cx_upgrades_active"), 0);
+    answers(w, CONNECT_TO("b:443"), 404, "route_not_found");
+    /* The name of a protocol does not make a CONNECT of it. */
+    answers(w, GET("/") ":protocol: CONNECT\n", 403, "upgrade_failed");
     world_free(w);
 }
 
@@ -417,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_host),
         cmocka_unit_test(test_escaped_slash_redirect),
         cmocka_unit_test(test_upgrades),
+        cmocka_unit_test(test_connect),
         cmocka_unit_test(test_direct_and_redirect),
         cmocka_unit_test(test_require_tls),
         cmocka_unit_test(test_response_headers),

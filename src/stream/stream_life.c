@@ -162,7 +162,8 @@ void sp_stream_gone(struct sp_stream *s, enum sp_abort why)
         return;
     struct sp_stream_info *info = &s->info;
     sp_counter_inc(s->hcm->stats.rq_rx_reset);
-    if (why == SP_ABORT_CLOSED) {
+    /* Of HTTP/1 there is only the connection to be reset. */
+    if (why == SP_ABORT_CLOSED || (why == SP_ABORT_RESET && info->protocol != SP_HTTP_2)) {
         info->flags |= SP_FLAG_DC;
         info->details = SP_STR("downstream_remote_disconnect");
     } else if (why == SP_ABORT_RESET || why == SP_ABORT_CANCEL) {

@@ -136,6 +136,7 @@ static void test_client_goes(void **state)
         const char *details;
     } cases[] = {
         {SP_ABORT_CLOSED, SP_HTTP_11, SP_FLAG_DC, "downstream_remote_disconnect"},
+        {SP_ABORT_RESET, SP_HTTP_11, SP_FLAG_DC, "downstream_remote_disconnect"},
         {SP_ABORT_RESET, SP_HTTP_2, SP_FLAG_DR, "http2.remote_reset"},
         {SP_ABORT_LOCAL, SP_HTTP_11, 0, "downstream_local_disconnect"},
         {SP_ABORT_PROTOCOL, SP_HTTP_2, SP_FLAG_DPE, "codec_error"},

@@ -263,8 +263,9 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     u->upgrade = h->protocol.len;
     if (u->upgrade) {
         sp_websocket_begin(&u->websocket, h);
+        const struct sp_conn_info *c = u->setup.conn;
         if (u->setup.hello)
-            sp_buf_append_str(&u->body, sp_proxy_header_make(u->setup.hello, u->setup.arena, u->setup.client, u->setup.door));
+            sp_buf_append_str(&u->body, sp_proxy_header_make(u->setup.hello, u->setup.arena, c ? &c->peer : NULL, c ? &c->local : NULL));
         if (u->setup.timeout_ns)
             sp_timer_start(u->slot->turn, &u->timeout, u->setup.timeout_ns);
     }

@@ -257,8 +257,6 @@ ROUTES = [
     (["CONNECT-UDP is not run (CONNECT, and upgrades such as websocket, are)"], routes(route({"upgrade_configs": [{"upgrade_type": "CONNECT-UDP"}]}))),
     (["no CONNECT comes here: it has no path to be matched (let the route match by connect_matcher)"],
      routes(route({"upgrade_configs": [{"upgrade_type": "CONNECT"}]}))),
-    (["is for upgrade_type: CONNECT only (take it out)"],
-     routes(route({"upgrade_configs": [{"upgrade_type": "websocket", "connect_config": {}}]}))),
     (["nobody follows a redirect of a CONNECT (use route or direct_response)"],
      routes(route(match={"connect_matcher": {}}, redirect={"host_redirect": "b"}))),
     (["200 would tell a client that its tunnel is open (use a status from 300 on)"],

@@ -21,7 +21,8 @@ static void find_place(struct sp_conn *c)
     struct sp_pool *p = c->owner;
     struct sp_slot *s = p->slot;
     if (c->state < SP_CONN_DRAINING && !c->n_streams && !p->n_queued &&
-        (s->draining || sp_pool_orphaned(p) || SP_UNLIKELY(p->forsaken) || sp_starve_anybody(s, p->key.routing, p->key.host)))
+        (s->draining || sp_pool_orphaned(p) || SP_UNLIKELY(p->forsaken) || SP_UNLIKELY(c->kind == SP_KIND_RAW) ||
+         sp_starve_anybody(s, p->key.routing, p->key.host)))
         sp_conn_close(c);
     if (c->state >= SP_CONN_DRAINING) {
         sp_list_remove(&c->idle_link);
@@ -68,6 +69,10 @@ void sp_pool_settle(struct sp_conn *c)
 void sp_pool_offer_idle(struct sp_pool *p)
 {
     assert(p);
+    if (SP_UNLIKELY(p->key.kind == SP_KIND_RAW)) { /* what the host says and when it ends is the tunnel's: none waits for one */
+        sp_pool_end_list(&p->idle, sp_conn_close);
+        return;
+    }
     SP_LIST_FOREACH(n, &p->idle) {
         struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
         if (sp_list_linked(&c->idle_link))

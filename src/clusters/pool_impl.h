@@ -50,7 +50,7 @@ static inline bool sp_pool_orphaned(const struct sp_pool *p)
 
 static inline bool sp_pool_makes_spare(const struct sp_pool *p)
 {
-    return SP_UNLIKELY(p->slot->cluster->options.makes_spare);
+    return SP_UNLIKELY(p->slot->cluster->options.makes_spare) && p->key.kind != SP_KIND_RAW;
 }
 
 /* NULL: there is none yet. */

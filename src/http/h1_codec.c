@@ -218,7 +218,7 @@ static void flush(struct sp_codec *c, struct sp_buf *out, size_t room)
     if (h1->stream)
         flush_stream(h1, out, room);
     settle(h1);
-    if (h1->leftover && !h1->stream && !c->want_close) {
+    if (h1->leftover && !h1->stream && !c->want_close && !c->config.raw) {
         c->want_read = true; /* the next request waits */
         sp_h1_wake(h1);
     }

@@ -234,6 +234,9 @@ static void what_comes_before_anybody_listens_waits(void **state)
     LOGGED("");
     assert_int_equal(p.in.len, 11);
     assert_false(p.codec->want_read);
+    unsigned wakes = p.wakes;
+    peer_flush(&p);
+    assert_int_equal(p.wakes, wakes); /* nor does it ask for turns meanwhile */
     struct user *u = peer_open(&p);
     send(u, head(u->cs->arena, 0, "CONNECT"), false);
     peer_flush(&p);

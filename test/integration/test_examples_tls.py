@@ -4,7 +4,7 @@ import os
 import unittest
 
 from example import Example, copy
-from harness import ECHO, Nginx, ca, cert, nginx_plain, wait_for, work
+from harness import ECHO, Nginx, ca, cert, curl, nginx_plain, wait_for, work
 from mtls import Revoker, s_client
 from test_examples import SECRET, etc, read
 from test_mtls_ocsp import Responder, index
@@ -50,6 +50,24 @@ class TlsExamples(unittest.TestCase):
         self.assertTrue(reused(b))
         key("tickets-before", second)
         wait_for("the first key to be forgotten", lambda: not reused(b))
+
+    def test_two_names(self):
+        copy(ca("partners-ca"), "partners-ca.pem")
+        pair = cert("partner-of-example", san="DNS:partner.example.com", by="partners-ca")
+        shows, secret = ("--cert", pair[0], "--key", pair[1]), ("-H", f"x-origin-verify: {SECRET}")
+        door, = self.doors(read("examples/two-names/sallyport.yaml"), 1)
+
+        def ask(sni, host, *args):
+            a = curl(f"https://{sni}:{door.port}/echo", "-k", "--connect-to", f"{sni}:{door.port}:127.0.0.1:{door.port}", "-H", f"host: {host}", *args)
+            return a.status
+        partners, www = "partners.example.com", "www.example.com"
+        for version in ("--http1.1", "--http2"):
+            self.assertEqual([ask(partners, partners, *shows, version), ask(www, www, *secret, version)], [200, 200])
+            self.assertEqual([ask(partners, partners, version), ask(www, www, version)], [0, 403])
+            self.assertEqual([ask(www, partners, *secret, version), ask(www, partners, *secret, *shows, version)], [421, 421])
+            self.assertEqual(ask(partners, www, *shows, version), 421)
+            self.assertEqual(ask(www, partners, version), 403)  # the gate answers first
+            self.assertEqual(ask(www, "nobody.example.com", *secret, version), 404)
 
     def test_origin_tls(self):
         """A new identity, then a revoked origin."""

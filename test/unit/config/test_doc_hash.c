@@ -11,6 +11,7 @@
 #include "config/secret.h"
 #include "config/types.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "config/files.h"
 #include "support.h"
 
 #define CLUSTER (&envoy__config__cluster__v3__cluster__descriptor)
@@ -160,6 +161,45 @@ static void test_files(void **state)
     assert_true(sp_hash_eq(&ca1, &ca2)); /* it is watched where it is used */
 }
 
+static void count_file(void *arg, const char *file, const struct sp_file_facts *facts)
+{
+    (void)facts;
+    if (strcmp(file, path) == 0)
+        ++*(unsigned *)arg;
+}
+
+/* Whether a change of the file asks for a reload; `refused`: if the document is refused. */
+static bool asks(const struct sp_doc *doc, bool refused)
+{
+    unsigned n = 0;
+    sp_files_each(sp_doc_files(doc), refused, count_file, &n);
+    return n > 0;
+}
+
+/* Looking at what changed asks for no reload of the files that were looked at; a hash that something is compiled by does. */
+static void test_looking_leaves_no_trace(void **state)
+{
+    char yaml[256];
+    struct sp_hash looked, first, changed;
+    snprintf(path, sizeof(path), "/tmp/sp_doc_hash_%d", getpid());
+    snprintf(yaml, sizeof(yaml), "filename: %s\n", path);
+    write_file("a");
+    struct sp_doc *doc = load_good(SOURCE, SP_SYNTAX_YAML, yaml);
+    sp_doc_hash_look(doc, sp_doc_root(doc), NULL, &looked);
+    assert_false(asks(doc, false));
+    assert_true(asks(doc, true));
+    sp_doc_hash(doc, sp_doc_root(doc), NULL, &first);
+    assert_true(asks(doc, false));
+    assert_true(sp_hash_eq(&looked, &first));
+    sp_doc_free(doc);
+    write_file("b");
+    doc = load_good(SOURCE, SP_SYNTAX_YAML, yaml);
+    sp_doc_hash_look(doc, sp_doc_root(doc), NULL, &changed);
+    assert_false(sp_hash_eq(&looked, &changed)); /* what is in it counts */
+    sp_doc_free(doc);
+    unlink(path);
+}
+
 static void test_environment(void **state)
 {
     const char *yaml = "environment_variable: SP_TEST_DOC_HASH\n";
@@ -260,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_fields_that_are_left_out),
         cmocka_unit_test(test_equal_ones_are_counted),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_looking_leaves_no_trace),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_all_that_names_files_is_known),
         cmocka_unit_test(test_long_texts),

@@ -375,6 +375,18 @@ void sp_cluster_detach(struct sp_cluster *c, struct sp_worker *w, bool now)
     sp_slot_detach(sp_cluster_slot(c, w->index), now);
 }
 
+void sp_cluster_set_place(struct sp_cluster *c, const struct sp_worker *w, unsigned at)
+{
+    assert(c && w && w->index < c->n_slots);
+    sp_cluster_slot(c, w->index)->place = at;
+}
+
+unsigned sp_cluster_place(const struct sp_cluster *c, const struct sp_worker *w)
+{
+    assert(c && w && w->index < c->n_slots);
+    return sp_cluster_slot(c, w->index)->place;
+}
+
 bool sp_cluster_has_tunnels(const struct sp_cluster *c, const struct sp_worker *w)
 {
     assert(c && w && w->index < c->n_slots);

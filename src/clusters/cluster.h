@@ -53,6 +53,9 @@ bool sp_cluster_warm(const struct sp_cluster *c);
  * when their streams end, or at once with `now`). */
 void sp_cluster_attach(struct sp_cluster *c, struct sp_worker *w);
 void sp_cluster_detach(struct sp_cluster *c, struct sp_worker *w, bool now);
+/* For who keeps a worker's clusters in a list: where it stands there. On the worker's thread; 0 until it is set. */
+void sp_cluster_set_place(struct sp_cluster *c, const struct sp_worker *w, unsigned at);
+unsigned sp_cluster_place(const struct sp_cluster *c, const struct sp_worker *w);
 /* Connections of this worker's pools that are not closed yet: a worker ends when there are none. */
 unsigned sp_cluster_connections(const struct sp_cluster *c, const struct sp_worker *w);
 

@@ -50,6 +50,7 @@ struct sp_slot {
     struct sp_list starved;   /* of sp_starved (clusters/starve.h) */
     struct sp_timer starve_timer;
     _Atomic bool attached;    /* others may post to `worker` */
+    unsigned place;           /* sp_cluster_place */
     unsigned n_tunnels;       /* whose config may be gone (sp_upstream_let_go) */
     unsigned n_connections;   /* whose wire is not closed yet, health checks included */
 };

@@ -74,23 +74,23 @@ static void attach(struct sp_serving *v, struct sp_cluster *c)
         v->cap_clusters = v->cap_clusters ? 2 * v->cap_clusters : 16;
         v->clusters = sp_xrealloc(v->clusters, v->cap_clusters * sizeof(struct sp_cluster *));
     }
+    sp_cluster_set_place(c, &v->worker, v->n_clusters);
     v->clusters[v->n_clusters++] = c;
     sp_cluster_attach(c, &v->worker);
 }
 
 static bool is_attached(const struct sp_serving *v, const struct sp_cluster *c)
 {
-    for (unsigned i = 0; i < v->n_clusters; i++)
-        if (v->clusters[i] == c)
-            return true;
-    return false;
+    unsigned at = sp_cluster_place(c, &v->worker);
+    return at < v->n_clusters && v->clusters[at] == c;
 }
 
 static void remove_cluster(struct sp_serving *v, const struct sp_cluster *c)
 {
-    for (unsigned i = 0; i < v->n_clusters; i++)
-        if (v->clusters[i] == c)
-            v->clusters[i] = v->clusters[--v->n_clusters];
+    unsigned at = sp_cluster_place(c, &v->worker);
+    assert(is_attached(v, c));
+    v->clusters[at] = v->clusters[--v->n_clusters];
+    sp_cluster_set_place(v->clusters[at], &v->worker, at);
 }
 
 static unsigned upstream_connections(const struct sp_serving *v)

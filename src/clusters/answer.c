@@ -24,9 +24,11 @@ static void note_end(struct sp_upstream *u)
         return;
     uint64_t ms = (now(u) - u->request_end_ns) / SP_NS_PER_MS;
     sp_histogram_record(stats(u)->upstream_rq_time, ms);
-    const struct sp_zone_stats *z = u->host->parts[u->slot->index].zone_stats;
-    if (SP_UNLIKELY(z))
-        sp_histogram_record(z->time, ms);
+    const struct sp_host_part *p = &u->host->parts[u->slot->index];
+    if (SP_UNLIKELY(p->zone_stats))
+        sp_histogram_record(p->zone_stats->answers.time, ms);
+    if (SP_UNLIKELY(u->canary || p->canary))
+        sp_histogram_record(sp_cluster_stats_canary(stats(u))->time, ms);
 }
 
 /* The response is complete. A request that is not is cut short: nobody reads it any more. */
@@ -49,6 +51,16 @@ static void heed_host(struct sp_upstream *u, const struct sp_headers *h)
         sp_health_heed(c, u->host);
 }
 
+/* As Envoy: an origin may say so itself. */
+static bool says_canary(const struct sp_headers *h)
+{
+    static const struct sp_str name = SP_STR_INIT("x-envoy-upstream-canary");
+    for (unsigned i = 0; i < h->n; i++) /* it has no id: the others are passed over without a look at their names */
+        if (SP_UNLIKELY(h->v[i].id == SP_H_OTHER && h->v[i].name.len == name.len) && sp_str_eq(h->v[i].name, name))
+            return sp_str_eq(h->v[i].value, SP_STR("true"));
+    return false;
+}
+
 static void accept_head(struct sp_upstream *u, const struct sp_headers *from, bool end)
 {
     struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
@@ -56,6 +68,7 @@ static void accept_head(struct sp_upstream *u, const struct sp_headers *from, bo
     u->response_started = true;
     u->keep = false;
     sp_timer_stop(&u->try_timer);
+    u->canary = says_canary(h);
     sp_outcome_charge(u, h->status);
     if (u->ops->response)
         u->ops->response(u, h);

@@ -245,6 +245,8 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_lb_config_init(&c->lb, &c->arena, build->doc, build->diag, msg);
     if (c->lb.subsets)
         sp_cluster_stats_subsets(&c->stats);
+    if (c->options.h2.h2_ping_interval_ns)
+        sp_cluster_stats_pings(&c->stats);
     take_zone(c, build);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));

@@ -44,7 +44,7 @@ struct metric {
     uint64_t value;
     bool gauge;
 };
-enum { N_STATS = 8 };
+enum { N_STATS = 9 };
 
 static void host_stats(const struct sp_host *h, struct metric out[N_STATS])
 {
@@ -52,7 +52,8 @@ static void host_stats(const struct sp_host *h, struct metric out[N_STATS])
     struct metric all[N_STATS] = {
         {"cx_active", (uint64_t)SP_MAX(t.cx_active, 0), true}, {"cx_connect_fail", t.cx_connect_fail, false},
         {"cx_total", t.cx_total, false},                       {"rq_active", (uint64_t)SP_MAX(t.rq_active, 0), true},
-        {"rq_error", t.rq_error, false},                       {"rq_success", t.rq_success, false},
+        {"rq_error", t.rq_error, false},                       {"rq_pending_active", (uint64_t)SP_MAX(t.rq_pending, 0), true},
+        {"rq_success", t.rq_success, false},
         {"rq_timeout", t.rq_timeout, false},                   {"rq_total", t.rq_total, false},
     };
     memcpy(out, all, sizeof(all));
@@ -136,6 +137,28 @@ static json_t *health_json(uint32_t flags)
     return j;
 }
 
+static json_t *fields_json(const struct sp_meta_fields *f)
+{
+    json_t *j = json_object();
+    for (unsigned i = 0; i < f->n; i++) {
+        struct sp_str key = f->v[i].is.key, value = f->v[i].is.json;
+        json_t *v = json_loadb(value.ptr, value.len, JSON_DECODE_ANY, NULL);
+        json_object_setn_new(j, key.ptr, key.len, v ? v : json_null());
+    }
+    return j;
+}
+
+/* What of an endpoint's metadata has an effect, in the form that it has in a config. */
+static json_t *metadata_json(const struct sp_endpoint_meta *m)
+{
+    json_t *j = json_object();
+    if (m->lb.n)
+        json_object_set_new(j, SP_CRITERIA_NS, fields_json(&m->lb));
+    if (m->socket.n)
+        json_object_set_new(j, SP_SOCKET_META_NS, fields_json(&m->socket));
+    return json_pack("{s:o}", "filter_metadata", j);
+}
+
 static json_t *host_json(const struct sp_endpoint *h)
 {
     struct metric stats[N_STATS];
@@ -149,11 +172,14 @@ static json_t *host_json(const struct sp_endpoint *h)
             json_object_set_new(stat, "type", json_string("GAUGE"));
         json_array_append_new(list, stat);
     }
-    return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i,s:{s:o,s:o,s:o}}", "address", address_json(&h->addr), "stats", list,
+    json_t *j = json_pack("{s:o,s:o,s:o,s:o,s:i,s:i,s:{s:o,s:o,s:o}}", "address", address_json(&h->addr), "stats", list,
                      "health_status", health_json(atomic_load_explicit(&h->host->health, memory_order_relaxed)), "hostname",
                      text_of(h->hostname), "weight", (int)SP_MIN(h->weight, (uint32_t)INT32_MAX), "priority",
                      (int)h->priority, "locality", "region", text_of(h->region), "zone", text_of(h->zone), "sub_zone",
                      text_of(h->sub_zone));
+    if (h->meta)
+        json_object_set_new(j, "metadata", metadata_json(h->meta));
+    return j;
 }
 
 void sp_cluster_json(const struct sp_cluster *c, bool via_api, struct sp_buf *out)

@@ -2,6 +2,9 @@
 #include "clusters/cluster_stats.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
 
 static struct sp_stats_scope *health_scope(struct sp_stats_scope *cluster)
 {
@@ -54,6 +57,26 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
         make_health_gauges(&s->health_check, health_scope(scope));
 }
 
+struct sp_answer_stats *sp_cluster_stats_canary(struct sp_cluster_stats *s)
+{
+    assert(s && s->scope);
+    struct sp_answer_stats *have = atomic_load_explicit(&s->canary, memory_order_acquire);
+    if (SP_LIKELY(have))
+        return have;
+    struct sp_answer_stats *made = sp_xcalloc(1, sizeof(*made));
+    sp_answer_stats_init(made, sp_stats_scope(s->scope, SP_STR("canary"), NULL, SP_STR_NULL));
+    if (atomic_compare_exchange_strong_explicit(&s->canary, &have, made, memory_order_acq_rel, memory_order_acquire))
+        return made;
+    free(made); /* another worker was sooner */
+    return have;
+}
+
+void sp_cluster_stats_pings(struct sp_cluster_stats *s)
+{
+    assert(s && s->scope);
+    s->keepalive_timeout = sp_stats_counter(sp_stats_scope(s->scope, SP_STR("http2"), NULL, SP_STR_NULL), SP_STR("keepalive_timeout"));
+}
+
 void sp_cluster_stats_subsets(struct sp_cluster_stats *s)
 {
     assert(s && s->scope);
@@ -76,5 +99,6 @@ struct sp_gauge sp_cluster_breaker_gauge(const struct sp_cluster_stats *s, struc
 void sp_cluster_stats_done(struct sp_cluster_stats *s)
 {
     assert(s);
+    free(atomic_load_explicit(&s->canary, memory_order_acquire));
     sp_stats_scope_drop(s->scope);
 }

@@ -7,6 +7,7 @@
 #ifndef SP_CLUSTERS_CLUSTER_STATS_H
 #define SP_CLUSTERS_CLUSTER_STATS_H
 
+#include "clusters/answer_stats.h"
 #include "net/tls_stats.h"
 
 #define SP_CLUSTER_COUNTERS(X) \
@@ -71,12 +72,18 @@ struct sp_cluster_stats {
     _Atomic uint32_t ratelimit[4]; /* cells of ratelimit.*; 0: not made yet */
     struct sp_code_counters codes, retry_codes; /* upstream_rq_200, retry.upstream_rq_503 */
     struct sp_counter retry_completed;          /* retry.upstream_rq_completed */
+    struct sp_counter keepalive_timeout;        /* http2.keepalive_timeout, where PINGs are sent */
+    struct sp_answer_stats *_Atomic canary;     /* canary.upstream_rq_*; NULL: not made yet */
 };
 
 /* `name`: alt_stat_name, or the cluster's. The ssl and health_check ones are made where asked for only. */
 void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool tls, size_t n_checks);
 /* Of one of a cluster's checks: health_check.name.<name>. */
 void sp_health_stats_init(struct sp_health_stats *s, struct sp_stats_scope *cluster, struct sp_str name);
+/* canary.upstream_rq_*; the first use takes a lock. Any thread. */
+struct sp_answer_stats *sp_cluster_stats_canary(struct sp_cluster_stats *s);
+/* http2.keepalive_timeout. */
+void sp_cluster_stats_pings(struct sp_cluster_stats *s);
 /* Those of subsets. */
 void sp_cluster_stats_subsets(struct sp_cluster_stats *s);
 /* The cluster is gone: so are they, unless one of the same name has come. A zeroed one is fine. */

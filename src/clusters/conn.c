@@ -136,8 +136,12 @@ static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsi
 {
     struct sp_conn *c = ctx;
     (void)detail, (void)status;
-    if (ev == SP_CE_FLOOD && c->counted)
+    if (!c->counted)
+        return;
+    if (ev == SP_CE_FLOOD)
         sp_counter_inc(sp_conn_stats(c)->upstream_cx_protocol_error);
+    else if (ev == SP_CE_PING_TIMEOUT)
+        sp_counter_inc(sp_conn_stats(c)->keepalive_timeout);
 }
 
 static void on_draining(void *ctx)

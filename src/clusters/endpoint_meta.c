@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "config/struct_json.h"
 
-#define SOCKET_NS "envoy.transport_socket_match"
 #define KIND(name) GOOGLE__PROTOBUF__VALUE__KIND_##name
 
 static int by_key(const void *a, const void *b)
@@ -59,7 +58,7 @@ static struct sp_endpoint_meta *meta_new(const Google__Protobuf__Struct *lb, con
 struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Metadata *msg)
 {
     const Google__Protobuf__Struct *lb = sp_metadata_struct(msg, SP_STR(SP_CRITERIA_NS));
-    const Google__Protobuf__Struct *socket = sp_metadata_struct(msg, SP_STR(SOCKET_NS));
+    const Google__Protobuf__Struct *socket = sp_metadata_struct(msg, SP_STR(SP_SOCKET_META_NS));
     return lb || socket ? meta_new(lb, socket) : NULL;
 }
 

@@ -10,6 +10,8 @@
 
 #include "route/criteria.h"
 
+#define SP_SOCKET_META_NS "envoy.transport_socket_match"
+
 struct sp_meta_field {
     struct sp_criterion is;
     struct sp_criterion *items; /* n_items of them, with its key; of a list */

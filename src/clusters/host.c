@@ -89,6 +89,7 @@ struct sp_host_totals sp_host_sum(const struct sp_host *h)
         t.rq_timeout += atomic_load_explicit(&c->rq_timeout, memory_order_relaxed);
         t.cx_active += atomic_load_explicit(&c->cx_active, memory_order_relaxed);
         t.rq_active += atomic_load_explicit(&c->rq_active, memory_order_relaxed);
+        t.rq_pending += atomic_load_explicit(&c->rq_pending, memory_order_relaxed);
     }
     return t;
 }

@@ -45,7 +45,7 @@ struct sp_host_part {
     /* Envoy's host stats. */
     _Alignas(SP_CACHELINE) _Atomic uint64_t cx_total;
     _Atomic uint64_t cx_connect_fail, rq_total, rq_success, rq_error, rq_timeout;
-    _Atomic int64_t cx_active, rq_active;
+    _Atomic int64_t cx_active, rq_active, rq_pending;
     /* The worker's own. */
     struct sp_pool *pools[SP_POOL_KINDS + 1]; /* by kind; the last: those with names in their keys */
     struct sp_addr addr;                  /* where new connections go */
@@ -53,6 +53,7 @@ struct sp_host_part {
     struct sp_zone_stats *zone_stats;     /* where its answers are counted besides (clusters/zone_stats.h); NULL: nowhere */
     unsigned held;                        /* requests and pools that point to the host */
     unsigned stamp;                       /* of the last set that it was seen in */
+    bool canary;                          /* by its metadata: its answers are counted besides */
     bool gone;                            /* it has left the worker's set: pools close, and the last that lets it go frees it */
 };
 
@@ -125,7 +126,7 @@ static inline void sp_host_gauge(_Atomic int64_t *gauge, int64_t n)
 
 struct sp_host_totals {
     uint64_t cx_total, cx_connect_fail, rq_total, rq_success, rq_error, rq_timeout;
-    int64_t cx_active, rq_active;
+    int64_t cx_active, rq_active, rq_pending;
 };
 /* Sums over the workers. Any thread. */
 struct sp_host_totals sp_host_sum(const struct sp_host *h);

@@ -104,10 +104,10 @@ void sp_outcome_charge(struct sp_upstream *u, unsigned status)
         return;
     struct sp_host_part *p = counts(u);
     sp_host_count(status >= 500 ? &p->rq_error : &p->rq_success, 1);
-    if (SP_UNLIKELY(p->zone_stats)) {
-        sp_counter_inc(p->zone_stats->completed);
-        sp_code_counters_inc(&p->zone_stats->codes, status, true);
-    }
+    if (SP_UNLIKELY(p->zone_stats))
+        sp_answer_stats_charge(&p->zone_stats->answers, status);
+    if (SP_UNLIKELY(u->canary || p->canary))
+        sp_answer_stats_charge(sp_cluster_stats_canary(stats(u)), status);
 }
 
 static void fail(struct sp_upstream *u, const struct sp_upstream_failure *f)

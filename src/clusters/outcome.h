@@ -89,6 +89,7 @@ struct sp_upstream {
     bool body_sent;              /* of any attempt: some of the body was, and is not in `body` */
     bool answered;               /* this attempt has brought something */
     bool response_started;       /* the head went down */
+    bool canary;                 /* and says that it is a canary's */
     bool held;                   /* the request is paused because there is no stream */
     bool second;                 /* a retry without a policy was made: there is no other */
     bool final;                  /* something went down: no attempt after this one */

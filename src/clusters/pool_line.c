@@ -12,6 +12,7 @@ void sp_pool_enqueue(struct sp_pool *p, struct sp_ticket *t)
     p->n_queued++;
     sp_counter_inc(sp_pool_stats(p)->upstream_rq_pending_total);
     sp_gauge_inc(sp_pool_stats(p)->upstream_rq_pending_active);
+    sp_host_gauge(&p->key.host->parts[p->slot->index].rq_pending, 1);
 }
 
 void sp_pool_dequeue(struct sp_pool *p, struct sp_ticket *t)
@@ -21,6 +22,7 @@ void sp_pool_dequeue(struct sp_pool *p, struct sp_ticket *t)
     t->pool = NULL;
     p->n_queued--;
     sp_gauge_dec(sp_pool_stats(p)->upstream_rq_pending_active);
+    sp_host_gauge(&p->key.host->parts[p->slot->index].rq_pending, -1);
     sp_permit_give(&sp_pool_breakers(p)->pending, p->slot->index);
 }
 

@@ -12,9 +12,7 @@ static struct sp_zone_stats *stats_new(struct sp_stats_scope *cluster, struct sp
     struct sp_zone_stats *z = sp_xcalloc(1, sizeof(*z) + zone.len);
     struct sp_stats_scope *scope = sp_stats_scope(cluster, SP_STR("zone"), NULL, SP_STR_NULL);
     scope = sp_stats_scope(sp_stats_scope(scope, own, NULL, SP_STR_NULL), zone, NULL, SP_STR_NULL);
-    z->completed = sp_stats_counter(scope, SP_STR("upstream_rq_completed"));
-    z->time = sp_stats_histogram(scope, SP_STR("upstream_rq_time"));
-    sp_code_counters_init(&z->codes, scope, "upstream_rq_");
+    sp_answer_stats_init(&z->answers, scope);
     z->name_len = zone.len;
     memcpy(z->name, zone.ptr, zone.len);
     return z;

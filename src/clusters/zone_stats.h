@@ -6,15 +6,13 @@
 #ifndef SP_CLUSTERS_ZONE_STATS_H
 #define SP_CLUSTERS_ZONE_STATS_H
 
-#include "stats/stats.h"
+#include "clusters/answer_stats.h"
 
 enum { SP_ZONE_STATS_MOST = 256 }; /* zones of a cluster; hosts of further ones are not counted so */
 
 struct sp_zone_stats {
     struct sp_zone_stats *next;
-    struct sp_counter completed;   /* upstream_rq_completed */
-    struct sp_histogram time;      /* upstream_rq_time */
-    struct sp_code_counters codes; /* upstream_rq_200, upstream_rq_2xx */
+    struct sp_answer_stats answers;
     size_t name_len;
     char name[];
 };

@@ -48,6 +48,7 @@ enum sp_codec_event {
     SP_CE_FLOOD,              /* a frame flood limit; detail names it; the connection closes */
     SP_CE_HEADERS_DROPPED_UNDERSCORE, SP_CE_REQUESTS_REJECTED_UNDERSCORE,
     SP_CE_METADATA_REFUSED,
+    SP_CE_PING_TIMEOUT,       /* a PING of the keepalive was not answered; the connection closes */
     SP_CE_HEADERS_TIMEOUT,    /* request_headers_timeout (408); from the wire, not from the codec */
 };
 

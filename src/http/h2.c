@@ -236,6 +236,7 @@ static void ping_fired(struct sp_timer *t)
         c->end_why = SP_ABORT_TIMEOUT;
         c->codec.want_close = true;
         c->codec.want_read = false;
+        sp_h2_event(c, SP_CE_PING_TIMEOUT, "http2.keepalive_timeout", 0);
     } else {
         c->ping_due = c->ping_waits = true;
         sp_timer_start(c->codec.turn, t, c->codec.config.h2_ping_timeout_ns);

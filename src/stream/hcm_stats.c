@@ -52,6 +52,7 @@ static void init_codecs(struct sp_hcm_stats *s)
     s->h2_priority_flood = sp_stats_counter(http2, SP_STR("inbound_priority_frames_flood"));
     s->h2_window_flood = sp_stats_counter(http2, SP_STR("inbound_window_update_frames_flood"));
     s->h2_outbound_flood = sp_stats_counter(http2, SP_STR("outbound_flood"));
+    s->h2_keepalive_timeout = sp_stats_counter(http2, SP_STR("keepalive_timeout"));
     s->h2_control_flood = sp_stats_counter(http2, SP_STR("outbound_control_flood"));
 }
 
@@ -147,6 +148,9 @@ void sp_hcm_stats_codec(const struct sp_hcm_stats *s, enum sp_codec_event ev, co
         break;
     case SP_CE_HEADERS_TIMEOUT:
         sp_counter_inc(s->rq_header_timeout);
+        break;
+    case SP_CE_PING_TIMEOUT:
+        sp_counter_inc(s->h2_keepalive_timeout);
         break;
     case SP_CE_URL_TOO_LONG:
     case SP_CE_GOAWAY_RECEIVED:

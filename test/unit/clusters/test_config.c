@@ -283,6 +283,7 @@ static void test_text(void **state)
                         "c::[::1]:443::cx_total::0\n"
                         "c::[::1]:443::rq_active::0\n"
                         "c::[::1]:443::rq_error::1\n"
+                        "c::[::1]:443::rq_pending_active::0\n"
                         "c::[::1]:443::rq_success::0\n"
                         "c::[::1]:443::rq_timeout::0\n"
                         "c::[::1]:443::rq_total::5\n"

@@ -21,6 +21,7 @@ enum {
     PART_OF_RECORD = 8192,  /* so much is taken though its record is not whole: a small net_in would never hold one */
     READ_ROOM = 4096,       /* wolfSSL_read is not asked for less */
     ALERT_RECORD = 7,
+    TAIL = 4096,            /* so little left over does not wait for net_out to be sent: it would be a write of its own */
 };
 
 enum { ALERT_DECODE_ERROR = 50, ALERT_INTERNAL_ERROR = 80, ALERT_UNRECOGNIZED_NAME = 112 };
@@ -345,7 +346,7 @@ static struct sp_str next_record(const struct sp_buf *app_out, char *gathered)
 static void write_data(struct sp_tls *t, struct sp_buf *app_out, size_t high_water)
 {
     char gathered[RECORD_DATA];
-    while (app_out->len && t->out->len < high_water) {
+    while (app_out->len && (t->out->len < high_water || app_out->len <= TAIL)) {
         struct sp_str s = next_record(app_out, gathered);
         int n = wolfSSL_write(t->ssl, s.ptr, (int)s.len);
         if (n <= 0) {

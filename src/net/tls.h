@@ -31,7 +31,7 @@ void sp_tls_offer_own(struct sp_tls *t);
 
 /*
  * Moves what can be moved: net_in -> app_in until app_in holds high_water bytes, app_out -> net_out until net_out holds
- * high_water bytes. Call it when net_in grew, when app_out grew, when app_in was emptied (decrypted bytes raise no
+ * high_water bytes (a few KiB more, if nothing is left then). Call it when net_in grew, when app_out grew, when app_in was emptied (decrypted bytes raise no
  * socket event) and when net_out was flushed.
  */
 enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp_buf *app_in, struct sp_buf *app_out,

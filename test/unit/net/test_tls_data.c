@@ -52,6 +52,27 @@ static void put_pieces(struct sp_buf *b, size_t n, uint64_t *at)
     }
 }
 
+/* The little that is left of a turn's output goes with it; more waits. */
+static void little_left_over(void **state)
+{
+    enum { WATER = 2 * 16384 };
+    for (size_t more = 1; more <= 8192; more += 1000) {
+        struct kit_pair p;
+        uint64_t at = 0;
+        open_pair(&p, KIT_CLIENT);
+        struct kit_side *s = &p.server;
+        put_pieces(&s->app_out, WATER + more, &at);
+        s->state = sp_tls_pump(s->tls, &s->net_in, &s->app_in, &s->app_out, &s->net_out, WATER);
+        assert_int_equal(s->app_out.len, more <= 4096 ? 0 : more);
+        assert_in_range(s->net_out.len, WATER, WATER + 4096 + 3 * 32);
+        kit_run(&p);
+        at = 0;
+        check_and_drop(&p.client.app_in, &at);
+        assert_int_equal(at, WATER + more);
+        kit_pair_done(&p);
+    }
+}
+
 static void transfer(const char *client, size_t chunk, size_t high_water, size_t total)
 {
     struct kit_pair p;
@@ -417,6 +438,7 @@ static void nothing_but_info_before_it_is_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(little_left_over),
         cmocka_unit_test(much_data),
         cmocka_unit_test(a_slow_reader),
         cmocka_unit_test(a_slow_network),

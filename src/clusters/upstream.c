@@ -40,28 +40,50 @@ static enum sp_conn_kind kind_of(const struct sp_upstream *u)
     return SP_KIND_H1;
 }
 
+/* Of slots that are special; what is asked of these stands apart, so that others' requests take one call after the other. */
 static bool is_dropped(const struct sp_upstream *u)
 {
     uint32_t drop = u->slot->hosts->policy.drop;
-    return u->attempts == 1 && drop && sp_slot_below(u->slot, SP_DROP_ALL) < drop;
+    return u->attempts == 1 && drop && !u->slot->offline && sp_slot_below(u->slot, SP_DROP_ALL) < drop;
 }
 
-/* A host for the attempt; false: there is none, and that is the end. */
-static bool choose(struct sp_upstream *u)
+/* Likewise, once it has a host or NULL. True: that is all. */
+static bool goes_no_further(struct sp_upstream *u)
 {
+    if (u->slot->offline) {
+        if (u->host)
+            sp_attempt_note_host(u);
+        u->phase = SP_UPSTREAM_WAITING; /* for ever: it is cancelled by its owner */
+        sp_offline_asked(u);
+        return true;
+    }
+    if (u->host && u->slot->cluster->options.predictive > 1) {
+        u->key.host = u->host;
+        sp_pool_look_ahead(u->slot, &u->key);
+    }
+    return false;
+}
+
+static void begin_attempt(struct sp_upstream *u)
+{
+    bool special = SP_UNLIKELY(u->slot->special);
+    u->answered = false;
+    u->attempts++;
+    sp_attempt_head(u);
+    if (special && is_dropped(u)) {
+        sp_outcome_drop(u);
+        return;
+    }
     sp_outcome_take_host(u, sp_attempt_pick(u));
+    if (special && goes_no_further(u))
+        return;
     if (!u->host) {
         sp_outcome_no_host(u);
-        return false;
+        return;
     }
     sp_attempt_note_host(u);
     u->key.host = u->host;
     u->phase = SP_UPSTREAM_WAITING;
-    return true;
-}
-
-static void get(struct sp_upstream *u)
-{
     switch (sp_pool_get(u->slot, &u->key, &u->ticket)) {
     case SP_POOL_OPEN:
         sp_upstream_opened(u);
@@ -75,43 +97,6 @@ static void get(struct sp_upstream *u)
         sp_outcome_no_host(u);
         break;
     }
-}
-
-static void begin_offline(struct sp_upstream *u)
-{
-    sp_outcome_take_host(u, sp_attempt_pick(u));
-    if (u->host)
-        sp_attempt_note_host(u);
-    u->phase = SP_UPSTREAM_WAITING; /* for ever: it is cancelled by its owner */
-    sp_offline_asked(u);
-}
-
-static void begin_special(struct sp_upstream *u)
-{
-    if (u->slot->offline) {
-        begin_offline(u);
-        return;
-    }
-    if (is_dropped(u)) {
-        sp_outcome_drop(u);
-        return;
-    }
-    if (!choose(u))
-        return;
-    if (u->slot->cluster->options.predictive > 1)
-        sp_pool_look_ahead(u->slot, &u->key);
-    get(u);
-}
-
-static void begin_attempt(struct sp_upstream *u)
-{
-    u->answered = false;
-    u->attempts++;
-    sp_attempt_head(u);
-    if (SP_UNLIKELY(u->slot->special))
-        begin_special(u);
-    else if (choose(u))
-        get(u);
 }
 
 static void ticket_ready(struct sp_ticket *t)

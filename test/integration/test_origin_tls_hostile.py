@@ -270,7 +270,7 @@ class S_server(Base):
         before = rss()
         for _ in range(160):
             self.get(door)
-        self.assertLess(rss() - before, 4 << 20)
+        self.assertLess(rss() - before, (4 if SLOW == 1 else 64) << 20)  # a sanitizer keeps what is freed
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"

@@ -36,6 +36,7 @@ static void response_over(struct sp_upstream *u)
 {
     u->ticket.rx_over = true;
     note_end(u);
+    sp_outcome_track(u);
     if (u->ticket.tx_over)
         sp_outcome_leave(u);
     else
@@ -151,6 +152,8 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     if (u->setup.info && !u->setup.info->up_first_rx_ns)
         u->setup.info->up_first_rx_ns = now(u);
     heed_host(u, h);
+    if (SP_UNLIKELY(stats(u)->tracked.on))
+        sp_track_answer(&u->track, h);
     if (SP_UNLIKELY(u->slot->cluster->outlier))
         sp_outlier_answer(u->slot, u->host, h->status);
     if (h->protocol.len) {

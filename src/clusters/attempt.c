@@ -5,6 +5,7 @@
 
 #include "clusters/lb.h"
 #include "clusters/subset_lb.h"
+#include "clusters/tried.h"
 #include "stream/local_reply.h"
 
 /* Once: hosts of further attempts take the place of the first one's name. */
@@ -122,17 +123,15 @@ static struct sp_host *pick(struct sp_upstream *u, const struct sp_host *avoid, 
     if (SP_UNLIKELY(u->slot->special)) {
         if (u->slot->subset_lb)
             return sp_subset_pick(u->slot, u->setup.criteria, avoid, by);
-        struct sp_host *next = sp_lb_take_ahead(u->slot, avoid);
+        struct sp_host *next = u->slot->tried ? NULL : sp_lb_take_ahead(u->slot, avoid); /* chosen for anybody */
         if (next)
             return next;
     }
     return sp_lb_pick_hashed(u->slot, avoid, by);
 }
 
-struct sp_host *sp_attempt_pick(struct sp_upstream *u)
+static struct sp_host *pick_for_policy(struct sp_upstream *u, const struct sp_retry_policy *p)
 {
-    assert(u && u->attempts);
-    const struct sp_retry_policy *p = u->retry.policy;
     uint64_t hash = u->setup.hash;
     bool by_config = p && (p->omit_canaries || p->n_omits);
     /* Where only the config rules hosts out, the one before may be the only one that is left. */
@@ -147,4 +146,35 @@ struct sp_host *sp_attempt_pick(struct sp_upstream *u)
     if (h && p->previous_hosts && !was_tried(u, h))
         note_tried(u, h);
     return h;
+}
+
+static void note_priority(struct sp_upstream *u, const struct sp_host *h)
+{
+    const struct sp_host_set *set = u->slot->hosts;
+    for (unsigned i = 0; i < set->n; i++) {
+        if (set->v[i].host != h)
+            continue;
+        sp_tried_note(u->tried_priorities, set->v[i].priority);
+        return;
+    }
+}
+
+/* Hosts that are taken by hash are taken whatever was tried, as in Envoy. */
+static struct sp_host *pick_elsewhere(struct sp_upstream *u, const struct sp_retry_policy *p)
+{
+    if (!u->tried_priorities)
+        u->tried_priorities = sp_tried_new(u->setup.arena, p->every_priorities);
+    u->slot->tried = u->tried_priorities;
+    struct sp_host *h = pick_for_policy(u, p);
+    u->slot->tried = NULL;
+    if (h)
+        note_priority(u, h);
+    return h;
+}
+
+struct sp_host *sp_attempt_pick(struct sp_upstream *u)
+{
+    assert(u && u->attempts);
+    const struct sp_retry_policy *p = u->retry.policy;
+    return SP_UNLIKELY(p && p->every_priorities) ? pick_elsewhere(u, p) : pick_for_policy(u, p);
 }

@@ -208,6 +208,14 @@ static void take_zone(struct sp_cluster *c, const struct sp_cluster_build *b)
     c->local = b->local;
 }
 
+static void track(struct sp_cluster *c, const struct sp_cluster_build *b, const cluster_msg *msg)
+{
+    const Envoy__Config__Cluster__V3__TrackClusterStats *t = msg->track_cluster_stats;
+    if (t && t->per_endpoint_stats)
+        sp_doc_err(b->doc, b->diag, t, "per_endpoint_stats", -1, "hosts have no stats of their own (take it out: /clusters shows their counters)");
+    sp_cluster_stats_track(&c->stats, msg->track_timeout_budgets || (t && t->timeout_budgets), t && t->request_response_sizes);
+}
+
 struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cluster_msg *msg)
 {
     assert(build && build->doc && build->diag && msg);
@@ -247,6 +255,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
         sp_cluster_stats_subsets(&c->stats);
     if (c->options.h2.h2_ping_interval_ns)
         sp_cluster_stats_pings(&c->stats);
+    track(c, build, msg);
     take_zone(c, build);
     make_hosts(c, build, msg);
     sp_bind_init(c, build->doc, build->diag, bind_of(build, msg));

@@ -77,6 +77,23 @@ void sp_cluster_stats_pings(struct sp_cluster_stats *s)
     s->keepalive_timeout = sp_stats_counter(sp_stats_scope(s->scope, SP_STR("http2"), NULL, SP_STR_NULL), SP_STR("keepalive_timeout"));
 }
 
+void sp_cluster_stats_track(struct sp_cluster_stats *s, bool budgets, bool sizes)
+{
+    assert(s && s->scope);
+    struct sp_cluster_tracked *t = &s->tracked;
+    *t = (struct sp_cluster_tracked){.on = budgets || sizes, .budgets = budgets, .sizes = sizes};
+    if (budgets) {
+        t->percent = sp_stats_histogram(s->scope, SP_STR("upstream_rq_timeout_budget_percent_used"));
+        t->per_try_percent = sp_stats_histogram(s->scope, SP_STR("upstream_rq_timeout_budget_per_try_percent_used"));
+    }
+    if (!sizes)
+        return;
+    t->rq_headers = sp_stats_histogram(s->scope, SP_STR("upstream_rq_headers_size"));
+    t->rq_body = sp_stats_histogram(s->scope, SP_STR("upstream_rq_body_size"));
+    t->rs_headers = sp_stats_histogram(s->scope, SP_STR("upstream_rs_headers_size"));
+    t->rs_body = sp_stats_histogram(s->scope, SP_STR("upstream_rs_body_size"));
+}
+
 void sp_cluster_stats_subsets(struct sp_cluster_stats *s)
 {
     assert(s && s->scope);

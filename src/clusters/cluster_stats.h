@@ -52,6 +52,12 @@ struct sp_health_stats {
 };
 #undef X
 
+/* Made where the cluster is told to (clusters/tracked.h). */
+struct sp_cluster_tracked {
+    bool on, budgets, sizes; /* on: one of the others */
+    struct sp_histogram percent, per_try_percent, rq_headers, rq_body, rs_headers, rs_body;
+};
+
 struct sp_cluster_stats {
     struct sp_stats_scope *scope; /* "cluster.<name>." */
 #define X(name) struct sp_counter name;
@@ -74,6 +80,7 @@ struct sp_cluster_stats {
     struct sp_counter retry_completed;          /* retry.upstream_rq_completed */
     struct sp_counter keepalive_timeout;        /* http2.keepalive_timeout, where PINGs are sent */
     struct sp_answer_stats *_Atomic canary;     /* canary.upstream_rq_*; NULL: not made yet */
+    struct sp_cluster_tracked tracked;
 };
 
 /* `name`: alt_stat_name, or the cluster's. The ssl and health_check ones are made where asked for only. */
@@ -84,6 +91,8 @@ void sp_health_stats_init(struct sp_health_stats *s, struct sp_stats_scope *clus
 struct sp_answer_stats *sp_cluster_stats_canary(struct sp_cluster_stats *s);
 /* http2.keepalive_timeout. */
 void sp_cluster_stats_pings(struct sp_cluster_stats *s);
+/* timeout_budgets, request_response_sizes. */
+void sp_cluster_stats_track(struct sp_cluster_stats *s, bool budgets, bool sizes);
 /* Those of subsets. */
 void sp_cluster_stats_subsets(struct sp_cluster_stats *s);
 /* The cluster is gone: so are they, unless one of the same name has come. A zeroed one is fine. */

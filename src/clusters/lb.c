@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "clusters/hashed.h"
 #include "clusters/lb_set.h"
-#include "clusters/priority.h"
+#include "clusters/tried.h"
 #include "clusters/zone.h"
 
 /* With locality_weighted_lb_config or a local cluster: the hosts of one locality. */
@@ -297,8 +297,10 @@ static struct sp_lb_set *choose(struct sp_slot *s, struct sp_lb *lb, enum sp_lb_
 {
     unsigned at = 0;
     bool degraded = false;
-    if (lb->loads[0].healthy < 100 &&
-        !sp_priority_choose(lb->loads, lb->n_levels, (unsigned)sp_slot_below(s, 100), &at, &degraded))
+    const struct sp_priority_load *loads = lb->loads;
+    if (SP_UNLIKELY(s->tried))
+        loads = sp_tried_loads(s->tried, lb->health, lb->n_levels, lb->hosts->policy.overprovisioning, loads);
+    if (loads[0].healthy < 100 && !sp_priority_choose(loads, lb->n_levels, (unsigned)sp_slot_below(s, 100), &at, &degraded))
         return NULL;
     struct level *l = &lb->levels[at];
     if (SP_UNLIKELY(l->mode == SP_LB_SLOW))

@@ -47,10 +47,23 @@ void sp_outcome_resume_request(struct sp_upstream *u)
     }
 }
 
+static void track_attempt(struct sp_upstream *u)
+{
+    if (SP_UNLIKELY(stats(u)->tracked.on))
+        sp_track_attempt(&stats(u)->tracked, &u->track, u->request, u->ticket.cs, now(u), u->setup.per_try_timeout_ns);
+}
+
+void sp_outcome_track(struct sp_upstream *u)
+{
+    if (SP_UNLIKELY(stats(u)->tracked.on) && u->request_ended)
+        sp_track_request(&stats(u)->tracked, now(u) - u->request_end_ns, u->setup.timeout_ns);
+}
+
 static void note_bytes(struct sp_upstream *u)
 {
     struct sp_stream_info *info = u->setup.info;
     const struct sp_codec_stream *cs = u->ticket.cs;
+    track_attempt(u);
     if (!info || !cs)
         return;
     info->up_rx_body_bytes = cs->rx_body_bytes;
@@ -213,6 +226,7 @@ void sp_outcome_drop(struct sp_upstream *u)
 
 static void fail_timeout(struct sp_upstream *u, struct sp_str details)
 {
+    sp_outcome_track(u);
     bool alt = u->setup.alt_response;
     if (!begun(u))
         sp_outcome_charge(u, alt ? 204 : 504);
@@ -271,6 +285,7 @@ static bool safe_to_repeat(struct sp_upstream *u, enum sp_reset reason)
 void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str text)
 {
     assert(!u->ticket.cs && !u->ticket.pool);
+    track_attempt(u); /* if it never had a stream */
     if (u->slot->cluster->outlier && u->host && reason != SP_RESET_OVERFLOW)
         sp_outlier_local(u->slot, u->host, 503);
     if (text.len && u->setup.info)
@@ -306,6 +321,7 @@ static void on_timeout(struct sp_timer *t)
 {
     struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, timeout);
     sp_counter_inc(stats(u)->upstream_rq_timeout);
+    u->track.out_of_time = !begun(u);
     if (u->host && u->phase != SP_UPSTREAM_PAUSING)
         charge_timeout(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);

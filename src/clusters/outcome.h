@@ -8,6 +8,7 @@
 
 #include "clusters/pool.h"
 #include "clusters/retry.h"
+#include "clusters/tracked.h"
 #include "clusters/websocket.h"
 #include "stream/info.h"
 
@@ -77,6 +78,7 @@ struct sp_upstream {
     struct sp_host *avoid;       /* failed last: not taken again where there is another; only its address counts */
     const struct sp_host **tried; /* n_tried, with previous_hosts: only their addresses count */
     unsigned n_tried;
+    struct sp_tried *tried_priorities; /* NULL: the policy has no retry_priority */
     struct sp_pool_key key;
     struct sp_conn_facts *facts; /* info's TLS strings live here */
     struct sp_retry retry;
@@ -103,6 +105,7 @@ struct sp_upstream {
     unsigned tx_pauses;          /* of the request, by the stream */
     unsigned out_pauses;         /* of the response, by its sink */
     uint64_t started_ns, request_end_ns;
+    struct sp_track track;
     uint64_t try_active_ns;      /* when the attempt last moved, for per_try_idle_ns */
     struct sp_timer timeout, try_timer, max_timer, idle_timer; /* try_timer: per-try timeout or back-off */
     struct sp_defer again;
@@ -123,6 +126,8 @@ void sp_outcome_resume_request(struct sp_upstream *u);
 void sp_upstream_switch(struct sp_upstream *u);
 /* The request is not held back any more. */
 void sp_upstream_release_held(struct sp_upstream *u);
+/* The request has ended, by its answer's end or by a limit: for clusters that track. */
+void sp_outcome_track(struct sp_upstream *u);
 /* Counts an answer's status, made here or by the host. */
 void sp_outcome_charge(struct sp_upstream *u, unsigned status);
 /* The attempt has ended without a response (the ticket is free): again, or the end. */

@@ -112,6 +112,31 @@ void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double pa
         spread_by_health(h, n, whole, factor, ret);
 }
 
+bool sp_priority_loads_without(const struct sp_priority_health *h, unsigned n, const bool *out, uint32_t factor, struct sp_priority_load *ret)
+{
+    assert(h && n && out && ret);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n; i++)
+        sum += out[i] ? 0 : healthy(&h[i], factor) + degraded(&h[i], factor);
+    uint32_t whole = (uint32_t)SP_MIN(sum, 100u), left = 100;
+    if (!whole)
+        return false;
+    memset(ret, 0, n * sizeof(*ret));
+    while (left) { /* what rounding leaves over goes round once more */
+        for (unsigned i = 0; i < n; i++) {
+            uint32_t part = out[i] ? 0 : SP_MIN(left, healthy(&h[i], factor) * 100 / whole);
+            ret[i].healthy += part;
+            left -= part;
+        }
+        for (unsigned i = 0; i < n; i++) {
+            uint32_t part = out[i] ? 0 : SP_MIN(left, degraded(&h[i], factor) * 100 / whole);
+            ret[i].degraded += part;
+            left -= part;
+        }
+    }
+    return true;
+}
+
 bool sp_priority_choose(const struct sp_priority_load *l, unsigned n, unsigned dice, unsigned *ret, bool *ret_degraded)
 {
     assert(l && n && dice < 100 && ret && ret_degraded);

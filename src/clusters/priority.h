@@ -26,6 +26,12 @@ void sp_priority_count(struct sp_priority_health *h, uint32_t flags, uint32_t we
 /* Fills n loads, n > 0. panic_threshold, overprovisioning: percent. */
 void sp_priority_loads(const struct sp_priority_health *h, unsigned n, double panic_threshold,
                        uint32_t overprovisioning, struct sp_priority_load *ret);
+/*
+ * The same without the priorities whose `out` is true, as Envoy spreads retries: panic says nothing here.  False, and nothing is
+ * filled: none of the others has anybody.
+ */
+bool sp_priority_loads_without(const struct sp_priority_health *h, unsigned n, const bool *out, uint32_t overprovisioning,
+                               struct sp_priority_load *ret);
 /* Fewer of its hosts are well or degraded than this many percent. */
 bool sp_priority_below(const struct sp_priority_health *h, double threshold);
 /* The priority for dice of 0 to 99, and which of its hosts; false: nobody is there. */

@@ -26,6 +26,7 @@ struct sp_resolve;
 struct sp_outlier;
 struct sp_cluster;
 struct sp_offline;
+struct sp_tried;
 
 /* A worker's part of a cluster. */
 struct sp_slot {
@@ -42,6 +43,7 @@ struct sp_slot {
     struct sp_host_set *hosts; /* what it balances over: a reference, from attach on */
     struct sp_hashed *hashed; /* RING_HASH, MAGLEV: the tables of `hosts`, a reference; else NULL */
     struct sp_subset_lb *subset_lb; /* NULL: hosts are not divided */
+    struct sp_tried *tried;   /* during a pick for a request whose retries go to other priorities (clusters/tried.h); else NULL */
     unsigned stamp;           /* counts its sets */
     struct sp_list pools;     /* all of them; by host: in the host's part */
     struct sp_pool **named;   /* those with names in their keys, by hash: n_buckets lists; NULL: there were none yet */

@@ -69,6 +69,8 @@ static void begin_attempt(struct sp_upstream *u)
     bool special = SP_UNLIKELY(u->slot->special);
     u->answered = false;
     u->attempts++;
+    if (SP_UNLIKELY(stats(u)->tracked.on))
+        u->track.started_ns = now(u);
     sp_attempt_head(u);
     if (special && is_dropped(u)) {
         sp_outcome_drop(u);

@@ -52,6 +52,7 @@ static const struct sp_rule rules[] = {
     {ROUTE "RetryPolicy.RetryBackOff", "base_interval", SP_RULE_REQUIRED, 0, 0},
     {ROUTE "RetryPolicy.RetryBackOff", "max_interval", SP_RULE_POSITIVE, 0, 0},
     {ROUTE "RetryPolicy.RetryHostPredicate", "name", SP_RULE_MIN_LEN, 1, 0},
+    {ROUTE "RetryPolicy.RetryPriority", "name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "RetryPolicy", "retriable_status_codes", SP_RULE_RANGE, 100, 599},
     {ROUTE "Decorator", "operation", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "Route", "match", SP_RULE_REQUIRED, 0, 0},

@@ -6,6 +6,7 @@
 #include "envoy/extensions/retry/host/omit_canary_hosts/v3/omit_canary_hosts.pb-c.h"
 #include "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.pb-c.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb-c.h"
+#include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.pb-c.h"
 #include "route/criteria.h"
 #include "route/duration.h"
 #include "route/route_build.h"
@@ -15,6 +16,9 @@
 #define CANARIES &envoy__extensions__retry__host__omit_canary_hosts__v3__omit_canary_hosts_predicate__descriptor
 #define OMIT &envoy__extensions__retry__host__omit_host_metadata__v3__omit_host_metadata_config__descriptor
 
+#define PRIORITIES &envoy__extensions__retry__priority__previous_priorities__v3__previous_priorities_config__descriptor
+
+typedef Envoy__Extensions__Retry__Priority__PreviousPriorities__V3__PreviousPrioritiesConfig PreviousPriorities;
 typedef Envoy__Extensions__Retry__Host__OmitHostMetadata__V3__OmitHostMetadataConfig OmitConfig;
 
 enum { BASE_MS = 25, HOST_LOOKS = 8, HOST_LOOKS_MAX = 100 };
@@ -159,6 +163,20 @@ static bool hosts(struct sp_retry_policy *p, const struct sp_route_build *b, str
     return good;
 }
 
+static bool priorities(struct sp_retry_policy *p, const struct sp_route_build *b, const Envoy__Config__Route__V3__RetryPolicy__RetryPriority *msg)
+{
+    if (!msg)
+        return true;
+    const PreviousPriorities *previous = msg->typed_config ? sp_doc_any_as(b->doc, msg->typed_config, PRIORITIES) : NULL;
+    if (!previous)
+        sp_doc_err(b->doc, b->diag, msg, "typed_config", -1, "no such retry priority (PreviousPrioritiesConfig is run)");
+    else if (previous->update_frequency < 1)
+        sp_doc_err(b->doc, b->diag, previous, "update_frequency", -1, "required, at least 1 (after so many attempts their priorities are left out)");
+    else
+        p->every_priorities = (unsigned)previous->update_frequency;
+    return p->every_priorities > 0;
+}
+
 /* What stands beside a condition that is not asked for has no effect. */
 static void unused(const struct sp_retry_policy *p, const struct sp_route_build *b,
                    const Envoy__Config__Route__V3__RetryPolicy *msg)
@@ -191,6 +209,7 @@ struct sp_retry_policy *sp_retry_policy_new(const struct sp_route_build *b, stru
     good = back_off(p, b, msg->retry_back_off) && good;
     resets(p, arena, msg->rate_limited_retry_back_off);
     good = hosts(p, b, arena, msg) && good;
+    good = priorities(p, b, msg->retry_priority) && good;
     uint32_t *codes = sp_arena_alloc(arena, (msg->n_retriable_status_codes + 1) * sizeof(*codes));
     for (size_t i = 0; i < msg->n_retriable_status_codes; i++)
         codes[i] = msg->retriable_status_codes[i];

@@ -66,6 +66,7 @@ struct sp_retry_policy {
     bool previous_hosts, omit_canaries; /* retry_host_predicate */
     struct sp_retry_omit *omits;        /* n_omits of them: OmitHostMetadata */
     unsigned n_omits;
+    unsigned every_priorities; /* retry_priority: update_frequency; 0: none */
     unsigned host_looks; /* how often another host is asked for */
     struct sp_retry_reset *resets; /* n_resets of them: rate_limited_retry_back_off */
     unsigned n_resets;

@@ -66,8 +66,8 @@ void sp_stream_gone(struct sp_stream *s, enum sp_abort why);
 
 /* stream_life.c: the chain has run to its end, or as far as it will: tells its filters, and writes the log line. */
 void sp_stream_complete(struct sp_stream *s);
-/* A chain for the request, from its first filter on, with what is known of the request so far. */
-void sp_stream_begin(struct sp_stream *s);
+/* A chain for the request, which is zeroed, from its first filter on. */
+void sp_stream_begin(struct sp_stream *s, const struct sp_chain_ops *ops);
 
 /* stream_request.c: checks a head and gives it to the chain. */
 void sp_stream_take(struct sp_stream *s, struct sp_headers *h, bool end);

@@ -114,18 +114,14 @@ static void count_requests(struct sp_stream *s)
         s->owner->drain(s->owner);
 }
 
-void sp_stream_begin(struct sp_stream *s)
+void sp_stream_begin(struct sp_stream *s, const struct sp_chain_ops *ops)
 {
-    const struct sp_chain_ops *ops = s->chain.ops;
-    s->chain = (struct sp_chain){
-        .stream = s,
-        .arena = s->cs->arena,
-        .turn = s->owner->turn,
-        .info = &s->info,
-        .limit = s->hcm->buffer_limit,
-        .request = &s->cs->rx,
-        .pauses = {[SP_ENCODE] = s->chain.pauses[SP_ENCODE]}, /* the codec's stand */
-    };
+    s->chain.stream = s;
+    s->chain.arena = s->cs->arena;
+    s->chain.turn = s->owner->turn;
+    s->chain.info = &s->info;
+    s->chain.limit = s->hcm->buffer_limit;
+    s->chain.request = &s->cs->rx;
     sp_chain_init(&s->chain, &s->hcm->plan, ops);
     count_birth(s);
 }
@@ -146,9 +142,8 @@ bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, str
     sp_link(&s->tx, &cs->tx);
     sp_list_push_back(&o->streams, &s->link);
     init_info(s, h);
-    s->chain.ops = &sp_stream_chain_ops;
     sp_gauge_inc(s->hcm->stats.rq_active);
-    sp_stream_begin(s);
+    sp_stream_begin(s, &sp_stream_chain_ops);
     init_times(s);
     count_requests(s);
     return true;

@@ -209,9 +209,12 @@ static void begin_again(struct sp_defer *d)
     if (c->over || c->head_out || c->local || c->reply_pending)
         return; /* a limit of time, or the client, was faster */
     assert(c->depth == 0 && !c->auto_paused[SP_ENCODE] && !c->upgrade);
+    const struct sp_chain_ops *ops = c->ops;
+    unsigned stands = c->pauses[SP_ENCODE]; /* what the codec asked for */
     end_before(s);
     forget(s);
-    sp_stream_begin(s);
+    s->chain = (struct sp_chain){.pauses = {[SP_ENCODE] = stands}};
+    sp_stream_begin(s, ops);
     sp_stream_active(s);
     sp_stream_arm(s);
     give(s);

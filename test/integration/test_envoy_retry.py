@@ -42,10 +42,10 @@ def flat(value, path=""):
 
 class Case:
     """A cluster and a route of their own. requests: (steps, *curl's arguments), of which one may be a path; `gap`: they begin so many
-    seconds one after the other, and do not wait for each other's end."""
+    seconds one after the other, and do not wait for each other's end. `priorities`: each origin is of one of its own."""
 
-    def __init__(self, name, requests, route=None, cluster=None, http2=False, vhost=None, origins=1, whole=None, gap=None):
-        self.gap = gap
+    def __init__(self, name, requests, route=None, cluster=None, http2=False, vhost=None, origins=1, whole=None, gap=None, priorities=False):
+        self.gap, self.priorities = gap, priorities
         self.name, self.route, self.cluster, self.http2, self.vhost = name, route or {}, cluster or {}, http2, vhost or {}
         self.requests, self.origins, self.whole = [(r,) if isinstance(r, str) else r for r in requests], origins, whole or {}
 
@@ -68,6 +68,9 @@ class Beside(unittest.TestCase):
         clusters, vhosts = [], []
         for c in cases:
             clusters.append(cluster(c.name, *ports[:c.origins], http2=c.http2, **c.cluster))
+            if c.priorities:
+                endpoints = clusters[-1]["load_assignment"]["endpoints"]
+                clusters[-1]["load_assignment"]["endpoints"] = [{"priority": i, "lb_endpoints": [e]} for i, e in enumerate(endpoints[0]["lb_endpoints"])]
             vhosts.append({"name": c.name, "domains": [c.name], "routes": [dict(route_to(c.name, "/", **c.route), **c.whole)], **c.vhost})
         fields = {"path": "%REQ(x-key)%", "status": "%RESPONSE_CODE%", "flags": "%RESPONSE_FLAGS%", "details": "%RESPONSE_CODE_DETAILS%",
                   "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"}
@@ -102,7 +105,7 @@ class Beside(unittest.TestCase):
     def run_one(self, make, cases, n):
         """Everything that is compared, by case."""
         record = Record()
-        origins = [Scripted("origin", record) for _ in range(3)]
+        origins = [Scripted(f"origin{i}", record) for i in range(3)]
         log = work(f"beside-{n}-{id(cases)}.log")
         open(log, "w", encoding="ascii").close()
         subject = None
@@ -236,6 +239,86 @@ class Terms(Beside):
                     Case("by-vhost-new", [("503,200", *send(900)), ("503,200", *send(1100))], route=retry("5xx"), vhost={"request_body_buffer_limit": 1000}),
                     Case("both", [("503,200", *send(900)), ("503,200", *send(1100))], route=retry("5xx"),
                          whole={"request_body_buffer_limit": 1000}, vhost={"per_request_buffer_limit_bytes": 100}))
+
+
+def other_priorities(every, n=6, **more):
+    return retry("5xx", n, retry_priority={"name": "envoy.retry_priorities.previous_priorities", "typed_config": {
+        "@type": T + "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", "update_frequency": every}}, **more)
+
+
+@unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
+class Priorities(Beside):
+    """Which origin each attempt goes to."""
+
+    @staticmethod
+    def more_sent(attempt):
+        return (attempt.server,)
+
+    def test_priorities(self):
+        ill = ",".join(["503"] * 6 + ["200"])
+        each = ["200", "503,200", "503,503,200", "503,503,503,200", ill]
+        case = lambda name, route, **more: Case(name, each, route=route, origins=3, priorities=True, **more)
+        none = case("none", retry("5xx", 6))
+        none.requests = [("200",), ("503,200",), ("503,503,200",)]
+        got = self.beside(none, *[case(f"every-{n}", other_priorities(n)) for n in (1, 2, 3, 4)], case("few", other_priorities(1, 2)),
+                          case("two", other_priorities(1)), case("old-hosts", other_priorities(1, retry_host_predicate=[{
+                              "name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {
+                                  "@type": T + "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"}}])))
+        servers = [a[3] for a in got["every-1"]["requests"][4]["sent"]]
+        self.assertEqual(servers, [f"origin{i % 3}" for i in range(7)])
+        # By hash they stay where they are.
+        policy = {"hash_policy": [{"header": {"header_name": "x-key"}}]}
+        self.beside(*[Case(kind.lower(), ["503,503,200"], route={**other_priorities(1), **policy}, origins=3, priorities=True, cluster={"lb_policy": kind})
+                      for kind in ("RING_HASH", "MAGLEV", "RANDOM", "LEAST_REQUEST")])
+
+
+SIZES = {"track_cluster_stats": {"request_response_sizes": True}}
+BUDGETS = {"track_cluster_stats": {"timeout_budgets": True}}
+
+
+@unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
+class Tracked(Beside):
+    """Histograms: how often and, as buckets differ, about how much."""
+
+    sums = []
+    NAMES = "upstream_rq_headers_size", "upstream_rq_body_size", "upstream_rs_headers_size", "upstream_rs_body_size", \
+        "upstream_rq_timeout_budget_percent_used", "upstream_rq_timeout_budget_per_try_percent_used"
+
+    def conf(self, cases, ports, log):
+        return {**super().conf(cases, ports, log), "stats_flush_interval": "0.2s"}
+
+    @classmethod
+    def stats(cls, subject):
+        time.sleep(1)  # for Envoy's to be merged
+        c = http.client.HTTPConnection("127.0.0.1", subject.admin, timeout=10)
+        c.request("GET", "/stats?format=prometheus")
+        out, sums = {}, {}
+        for line in c.getresponse().read().decode().splitlines():
+            m = re.match(r'envoy_cluster_(\w+)_(sum|count)\{envoy_cluster_name="([^"]+)"\} (\S+)$', line)
+            if m and m[1] in cls.NAMES and m[2] == "count" and float(m[4]):
+                out.setdefault(m[3], {})[m[1]] = float(m[4])
+            elif m and m[1] in cls.NAMES and m[2] == "sum":
+                sums[m[3], m[1]] = float(m[4])
+        c.close()
+        cls.sums.append(sums)
+        return out
+
+    def test_tracked(self):
+        big = ("-X", "POST", "--data-binary", "x" * 50000, *h("x-more: " + "y" * 3000))
+        each = ["200", ("200", *big), ("503+x-long=" + "z" * 5000 + ",200", *big), ("close,200", *big), ("rst", *big)]
+        once = {"max_requests_per_connection": 1}
+        both = {"track_cluster_stats": {"timeout_budgets": True, "request_response_sizes": True}}
+        slow = ["slow-200-200", "stall", "slow-200-503,slow-200-200", "half-200"]
+        self.beside(Case("sizes", each, route=retry("5xx"), cluster={**SIZES, **once}), Case("off", each[:2], cluster=once),
+                    Case("budgets", slow, route={"timeout": "1s", **retry("5xx")}, cluster={**BUDGETS, **once}),
+                    Case("per-try", slow, route={"timeout": "2s", **retry("5xx", per_try_timeout="0.6s")}, cluster={**BUDGETS, **once}),
+                    Case("old", ["200", "stall"], route={"timeout": "1s"}, cluster={"track_timeout_budgets": True, **once}),
+                    Case("none", ["200"], route={"timeout": "0s"}, cluster={**BUDGETS, **once}),
+                    Case("both", [("200", *big)], cluster={**both, **once}),
+                    Case("old-too", ["200"], cluster={"track_timeout_budgets": True, **SIZES, **once}))
+        theirs, ours = self.sums
+        for key, value in theirs.items():  # some bytes more or less of heads; some per cent of time
+            self.assertAlmostEqual(ours.get(key, 0), value, delta=max(value * 0.12, 40 * SLOW if "budget" in key[1] else 5), msg=key)
 
 
 @unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")

@@ -246,6 +246,11 @@ ROUTES = [
         "c", 1, circuit_breakers={"per_host_thresholds": [{"max_requests": 2}]})])),
     (["no such predicate (PreviousHostsPredicate, OmitCanaryHostsPredicate and OmitHostMetadataConfig are run)"], routes(route({"retry_policy": {
         "retry_on": "5xx", "retry_host_predicate": [{"name": "other"}]}}))),
+    (["no such retry priority (PreviousPrioritiesConfig is run)"], routes(route({"retry_policy": {"retry_on": "5xx", "retry_priority": {"name": "other"}}}))),
+    (["required, at least 1 (after so many attempts their priorities are left out)"], routes(route({"retry_policy": {"retry_on": "5xx", "retry_priority": {
+        "name": "p", "typed_config": {"@type": T + "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"}}}}))),
+    (["hosts have no stats of their own (take it out: /clusters shows their counters)"], boot(clusters=[cluster("c", 1, track_cluster_stats={
+        "per_endpoint_stats": True})])),
     (["cannot hold spaces or control characters (write %20)"], routes(route(redirect={"path_redirect": "/a b"}))),
     (["the weights add up to 3, not to this (take it out)"],
      routes({"match": {"prefix": "/"}, "route": {"weighted_clusters": {"total_weight": 5, "clusters": [{"name": "c", "weight": 3}]}}})),

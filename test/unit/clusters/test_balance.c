@@ -10,6 +10,7 @@
 #include "clusters/lb.h"
 #include "clusters/permits.h"
 #include "clusters/priority.h"
+#include "clusters/tried.h"
 
 static void test_edf_ratio(void **state)
 {
@@ -50,15 +51,36 @@ static void test_edf_long(void **state)
     sp_edf_done(&e);
 }
 
+static void show_loads(const struct sp_priority_load *l, unsigned n, char text[256])
+{
+    int at = 0;
+    for (unsigned i = 0; i < n; i++)
+        at += snprintf(text + at, 256 - (size_t)at, "%s%u/%u%s", i ? " " : "", l[i].healthy, l[i].degraded, l[i].panic ? "!" : "");
+}
+
 static void check_loads(const struct sp_priority_health *h, unsigned n, double threshold, const char *expected)
 {
     struct sp_priority_load l[4];
     char text[256];
-    int at = 0;
     sp_priority_loads(h, n, threshold, 140, l);
+    show_loads(l, n, text);
+    assert_string_equal(text, expected);
+}
+
+/* `out`: '-' for each priority that is left out. */
+static void check_without(const struct sp_priority_health *h, const char *out, const char *expected)
+{
+    struct sp_priority_load l[4] = {{0}};
+    bool without[4] = {0};
+    char text[256];
+    unsigned n = (unsigned)strlen(out);
     for (unsigned i = 0; i < n; i++)
-        at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%u/%u%s", i ? " " : "", l[i].healthy, l[i].degraded,
-                       l[i].panic ? "!" : "");
+        without[i] = out[i] == '-';
+    if (!sp_priority_loads_without(h, n, without, 140, l)) {
+        assert_null(expected);
+        return;
+    }
+    show_loads(l, n, text);
     assert_string_equal(text, expected);
 }
 
@@ -88,6 +110,64 @@ static void test_priorities(void **state)
     check_loads((struct sp_priority_health[]){HEALTH(0, 0, 0, 0), HEALTH(3, 3, 0, 0)}, 2, 50, "0/0 100/0");
     /* Hosts that took themselves out do not count. */
     check_loads((struct sp_priority_health[]){HEALTH(10, 5, 0, 5)}, 1, 50, "100/0");
+}
+
+static void test_other_priorities(void **state)
+{
+    (void)state;
+    const struct sp_priority_health all[] = {HEALTH(10, 10, 0, 0), HEALTH(10, 10, 0, 0), HEALTH(10, 10, 0, 0)};
+    check_without(all, "+++", "100/0 0/0 0/0");
+    check_without(all, "-++", "0/0 100/0 0/0");
+    check_without(all, "--+", "0/0 0/0 100/0");
+    check_without(all, "+-+", "100/0 0/0 0/0");
+    check_without(all, "---", NULL);
+    const struct sp_priority_health some[] = {HEALTH(10, 10, 0, 0), HEALTH(10, 3, 0, 0), HEALTH(10, 10, 0, 0)}; /* the second is good for 42 % */
+    check_without(some, "-++", "0/0 42/0 58/0");
+    check_without(some, "-+-", "0/0 100/0 0/0");
+    const struct sp_priority_health weak[] = {HEALTH(3, 0, 0, 0), HEALTH(3, 1, 0, 0), HEALTH(3, 1, 1, 0)}; /* 46 and 46, 46 % */
+    check_without(weak, "+++", "0/0 46/0 46/8");
+    check_without(weak, "+-+", "0/0 0/0 50/50");
+    check_without(weak, "+--", NULL);
+}
+
+/* Hosts of three priorities, one each: where attempts go that leave out what was tried. */
+static void check_tried(unsigned every, const char *ill, const char *expected)
+{
+    struct t_bed b;
+    struct sp_arena a;
+    char got[16] = "";
+    char yaml[1024] = "name: c\nload_assignment:\n  cluster_name: c\n  endpoints:\n";
+    for (unsigned i = 0; i < 3; i++)
+        snprintf(yaml + strlen(yaml), sizeof(yaml) - strlen(yaml),
+                 "  - {priority: %u, lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.%u, port_value: 80}}}}]}\n", i, i + 1);
+    t_bed_new(&b, yaml);
+    for (const char *p = ill; *p; p++)
+        sp_host_set_health(b.cluster, t_host(&b, (unsigned)(*p - '0')), SP_HEALTH_FAILED_ACTIVE_HC, 0);
+    sp_arena_init(&a);
+    struct sp_tried *t = sp_tried_new(&a, every);
+    t_slot(&b, 0)->tried = t;
+    for (unsigned i = 0; i < strlen(expected); i++) {
+        struct sp_host *h = sp_lb_pick(t_slot(&b, 0), NULL);
+        assert_non_null(h);
+        got[i] = (char)('0' + t_at(&b, h));
+        sp_tried_note(t, t_at(&b, h));
+    }
+    if (strcmp(got, expected) != 0)
+        fail_msg("every %u, ill \"%s\": %s, not %s", every, ill, got, expected);
+    t_slot(&b, 0)->tried = NULL;
+    sp_arena_done(&a);
+    t_bed_free(&b);
+}
+
+static void test_tried(void **state)
+{
+    (void)state;
+    check_tried(1, "", "012012012");
+    check_tried(2, "", "001122001");
+    check_tried(3, "", "000111222");
+    check_tried(1, "0", "121212");
+    check_tried(1, "1", "020202");
+    check_tried(1, "12", "000000");
 }
 
 /* Chi-square of equal shares; 10 degrees of freedom: 29.59 is passed once in a thousand runs. */
@@ -475,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_edf_ratio),
         cmocka_unit_test(test_edf_long),
         cmocka_unit_test(test_priorities),
+        cmocka_unit_test(test_other_priorities),
+        cmocka_unit_test(test_tried),
         cmocka_unit_test(test_round_robin),
         cmocka_unit_test(test_weighted_round_robin),
         cmocka_unit_test(test_least_request),

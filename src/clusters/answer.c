@@ -62,10 +62,22 @@ static bool says_canary(const struct sp_headers *h)
     return false;
 }
 
-static void accept_head(struct sp_upstream *u, const struct sp_headers *from, bool end)
+/* The stream below may be gone before the one above. */
+static struct sp_headers *keep_head(struct sp_upstream *u, struct sp_headers *from)
 {
+    if (u->setup.lasts) {
+        u->head_of = u->ticket.cs;
+        sp_codec_stream_hold(u->head_of);
+        return from;
+    }
     struct sp_headers *h = sp_arena_alloc(u->setup.arena, sizeof(*h));
-    sp_headers_copy(h, u->setup.arena, from); /* the stream below may be gone before the one above */
+    sp_headers_copy(h, u->setup.arena, from);
+    return h;
+}
+
+static void accept_head(struct sp_upstream *u, struct sp_headers *from, bool end)
+{
+    struct sp_headers *h = keep_head(u, from);
     u->response_started = true;
     u->keep = false;
     sp_timer_stop(&u->try_timer);

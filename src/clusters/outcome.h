@@ -61,6 +61,7 @@ struct sp_upstream_setup {
     bool auto_host_rewrite;
     bool append_x_forwarded_host;         /* with it */
     bool redirects;                       /* ops->redirect is asked, and bodies are kept for it */
+    bool lasts;                           /* sp_upstream_done comes after the last look at the response's head: no copy */
     bool alt_response;                    /* x-envoy-upstream-rq-timeout-alt-response: 204 instead of 504 */
 };
 
@@ -83,6 +84,7 @@ struct sp_upstream {
     struct sp_conn_facts *facts; /* info's TLS strings live here */
     struct sp_retry retry;
     struct sp_headers *request, *trailers;
+    struct sp_codec_stream *head_of; /* `lasts`: held, as the response's head is its */
     struct sp_buf body;          /* what is not sent yet or, while `keep`, all of it so far */
     bool keep;                   /* the body is kept for a retry */
     bool request_ended;          /* all of it is here */

@@ -203,7 +203,7 @@ static void on_drained(void *ctx, int err)
     step_later(p);
 }
 
-static const struct sp_transport_cb transport_cb = {on_connect, on_read, on_drained};
+static const struct sp_transport_cb transport_cb = {on_connect, on_read, on_drained, NULL};
 
 static struct sp_tls *begin_tls(const struct tcp_probe *p, struct sp_tls_ctx *ctx)
 {

@@ -357,6 +357,9 @@ void sp_upstream_done(struct sp_upstream *u)
         sp_cluster_drop(u->slot->cluster);
     }
     u->holds_cluster = false;
+    if (u->head_of)
+        sp_codec_stream_release(u->head_of, &u->setup.worker->turn);
+    u->head_of = NULL;
     sp_outcome_take_host(u, NULL);
     sp_conn_facts_unref(u->facts);
     u->facts = NULL;

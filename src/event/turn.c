@@ -13,6 +13,7 @@ void sp_turn_init(struct sp_turn *t)
 {
     assert(t);
     memset(t, 0, sizeof(*t));
+    sp_list_init(&t->soon);
     sp_list_init(&t->deferred);
     sp_list_init(&t->buried);
 }
@@ -22,39 +23,40 @@ void sp_turn_done(struct sp_turn *t)
     assert(t);
     sp_turn_end(t);
     for (unsigned i = 0; i < t->n_timers; i++)
-        t->heap[i]->turn = NULL;
+        t->heap[i].timer->turn = NULL;
     free(t->heap);
     memset(t, 0, sizeof(*t));
+    sp_list_init(&t->soon);
     sp_list_init(&t->deferred);
     sp_list_init(&t->buried);
 }
 
-static void place(struct sp_turn *t, unsigned i, struct sp_timer *timer)
+static void place(struct sp_turn *t, unsigned i, struct sp_timer_place p)
 {
-    t->heap[i] = timer;
-    timer->index = i;
+    t->heap[i] = p;
+    p.timer->index = i;
 }
 
-static void sift_up(struct sp_turn *t, unsigned i, struct sp_timer *timer)
+static void sift_up(struct sp_turn *t, unsigned i, struct sp_timer_place p)
 {
     while (i) {
         unsigned parent = (i - 1) / ARITY;
-        if (t->heap[parent]->heap_ns <= timer->heap_ns)
+        if (t->heap[parent].ns <= p.ns)
             break;
         place(t, i, t->heap[parent]);
         i = parent;
     }
-    place(t, i, timer);
+    place(t, i, p);
 }
 
-static void sift_down(struct sp_turn *t, unsigned i, struct sp_timer *timer)
+static void sift_down(struct sp_turn *t, unsigned i, struct sp_timer_place p)
 {
     for (;;) {
         unsigned first = i * ARITY + 1, best = i;
-        uint64_t least = timer->heap_ns;
+        uint64_t least = p.ns;
         for (unsigned c = first; c < first + ARITY && c < t->n_timers; c++) {
-            if (t->heap[c]->heap_ns < least) {
-                least = t->heap[c]->heap_ns;
+            if (t->heap[c].ns < least) {
+                least = t->heap[c].ns;
                 best = c;
             }
         }
@@ -63,17 +65,17 @@ static void sift_down(struct sp_turn *t, unsigned i, struct sp_timer *timer)
         place(t, i, t->heap[best]);
         i = best;
     }
-    place(t, i, timer);
+    place(t, i, p);
 }
 
 static void heap_remove(struct sp_turn *t, struct sp_timer *timer)
 {
     unsigned i = timer->index;
-    assert(i < t->n_timers && t->heap[i] == timer);
-    struct sp_timer *last = t->heap[--t->n_timers];
-    if (last == timer)
+    assert(i < t->n_timers && t->heap[i].timer == timer);
+    struct sp_timer_place last = t->heap[--t->n_timers];
+    if (last.timer == timer)
         return;
-    if (i && t->heap[(i - 1) / ARITY]->heap_ns > last->heap_ns)
+    if (i && t->heap[(i - 1) / ARITY].ns > last.ns)
         sift_up(t, i, last);
     else
         sift_down(t, i, last);
@@ -86,10 +88,8 @@ void sp_timer_start(struct sp_turn *t, struct sp_timer *timer, uint64_t delay_ns
     timer->due_ns = due;
     if (timer->turn) {
         assert(timer->turn == t);
-        if (due >= timer->heap_ns)
-            return; /* found out when its old place in the heap comes up */
-        timer->heap_ns = due;
-        sift_up(t, timer->index, timer);
+        if (due < t->heap[timer->index].ns) /* else: found out when its old place in the heap comes up */
+            sift_up(t, timer->index, (struct sp_timer_place){due, timer});
         return;
     }
     if (t->n_timers == t->cap_timers) {
@@ -97,8 +97,7 @@ void sp_timer_start(struct sp_turn *t, struct sp_timer *timer, uint64_t delay_ns
         t->heap = sp_xrealloc(t->heap, t->cap_timers * sizeof(*t->heap));
     }
     timer->turn = t;
-    timer->heap_ns = due;
-    sift_up(t, t->n_timers++, timer);
+    sift_up(t, t->n_timers++, (struct sp_timer_place){due, timer});
 }
 
 void sp_timer_stop(struct sp_timer *timer)
@@ -115,11 +114,10 @@ void sp_turn_begin(struct sp_turn *t, uint64_t now_ns, int64_t wall_ns)
     assert(t && now_ns >= t->now_ns);
     t->now_ns = now_ns;
     t->wall_ns = wall_ns;
-    while (t->n_timers && t->heap[0]->heap_ns <= now_ns) {
-        struct sp_timer *timer = t->heap[0];
+    while (t->n_timers && t->heap[0].ns <= now_ns) {
+        struct sp_timer *timer = t->heap[0].timer;
         if (timer->due_ns > now_ns) {
-            timer->heap_ns = timer->due_ns;
-            sift_down(t, 0, timer);
+            sift_down(t, 0, (struct sp_timer_place){timer->due_ns, timer});
             continue;
         }
         heap_remove(t, timer);
@@ -128,10 +126,21 @@ void sp_turn_begin(struct sp_turn *t, uint64_t now_ns, int64_t wall_ns)
     }
 }
 
+void sp_turn_run_soon(struct sp_turn *t)
+{
+    assert(t);
+    struct sp_list *n;
+    while ((n = sp_list_pop(&t->soon)) != NULL) {
+        struct sp_defer *d = SP_CONTAINER_OF(n, struct sp_defer, link);
+        d->run(d);
+    }
+}
+
 void sp_turn_end(struct sp_turn *t)
 {
     assert(t);
     for (;;) {
+        sp_turn_run_soon(t);
         struct sp_list *n = sp_list_pop(&t->deferred);
         if (n) {
             struct sp_defer *d = SP_CONTAINER_OF(n, struct sp_defer, link);
@@ -149,11 +158,11 @@ void sp_turn_end(struct sp_turn *t)
 uint64_t sp_turn_wait_ns(const struct sp_turn *t)
 {
     assert(t);
-    if (!sp_list_empty(&t->deferred) || !sp_list_empty(&t->buried))
+    if (!sp_list_empty(&t->soon) || !sp_list_empty(&t->deferred) || !sp_list_empty(&t->buried))
         return 0;
     if (!t->n_timers)
         return UINT64_MAX;
-    uint64_t next = t->heap[0]->heap_ns;
+    uint64_t next = t->heap[0].ns;
     return next <= t->now_ns ? 0 : next - t->now_ns;
 }
 
@@ -162,6 +171,13 @@ void sp_defer(struct sp_turn *t, struct sp_defer *d)
     assert(t && d && d->run);
     if (!sp_list_linked(&d->link))
         sp_list_push_back(&t->deferred, &d->link);
+}
+
+void sp_defer_soon(struct sp_turn *t, struct sp_defer *d)
+{
+    assert(t && d && d->run);
+    if (!sp_list_linked(&d->link))
+        sp_list_push_back(&t->soon, &d->link);
 }
 
 void sp_defer_cancel(struct sp_defer *d)

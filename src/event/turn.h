@@ -6,6 +6,8 @@
  *
  * A turn is: I/O callbacks and due timers run, then deferred calls (in the order they were asked for, those asked
  * for meanwhile included), then the buried are freed.  Nothing that is still on a caller's stack is ever freed.
+ * Calls asked for "soon" overtake the others: they run when the call that asked has returned, while what they are to
+ * look at is still in the processor's cache.
  */
 #ifndef SP_EVENT_TURN_H
 #define SP_EVENT_TURN_H
@@ -19,8 +21,7 @@ struct sp_timer {
     struct sp_turn *turn;             /* set while armed */
     void (*fire)(struct sp_timer *t); /* runs disarmed; may start it again */
     uint64_t due_ns;                  /* when it shall fire */
-    uint64_t heap_ns;                 /* where it stands in the heap: never later than due_ns */
-    unsigned index;
+    unsigned index;                   /* its place in the heap, which may be for an earlier time, never for a later one */
 };
 
 /* A call to be made at the end of the turn, embedded in its owner.  Zero-initialise. */
@@ -35,12 +36,18 @@ struct sp_grave {
     void (*free)(struct sp_grave *g);
 };
 
+/* The time stands beside the timer: comparing two of them looks at the heap alone, not at objects all over memory. */
+struct sp_timer_place {
+    uint64_t ns;
+    struct sp_timer *timer;
+};
+
 struct sp_turn {
     uint64_t now_ns;      /* monotonic, of this turn's start */
     int64_t wall_ns;      /* Unix time of this turn's start */
-    struct sp_timer **heap;
+    struct sp_timer_place *heap;
     unsigned n_timers, cap_timers;
-    struct sp_list deferred, buried;
+    struct sp_list soon, deferred, buried;
     void *worker; /* the struct sp_worker, or NULL in simulation */
 };
 
@@ -71,6 +78,10 @@ static inline bool sp_timer_armed(const struct sp_timer *timer)
 
 /* Asks for d->run at the end of the turn; a second ask before it ran does nothing. */
 void sp_defer(struct sp_turn *t, struct sp_defer *d);
+/* The same, before all that was deferred without haste: for what gains nothing by waiting for the turn's other events. */
+void sp_defer_soon(struct sp_turn *t, struct sp_defer *d);
+/* From an I/O callback that has nothing more to do: runs what was asked for soon. */
+void sp_turn_run_soon(struct sp_turn *t);
 void sp_defer_cancel(struct sp_defer *d);
 /* Frees g by g->free at the end of the turn, after all deferred calls. */
 void sp_bury(struct sp_turn *t, struct sp_grave *g);

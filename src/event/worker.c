@@ -64,13 +64,22 @@ static void on_prepare(uv_prepare_t *p)
         return;
     }
     set_alarm(w);
+    w->slept = true;
+}
+
+void sp_worker_woke(struct sp_worker *w)
+{
+    assert(w);
+    if (!w->slept)
+        return;
+    w->slept = false;
+    w->turn.now_ns = SP_MAX(w->turn.now_ns, clock_ns(CLOCK_MONOTONIC));
+    w->turn.wall_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 }
 
 static void on_check(uv_check_t *c)
 {
-    struct sp_worker *w = c->data;
-    w->turn.now_ns = SP_MAX(w->turn.now_ns, clock_ns(CLOCK_MONOTONIC));
-    w->turn.wall_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+    sp_worker_woke(c->data);
 }
 
 static void on_async(uv_async_t *a)
@@ -78,7 +87,7 @@ static void on_async(uv_async_t *a)
     struct sp_worker *w = a->data;
     struct sp_msg *m = atomic_exchange_explicit(&w->inbox, NULL, memory_order_acquire);
     struct sp_msg *in_order = NULL;
-    w->turn.now_ns = SP_MAX(w->turn.now_ns, clock_ns(CLOCK_MONOTONIC)); /* it may have slept since the turn before */
+    sp_worker_woke(w);
     while (m) { /* the inbox is a stack: turn it round */
         struct sp_msg *next = m->next;
         m->next = in_order;

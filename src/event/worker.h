@@ -42,6 +42,7 @@ struct sp_worker {
     char name[16];
     pthread_t thread;
     bool looped, threaded, stopping; /* looped: it has a loop (in simulation it has none) */
+    bool slept;           /* maybe: the clock is of before */
     uv_prepare_t prepare; /* runs last in a turn */
     uv_check_t check;     /* runs first after the sleep: sets the clock */
     uv_timer_t alarm;     /* the one uv timer: wakes the loop for the first due sp_timer */
@@ -52,6 +53,8 @@ struct sp_worker {
     void *user;
 };
 
+/* From an I/O callback that goes by the clock: uv calls it before uv_check, which sets it. */
+void sp_worker_woke(struct sp_worker *w);
 /* The worker of the calling thread, or NULL. */
 struct sp_worker *sp_worker_self(void);
 

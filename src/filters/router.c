@@ -287,6 +287,7 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         sp_mirrors_begin(&r->mirrors, route, h, end, &setup, sp_stream_random(sp_filter_stream(f)), config_of(r)->find_cluster,
                          config_of(r)->ctx);
     }
+    setup.lasts = true;
     r->up.owner = r;
     r->up.ops = &up_ops;
     sp_upstream_init(&r->up, &setup);

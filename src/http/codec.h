@@ -35,7 +35,19 @@ struct sp_codec_stream {
     uint64_t id;            /* HTTP/2 stream id; HTTP/1: 1, 2, ... */
     void *user;             /* the receiver's */
     uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes; /* header and body bytes; no framing */
+    struct sp_grave grave;  /* the codec's: frees the stream */
+    bool held, gone;        /* see sp_codec_stream_hold */
 };
+
+/*
+ * Client: the heads that the stream delivered, and all else in its arena, live until sp_codec_stream_release, though the
+ * stream itself may be over and even its codec freed. For who passes a head on: no copy of it is needed. Once a stream.
+ */
+void sp_codec_stream_hold(struct sp_codec_stream *cs);
+/* They are gone at the end of the turn, if the stream is over. */
+void sp_codec_stream_release(struct sp_codec_stream *cs, struct sp_turn *turn);
+/* For the codecs, first thing in the call that frees: true when it is held, and comes again after the release. */
+bool sp_codec_stream_stays(struct sp_codec_stream *cs);
 
 /* Statistics events that the codec's owner counts (Envoy: http1.*, http2.*, and downstream_rq_* names). */
 enum sp_codec_event {

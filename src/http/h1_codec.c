@@ -32,7 +32,9 @@ void sp_h1_set_draining(struct sp_h1 *h1)
 
 static void free_stream(struct sp_grave *g)
 {
-    struct sp_h1_stream *s = SP_CONTAINER_OF(g, struct sp_h1_stream, grave);
+    struct sp_h1_stream *s = SP_CONTAINER_OF(g, struct sp_h1_stream, cs.grave);
+    if (sp_codec_stream_stays(&s->cs))
+        return;
     struct sp_arena arena = s->arena; /* which holds the stream itself */
     sp_arena_done(&arena);
 }
@@ -48,14 +50,14 @@ struct sp_h1_stream *sp_h1_stream_new(struct sp_h1 *h1)
     s->cs.rx.ops = &sp_h1_rx_ops;
     s->cs.tx.ops = &sp_h1_tx_ops;
     s->cs.id = ++h1->last_id;
-    s->grave.free = free_stream;
+    s->cs.grave.free = free_stream;
     return s;
 }
 
 void sp_h1_stream_drop(struct sp_h1 *h1, struct sp_h1_stream *s)
 {
     sp_buf_clear(&s->out);
-    sp_bury(h1->codec.turn, &s->grave);
+    sp_bury(h1->codec.turn, &s->cs.grave);
 }
 
 void sp_h1_abort_rx(struct sp_h1_stream *s, enum sp_abort why)

@@ -47,7 +47,6 @@ struct sp_h1 {
 struct sp_h1_stream {
     struct sp_codec_stream cs;
     struct sp_arena arena; /* the stream itself lives in it */
-    struct sp_grave grave;
     struct sp_headers headers;
     struct sp_buf out; /* what is to be sent, beginning with the head */
     unsigned rx_pauses;

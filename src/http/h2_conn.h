@@ -39,7 +39,6 @@ struct sp_h2_stream {
     struct sp_codec_stream cs; /* first */
     struct sp_h2 *conn;
     struct sp_list all, ready, dirty, closing, lingering;
-    struct sp_grave grave;
     struct sp_arena arena;
     int32_t id;          /* 0: not yet sent */
     uint64_t begun_ns;
@@ -103,6 +102,7 @@ struct sp_h2 {
     struct sp_h2_meter meter;
     struct sp_h2_fields fields;       /* of the header block under way */
     struct sp_h2_stream *fields_of;   /* NULL: nobody's any more */
+    uint32_t n_heads;                 /* sent */
     unsigned n_live, n_unsent;        /* streams that nghttp2 has; client: opened and not handed to it */
 
     /* In feed: the buffer that is read and the byte of its front segment that was not taken out of it yet. */

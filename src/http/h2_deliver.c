@@ -135,7 +135,7 @@ static void forget(struct sp_h2_stream *s)
     if (s->lingers)
         return;
     sp_list_remove(&s->dirty);
-    sp_bury(s->conn->codec.turn, &s->grave);
+    sp_bury(s->conn->codec.turn, &s->cs.grave);
 }
 
 /* The peer's message is here as a whole, not delivered yet. A response is worth it, a lost peer's request is not. */

@@ -89,7 +89,7 @@ void sp_h2_linger_over(struct sp_h2_stream *s)
     take_off(s);
     sp_list_remove(&s->dirty);
     if (s->closed)
-        sp_bury(s->conn->codec.turn, &s->grave);
+        sp_bury(s->conn->codec.turn, &s->cs.grave);
 }
 
 void sp_h2_linger_over_all(struct sp_h2 *c)

@@ -80,7 +80,14 @@ static bool secret(const struct sp_header *line)
     }
 }
 
-void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct sp_headers *h, struct sp_arena *arena)
+/* Milliseconds of two digits come again soon, and are one byte then; of three they hardly do. */
+static bool volatile_value(const struct sp_header *line)
+{
+    return line->id == SP_H_X_REQUEST_ID || (line->id == SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME && line->value.len > 2);
+}
+
+void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct sp_headers *h, struct sp_arena *arena,
+                    bool name_too)
 {
     assert(to && h && arena);
     to->n = 0;
@@ -94,6 +101,6 @@ void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct s
     for (unsigned i = 0; i < h->n; i++) {
         const struct sp_header *line = &h->v[i];
         if (carried(line, kind, h->protocol.len))
-            put(to, line->name, line->value, secret(line));
+            put(to, line->name, line->value, secret(line) || (!name_too && volatile_value(line)));
     }
 }

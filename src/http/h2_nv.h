@@ -23,7 +23,11 @@ struct sp_h2_nv {
     char status[3];
 };
 
-/* The result points into itself: do not copy it. */
-void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct sp_headers *h, struct sp_arena *arena);
+/*
+ * The result points into itself: do not copy it. Values that are another one in almost every message (a request's id, how
+ * long it took) do not enter the table, which they would fill, unless `name_too`: then the name is found there from now on.
+ */
+void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct sp_headers *h, struct sp_arena *arena,
+                    bool name_too);
 
 #endif

@@ -19,6 +19,10 @@ static void take_content(struct sp_h2 *c, struct sp_h2_stream *s, const char *da
 {
     if (len <= SP_SMALL_MAX && s->rx_buf.len == 0) {
         sp_buf_append_small(&s->rx_buf, data, len);
+    } else if (len < SHARE_MIN && s->rx_buf.len == 0) {
+        size_t room;
+        memcpy(sp_buf_reserve_shared(&s->rx_buf, len, &room), data, len);
+        sp_buf_commit(&s->rx_buf, len);
     } else if (len < SHARE_MIN || !c->in_at) {
         sp_buf_append(&s->rx_buf, data, len);
     } else {

@@ -7,6 +7,8 @@
 #include "http/h2_nv.h"
 #include "http/h2_stream.h"
 
+enum { NAMES_EVERY = 64 }; /* heads, of which one puts all its names into the peer's table */
+
 /* ---- nghttp2's callbacks ---- */
 
 /* Says how many bytes of the stream's buffer the next DATA frame takes; send_data moves them. */
@@ -29,7 +31,7 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *to, size
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (s->tx_trailers) {
             struct sp_h2_nv nv;
-            sp_h2_nv_build(&nv, SP_H2_NV_TRAILERS, s->tx_trailers, &s->arena);
+            sp_h2_nv_build(&nv, SP_H2_NV_TRAILERS, s->tx_trailers, &s->arena, true);
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             if (nghttp2_submit_trailer(session, id, nv.v, nv.n) != 0)
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -138,12 +140,18 @@ static nghttp2_data_provider *provider(struct sp_h2_stream *s, nghttp2_data_prov
     return all_said ? NULL : to;
 }
 
+/* Now and then, as other fields push the names out of the table. */
+static bool names_too(struct sp_h2 *c)
+{
+    return c->n_heads++ % NAMES_EVERY == 0;
+}
+
 static bool submit_request(struct sp_h2_stream *s, struct sp_headers *h)
 {
     struct sp_h2 *c = s->conn;
     struct sp_h2_nv nv;
     nghttp2_data_provider data;
-    sp_h2_nv_build(&nv, SP_H2_NV_REQUEST, h, &s->arena);
+    sp_h2_nv_build(&nv, SP_H2_NV_REQUEST, h, &s->arena, names_too(c));
     int32_t id = nghttp2_submit_request(c->session, NULL, nv.v, nv.n, provider(s, &data), s);
     if (id < 0)
         return false;
@@ -160,7 +168,7 @@ static bool submit_response(struct sp_h2_stream *s, struct sp_headers *h)
 {
     struct sp_h2_nv nv;
     nghttp2_data_provider data;
-    sp_h2_nv_build(&nv, SP_H2_NV_RESPONSE, h, &s->arena);
+    sp_h2_nv_build(&nv, SP_H2_NV_RESPONSE, h, &s->arena, names_too(s->conn));
     if (h->status < 200)
         return nghttp2_submit_headers(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NULL, nv.v, nv.n, NULL) == 0;
     return nghttp2_submit_response(s->conn->session, s->id, nv.v, nv.n, provider(s, &data)) == 0;
@@ -228,7 +236,7 @@ static void submit_content(struct sp_h2_stream *s)
         return;
     if (s->tx_trailers && !s->tx_buf.len) { /* at once: flow control does not hold for them */
         struct sp_h2_nv nv;
-        sp_h2_nv_build(&nv, SP_H2_NV_TRAILERS, s->tx_trailers, &s->arena);
+        sp_h2_nv_build(&nv, SP_H2_NV_TRAILERS, s->tx_trailers, &s->arena, true);
         s->tx_trailers = NULL;
         s->tx_waits = false;
         nghttp2_submit_trailer(s->conn->session, s->id, nv.v, nv.n);
@@ -329,7 +337,10 @@ static void drain(struct sp_h2 *c)
     const uint8_t *p;
     ssize_t n;
     while ((n = nghttp2_session_mem_send(c->session, &p)) > 0) {
-        sp_buf_append(c->out, p, (size_t)n);
+        if ((size_t)n <= SP_SMALL_MAX) /* behind content that was moved there is no room: not a chunk for each head */
+            sp_buf_append_small(c->out, p, (size_t)n);
+        else
+            sp_buf_append(c->out, p, (size_t)n);
         c->room -= SP_MIN(c->room, (size_t)n);
         c->clogged++;
     }

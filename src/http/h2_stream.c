@@ -304,7 +304,9 @@ static const struct sp_sink_ops tx_ops = {
 
 static void stream_free(struct sp_grave *g)
 {
-    struct sp_h2_stream *s = SP_CONTAINER_OF(g, struct sp_h2_stream, grave);
+    struct sp_h2_stream *s = SP_CONTAINER_OF(g, struct sp_h2_stream, cs.grave);
+    if (sp_codec_stream_stays(&s->cs))
+        return;
     struct sp_arena arena = s->arena; /* which holds the stream */
     sp_arena_done(&arena);
 }
@@ -321,7 +323,7 @@ struct sp_h2_stream *sp_h2_stream_new(struct sp_h2 *c)
     s->cs.tx.ops = &tx_ops;
     s->cs.codec = &c->codec;
     s->conn = c;
-    s->grave.free = stream_free;
+    s->cs.grave.free = stream_free;
     s->begun_ns = c->codec.turn->now_ns;
     s->rx_expect = -1;
     sp_h2_heads_init(&s->rx_heads);

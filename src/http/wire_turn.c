@@ -13,10 +13,20 @@
 enum { REST_MS = 1000 }; /* without a stream, until the codec is told to rest */
 enum { MUTE_MS = 2000 }; /* client: how long an answer may still come in when the peer takes no more */
 
+/* One exchange at a time: there is nothing that its turn could gather by waiting for others' events. */
+static bool alone(const struct sp_wire *w)
+{
+    return w->phase == SP_WP_OPEN && w->codec->ops->protocol != SP_HTTP_2;
+}
+
 void sp_wire_kick(struct sp_wire *w)
 {
     assert(w);
-    if (w->phase != SP_WP_DEAD)
+    if (w->phase == SP_WP_DEAD)
+        return;
+    if (alone(w))
+        sp_defer_soon(&w->worker->turn, &w->run);
+    else
         sp_defer(&w->worker->turn, &w->run);
 }
 
@@ -46,7 +56,14 @@ static void on_drained(void *ctx, int err)
     sp_wire_kick(w);
 }
 
-static const struct sp_transport_cb transport_cb = {on_connect, on_read, on_drained};
+static void on_turn(void *ctx)
+{
+    struct sp_wire *w = ctx;
+    if (alone(w))
+        sp_turn_run_soon(&w->worker->turn);
+}
+
+static const struct sp_transport_cb transport_cb = {on_connect, on_read, on_drained, on_turn};
 
 static void on_raced(void *ctx, struct sp_transport *t, int err)
 {

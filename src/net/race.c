@@ -74,7 +74,7 @@ static void on_drained(void *ctx, int err)
     (void)ctx, (void)err;
 }
 
-static const struct sp_transport_cb cb = {on_connect, on_read, on_drained};
+static const struct sp_transport_cb cb = {on_connect, on_read, on_drained, NULL};
 
 static void run_give_up(struct sp_defer *d)
 {

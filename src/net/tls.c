@@ -20,6 +20,7 @@ enum {
     RECORD_WIRE = 16384 + 2048,
     PART_OF_RECORD = 8192,  /* so much is taken though its record is not whole: a small net_in would never hold one */
     READ_ROOM = 4096,       /* wolfSSL_read is not asked for less */
+    READ_SHORT = 2048,      /* but where all that came is no more than that */
     ALERT_RECORD = 7,
     TAIL = 4096,            /* so little left over does not wait for net_out to be sent: it would be a write of its own */
 };
@@ -312,11 +313,17 @@ static bool readable(const struct sp_tls *t)
     return body > RECORD_WIRE || t->in->len >= RECORD_HEAD + body;
 }
 
+/* No more can come of it than what a chunk that connections share has room for. */
+static bool short_input(const struct sp_tls *t)
+{
+    return t->in->len + (size_t)wolfSSL_pending(t->ssl) <= READ_SHORT;
+}
+
 static void read_data(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
 {
     while (app_in->len < high_water && readable(t)) {
         size_t room;
-        char *p = sp_buf_reserve(app_in, READ_ROOM, &room);
+        char *p = short_input(t) ? sp_buf_reserve_shared(app_in, READ_SHORT, &room) : sp_buf_reserve(app_in, READ_ROOM, &room);
         int n = wolfSSL_read(t->ssl, p, (int)room);
         sp_buf_commit(app_in, n > 0 ? (size_t)n : 0);
         if (n > 0) {

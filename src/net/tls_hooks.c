@@ -174,7 +174,10 @@ static int on_send(WOLFSSL *ssl, char *p, int size, void *ctx)
     if (!t->sent && t->ctx->server && is_retry(p, (size_t)size))
         t->retried = t->hello_due = true;
     t->sent = true;
-    sp_buf_append(t->out, p, (size_t)size);
+    if (size <= SP_SMALL_MAX)
+        sp_buf_append_small(t->out, p, (size_t)size);
+    else
+        sp_buf_append(t->out, p, (size_t)size);
     return size;
 }
 

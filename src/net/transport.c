@@ -191,9 +191,8 @@ static void unwanted(struct sp_transport *t, int status)
         watch(t, t->interest & UV_WRITABLE); /* a half close: level-triggered, it would come for ever */
 }
 
-static void on_poll(uv_poll_t *p, int status, int events)
+static void tell(struct sp_transport *t, int status, int events)
 {
-    struct sp_transport *t = p->data;
     if (status < 0) { /* EPOLLERR: uv stopped watching; the calls below find out what it is */
         t->interest = 0;
         events = UV_READABLE | UV_WRITABLE;
@@ -220,6 +219,15 @@ static void on_poll(uv_poll_t *p, int status, int events)
     }
     if (status < 0 && !t->closed)
         rewatch(t, t->reading);
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+    struct sp_transport *t = p->data;
+    sp_worker_woke(t->worker);
+    tell(t, status, events);
+    if (!t->closed && t->cb->on_turn)
+        t->cb->on_turn(t->ctx);
 }
 
 static void run_report(struct sp_defer *d)

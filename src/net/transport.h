@@ -23,6 +23,8 @@ struct sp_transport_cb {
     void (*on_read)(void *ctx, struct sp_buf *in, int err);
     /* The write queue is empty again after it was not, or writing failed (negative errno). Never from inside a call. */
     void (*on_drained)(void *ctx, int err);
+    /* The socket has said all that it has to say for now; always the last call of several. May be NULL. */
+    void (*on_turn)(void *ctx);
 };
 
 /* Begins to connect; on_connect tells, never from inside this call. NULL with *ret_err when it cannot even begin. */

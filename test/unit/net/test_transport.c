@@ -52,7 +52,7 @@ static void on_drained(void *ctx, int err)
     p->drain_err = err;
 }
 
-static const struct sp_transport_cb cb = {on_connect, on_read, on_drained};
+static const struct sp_transport_cb cb = {on_connect, on_read, on_drained, NULL};
 
 static int setup(void **state)
 {

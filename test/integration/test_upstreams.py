@@ -324,13 +324,13 @@ class Upstreams(unittest.TestCase):
         o = self.keep(Echo())
         for hcm in ({}, {"http2_protocol_options": {"allow_connect": True}, "upgrade_configs": [{"upgrade_type": "websocket"}]}):
             d = self.door(cluster("o", o.port), hcm=hcm)
-            for line, want in ((b"CONNECT a:80 HTTP/1.1", b"403"), (b"CONNECT / HTTP/1.1", b"400"), (b"CONNECT http://a/ HTTP/1.1", b"400"),
+            for line, want in ((b"CONNECT a:80 HTTP/1.1", b"404"), (b"CONNECT / HTTP/1.1", b"400"), (b"CONNECT http://a/ HTTP/1.1", b"400"),
                                (b"CONNECT a:80 HTTP/1.0", b"426"), (b"CONNECT a HTTP/1.1", b"400")):
                 out = raw(d.port, line + b"\r\nHost: a:80\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 1)
                 self.assertEqual((out[9:12], out.count(b"HTTP/1.1 ")), (want, 1), line)
             authority = (":authority", "a:80")
             ext = [(":scheme", "http"), (":path", "/"), authority]
-            for headers, status in (([authority], "403"), ([authority, (":path", "/"), (":scheme", "http")], None),
+            for headers, status in (([authority], "404"), ([authority, (":path", "/"), (":scheme", "http")], None),
                                     ([(":protocol", "connect-udp"), *ext], "403" if hcm else None),
                                     ([(":protocol", "connect-ip"), *ext], "403" if hcm else None)):
                 c = H2Client(d.port, [(":method", "CONNECT"), *headers], end=False)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 
 import h2.config
 import h2.connection
@@ -87,8 +88,12 @@ class H2Tunnel:
             self.sock.sendall(data)
 
     def wait(self, condition, seconds=10):
+        """`seconds` is how long nothing may come; what never ends is left after six times as long."""
         self.sock.settimeout(seconds)
+        end = time.monotonic() + 6 * seconds
         while not condition():
+            if time.monotonic() > end:
+                return False
             try:
                 piece = self.sock.recv(65536)
             except socket.timeout:

@@ -6,25 +6,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/defs.h"
 #include "base/mem.h"
-
-/* The address sanitizer is to see each block given back. */
-#if defined(__SANITIZE_ADDRESS__)
-#define NO_CACHE
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NO_CACHE
-#endif
-#endif
 
 enum {
     STEP = 64, /* bytes from one size to the next */
     SIZES = SP_BLOCK_MAX / STEP,
-#ifdef NO_CACHE
-    KEPT = 0
-#else
-    KEPT = SP_BLOCKS_KEPT
-#endif
+    KEPT = SP_ASAN ? 0 : SP_BLOCKS_KEPT
 };
 
 /* Stands before each block; as large as the strictest alignment. */

@@ -19,4 +19,16 @@
 /* Bytes of one cache line: what is written by different threads stands this far apart. */
 #define SP_CACHELINE 64
 
+/* Whether the address sanitizer watches: then memory is not kept for another use, so that it sees each block given back. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SP_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SP_ASAN 1
+#endif
+#endif
+#ifndef SP_ASAN
+#define SP_ASAN 0
+#endif
+
 #endif

@@ -187,7 +187,7 @@ static bool take_place(struct sp_slot *s, const struct sp_pool_key *key)
     SP_LIST_FOREACH(n, &s->pools) {
         struct sp_pool *p = SP_CONTAINER_OF(n, struct sp_pool, link);
         if (p->key.routing == key->routing && !p->n_queued && sp_list_empty(&p->busy) && sp_list_empty(&p->ready))
-            sp_pool_drop_idle(s, &p->key);
+            sp_pool_end_list(&p->idle, sp_conn_close);
     }
     return false;
 }

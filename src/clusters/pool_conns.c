@@ -141,11 +141,6 @@ void sp_pool_drop_idle(struct sp_slot *s, const struct sp_pool_key *key)
 {
     assert(s && key);
     struct sp_pool *p = s->closed ? NULL : sp_pool_find(s, key);
-    if (!p)
-        return;
-    SP_LIST_FOREACH_SAFE(n, &p->idle) {
-        struct sp_conn *c = SP_CONTAINER_OF(n, struct sp_conn, link);
-        sp_conn_close(c);
-        sp_pool_settle(c);
-    }
+    if (p)
+        sp_pool_end_list(&p->idle, sp_conn_close);
 }

@@ -93,7 +93,7 @@ static void client_gone(struct sp_conn_watch *w)
 {
     struct sp_pool *p = SP_CONTAINER_OF(w, struct sp_pool, watch);
     p->forsaken = true;
-    sp_pool_drop_idle(p->slot, &p->key);
+    sp_pool_end_list(&p->idle, sp_conn_close);
 }
 
 struct sp_pool *sp_pool_add(struct sp_slot *s, const struct sp_pool_key *key)

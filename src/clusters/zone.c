@@ -74,12 +74,17 @@ static void count_fleet(struct fleet *f, struct sp_zone *z, const struct sp_clus
     }
 }
 
+static uint64_t share(uint64_t part, uint64_t whole)
+{
+    return whole ? WHOLE * part / whole : 0;
+}
+
 static void count_room(struct sp_zone *z, uint64_t here, uint64_t there)
 {
     uint64_t room = 0;
     for (unsigned i = 0; i < z->n; i++) {
         const struct sp_zone_place *p = &z->v[i];
-        uint64_t need = p->hosts && here ? WHOLE * p->here / here : 0, has = there ? WHOLE * p->there / there : 0;
+        uint64_t need = p->hosts ? share(p->here, here) : 0, has = share(p->there, there);
         if (i == z->home)
             z->stay = need ? has * WHOLE / need : 0;
         else if (has > need)
@@ -94,7 +99,7 @@ static bool stays(const struct sp_zone *z, const struct sp_zone_config *c, uint6
     if (z->home == z->n)
         return false;
     const struct sp_zone_place *p = &z->v[z->home];
-    uint64_t need = here ? WHOLE * p->here / here : 0, has = there ? WHOLE * p->there / there : 0;
+    uint64_t need = share(p->here, here), has = share(p->there, there);
     return (has && has >= need) || (c->force_least && p->hosts >= c->force_least);
 }
 

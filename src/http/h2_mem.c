@@ -6,24 +6,12 @@
 #include <string.h>
 
 #include "base/blocks.h"
-
-/* The address sanitizer is to see each block and its bounds. */
-#if defined(__SANITIZE_ADDRESS__)
-#define NO_PAGES
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NO_PAGES
-#endif
-#endif
+#include "base/defs.h"
 
 enum {
     TABLE = 256 * 16,            /* a new session's table of streams */
     FRAMES = 9 + 1 + 16 * 1024,  /* a frame's head, the length of its padding, its payload */
-#ifdef NO_PAGES
-    PAGES = 0
-#else
-    PAGES = 1
-#endif
+    PAGES = !SP_ASAN
 };
 
 _Static_assert(TABLE + FRAMES <= SP_PAGES_SIZE, "both stand in one run of pages");

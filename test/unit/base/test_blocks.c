@@ -9,12 +9,9 @@
 
 #include "base/blocks.h"
 #include "base/buf.h"
+#include "base/defs.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define KEEPS 0
-#else
-#define KEEPS 1
-#endif
+#define KEEPS (!SP_ASAN)
 
 static void test_sizes(void **state)
 {

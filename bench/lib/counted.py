@@ -12,6 +12,7 @@ import time
 import callgrind
 import lockstep
 import material
+import procs
 import sallyport
 
 MIB = 1 << 20
@@ -49,14 +50,6 @@ SCENARIOS = [
 ]
 
 
-def free_ports(count):
-    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
-
-
 def server_context(env, alpn, client_ca=False):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -74,7 +67,7 @@ class Run:
     def __init__(self, count, binary, goods, directory):
         self.count, self.env, self.dir = count, dict(goods.env), directory
         os.makedirs(directory, exist_ok=True)
-        listen, tls, plain = free_ports(3)
+        listen, tls, plain = procs.free_ports(3)
         self.port = plain if count.profile == "plain_h1" else tls
         at = f"127.0.0.1:{listen}"
         self.env.update(LISTEN_ADDR="127.0.0.1", TLS_PORT=str(tls), PLAIN_PORT=str(plain), UP_PLAIN=at, UP_MTLS=at, UP_H2TLS=at, UP_SINK=at)
@@ -160,10 +153,13 @@ class Run:
         client.start()
         return client
 
-    def burst(self):
+    def _the_client(self):
         if not self.clients:
             self.clients = [self._h2_client()]
-        client = self.clients[0]
+        return self.clients[0]
+
+    def burst(self):
+        client = self._the_client()
         with self.proxy:
             for _ in range(self.count.streams):
                 self._ask(client)
@@ -203,9 +199,7 @@ class Run:
         self.proxy.quiet()
 
     def download(self):
-        if not self.clients:
-            self.clients = [self._h2_client()]
-        client = self.clients[0]
+        client = self._the_client()
         client.acknowledge()
         self._ask(client)
         with self.proxy:
@@ -219,9 +213,7 @@ class Run:
         self._take(self.clients, 1)
 
     def send(self):
-        if not self.clients:
-            self.clients = [self._h2_client()]
-        client = self.clients[0]
+        client = self._the_client()
         client.acknowledge()
         self._ask(client)
         sent = 0

@@ -37,13 +37,15 @@ IN_ONE = {"metadata_match": {"filter_metadata": {"envoy.lb": {"v": "1"}}}}
 
 
 class Good(TcpOrigin):
+    answer = OK
+
     def serve(self, c):
         data = b""
         while True:
             head, data = self.head(c, data)
             if head is None:
                 return
-            c.sendall(OK)
+            c.sendall(self.answer)
 
 
 def versions(c):
@@ -195,16 +197,10 @@ class MadOrigins(unittest.TestCase):
         self.settled(d, SEED)
 
 
-class Stale(TcpOrigin):
+class Stale(Good):
     """Says the next answer before it is asked."""
 
-    def serve(self, c):
-        data = b""
-        while True:
-            head, data = self.head(c, data)
-            if head is None:
-                return
-            c.sendall(OK + OK.replace(b"ok", b"no"))
+    answer = OK + OK.replace(b"ok", b"no")
 
 
 class Flood(TcpOrigin):

@@ -357,14 +357,21 @@ static void test_slow_head(void **state)
     expect_end(o, SP_WIRE_TIMEOUT, "");
 }
 
+static int listen_somewhere(struct sp_addr *ret)
+{
+    struct sp_addr any;
+    sp_addr_parse(SP_STR("127.0.0.1:0"), &any);
+    int fd = sp_sock_bind(&any, &(struct sp_sock_listen){0});
+    assert_int_equal(listen(fd, 4), 0);
+    *ret = sp_sock_local(fd);
+    return fd;
+}
+
 static void test_client(void **state)
 {
     struct owner *o = *state;
-    struct sp_addr any, at;
-    sp_addr_parse(SP_STR("127.0.0.1:0"), &any);
-    int listening = sp_sock_bind(&any, &(struct sp_sock_listen){0});
-    assert_int_equal(listen(listening, 4), 0);
-    at = sp_sock_local(listening);
+    struct sp_addr at;
+    int listening = listen_somewhere(&at);
     fake_alpn = "h2";
     o->setup.tls = &fake_ctx;
     o->setup.connect_ns = MS(60);
@@ -391,11 +398,8 @@ static void test_client(void **state)
 static void test_client_held(void **state)
 {
     struct owner *o = *state;
-    struct sp_addr any, at;
-    sp_addr_parse(SP_STR("127.0.0.1:0"), &any);
-    int listening = sp_sock_bind(&any, &(struct sp_sock_listen){0});
-    assert_int_equal(listen(listening, 4), 0);
-    at = sp_sock_local(listening);
+    struct sp_addr at;
+    int listening = listen_somewhere(&at);
     fake_alpn = "h2";
     o->hold = true;
     o->setup.tls = &fake_ctx;

@@ -8,6 +8,7 @@ enum {
     LINGER_BYTES = 1 << 20, /* what a peer may go on sending to a connection that we closed */
     LINGER_ROUNDS = 30,     /* times a slow reader's progress may push the deadline out */
     FLUSH_MS = 10000,       /* with delayed_close_ns 0 there is no lingering, but the last answer is still sent */
+    SILENT_MS = 5000,       /* how long a drain waits for the first word, where no drain_ns is known yet */
 };
 
 static void queue_close_notify(struct sp_wire *w)
@@ -81,10 +82,13 @@ void sp_wire_closing_turn(struct sp_wire *w)
     }
 }
 
-/* HTTP/1 has no word for it but the next answer's: who would close an idle connection risks a request on its way. */
-static bool age_of_http1(struct sp_wire *w, enum sp_wire_end why)
+/*
+ * HTTP/1 has no word for it but the next answer's: who would close an idle connection risks a request on its way. `fresh`: the
+ * first is all but certain to be.
+ */
+static bool waits_for_answer(struct sp_wire *w, enum sp_wire_end why, bool fresh)
 {
-    if (why != SP_WIRE_MAX_AGE || !w->server || !w->codec || w->codec->ops->protocol == SP_HTTP_2)
+    if ((why != SP_WIRE_MAX_AGE && !fresh) || !w->server || !w->codec || w->codec->ops->protocol == SP_HTTP_2)
         return false;
     w->codec->last_answer = true;
     return true;
@@ -97,25 +101,43 @@ static bool late_goaway(const struct sp_wire *w)
     return !w->server && w->codec->ops->protocol == SP_HTTP_2;
 }
 
-void sp_wire_begin_drain(struct sp_wire *w, enum sp_wire_end why)
+void sp_wire_drain_silent(struct sp_wire *w)
 {
-    if (w->draining)
-        return;
-    bool http1 = age_of_http1(w, why);
+    if (w->draining && w->server)
+        w->age_due = sp_wire_now(w) + (w->opening ? w->drain_ms : SILENT_MS) * SP_NS_PER_MS;
+}
+
+static void begin_drain(struct sp_wire *w, enum sp_wire_end why, bool fresh)
+{
+    bool http1 = waits_for_answer(w, why, fresh);
     w->age_due = 0;
-    if (http1 && w->safe_age)
+    if (http1 && w->safe_age && why == SP_WIRE_MAX_AGE)
         return;
     w->draining = true;
     w->end = (uint8_t)why;
     w->drain_step = 1;
-    if (!w->codec)
+    if (!w->codec) {
+        sp_wire_drain_silent(w);
         return;
+    }
     if (!http1 && !late_goaway(w))
         w->codec->ops->goaway(w->codec);
     if (w->server && (http1 || w->codec->ops->protocol == SP_HTTP_2))
         w->age_due = sp_wire_now(w) + w->drain_ms * SP_NS_PER_MS;
     else
         w->drain_step = 2;
+}
+
+void sp_wire_begin_drain(struct sp_wire *w, enum sp_wire_end why)
+{
+    if (!w->draining)
+        begin_drain(w, why, false);
+}
+
+void sp_wire_drain_fresh(struct sp_wire *w)
+{
+    if (w->draining)
+        begin_drain(w, (enum sp_wire_end)w->end, true);
 }
 
 bool sp_wire_drained(struct sp_wire *w)

@@ -20,6 +20,10 @@ void sp_wire_closing_turn(struct sp_wire *w);
 
 /* Begins to drain; then, each turn, whether the last stream is gone and the connection may close. */
 void sp_wire_begin_drain(struct sp_wire *w, enum sp_wire_end why);
+/* A server's wire without a codec, if it drains: a client that has only just connected has some time (drain_ns) to say its first word. */
+void sp_wire_drain_silent(struct sp_wire *w);
+/* The same once it has its codec: the request that began it is answered. */
+void sp_wire_drain_fresh(struct sp_wire *w);
 bool sp_wire_drained(struct sp_wire *w);
 
 #endif

@@ -39,6 +39,7 @@ void sp_wire_set_up(struct sp_wire *w, const struct sp_wire_setup *s)
     w->opening->config.server = w->server;
     w->opening->config.tls = s->tls != NULL;
     w->opening->codec = (uint8_t)s->codec;
+    sp_wire_drain_silent(w);
     sp_buf_init(&w->opening->first);
     sp_buf_append_str(&w->opening->first, s->first);
     if (!s->tls)
@@ -109,10 +110,7 @@ static bool make_codec(struct sp_wire *w, enum sp_codec_kind kind)
     sp_wire_set_due(w, 0);
     w->idling = w->heading = false;
     w->cb->on_ready(w->ctx);
-    if (w->draining) {
-        w->draining = false;
-        sp_wire_begin_drain(w, w->end);
-    }
+    sp_wire_drain_fresh(w);
     return true;
 }
 

@@ -152,6 +152,10 @@ static bool check_due(struct sp_wire *w)
             sp_wire_finish(w, SP_WIRE_TIMEOUT, -ETIMEDOUT, true);
         return true;
     }
+    if (w->draining && !w->codec && sp_wire_due(w, w->age_due)) {
+        sp_wire_begin_close(w, w->end);
+        return true;
+    }
     if (!w->draining && sp_wire_due(w, w->age_due))
         sp_wire_begin_drain(w, SP_WIRE_MAX_AGE);
     if (w->phase == SP_WP_OPEN && sp_wire_due(w, w->rest_due)) {

@@ -253,6 +253,23 @@ class Drain(unittest.TestCase):
         self.assertLess(time.time() - began, 3 * SLOW)
         s.close()
 
+    def test_silent_connections_do_not_hold_it(self):
+        """Nor do those that never said a word; they have drain_timeout for it."""
+        self.door.kill()
+        self.door = Sallyport(config([listener(free_port(), [route_to("o")], hcm={"drain_timeout": f"{2 * SLOW}s"})], [cluster("o", self.origin.port)]))
+        silent, late = (socket.create_connection(("127.0.0.1", self.door.port)) for _ in range(2))
+        wait_for("both", lambda: self.door.stat("http.test.downstream_cx_active") == 2)
+        self.door.signal(signal.SIGTERM)
+        wait_for("the listener to close", lambda: not connects(self.door.port))
+        late.sendall(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = late.recv(4096)
+        self.assertIn(b"200 OK", answer)
+        self.assertIn(b"\r\nconnection: close", answer.lower())
+        self.assertEqual(self.door.wait(20), 0)
+        self.assertEqual(silent.recv(1), b"")
+        silent.close()
+        late.close()
+
     def test_a_second_signal_ends_at_once(self):
         s = socket.create_connection(("127.0.0.1", self.door.port))
         s.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")

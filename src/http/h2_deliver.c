@@ -92,6 +92,8 @@ static void deliver(struct sp_h2_stream *s)
         return;
     while (deliver_next(s))
         continue;
+    if (s->rx_over && !s->conn->codec.config.server)
+        sp_h2_linger_untaken(s);
     if (s->tx_paused && s->tx_buf.len <= s->conn->codec.config.high_water / 2) {
         s->tx_paused = false;
         if (s->cs.tx.source)
@@ -134,6 +136,7 @@ static void forget(struct sp_h2_stream *s)
         s->conn->fields_of = NULL;
     if (s->lingers)
         return;
+    sp_list_remove(&s->lingering);
     sp_list_remove(&s->dirty);
     sp_bury(s->conn->codec.turn, &s->cs.grave);
 }

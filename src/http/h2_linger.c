@@ -7,7 +7,7 @@
 
 enum { BYTES_MAX = 256 * 1024 };
 
-static const uint64_t TIME_NS = SP_NS_PER_S;
+static const uint64_t TIME_NS = SP_NS_PER_S, UNTAKEN_NS = 5 * SP_NS_PER_S;
 
 static struct sp_h2_stream *first(struct sp_h2 *c)
 {
@@ -25,6 +25,10 @@ static void stop(struct sp_h2_stream *s)
 {
     if (s->reset_due)
         return;
+    if (!s->conn->codec.config.server) {
+        sp_h2_stream_reset(s, NGHTTP2_CANCEL, SP_ABORT_NONE);
+        return;
+    }
     s->reset_due = true;
     s->reset_code = NGHTTP2_NO_ERROR;
     sp_h2_mark_dirty(s);
@@ -74,6 +78,18 @@ void sp_h2_linger(struct sp_h2_stream *s)
         sp_timer_start(c->codec.turn, &c->linger_timer, TIME_NS);
 }
 
+void sp_h2_linger_untaken(struct sp_h2_stream *s)
+{
+    struct sp_h2 *c = s->conn;
+    assert(!c->codec.config.server && s->rx_over);
+    if (!s->live || !s->tx_ended || s->tx_over || s->reset_due || sp_list_linked(&s->lingering))
+        return;
+    s->linger_until_ns = c->codec.turn->now_ns + UNTAKEN_NS;
+    sp_list_push_back(&c->lingering, &s->lingering);
+    if (!sp_timer_armed(&c->linger_timer))
+        sp_timer_start(c->codec.turn, &c->linger_timer, UNTAKEN_NS);
+}
+
 void sp_h2_linger_data(struct sp_h2_stream *s, size_t len)
 {
     assert(s && s->lingers);
@@ -98,7 +114,10 @@ void sp_h2_linger_over_all(struct sp_h2 *c)
     struct sp_h2_stream *s;
     while ((s = first(c)) != NULL) {
         s->live = false;
-        sp_h2_linger_over(s);
+        if (s->lingers)
+            sp_h2_linger_over(s);
+        else
+            sp_list_remove(&s->lingering);
     }
     sp_timer_stop(&c->linger_timer);
 }

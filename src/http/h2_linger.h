@@ -12,6 +12,10 @@
  * The user is told as soon as the answer is out, and knows nothing of the rest: a lingering stream is closed for him,
  * and live for nghttp2, which counts it among the concurrent ones.  Its memory is kept until then.  One timer serves a
  * connection: all linger equally long, so their list is in the order of their deadlines.  One thread.
+ *
+ * Client: the same the other way round.  A server may answer whole and neither read the rest of the request nor say so
+ * (section 8.1 only asks it to); what is not sent by five seconds after the answer, its window shut, is cancelled, or it
+ * would keep one of the connection's streams for as long as that lives.
  */
 #ifndef SP_HTTP_H2_LINGER_H
 #define SP_HTTP_H2_LINGER_H
@@ -23,6 +27,8 @@ void sp_h2_linger_init(struct sp_h2 *c);
 void sp_h2_linger_prepare(struct sp_h2_stream *s);
 /* The answer's end was handed out, and the request's has not come. */
 void sp_h2_linger(struct sp_h2_stream *s);
+/* Client: the answer was delivered to its end. What is left of the request has its last time, if all of it is here. */
+void sp_h2_linger_untaken(struct sp_h2_stream *s);
 /* Content came. */
 void sp_h2_linger_data(struct sp_h2_stream *s, size_t len);
 /* nghttp2 let go of the stream. It is buried if it was closed. */

@@ -7,13 +7,16 @@ import os
 import random
 import re
 import socket
+import struct
 import threading
 import time
 import unittest
 
+import hpack
+
 from fake_dns import NXDOMAIN, REFUSED, SERVFAIL, FakeDns
 from harness import SLOW, T, Sallyport, cluster, config, free_port, listener, raw, route_to, wait_for
-from mad_origin import OK, Mad, Mad2, reset
+from mad_origin import OK, Mad, Mad2, frame, reset
 from tcp_origin import TcpOrigin
 from test_dns import dns_cluster
 
@@ -222,6 +225,31 @@ class Flood(TcpOrigin):
             self.ended += 1
 
 
+class NoWindow(Mad2):
+    """Answers every head whole, and takes no body."""
+
+    def __init__(self):
+        super().__init__(0)
+
+    def serve(self, c):
+        encoder = hpack.Encoder()
+        c.settimeout(30 * SLOW)
+        c.sendall(frame(4, 0, 0, struct.pack(">HI", 4, 0)))
+        data = self.drop(c, b"", 24)
+        while True:
+            while len(data) < 9 or len(data) < 9 + int.from_bytes(data[:3], "big"):
+                piece = c.recv(65536)
+                if not piece:
+                    return
+                data += piece
+            n, kind, flags, stream = int.from_bytes(data[:3], "big"), data[3], data[4], int.from_bytes(data[5:9], "big")
+            data = data[9 + n:]
+            if kind == 4 and not flags & 1:
+                c.sendall(frame(4, 1, 0, b""))
+            elif kind == 1:
+                c.sendall(frame(1, 5, stream, encoder.encode([(b":status", b"200")])))
+
+
 class OneThing(unittest.TestCase):
     def origin(self, o):
         self.addCleanup(o.stop)
@@ -243,6 +271,16 @@ class OneThing(unittest.TestCase):
                     out += s.recv(4096)
                 self.assertTrue(out.endswith(b"ok"), out)
         self.assertEqual(d.stat("cluster.o.upstream_cx_total"), 50)
+
+    def test_a_whole_answer_to_a_request_that_it_never_takes(self):
+        """HTTP/2: no window for the body, and no word more. The request is over; so is its stream, and its place goes to the next."""
+        d = self.door(cluster("o", self.origin(NoWindow()).port, http2=True, circuit_breakers={"thresholds": [{"max_requests": 3}]}))
+        for _ in range(3):
+            self.assertTrue(raw(d.port, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nconnection: close\r\n\r\n123456789", seconds=10)
+                            .startswith(b"HTTP/1.1 200 "))
+        self.assertIn(d.stat("cluster.o.upstream_rq_active"), (2, 3))  # the first may have been sent before the origin's SETTINGS came
+        wait_for("the streams to end", lambda: d.stat("cluster.o.upstream_rq_active") == 0, 10)
+        self.assertEqual([d.stat(f"cluster.o.{x}") for x in ("upstream_cx_total", "upstream_rq_completed", "upstream_cx_active")], [1, 3, 1])
 
     def test_a_host_that_talks_between_checks(self):
         o = self.origin(Flood())

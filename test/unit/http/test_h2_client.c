@@ -438,6 +438,50 @@ static void keepalive(struct sp_codec_config *c)
     c->h2_ping_timeout_ns = 2 * SP_NS_PER_S;
 }
 
+/* The answer is whole, the rest of the request has no window: it has its time, and then the stream is free for another. */
+static void test_rest_that_is_never_taken(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        struct rig *r = rig_new(false, NULL);
+        h2f_setting(&r->in, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 10);
+        rig_go(r);
+        struct cu_exchange *x = request(r, "POST", false);
+        cu_send_data(x, 30, true);
+        h2f_headers(&r->in, 1, H2F_END_STREAM, ":status", "200", NULL);
+        rig_go(r);
+        assert_true(x->ended && !x->closed);
+        assert_int_equal(r->s[1].body, 10);
+        rig_forward(r, 4900 * SP_NS_PER_MS);
+        rig_flush(r);
+        assert_int_equal(r->s[1].reset, RIG_NO_CODE);
+        if (how == 1) { /* it is taken after all */
+            h2f_u32(&r->in, H2F_WINDOW_UPDATE, 0, 1, 20);
+            rig_go(r);
+            assert_true(r->s[1].end && x->closed);
+        } else if (how == 2) {
+            h2f_u32(&r->in, H2F_RST_STREAM, 0, 1, NGHTTP2_NO_ERROR);
+            rig_go(r);
+            assert_true(x->closed);
+        } else if (how == 3) { /* the connection ends before */
+            rig_free(r);
+            continue;
+        }
+        rig_forward(r, 200 * SP_NS_PER_MS);
+        rig_flush(r);
+        assert_int_equal(r->s[1].reset, how ? RIG_NO_CODE : NGHTTP2_CANCEL);
+        assert_true(x->closed);
+        assert_int_equal(x->closed_why, SP_ABORT_NONE);
+        assert_int_equal(r->side.codec->n_streams, 0);
+        x = request(r, "GET", true);
+        assert_true(r->s[3].end);
+        rig_forward(r, 10 * SP_NS_PER_S); /* waits for its answer, as long as it likes */
+        rig_flush(r);
+        assert_int_equal(r->s[3].reset, RIG_NO_CODE);
+        rig_free(r);
+    }
+}
+
 static void test_keepalive(void **state)
 {
     (void)state;
@@ -524,7 +568,7 @@ int main(void)
         cmocka_unit_test(test_idle_goaway),
         cmocka_unit_test(test_lower_limit_makes_streams_wait),
         cmocka_unit_test(test_ids_run_out),
-        cmocka_unit_test(test_keepalive), cmocka_unit_test(test_keepalive_jitter),
+        cmocka_unit_test(test_rest_that_is_never_taken), cmocka_unit_test(test_keepalive), cmocka_unit_test(test_keepalive_jitter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,8 +48,9 @@ bool sp_token_rate_init(struct sp_token_rate *r, const struct sp_doc *doc, struc
 bool sp_token_take(const struct sp_token_rate *r, sp_token_word *word, uint64_t now_ns, struct sp_token_left *ret)
 {
     assert(r && r->cost && word && ret);
-    /* The clock of one worker's turn may stand a little behind another's: less than a token, so no more of them are given. */
-    uint64_t slack = SP_MIN(r->cost / 4, SP_NS_PER_MS / 2 * UNIT);
+    /* The clock of one worker's turn may stand behind another's, by some milliseconds where processors are few: less than a token,
+     * so no more of them are given. */
+    uint64_t slack = SP_MIN(r->cost / 4, 5 * SP_NS_PER_MS * UNIT);
     uint64_t now = now_ns * UNIT, full_at = atomic_load_explicit(word, memory_order_relaxed), from;
     bool good;
     do {

@@ -47,12 +47,17 @@ static void begins_full_and_fills_evenly(void **state)
     assert_false(sp_token_take(&r, &word, NOW, &left));
     assert_int_equal(left.tokens, 0);
     assert_int_equal(left.reset_s, 1);
-    assert_int_equal(drain(&r, &word, NOW + 499 * SP_NS_PER_MS), 0);
+    assert_int_equal(drain(&r, &word, NOW + 490 * SP_NS_PER_MS), 0);
     assert_int_equal(drain(&r, &word, NOW + 500 * SP_NS_PER_MS), 1);
-    assert_int_equal(drain(&r, &word, NOW + 1499 * SP_NS_PER_MS), 1);
+    assert_int_equal(drain(&r, &word, NOW + 1490 * SP_NS_PER_MS), 1);
     /* and never more than it holds */
     assert_int_equal(drain(&r, &word, NOW + 3600 * SP_NS_PER_S), 5);
-    /* a clock of another worker that is a little behind takes nothing away and gives nothing */
+    /* a clock of another worker that is a little behind takes nothing away, and gives nothing beyond what there is */
+    word = 0;
+    assert_true(sp_token_take(&r, &word, NOW, &left));
+    assert_int_equal(drain(&r, &word, NOW - 4 * SP_NS_PER_MS), 4);
+    word = 0;
+    assert_int_equal(drain(&r, &word, NOW + 3600 * SP_NS_PER_S), 5);
     assert_int_equal(drain(&r, &word, NOW + 3599 * SP_NS_PER_S), 0);
 }
 

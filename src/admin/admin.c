@@ -15,6 +15,7 @@
 #include "config/doc_hash.h"
 #include "config/load.h"
 #include "config/rules.h"
+#include "filters/admin_guard.h"
 #include "net/inherit.h"
 #include "route/matcher.h"
 
@@ -32,38 +33,6 @@ struct sp_admin {
     int fd;
 };
 
-/* A page of another site may make a browser post here; none of our own sends these headers from elsewhere. */
-static bool is_cross_site(const struct sp_headers *h)
-{
-    struct sp_str site = sp_headers_get(h, SP_STR("sec-fetch-site")), origin = sp_headers_get_id(h, SP_H_ORIGIN);
-    if (site.ptr)
-        return !sp_str_eq(site, SP_STR("same-origin")) && !sp_str_eq(site, SP_STR("none"));
-    ptrdiff_t slashes = sp_str_find(origin, SP_STR("://"));
-    return origin.ptr && (slashes < 0 || !sp_str_eq(sp_str_sub(origin, (size_t)slashes + 3, origin.len), h->authority));
-}
-
-static bool names_this_machine(struct sp_str authority)
-{
-    struct sp_addr addr;
-    ptrdiff_t colon = sp_str_chr(authority, ':');
-    struct sp_str host = sp_str_starts(authority, SP_STR("[")) || colon < 0 ? authority
-                                                                             : sp_str_sub(authority, 0, (size_t)colon);
-    if (sp_str_starts(host, SP_STR("[")))
-        return true; /* an address: sp_authority_valid saw to it */
-    return sp_str_ieq(host, SP_STR("localhost")) || sp_addr_parse_ip(host, &addr) == 0;
-}
-
-/*
- * On the loopback no other name than localhost is of use, but to a page of a site whose name has been made to lead here
- * (DNS rebinding): to the browser all of it would be that site's own.
- */
-static bool is_rebound(struct sp_filter *f, const struct sp_headers *h)
-{
-    const struct sp_addr *local = &sp_filter_info(f)->conn->local;
-    return (local->family == AF_INET || local->family == AF_INET6) && sp_addr_is_loopback(local) &&
-           !names_this_machine(h->authority);
-}
-
 /* allow_paths. */
 static bool may_be_asked(const struct sp_admin *admin, struct sp_str path)
 {
@@ -75,33 +44,19 @@ static bool may_be_asked(const struct sp_admin *admin, struct sp_str path)
 
 static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_admin *admin, struct sp_admin_answer *a)
 {
-    struct sp_str path = h->path, query = SP_STR_NULL;
-    ptrdiff_t mark = sp_str_chr(path, '?');
-    if (mark >= 0) {
-        query = sp_str_sub(path, (size_t)mark + 1, path.len);
-        path.len = (size_t)mark;
-    }
-    const struct sp_admin_handler *handler = sp_admin_handler_find(path);
-    struct sp_admin_request r = {admin->server, (struct sp_admin_stream *)f, h->method, path, query, sp_filter_arena(f)};
-    bool get = sp_str_eq(h->method, SP_STR("GET")) || sp_str_eq(h->method, SP_STR("HEAD"));
-    bool post = sp_str_eq(h->method, SP_STR("POST"));
-    if (is_rebound(f, h)) {
+    struct sp_admin_request r = {.server = admin->server, .stream = (struct sp_admin_stream *)f, .method = h->method, .arena = sp_filter_arena(f)};
+    sp_admin_split(h->path, &r.path, &r.query);
+    if (sp_admin_is_rebound(&sp_filter_info(f)->conn->local, h)) {
         a->status = 403;
         sp_admin_put(a, "not under this name (use localhost or the address)\n");
-    } else if (!may_be_asked(admin, path)) {
+    } else if (!may_be_asked(admin, r.path)) {
         a->status = 403;
-        sp_admin_put_line(a, "request to path %.*s not allowed", SP_STR_ARG(path));
-    } else if (!handler) {
-        a->status = 404;
-        sp_admin_put(a, "no such path (/help lists what there is)\n");
-    } else if (!((get && handler->method != SP_ADMIN_POST) || (post && handler->method != SP_ADMIN_GET))) {
-        a->status = 405;
-        sp_admin_put(a, "this path needs %s\n", handler->method == SP_ADMIN_POST ? "POST" : "GET");
-    } else if (post && is_cross_site(h)) {
+        sp_admin_put_line(a, "request to path %.*s not allowed", SP_STR_ARG(r.path));
+    } else if (sp_str_eq(h->method, SP_STR("POST")) && sp_admin_is_cross_site(h)) {
         a->status = 403;
         sp_admin_put(a, "not from another site\n");
     } else {
-        handler->run(&r, a);
+        sp_admin_dispatch(&r, a);
     }
 }
 
@@ -290,6 +245,7 @@ static void on_start(void *ctx, struct sp_server *s)
         else if (sp_server_options(s)->admin_address_path)
             write_address_file(a, sp_server_options(s)->admin_address_path);
     }
+    sp_admin_remote_start(s);
     if (a->next.on_start)
         a->next.on_start(a->next.ctx, s);
 }
@@ -327,6 +283,7 @@ static void on_stop(void *ctx, struct sp_server *s)
     if (a->socket)
         sp_listener_close(a->socket);
     a->socket = NULL;
+    sp_admin_remote_stop();
 }
 
 struct sp_admin *sp_admin_new(void)

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "admin/dump_query.h"
 #include "admin/handlers.h"
 #include "config/files.h"
 #include "config/pb_json.h"
@@ -39,7 +40,7 @@ static void put_json(struct dump *d, json_t *v)
 static void put_string(struct dump *d, const char *name, struct sp_str value)
 {
     sp_admin_put(d->a, "\"%s\": ", name);
-    put_json(d, sp_admin_json_text(value));
+    put_json(d, sp_json_text(value));
     sp_admin_put(d->a, ", ");
 }
 
@@ -122,7 +123,7 @@ static void put_version(struct dump *d, enum sp_set_kind kind)
     if (!s || !s->file->version_info[0])
         return;
     sp_admin_put(d->a, ",\n   \"version_info\": ");
-    put_json(d, sp_admin_json_text(sp_str_c(s->file->version_info)));
+    put_json(d, sp_json_text(sp_str_c(s->file->version_info)));
 }
 
 static void clusters(struct dump *d, const Static *res)
@@ -248,7 +249,7 @@ static void put_path(void *arg, const char *path, const struct sp_file_facts *fa
     struct dump *d = arg;
     (void)facts;
     sp_admin_put(d->a, "%s", d->n++ ? ", " : "");
-    put_json(d, sp_admin_json_text(sp_str_c(path)));
+    put_json(d, sp_json_text(sp_str_c(path)));
 }
 
 static void whole_set(struct dump *d)
@@ -268,9 +269,8 @@ static void whole_set(struct dump *d)
     sp_admin_put(d->a, "\n  }");
 }
 
-void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a)
+static void whole(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
-    assert(r && a);
     static const Static none;
     struct sp_str unused;
     struct dump d = {.server = r->server, .config = sp_server_config(r->server), .a = a, .info = sp_server_reload_info(r->server)};
@@ -288,4 +288,16 @@ void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answ
     secrets(&d, res);
     whole_set(&d);
     sp_admin_put(a, "\n ]\n}\n");
+}
+
+void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    assert(r && a);
+    struct sp_dump_query q;
+    if (!sp_dump_query_read(&q, r, a))
+        return;
+    whole(r, a);
+    if (sp_dump_query_asks(&q))
+        sp_dump_query_apply(&q, a);
+    sp_dump_query_done(&q);
 }

@@ -25,11 +25,11 @@ static void put_text(void *arg, const struct sp_live_info *info)
 
 static void put_json(void *arg, const struct sp_live_info *info)
 {
-    json_t *paths = json_array(), *why = info->failed_s ? sp_admin_json_text(info->why) : json_null();
+    json_t *paths = json_array(), *why = info->failed_s ? sp_json_text(info->why) : json_null();
     for (unsigned i = 0; i < info->n_paths; i++)
         json_array_append_new(paths, json_string(info->paths[i]));
     json_array_append_new(arg, json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:o}", "kind", info->kind, "name",
-                                         sp_admin_json_text(info->label), "paths", paths, "loaded",
+                                         sp_json_text(info->label), "paths", paths, "loaded",
                                          sp_admin_json_time(info->loaded_s), "times_loaded", (json_int_t)info->n_loaded, "refused",
                                          sp_admin_json_time(info->failed_s), "times_refused", (json_int_t)info->n_failed, "why", why));
 }

@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/regex.h"
+#include "sallyport_version.h"
 #include "stats/stats.h"
 #include "stream/access_log.h"
 
@@ -17,22 +19,32 @@ void sp_admin_answer_init(struct sp_admin_answer *a)
     sp_buf_init(&a->body);
 }
 
-void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
+const struct sp_header *sp_admin_headers(unsigned *ret_n)
 {
     static const struct sp_header extra[] = {
         {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-cache, max-age=0"), .id = SP_H_CACHE_CONTROL},
         {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
         {.name = SP_STR_INIT("content-security-policy"), .value = SP_STR_INIT("frame-ancestors 'none'")},
     };
+    *ret_n = SP_ARRAY_LEN(extra);
+    return extra;
+}
+
+void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
+{
+    struct sp_admin_stream *s = (struct sp_admin_stream *)f;
+    if (s->remote) {
+        sp_admin_remote_answer(s->remote, a);
+        return;
+    }
     char *body = sp_arena_alloc(sp_filter_arena(f), a->body.len + 1);
     size_t n = sp_buf_peek(&a->body, body, a->body.len);
     sp_buf_clear(&a->body);
     struct sp_reply reply = {.status = a->status,
                              .body = {body, n},
                              .content_type = sp_str_c(a->content_type),
-                             .details = SP_STR("admin_filter_response"),
-                             .headers = extra,
-                             .n_headers = SP_ARRAY_LEN(extra)};
+                             .details = SP_STR("admin_filter_response")};
+    reply.headers = sp_admin_headers(&reply.n_headers);
     sp_filter_reply(f, &reply);
 }
 
@@ -101,12 +113,6 @@ bool sp_admin_wants_json(const struct sp_admin_request *r)
     return sp_admin_param(r, "format", &format) && sp_str_eq(format, SP_STR("json"));
 }
 
-json_t *sp_admin_json_text(struct sp_str s)
-{
-    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
-    return v ? v : json_string("(not UTF-8)");
-}
-
 void sp_admin_time_text(int64_t at, char out[32])
 {
     struct tm tm;
@@ -124,24 +130,50 @@ json_t *sp_admin_json_time(int64_t at)
     return json_string(text);
 }
 
+static int append(const char *text, size_t n, void *arg)
+{
+    sp_buf_append(arg, text, n);
+    return 0;
+}
+
+static void put(struct sp_admin_answer *a, json_t *v, size_t flags)
+{
+    a->content_type = "application/json";
+    json_dump_callback(v, append, &a->body, flags | JSON_PRESERVE_ORDER);
+    sp_buf_append_static(&a->body, "\n", 1);
+    json_decref(v);
+}
+
 void sp_admin_put_json(struct sp_admin_answer *a, json_t *v)
 {
-    char *text = json_dumps(v, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-    a->content_type = "application/json";
-    if (text)
-        sp_buf_append(&a->body, text, strlen(text));
-    sp_buf_append_static(&a->body, "\n", 1);
-    free(text);
-    json_decref(v);
+    put(a, v, JSON_INDENT(1));
+}
+
+void sp_admin_put_compact(struct sp_admin_answer *a, json_t *v)
+{
+    put(a, v, JSON_COMPACT);
+}
+
+bool sp_admin_filter(const struct sp_admin_request *r, struct sp_admin_answer *a, struct sp_regex **ret)
+{
+    struct sp_str text;
+    char why[SP_REGEX_WHY_MAX];
+    if (!sp_admin_param(r, "filter", &text) || !text.len)
+        return true;
+    *ret = sp_regex_new(text, SP_REGEX_SEARCH, why);
+    if (*ret)
+        return true;
+    a->status = 400;
+    sp_admin_put_line(a, "filter: %s\n", why);
+    return false;
 }
 
 static void on_ready(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
-    static const char *const states[] = {"INITIALIZING", "LIVE", "DRAINING"};
     enum sp_server_state state = sp_server_state(r->server);
     if (state != SP_SERVER_LIVE || sp_server_failing(r->server))
         a->status = 503;
-    sp_admin_put(a, "%s\n", state == SP_SERVER_LIVE && sp_server_failing(r->server) ? "DRAINING" : states[state]);
+    sp_admin_put(a, "%s\n", state == SP_SERVER_LIVE && sp_server_failing(r->server) ? "DRAINING" : sp_server_state_name(r->server));
 }
 
 static void on_fail(const struct sp_admin_request *r, struct sp_admin_answer *a)
@@ -192,17 +224,9 @@ static void on_logging(const struct sp_admin_request *r, struct sp_admin_answer 
     sp_admin_put(a, "active loggers:\n  all: %s\n", sp_log_level_name((enum sp_log_level)atomic_load(&sp_log_threshold)));
 }
 
-static void on_memory(const struct sp_admin_request *r, struct sp_admin_answer *a)
+static void on_hot_restart_version(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
-    uint64_t v;
-    a->content_type = "application/json";
-    sp_server_update_gauges(r->server);
-    sp_admin_put(a, "{\n \"allocated\": \"%llu\",\n",
-                 (unsigned long long)(sp_stats_find(SP_STR("server.memory_allocated"), &v) ? 0 : v));
-    sp_admin_put(a, " \"heap_size\": \"%llu\",\n",
-                 (unsigned long long)(sp_stats_find(SP_STR("server.memory_heap_size"), &v) ? 0 : v));
-    sp_admin_put(a, " \"total_physical_bytes\": \"%llu\"\n}\n",
-                 (unsigned long long)(sp_stats_find(SP_STR("server.memory_physical_size"), &v) ? 0 : v));
+    sp_admin_put(a, "%s", sp_server_options(r->server)->hot_restart ? SP_VERSION : "disabled");
 }
 
 static void on_help(const struct sp_admin_request *r, struct sp_admin_answer *a)
@@ -236,21 +260,29 @@ static void on_index(const struct sp_admin_request *r, struct sp_admin_answer *a
 static const struct sp_admin_handler handlers[] = {
     {"/", SP_ADMIN_GET, "this page", on_index},
     {"/certs", SP_ADMIN_GET, "certificates, their names and how long they last", sp_admin_certs},
-    {"/clusters", SP_ADMIN_GET, "clusters and their hosts (?format=json)", sp_admin_clusters},
-    {"/config_dump", SP_ADMIN_GET, "the config as it runs, secrets redacted", sp_admin_config_dump},
+    {"/clusters", SP_ADMIN_GET, "clusters and their hosts (?filter=REGEX, ?format=json)", sp_admin_clusters},
+    {"/config_dump", SP_ADMIN_GET, "the config as it runs, secrets redacted (?resource, ?mask, ?name_regex, ?include_eds)", sp_admin_config_dump},
+    {"/contention", SP_ADMIN_GET, "whether locks are waited for", sp_admin_contention},
+    {"/drain_listeners", SP_ADMIN_POST, "listeners accept no more (?graceful, ?skip_exit, ?inboundonly)", sp_admin_drain_listeners},
     {"/files", SP_ADMIN_GET, "what was read from files or fetched, and what was refused (?format=json)", sp_admin_files},
     {"/healthcheck/fail", SP_ADMIN_POST, "makes /ready say no", on_fail},
     {"/healthcheck/ok", SP_ADMIN_POST, "makes /ready say yes again", on_ok},
     {"/help", SP_ADMIN_GET, "what there is", on_help},
+    {"/hot_restart_version", SP_ADMIN_GET, "which processes can take over from this one", on_hot_restart_version},
+    {"/init_dump", SP_ADMIN_GET, "what a config that is being made waits for (?mask=listener)", sp_admin_init_dump},
     {"/listeners", SP_ADMIN_GET, "listeners and their addresses (?format=json)", sp_admin_listeners},
     {"/logging", SP_ADMIN_POST, "the log level (?level=debug sets it)", on_logging},
-    {"/memory", SP_ADMIN_GET, "memory in use", on_memory},
+    {"/memory", SP_ADMIN_GET, "memory in use", sp_admin_memory},
+    {"/overview", SP_ADMIN_GET, "all at a glance, as JSON (?filter=REGEX of clusters, ?offset, ?limit; ?cluster=NAME for its hosts)",
+     sp_admin_overview},
     {"/quitquitquit", SP_ADMIN_POST, "drains and ends the process", on_quit},
     {"/ready", SP_ADMIN_GET, "200 while the door is open", on_ready},
     {"/reload", SP_ADMIN_GET_POST, "which config serves, why a newer one was refused (?format=json); POST loads it anew and tells what came of it",
      sp_admin_reload},
     {"/reopen_logs", SP_ADMIN_POST, "opens log files anew, after they were rotated", on_reopen},
     {"/reset_counters", SP_ADMIN_POST, "sets counters to 0", on_reset},
+    {"/runtime", SP_ADMIN_GET, "layers and keys of layered_runtime", sp_admin_runtime},
+    {"/runtime_modify", SP_ADMIN_POST, "says where keys are changed", sp_admin_runtime_modify},
     {"/secrets", SP_ADMIN_GET, "secrets by name: where from, how often and when they were used (?format=json)", sp_admin_secrets},
     {"/server_info", SP_ADMIN_GET, "version, state and options", sp_admin_server_info},
     {"/stats", SP_ADMIN_GET, "stats (?filter=REGEX, ?usedonly, ?format=json or prometheus)", sp_admin_stats},
@@ -269,4 +301,29 @@ const struct sp_admin_handler *sp_admin_handler_find(struct sp_str path)
         if (sp_str_eq(path, sp_str_c(handlers[i].path)))
             return &handlers[i];
     return NULL;
+}
+
+void sp_admin_split(struct sp_str target, struct sp_str *ret_path, struct sp_str *ret_query)
+{
+    ptrdiff_t mark = sp_str_chr(target, '?');
+    *ret_path = mark < 0 ? target : sp_str_sub(target, 0, (size_t)mark);
+    *ret_query = mark < 0 ? SP_STR_NULL : sp_str_sub(target, (size_t)mark + 1, target.len);
+}
+
+void sp_admin_dispatch(const struct sp_admin_request *r, struct sp_admin_answer *a)
+{
+    assert(r && a);
+    const struct sp_admin_handler *handler = sp_admin_handler_find(r->path);
+    const char *instead = sp_admin_instead(r->path);
+    bool get = sp_str_eq(r->method, SP_STR("GET")) || sp_str_eq(r->method, SP_STR("HEAD"));
+    bool post = sp_str_eq(r->method, SP_STR("POST"));
+    if (!handler) {
+        a->status = 404;
+        sp_admin_put(a, "%s\n", instead ? instead : "no such path (/help lists what there is)");
+    } else if (!((get && handler->method != SP_ADMIN_POST) || (post && handler->method != SP_ADMIN_GET))) {
+        a->status = 405;
+        sp_admin_put(a, "this path needs %s\n", handler->method == SP_ADMIN_POST ? "POST" : "GET");
+    } else {
+        handler->run(r, a);
+    }
 }

@@ -8,13 +8,17 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "server/reload_ask.h"
 #include "server/server.h"
 #include "stream/filter.h"
 
+struct sp_admin_remote; /* remote.c */
+
 /* The filter of one stream: an answer may take longer than a turn. */
 struct sp_admin_stream {
     struct sp_filter filter;
+    struct sp_admin_remote *remote; /* of another listener's filter, which asks from its worker; NULL: `filter` is the admin page's own */
     struct sp_reload_ask ask;
     bool json; /* how the one who asks wants to be told */
 };
@@ -35,7 +39,7 @@ struct sp_admin_answer {
 
 /* 200, text/plain, an empty body. */
 void sp_admin_answer_init(struct sp_admin_answer *a);
-/* Sends it; takes the body. */
+/* Sends it to who asked; takes the body. */
 void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a);
 
 /* POST changes something. */
@@ -48,6 +52,18 @@ struct sp_admin_handler {
     void (*run)(const struct sp_admin_request *r, struct sp_admin_answer *a);
 };
 
+/* Answers it, or says why not: no such path, not by this method. What is not answered yet is `later`. */
+void sp_admin_dispatch(const struct sp_admin_request *r, struct sp_admin_answer *a);
+/* Path and query of a request's target. */
+void sp_admin_split(struct sp_str target, struct sp_str *ret_path, struct sp_str *ret_query);
+/* What each answer has besides. */
+const struct sp_header *sp_admin_headers(unsigned *ret_n);
+
+/* Answers questions from other listeners (filters/admin_desk.h) from now on, until `stop`. */
+void sp_admin_remote_start(struct sp_server *s);
+void sp_admin_remote_stop(void);
+void sp_admin_remote_answer(struct sp_admin_remote *r, struct sp_admin_answer *a); /* for sp_admin_answer */
+
 /* NULL when there is no such path. */
 const struct sp_admin_handler *sp_admin_handler_find(struct sp_str path);
 /* All of them, for /help and the index; *ret_n of them. */
@@ -55,16 +71,18 @@ const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n);
 
 /* A query parameter, percent-decoded, in the arena. False when it is not there. */
 bool sp_admin_param(const struct sp_admin_request *r, const char *name, struct sp_str *ret_value);
+/* ?filter=REGEX: *ret stays as it is when there is none. False after answering 400. */
+struct sp_regex;
+bool sp_admin_filter(const struct sp_admin_request *r, struct sp_admin_answer *a, struct sp_regex **ret);
 /* Whether ?format=json asks for it. */
 bool sp_admin_wants_json(const struct sp_admin_request *r);
-/* A string of JSON out of bytes that need not be UTF-8. */
-json_t *sp_admin_json_text(struct sp_str s);
 /* Unix seconds as "2026-11-24T18:44:44Z". */
 void sp_admin_time_text(int64_t at, char out[32]);
 /* The same as a string of JSON; null for 0, which is never. */
 json_t *sp_admin_json_time(int64_t at);
-/* Takes `v`. */
+/* Takes `v`; one member a line, or all in one line. */
 void sp_admin_put_json(struct sp_admin_answer *a, json_t *v);
+void sp_admin_put_compact(struct sp_admin_answer *a, json_t *v);
 void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
 /* The same of text with names that a config or a peer chose: one line, or a piece of one, in which they forge nothing. */
 void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
@@ -72,6 +90,15 @@ void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINT
 /* In other files of this directory. */
 void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_stats_prometheus(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_contention(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_drain_listeners(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_init_dump(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_memory(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_runtime(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_runtime_modify(const struct sp_admin_request *r, struct sp_admin_answer *a);
+/* Of a path of Envoy's that there is not: what to do instead; NULL: it is none of those. */
+const char *sp_admin_instead(struct sp_str path);
+void sp_admin_overview(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_secrets(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_files(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_reload(const struct sp_admin_request *r, struct sp_admin_answer *a);

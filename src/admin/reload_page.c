@@ -59,7 +59,7 @@ static void outcome_json(struct sp_admin_answer *a, const struct sp_reload_outco
     else
         json_object_set_new(j, "errors", json_integer(o->n_errors));
     if (!o->taken)
-        json_object_set_new(j, "why", sp_admin_json_text(o->why));
+        json_object_set_new(j, "why", sp_json_text(o->why));
     sp_admin_put_json(a, j);
 }
 
@@ -89,5 +89,5 @@ void sp_admin_reload(const struct sp_admin_request *r, struct sp_admin_answer *a
     }
     sp_admin_put_json(a, json_pack("{s:I, s:s, s:o, s:o, s:i, s:o}", "version", (json_int_t)i.number, "phase", i.phase, "loaded",
                                    sp_admin_json_time(i.loaded_s), "refused", sp_admin_json_time(i.failed_s), "older_configs",
-                                   (int)i.n_old, "why", i.failed_s ? sp_admin_json_text(i.why) : json_null()));
+                                   (int)i.n_old, "why", i.failed_s ? sp_json_text(i.why) : json_null()));
 }

@@ -67,14 +67,14 @@ static void put_json(void *arg, const struct sp_live_info *info)
         return;
     const struct sp_named_secret *s = r.secret;
     struct sp_str path = s ? s->path : info->n_paths ? sp_str_c(info->paths[0]) : SP_STR_NULL;
-    json_t *row = json_pack("{s:o, s:o, s:s, s:o, s:o}", "name", sp_admin_json_text(s ? s->name : info->label), "owner",
-                            s ? sp_admin_json_text(s->owner) : json_null(), "source", r.source, "path",
-                            path.len ? sp_admin_json_text(path) : json_null(), "loaded", sp_admin_json_time(info->loaded_s));
-    json_object_set_new(row, "json_key", s && s->json_key.len ? sp_admin_json_text(s->json_key) : json_null());
+    json_t *row = json_pack("{s:o, s:o, s:s, s:o, s:o}", "name", sp_json_text(s ? s->name : info->label), "owner",
+                            s ? sp_json_text(s->owner) : json_null(), "source", r.source, "path",
+                            path.len ? sp_json_text(path) : json_null(), "loaded", sp_admin_json_time(info->loaded_s));
+    json_object_set_new(row, "json_key", s && s->json_key.len ? sp_json_text(s->json_key) : json_null());
     json_object_set_new(row, "hits", s ? json_integer((json_int_t)sp_counter_value(s->hit)) : json_null());
     json_object_set_new(row, "last_used", s ? sp_admin_json_time(last_used(s)) : json_null());
     json_object_set_new(row, "refused", sp_admin_json_time(info->failed_s));
-    json_object_set_new(row, "why", info->failed_s ? sp_admin_json_text(info->why) : json_null());
+    json_object_set_new(row, "why", info->failed_s ? sp_json_text(info->why) : json_null());
     json_array_append_new(arg, row);
 }
 

@@ -14,19 +14,15 @@ static bool matches(void *ctx, struct sp_str name)
 /* False after answering 400. */
 static bool prepare(const struct sp_admin_request *r, struct sp_admin_answer *a, struct sp_stats_query *q)
 {
-    struct sp_str filter;
+    struct sp_regex *filter = NULL;
     *q = (struct sp_stats_query){.used_only = sp_admin_param(r, "usedonly", NULL)};
     struct sp_str rest = r->query, word; /* "usedonly" without a value too */
     while (sp_str_split(&rest, '&', &word))
         q->used_only |= sp_str_eq(word, SP_STR("usedonly"));
-    if (sp_admin_param(r, "filter", &filter) && filter.len) {
-        char why[SP_REGEX_WHY_MAX];
-        q->ctx = sp_regex_new(filter, SP_REGEX_SEARCH, why);
-        if (!q->ctx) {
-            a->status = 400;
-            sp_admin_put(a, "filter: %s\n", why);
-            return false;
-        }
+    if (!sp_admin_filter(r, a, &filter))
+        return false;
+    if (filter) {
+        q->ctx = filter;
         q->match = matches;
     }
     sp_server_update_gauges(r->server);

@@ -56,3 +56,9 @@ struct sp_str sp_json_str(const json_t *object, const char *name)
     const json_t *v = json_object_get(object, name);
     return json_is_string(v) ? sp_str_n(json_string_value(v), json_string_length(v)) : SP_STR_NULL;
 }
+
+json_t *sp_json_text(struct sp_str s)
+{
+    json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
+    return v ? v : json_string("(not UTF-8)");
+}

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "clusters/cluster.h"
 #include "clusters/current.h"
 #include "clusters/outlier.h"
@@ -93,12 +94,6 @@ void sp_cluster_text(const struct sp_cluster *c, bool via_api, struct sp_buf *ou
     sp_host_set_unref(set);
 }
 
-static json_t *text_of(struct sp_str s)
-{
-    json_t *j = json_stringn(s.ptr ? s.ptr : "", s.len);
-    return j ? j : json_string("?"); /* not UTF-8 */
-}
-
 static json_t *thresholds_json(const char *priority, const struct sp_breakers *b)
 {
     uint32_t limits[4];
@@ -174,9 +169,9 @@ static json_t *host_json(const struct sp_endpoint *h)
     }
     json_t *j = json_pack("{s:o,s:o,s:o,s:o,s:i,s:i,s:{s:o,s:o,s:o}}", "address", address_json(&h->addr), "stats", list,
                      "health_status", health_json(atomic_load_explicit(&h->host->health, memory_order_relaxed)), "hostname",
-                     text_of(h->hostname), "weight", (int)SP_MIN(h->weight, (uint32_t)INT32_MAX), "priority",
-                     (int)h->priority, "locality", "region", text_of(h->region), "zone", text_of(h->zone), "sub_zone",
-                     text_of(h->sub_zone));
+                     sp_json_text(h->hostname), "weight", (int)SP_MIN(h->weight, (uint32_t)INT32_MAX), "priority",
+                     (int)h->priority, "locality", "region", sp_json_text(h->region), "zone", sp_json_text(h->zone), "sub_zone",
+                     sp_json_text(h->sub_zone));
     if (h->meta)
         json_object_set_new(j, "metadata", metadata_json(h->meta));
     return j;
@@ -190,8 +185,8 @@ void sp_cluster_json(const struct sp_cluster *c, bool via_api, struct sp_buf *ou
     for (unsigned i = 0; i < set->n; i++)
         json_array_append_new(hosts, host_json(&set->v[i]));
     sp_host_set_unref(set);
-    json_t *j = json_pack("{s:o,s:o,s:b,s:{s:[o,o]},s:o}", "name", text_of(c->name), "observability_name",
-                          text_of(c->observability_name), "added_via_api", via_api, "circuit_breakers", "thresholds",
+    json_t *j = json_pack("{s:o,s:o,s:b,s:{s:[o,o]},s:o}", "name", sp_json_text(c->name), "observability_name",
+                          sp_json_text(c->observability_name), "added_via_api", via_api, "circuit_breakers", "thresholds",
                           thresholds_json("DEFAULT", &c->breakers[SP_ROUTING_DEFAULT]), thresholds_json("HIGH", &c->breakers[SP_ROUTING_HIGH]), "host_statuses",
                           hosts);
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;

@@ -255,6 +255,23 @@ static bool worth_writing(const ProtobufCMessage *msg, const ProtobufCFieldDescr
     return memcmp(p, zero, sp_field_size(f)) != 0;
 }
 
+/* A header that is added with a credential in it; a value that is all a command (%REQ(x)%) is none. */
+static bool is_secret_header(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
+{
+    static const struct sp_str words[] = {SP_STR_INIT("authorization"), SP_STR_INIT("cookie"), SP_STR_INIT("secret"), SP_STR_INIT("token"),
+                                          SP_STR_INIT("password"), SP_STR_INIT("api-key"), SP_STR_INIT("apikey")};
+    if (msg->descriptor != &envoy__config__core__v3__header_value__descriptor || strcmp(f->name, "key") == 0)
+        return false;
+    const Envoy__Config__Core__V3__HeaderValue *h = (const void *)msg;
+    size_t n = strlen(h->value);
+    if (n > 2 && h->value[0] == '%' && strchr(h->value + 1, '%') == h->value + n - 1)
+        return false;
+    for (size_t i = 0; i < SP_ARRAY_LEN(words); i++)
+        if (strcasestr(h->key, words[i].ptr))
+            return true;
+    return false;
+}
+
 static void put_fields(struct writer *w, const ProtobufCMessage *msg, unsigned *count)
 {
     for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
@@ -262,7 +279,7 @@ static void put_fields(struct writer *w, const ProtobufCMessage *msg, unsigned *
         bool redact = w->redact;
         if (!worth_writing(msg, f) || all_grafts(w, msg, f))
             continue;
-        bool secret = sp_pb_is_secret(msg->descriptor, f);
+        bool secret = sp_pb_is_secret(msg->descriptor, f) || is_secret_header(msg, f);
         w->redact = redact || secret;
         w->whole = secret && f->type == PROTOBUF_C_TYPE_STRING;
         put_name(w, count, f->name);

@@ -2,8 +2,8 @@
 /*
  * Messages to JSON, for the admin page's config dump: snake_case names, fields at their default left out, Any with
  * its content beside "@type", durations "5s", enums by name, 64-bit numbers as strings.  What stands inline in a
- * DataSource (keys, passwords, origin secrets, key sets) is written as "[redacted]", but for certificates and bodies; file
- * names are not.  Any thread.
+ * DataSource (keys, passwords, origin secrets, key sets) is written as "[redacted]", but for certificates and bodies, and so is the
+ * value of a header that is added under a name such as authorization; file names are not.  Any thread.
  */
 #ifndef SP_CONFIG_PB_JSON_H
 #define SP_CONFIG_PB_JSON_H

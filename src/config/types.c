@@ -74,6 +74,7 @@
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 #include "sallyport/demo/v1/origin.pb-c.h"
 #include "sallyport/filters/http/header_certificate/v1/header_certificate.pb-c.h"
+#include "sallyport/filters/http/admin_pages/v1/admin_pages.pb-c.h"
 #include "sallyport/filters/http/claims_authz/v1/claims_authz.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/origin_shield/v1/origin_shield.pb-c.h"
@@ -167,6 +168,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__bootstrap__v1__edge__descriptor,
     &sallyport__demo__v1__origin__descriptor,
     &sallyport__filters__http__header_certificate__v1__header_certificate__descriptor,
+    &sallyport__filters__http__admin_pages__v1__admin_pages__descriptor,
     &sallyport__filters__http__claims_authz__v1__claims_authz__descriptor,
     &sallyport__filters__http__claims_authz__v1__claims_authz_per_route__descriptor,
     &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor,

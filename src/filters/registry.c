@@ -8,6 +8,7 @@ const struct sp_filter_ops *const *sp_filter_registry(void)
         &sp_header_certificate_ops,
         &sp_ip_restriction_ops,
         &sp_health_check_ops,
+        &sp_admin_pages_ops,
         &sp_ip_tagging_ops,
         &sp_cdn_loop_ops,
         &sp_compressor_ops,

@@ -15,6 +15,7 @@ extern const struct sp_filter_ops sp_origin_shield_ops;
 extern const struct sp_filter_ops sp_header_certificate_ops;
 extern const struct sp_filter_ops sp_ip_restriction_ops;
 extern const struct sp_filter_ops sp_health_check_ops;
+extern const struct sp_filter_ops sp_admin_pages_ops;
 extern const struct sp_filter_ops sp_ip_tagging_ops;
 extern const struct sp_filter_ops sp_cdn_loop_ops;
 extern const struct sp_filter_ops sp_compressor_ops;

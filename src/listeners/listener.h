@@ -35,6 +35,7 @@ struct sp_listener *sp_listener_new_plain(struct sp_str name, const struct sp_ad
 void sp_listener_free(struct sp_listener *l); /* NULL-safe */
 struct sp_str sp_listener_name(const struct sp_listener *l);
 const struct sp_addr *sp_listener_addr(const struct sp_listener *l);
+bool sp_listener_inbound(const struct sp_listener *l); /* traffic_direction */
 bool sp_listener_reuse_port(const struct sp_listener *l);
 int sp_listener_backlog(const struct sp_listener *l); /* for listen() */
 void sp_listener_expiries(const struct sp_listener *l); /* sets its gauges of them; on the main thread */

@@ -9,6 +9,7 @@
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "listeners/listener_filters.h"
 #include "route/duration.h"
+#include "stream/local_health.h"
 
 typedef Envoy__Config__Listener__V3__Listener Message;
 typedef Envoy__Config__Listener__V3__FilterChain ChainMessage;
@@ -159,7 +160,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         .tls = msg->transport_socket && sp_doc_any_as(b->doc, msg->transport_socket->typed_config, TLS_DESC),
         .tls_verifies = c->tls && sp_tls_ctx_verifies(c->tls),
         .buffer_limit = l->buffer_limit,
-        .drains_failing = l->drains_failing,
+        .ends_by = l->ends_by,
         .sheds = l->sheds,
         .no_route = b->no_route,
         .place = {b->answer_misdirected ? belongs_elsewhere : NULL, l, c},
@@ -258,7 +259,10 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     if (msg->tcp_keepalive)
         read_keepalive(&l->keepalive, msg->tcp_keepalive);
     l->sheds = !msg->bypass_overload_manager;
-    l->drains_failing = msg->drain_type == ENVOY__CONFIG__LISTENER__V3__LISTENER__DRAIN_TYPE__DEFAULT;
+    l->inbound = msg->traffic_direction == ENVOY__CONFIG__CORE__V3__TRAFFIC_DIRECTION__INBOUND;
+    l->ends_by = (uint8_t)(SP_LOCAL_DRAINS | (l->inbound ? SP_LOCAL_DRAINS_INBOUND : 0));
+    if (msg->drain_type == ENVOY__CONFIG__LISTENER__V3__LISTENER__DRAIN_TYPE__DEFAULT)
+        l->ends_by |= SP_LOCAL_FAILING;
     if (msg->per_connection_buffer_limit_bytes)
         l->buffer_limit = msg->per_connection_buffer_limit_bytes->value;
     if (msg->tcp_backlog_size)
@@ -337,6 +341,12 @@ const struct sp_addr *sp_listener_addr(const struct sp_listener *l)
 {
     assert(l);
     return &l->addr;
+}
+
+bool sp_listener_inbound(const struct sp_listener *l)
+{
+    assert(l);
+    return l->inbound;
 }
 
 bool sp_listener_reuse_port(const struct sp_listener *l)

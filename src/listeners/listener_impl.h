@@ -44,7 +44,8 @@ struct sp_listener {
     int backlog;
     size_t buffer_limit;
     bool sheds;          /* the overload manager's actions hold for it */
-    bool drains_failing; /* drain_type: while /healthcheck/fail holds, too */
+    bool inbound;        /* traffic_direction */
+    uint8_t ends_by;     /* enum sp_local_word: what makes its connections end; drain_type */
     uint64_t first_ns;          /* listener_filters_timeout */
     bool inspect;               /* look at the ClientHello before the choice of a chain */
     struct sp_ip_gate gates[SP_LISTENER_MAX_GATES];

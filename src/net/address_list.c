@@ -219,13 +219,18 @@ static void *load(void *ctx, const void *old, struct sp_diag *diag)
     return v;
 }
 
+static uint64_t age_of(const struct value *v)
+{
+    uint64_t now = (uint64_t)time(NULL);
+    return now > v->written ? now - v->written : 0;
+}
+
 static void set_gauges(void *ctx, const void *value)
 {
     struct sp_address_list *l = ctx;
     const struct value *v = value;
-    uint64_t now = (uint64_t)time(NULL);
     sp_gauge_set(l->entries, sp_cidr_table_count(v->table));
-    sp_gauge_set(l->age, now > v->written ? now - v->written : 0);
+    sp_gauge_set(l->age, age_of(v));
 }
 
 static void tried(void *ctx, const void *value, bool ok)
@@ -357,4 +362,12 @@ bool sp_address_list_find(const struct sp_address_list *l, const struct sp_addr 
     assert(l && a);
     const struct value *v = sp_live_get(l->live);
     return sp_cidr_table_find(v->table, a, ret_range, NULL);
+}
+
+int64_t sp_address_list_age_s(const struct sp_address_list *l, unsigned *ret_entries)
+{
+    assert(l && ret_entries);
+    const struct value *v = sp_live_get(l->live);
+    *ret_entries = sp_cidr_table_count(v->table);
+    return (int64_t)age_of(v);
 }

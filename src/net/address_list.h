@@ -32,6 +32,9 @@ struct sp_str sp_address_list_name(const struct sp_address_list *l);
 /* The longest range that contains `a`. */
 bool sp_address_list_find(const struct sp_address_list *l, const struct sp_addr *a, struct sp_cidr *ret_range);
 
+/* Seconds since its file was written, and how many ranges it has. Main thread. */
+int64_t sp_address_list_age_s(const struct sp_address_list *l, unsigned *ret_entries);
+
 /* How sp_live reads one again: ctx is the list. For tests, too. */
 extern const struct sp_live_kind sp_address_list_kind;
 struct sp_live *sp_address_list_live(const struct sp_address_list *l);

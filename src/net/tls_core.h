@@ -27,7 +27,7 @@ struct sp_tls_member {
     struct sp_str subject; /* RFC 2253 */
     struct sp_str path;    /* a file's name or "<inline>" */
     struct sp_str staple;  /* DER of an OCSP response about it, or NULL */
-    int64_t staple_until;  /* Unix seconds, included */
+    int64_t staple_from, staple_until; /* Unix seconds, included */
     struct sp_str name;    /* its secret's, for stats; or what Envoy calls one without */
 };
 

@@ -372,23 +372,29 @@ void sp_tls_ctx_expiries(const struct sp_tls_ctx *c, void (*each)(void *arg, str
         each(arg, c->ca_name, sp_x509_trust_at(trust, 0)->not_after);
 }
 
-static void tell(const struct sp_x509 *cert, struct sp_str path, bool is_ca,
+/* `m`: whose certificate it is; NULL: of a CA. */
+static void tell(const struct sp_tls_ctx *c, const struct sp_tls_member *m, const struct sp_x509 *cert, struct sp_str path,
                  void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)
 {
     struct sp_arena arena;
     sp_arena_init(&arena);
     struct sp_tls_cert_info info = {
-        .is_ca = is_ca,
+        .context = c,
+        .is_ca = !m,
         .path = path,
         .subject = sp_x509_name_text(&arena, cert->subject),
         .issuer = sp_x509_name_text(&arena, cert->issuer),
         .serial = sp_tls_serial_text(&arena, cert->serial),
         .dns = cert->dns,
         .uri = cert->uri,
+        .ip = cert->ip,
         .n_dns = cert->n_dns,
         .n_uri = cert->n_uri,
+        .n_ip = cert->n_ip,
         .not_before = cert->not_before,
         .not_after = cert->not_after,
+        .ocsp_from = m && m->staple.len ? m->staple_from : 0,
+        .ocsp_until = m && m->staple.len ? m->staple_until : 0,
     };
     each(arg, &info);
     sp_arena_done(&arena);
@@ -399,9 +405,9 @@ void sp_tls_ctx_certs(const struct sp_tls_ctx *c, void (*each)(void *arg, const 
     assert(c && each);
     for (unsigned i = 0; i < c->n_members; i++)
         if (c->members[i].has_cert)
-            tell(&c->members[i].leaf, c->members[i].path, false, each, arg);
+            tell(c, &c->members[i], &c->members[i].leaf, c->members[i].path, each, arg);
     const struct sp_tls_trust *cas = c->verify ? sp_tls_verify_trust(c->verify) : NULL;
     const struct sp_x509_trust *trust = cas ? sp_tls_trust_now(cas) : NULL;
     for (unsigned i = 0; trust && i < sp_x509_trust_count(trust); i++)
-        tell(sp_x509_trust_at(trust, i), sp_tls_trust_path(cas), true, each, arg);
+        tell(c, NULL, sp_x509_trust_at(trust, i), sp_tls_trust_path(cas), each, arg);
 }

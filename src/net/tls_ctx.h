@@ -54,12 +54,14 @@ const Sallyport__Tls__V1__Ocsp *sp_tls_ctx_ocsp(const struct sp_doc *doc,
 
 /* For /certs and expiry gauges: calls back for each certificate of the context and each CA. */
 struct sp_tls_cert_info {
+    const void *context; /* which one it is of: to tell them apart */
     bool is_ca;
     struct sp_str path; /* file name or "<inline>" */
     struct sp_str subject, issuer, serial; /* serial in hex */
-    const struct sp_str *dns, *uri;
-    unsigned n_dns, n_uri;
+    const struct sp_str *dns, *uri, *ip; /* ip as text */
+    unsigned n_dns, n_uri, n_ip;
     int64_t not_before, not_after; /* Unix seconds */
+    int64_t ocsp_from, ocsp_until; /* of the OCSP response that is stapled to it; 0: none */
 };
 void sp_tls_ctx_certs(const struct sp_tls_ctx *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 

@@ -50,6 +50,7 @@ static const char *take(struct sp_tls_member *m, struct sp_tls_ctx *ctx, struct 
     if (!give_issuer(m->wolf, issuer))
         return "wolfSSL does not take the issuer";
     m->staple = sp_arena_str(&ctx->arena, der);
+    m->staple_from = answer.this_update;
     m->staple_until = answer.next_update; /* without one it is never current, as in Envoy */
     return NULL;
 }

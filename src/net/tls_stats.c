@@ -22,6 +22,12 @@ static const char *const sigalgs[] = {
 _Static_assert(SP_ARRAY_LEN(versions) == SP_TLS_VERSIONS && SP_ARRAY_LEN(ciphers) == SP_TLS_CIPHERS &&
                SP_ARRAY_LEN(curves) == SP_TLS_CURVES && SP_ARRAY_LEN(sigalgs) == SP_TLS_SIGALGS, "cells");
 
+const char *sp_tls_stats_version(int i)
+{
+    assert(i >= 0 && i < SP_TLS_VERSIONS);
+    return versions[i];
+}
+
 void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner)
 {
     assert(s && owner);

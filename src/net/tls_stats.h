@@ -26,6 +26,8 @@ struct sp_tls_stats {
     _Atomic uint32_t versions[SP_TLS_VERSIONS], ciphers[SP_TLS_CIPHERS], curves[SP_TLS_CURVES], sigalgs[SP_TLS_SIGALGS], stapled[SP_STAPLES];
 };
 
+/* "TLSv1.3": the name of versions[i]. */
+const char *sp_tls_stats_version(int i);
 /* `owner`: the listener's or cluster's scope. */
 void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner);
 /* A handshake that succeeded. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "event/file_watch.h"
 #include "event/turn.h"
@@ -47,18 +46,6 @@ uint64_t sp_gauges_uptime_s(const struct sp_gauges *g)
     return (monotonic_ns() - g->started_ns) / SP_NS_PER_S;
 }
 
-static uint64_t resident_bytes(void)
-{
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (!f)
-        return 0;
-    if (fscanf(f, "%*u %lu", &pages) != 1)
-        pages = 0;
-    fclose(f);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void earliest(void *arg, const struct sp_tls_cert_info *info)
 {
     int64_t *first = arg;
@@ -90,7 +77,7 @@ void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in)
     sp_gauge_set(g->version, strtoul(SP_GIT_COMMIT, NULL, 16) & 0xffffff);
     sp_gauge_set(g->memory_allocated, allocated);
     sp_gauge_set(g->memory_heap_size, heap);
-    sp_gauge_set(g->memory_physical_size, resident_bytes());
+    sp_gauge_set(g->memory_physical_size, sp_memory_resident());
     sp_gauge_set(g->days_until_first_cert_expiring, days_left(in->config));
     if (in->config)
         sp_config_expiries(in->config);

@@ -9,5 +9,7 @@
 
 /* Bytes in use, and taken from the system. */
 void sp_memory_use(uint64_t *ret_allocated, uint64_t *ret_heap);
+/* Bytes of it that are in memory; 0: unknown. */
+uint64_t sp_memory_resident(void);
 
 #endif

@@ -57,8 +57,16 @@ void sp_reload_join(struct sp_reload *r);
 /* The workers have ended. NULL-safe. */
 void sp_reload_free(struct sp_reload *r);
 
+/*
+ * All listeners (those that are INBOUND) accept no more; their connections drain for at most drain_ns. They stay so over reloads,
+ * which open those that are new. -EBUSY: a reload is under way.
+ */
+int sp_reload_stop_listeners(struct sp_reload *r, uint64_t drain_ns, bool inbound_only);
+
 /* The config that serves; before that, the first one. */
 struct sp_config *sp_reload_config(const struct sp_reload *r);
+/* The one that is being warmed to take its place, or to be the first; NULL: none. */
+const struct sp_config *sp_reload_next(const struct sp_reload *r);
 /* What listener `index` of it is bound to. */
 const struct sp_addr *sp_reload_bound(const struct sp_reload *r, unsigned index);
 

@@ -39,7 +39,8 @@ struct sp_server {
     enum sp_server_state state;
     int exit_code;
     bool failing;
-    struct sp_timer last;
+    struct sp_timer last, stop; /* stop: listeners, after a graceful drain */
+    bool stop_inbound_only;
     uv_signal_t signals[SP_ARRAY_LEN(signals)];
 };
 
@@ -51,6 +52,11 @@ struct sp_worker *sp_server_main(struct sp_server *s)
 struct sp_config *sp_server_config(struct sp_server *s)
 {
     return sp_reload_config(s->reload);
+}
+
+const struct sp_config *sp_server_next_config(const struct sp_server *s)
+{
+    return sp_reload_next(s->reload);
 }
 
 void sp_server_reload(struct sp_server *s)
@@ -81,6 +87,12 @@ const struct sp_options *sp_server_options(const struct sp_server *s)
 enum sp_server_state sp_server_state(const struct sp_server *s)
 {
     return s->state;
+}
+
+const char *sp_server_state_name(const struct sp_server *s)
+{
+    static const char *const names[] = {"INITIALIZING", "LIVE", "DRAINING"};
+    return names[s->state];
 }
 
 unsigned sp_server_concurrency(const struct sp_server *s)
@@ -230,6 +242,30 @@ void sp_server_quit(struct sp_server *s)
     drain_all(s, again ? 0 : drain_ns_of(s));
 }
 
+/* A reload may be under way: then a second later. */
+static void on_stop_due(struct sp_timer *t)
+{
+    struct sp_server *s = SP_CONTAINER_OF(t, struct sp_server, stop);
+    if (s->state == SP_SERVER_LIVE && sp_reload_stop_listeners(s->reload, drain_ns_of(s), s->stop_inbound_only) < 0)
+        sp_timer_start(&s->main.turn, &s->stop, SP_NS_PER_S);
+}
+
+int sp_server_drain_listeners(struct sp_server *s, const struct sp_drain_how *how)
+{
+    assert(s && how);
+    if (s->state != SP_SERVER_LIVE)
+        return -EBUSY;
+    if (!how->graceful && !how->skip_exit)
+        return sp_reload_stop_listeners(s->reload, drain_ns_of(s), how->inbound_only);
+    sp_local_drain(how->inbound_only);
+    if (how->skip_exit)
+        return 0;
+    s->stop_inbound_only = how->inbound_only;
+    s->stop.fire = on_stop_due;
+    sp_timer_start(&s->main.turn, &s->stop, drain_ns_of(s));
+    return 0;
+}
+
 static void each_socket(void *ctx, void (*add)(void *arg, int fd), void *arg)
 {
     struct sp_server *s = ctx;
@@ -371,6 +407,7 @@ static void on_main_stop(struct sp_worker *w)
     struct sp_server *s = w->user;
     ignore_signals(s);
     sp_timer_stop(&s->last);
+    sp_timer_stop(&s->stop);
 }
 
 static void harden_process(void)

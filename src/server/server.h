@@ -37,8 +37,11 @@ const struct sp_xds_stats *sp_server_xds(const struct sp_server *s);
 
 struct sp_worker *sp_server_main(struct sp_server *s);
 struct sp_config *sp_server_config(struct sp_server *s);
+const struct sp_config *sp_server_next_config(const struct sp_server *s); /* as sp_reload_next */
 const struct sp_options *sp_server_options(const struct sp_server *s);
 enum sp_server_state sp_server_state(const struct sp_server *s);
+/* "INITIALIZING", "LIVE", "DRAINING". */
+const char *sp_server_state_name(const struct sp_server *s);
 unsigned sp_server_concurrency(const struct sp_server *s);
 /* Seconds since the process started. */
 uint64_t sp_server_uptime_s(const struct sp_server *s);
@@ -46,6 +49,14 @@ uint64_t sp_server_uptime_s(const struct sp_server *s);
 const struct sp_addr *sp_server_bound(const struct sp_server *s, unsigned index);
 /* Drains and ends, as SIGTERM does. */
 void sp_server_quit(struct sp_server *s);
+/*
+ * /drain_listeners: they accept no more and let their connections end; the process goes on. `graceful`: connections are asked to end
+ * with their next answers first, and accepting ends after the drain time, unless skip_exit. -EBUSY: a reload is under way.
+ */
+struct sp_drain_how {
+    bool graceful, skip_exit, inbound_only;
+};
+int sp_server_drain_listeners(struct sp_server *s, const struct sp_drain_how *how);
 /* /healthcheck/fail and ok: whether /ready says yes. */
 void sp_server_set_failing(struct sp_server *s, bool failing);
 bool sp_server_failing(const struct sp_server *s);

@@ -13,7 +13,7 @@
 enum { POLL_MS = 10 };
 
 /* A message to the worker, which goes back to main as the answer. */
-enum order { WARM, SWITCH, COOL, FORGET, CUT, DRAIN, ENDED };
+enum order { WARM, SWITCH, COOL, FORGET, CUT, STOP, DRAIN, ENDED };
 
 struct order_msg {
     struct sp_msg msg;
@@ -23,7 +23,7 @@ struct order_msg {
     struct sp_config *config;
     struct sp_cluster *cluster;
     uint64_t drain_ns, number;
-    bool handed_over;
+    bool handed_over, inbound_only;
     int err;
 };
 
@@ -236,6 +236,13 @@ static void cut(struct sp_serving *v, uint64_t number)
         sp_listener_cut(SP_CONTAINER_OF(it, struct leaving, link)->socket, number);
 }
 
+static void stop_listeners(struct sp_serving *v, uint64_t drain_ns, bool inbound_only)
+{
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
+        if (v->sockets[i] && (!inbound_only || sp_listener_inbound(v->config->listeners[i])))
+            sp_listener_retire(v->sockets[i], drain_ns, true);
+}
+
 /* ---- the end ---- */
 
 static unsigned connections_of(const struct sp_serving *v)
@@ -339,11 +346,13 @@ static void run_order(struct sp_msg *m)
     if (alive && o->order == DRAIN) {
         drain(v, o);
     } else if (alive && !v->draining) {
-        answers = o->order != WARM && o->order != CUT;
+        answers = o->order != WARM && o->order != CUT && o->order != STOP;
         if (o->order == WARM)
             warm(v, o->plan);
         else if (o->order == CUT)
             cut(v, o->number);
+        else if (o->order == STOP)
+            stop_listeners(v, o->drain_ns, o->inbound_only);
         else if (o->order == SWITCH)
             o->err = switch_to(v, o->plan);
         else if (o->order == COOL)
@@ -391,6 +400,11 @@ void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster)
 void sp_serving_cut(struct sp_serving *v, uint64_t number)
 {
     order(v, (struct order_msg){.order = CUT, .number = number});
+}
+
+void sp_serving_stop_listeners(struct sp_serving *v, uint64_t drain_ns, bool inbound_only)
+{
+    order(v, (struct order_msg){.order = STOP, .drain_ns = drain_ns, .inbound_only = inbound_only});
 }
 
 void sp_serving_drain(struct sp_serving *v, uint64_t drain_ns, bool handed_over)

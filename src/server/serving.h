@@ -59,6 +59,8 @@ void sp_serving_cool(struct sp_serving *v, struct sp_config *config, struct sp_p
 void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster);
 /* Ends what still holds the config `number` or an older one. */
 void sp_serving_cut(struct sp_serving *v, uint64_t number);
+/* Its listeners (those that are INBOUND) accept no more, for good; their connections drain. All else goes on. */
+void sp_serving_stop_listeners(struct sp_serving *v, uint64_t drain_ns, bool inbound_only);
 /*
  * Stop accepting, let requests end for at most `drain_ns`, then end; on_ended answers. 0: end now. A second call may only
  * shorten it. `handed_over`: another process serves what comes; idle HTTP/1 connections stay until their next answer.

@@ -30,7 +30,7 @@ static bool is_used(const struct sp_stat *s)
 
 static bool wanted(const struct sp_stats_query *q, struct sp_stat *s)
 {
-    if (s->home && !s->home->holds && !s->home->pinned) /* its owner is gone */
+    if (!sp_stat_lives(s))
         return false;
     if (!sp_stat_look(s))
         return false;
@@ -39,8 +39,7 @@ static bool wanted(const struct sp_stats_query *q, struct sp_stat *s)
     return !q->used_only || is_used(s);
 }
 
-/* The value that `share` of all recorded values are at most, within its bucket by proportion. */
-static double quantile(const struct sp_hist_sum *h, double share)
+double sp_hist_quantile(const struct sp_hist_sum *h, double share)
 {
     double want = share * (double)h->n, seen = 0;
     for (unsigned b = 0; b < SP_HIST_BUCKETS; b++) {
@@ -71,7 +70,7 @@ static void text_hist(const struct sp_stat *s, struct sp_buf *out)
     if (!h.n)
         put(out, "No recorded values");
     for (size_t i = 0; h.n && i < SP_ARRAY_LEN(quantiles); i++)
-        put(out, "%s%s(nan,%.4g)", i ? " " : "", quantiles[i].name, quantile(&h, quantiles[i].share));
+        put(out, "%s%s(nan,%.4g)", i ? " " : "", quantiles[i].name, sp_hist_quantile(&h, quantiles[i].share));
     put(out, "\n");
 }
 
@@ -116,7 +115,7 @@ static void json_hist(const struct sp_stat *s, struct sp_buf *out)
     for (size_t i = 0; i < SP_ARRAY_LEN(quantiles); i++) {
         put(out, "%s{\"interval\":null,\"cumulative\":", i ? "," : "");
         if (h.n)
-            put(out, "%.6g}", quantile(&h, quantiles[i].share));
+            put(out, "%.6g}", sp_hist_quantile(&h, quantiles[i].share));
         else
             put(out, "null}");
     }

@@ -106,12 +106,19 @@ void sp_registry_free_homes(void); /* at the end of all */
 uint64_t sp_stat_value(const struct sp_stat *s);
 void sp_stat_hist(const struct sp_stat *s, struct sp_hist_sum *ret);
 void sp_registry_sort(void);
+/* Somebody may still count into it. */
+static inline bool sp_stat_lives(const struct sp_stat *s)
+{
+    return !s->home || s->home->holds || s->home->pinned;
+}
 
 /* Asks the view what it makes of the stat, once a view; false: it is not shown. */
 bool sp_stat_look(struct sp_stat *s);
 const double *sp_stat_bounds(const struct sp_stat *s, unsigned *ret_n); /* NULL: the usual ones */
 char sp_metric_char(char c); /* in Prometheus' letters */
 
+/* The value that `share` of all recorded values are at most, within its bucket by proportion; of at least one. */
+double sp_hist_quantile(const struct sp_hist_sum *h, double share);
 /* The bucket of a value, and the least value of a bucket. */
 unsigned sp_hist_bucket(uint64_t value);
 uint64_t sp_hist_floor(unsigned bucket);

@@ -39,7 +39,7 @@ struct sp_hcm_build {
     bool tls;           /* the filter chain has TLS */
     size_t buffer_limit; /* per_connection_buffer_limit_bytes: what a stream may hold a direction; 0: 1 MiB */
     bool sheds;          /* the overload manager's actions hold for it */
-    bool drains_failing; /* while /healthcheck/fail holds, each answer asks its connection to end */
+    uint8_t ends_by;     /* enum sp_local_word (stream/local_health.h): while one of them is so, each answer asks its connection to end */
     struct sp_no_route no_route;
     struct sp_hcm_place place;
     const struct sp_stats_scope *listener_scope;

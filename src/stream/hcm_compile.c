@@ -103,7 +103,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     h->scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix", h->stat_prefix);
     h->no_route = build->no_route;
     h->place = build->place;
-    h->drains_failing = build->drains_failing;
+    h->ends_by = build->ends_by;
     h->sheds = h->setup.sheds = build->sheds;
     if (!h->no_route.status)
         h->no_route.status = 404;

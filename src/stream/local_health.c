@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "stream/local_health.h"
 
-static atomic_bool failing;
+static _Atomic unsigned words;
 
 void sp_local_health_fail(bool yes)
 {
-    atomic_store_explicit(&failing, yes, memory_order_relaxed);
+    if (yes)
+        atomic_fetch_or_explicit(&words, SP_LOCAL_FAILING, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&words, ~(unsigned)SP_LOCAL_FAILING, memory_order_relaxed);
 }
 
 bool sp_local_health_failing(void)
 {
-    return atomic_load_explicit(&failing, memory_order_relaxed);
+    return sp_local_words() & SP_LOCAL_FAILING;
+}
+
+void sp_local_drain(bool inbound_only)
+{
+    atomic_fetch_or_explicit(&words, inbound_only ? SP_LOCAL_DRAINS_INBOUND : SP_LOCAL_DRAINS, memory_order_relaxed);
+}
+
+unsigned sp_local_words(void)
+{
+    return atomic_load_explicit(&words, memory_order_relaxed);
 }

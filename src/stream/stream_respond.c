@@ -100,10 +100,10 @@ static void ask_to_end(struct sp_stream *s)
     const struct sp_hcm *hcm = s->hcm;
     if (s->owner->draining || !s->owner->drain)
         return;
-    bool failing = hcm->drains_failing && sp_local_health_failing();
-    if (!failing && !(hcm->sheds && sp_overload_hits(SP_OL_NO_KEEPALIVE)))
+    bool told = hcm->ends_by & sp_local_words();
+    if (!told && !(hcm->sheds && sp_overload_hits(SP_OL_NO_KEEPALIVE)))
         return;
-    sp_counter_inc(failing ? hcm->cx.drain_close : hcm->cx.overload_disable_keepalive);
+    sp_counter_inc(told ? hcm->cx.drain_close : hcm->cx.overload_disable_keepalive);
     s->owner->drain(s->owner);
 }
 

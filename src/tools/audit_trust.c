@@ -3,6 +3,7 @@
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.pb-c.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb-c.h"
+#include "sallyport/filters/http/admin_pages/v1/admin_pages.pb-c.h"
 #include "sallyport/filters/http/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/filters/http/staged/v1/staged.pb-c.h"
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
@@ -12,9 +13,11 @@ typedef Sallyport__Filters__Http__OriginShield__V1__OriginShield Shield;
 typedef Sallyport__Filters__Http__OriginShield__V1__Proof Proof;
 typedef Sallyport__Filters__Http__OriginShield__V1__ProofSet ProofSet;
 typedef Sallyport__Filters__Http__IpRestriction__V1__IpRestriction HttpGate;
+typedef Sallyport__Filters__Http__AdminPages__V1__AdminPages Pages;
 typedef Envoy__Extensions__Http__OriginalIpDetection__Xff__V3__XffConfig Xff;
 
 #define LISTENER_GATE_DESC &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor
+#define PAGES_DESC &sallyport__filters__http__admin_pages__v1__admin_pages__descriptor
 #define HTTP_GATE_DESC &sallyport__filters__http__ip_restriction__v1__ip_restriction__descriptor
 #define PROXY_DESC &envoy__extensions__filters__listener__proxy_protocol__v3__proxy_protocol__descriptor
 #define STAGED_DESC &sallyport__filters__http__staged__v1__staged__descriptor
@@ -213,6 +216,30 @@ static void check_admin_paths(struct sp_audit *a)
         sp_audit_found(a, m, "allow_paths", -1, "these pages have no login and can be reached from outside");
 }
 
+/* Whether something in front of http_filters[i] asks who comes. */
+static bool asks_before(const struct sp_audit *a, const sp_look_hcm *hcm, size_t i)
+{
+    static const char *const askers[] = {"ip_restriction", "jwt_authn", "basic_auth", "api_key_auth", "token_introspection", "ext_authz", "rbac"};
+    for (size_t k = 0; k < i; k++) {
+        const struct sp_filter_ops *ops = sp_look_ops(sp_look_filter(a, hcm, k));
+        for (size_t n = 0; ops && n < SP_ARRAY_LEN(askers); n++)
+            if (strcmp(ops->name, askers[n]) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void admin_pages(struct sp_audit *a, const struct sp_look_chain *c)
+{
+    size_t i = 0;
+    const Pages *p = c->hcm ? sp_look_filter_as(a, c->hcm, &i, PAGES_DESC) : NULL;
+    if (!p || !c->outside || sp_look_needs_certificate(c->tls) || sp_look_gated_at_accept(a, c->listener, c->listener->n_listener_filters, true) ||
+        asks_before(a, c->hcm, i - 1))
+        return;
+    sp_audit_found(a, p, NULL, -1, p->allow_changes ? "whoever finds this address can read these pages and change what runs"
+                                                    : "whoever finds this address can read these pages");
+}
+
 static void plaintext(struct sp_audit *a, const struct sp_look_chain *c)
 {
     if (c->outside && !c->tls)
@@ -226,6 +253,8 @@ static const struct sp_audit_check checks[] = {
     {"admin-partly-exposed", SP_AUDIT_MEDIUM, "pages of the admin page can be reached from other machines",
      "bind it to 127.0.0.1, ::1 or a unix socket, or let allow_paths name no more than /ready and /stats", SP_CONTROL_ADMIN,
      .whole = check_admin_paths},
+    {"admin-pages-exposed", SP_AUDIT_HIGH, "pages of the admin page on a listener that asks nobody who he is",
+     "require client certificates, or put an ip_restriction that allows the scrapers before admin_pages", SP_CONTROL_ADMIN, .chain = admin_pages},
     {"no-gate", SP_AUDIT_CRITICAL, "a listener that anybody can use",
      "put an origin_shield or ip_restriction first in http_filters, an ip_restriction in listener_filters, or require client "
      "certificates", SP_CONTROL_BYPASS, .chain = no_gate},

@@ -4,7 +4,7 @@ import os
 import unittest
 
 from example import Example, copy
-from harness import ECHO, Nginx, ca, cert, curl, nginx_plain, wait_for, work
+from harness import ECHO, Nginx, ca, cert, curl, free_port, nginx_plain, wait_for, work
 from mtls import Revoker, s_client
 from test_examples import SECRET, etc, read
 from test_mtls_ocsp import Responder, index
@@ -68,6 +68,27 @@ class TlsExamples(unittest.TestCase):
             self.assertEqual(ask(partners, www, *shows, version), 421)
             self.assertEqual(ask(www, partners, version), 403)  # the gate answers first
             self.assertEqual(ask(www, "nobody.example.com", *secret, version), 404)
+
+    def test_metrics_port(self):
+        copy(ca("ops-ca"), "ops-ca.pem")
+        scraper, operator = (cert(name, san=f"DNS:{name}.example.com", by="ops-ca") for name in ("prometheus", "ops"))
+        text, ports = read("examples/metrics-port/sallyport.yaml"), {"9902": str(free_port()), "9903": str(free_port())}
+        Example.audit(text.replace("/etc/sallyport/", work("etc") + "/"), ())
+        for old, new in ports.items():
+            text = text.replace(f"port_value: {old}", f"port_value: {new}")
+        door, = self.doors(text, 1)
+
+        def ask(port, path, pair, *args):
+            shows = ("--cert", pair[0], "--key", pair[1]) if pair else ()
+            return curl(f"https://localhost:{ports[port]}{path}", *shows, *args)
+        self.assertIn(b"envoy_server_live{} 1", ask("9902", "/stats/prometheus", scraper).body)
+        self.assertEqual([ask("9902", path, scraper).status for path in ("/ready", "/config_dump", "/quitquitquit")], [200, 404, 404])
+        self.assertEqual(ask("9902", "/stats", scraper, "-X", "POST").status, 405)
+        self.assertEqual([ask("9902", "/ready", pair).status for pair in (None, operator)], [0, 0])
+        self.assertEqual(ask("9903", "/ready", scraper).status, 0)
+        self.assertEqual(ask("9903", "/reload", operator, "-X", "POST").status, 200)
+        self.assertEqual(door.get("/echo", "-H", f"x-origin-verify: {SECRET}").status, 200)
+        self.assertEqual(door.get("/ready").status, 403)
 
     def test_origin_tls(self):
         """A new identity, then a revoked origin."""

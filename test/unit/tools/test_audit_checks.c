@@ -83,6 +83,13 @@ static const struct {
 #define ADMIN(address, more) "admin: {address: {socket_address: {address: '" address "', port_value: 1}}" more "}"
     {"admin-exposed", ADMIN("0.0.0.0", ""), ADMIN("0.0.0.0", ", allow_paths: [{exact: /ready}]")},
     {"admin-partly-exposed", ADMIN("0.0.0.0", ", allow_paths: [{exact: /ready}]"), ADMIN("127.0.0.1", ", allow_paths: [{exact: /ready}]")},
+#define PAGES(more) "{name: pages, typed_config: {" OURS "admin_pages.v1.AdminPages, allow_paths: [{exact: /ready}]" more "}}, "
+    {"admin-pages-exposed", DOOR("0.0.0.0", "", TLS(""), PAGES(""), EDGE), DOOR("127.0.0.1", "", TLS(""), PAGES(""), EDGE)},
+    {"admin-pages-exposed", DOOR("0.0.0.0", "", TLS(""), PAGES(", allow_changes: true"), EDGE), DOOR("0.0.0.0", "", MTLS(NAME), PAGES(""), EDGE)},
+    {"admin-pages-exposed", DOOR("0.0.0.0", GATE(", deny: [10.0.0.1]"), TLS(""), PAGES(""), EDGE),
+     DOOR("0.0.0.0", GATE(", allow: [10.0.0.1]"), TLS(""), PAGES(""), EDGE)},
+    {"admin-pages-exposed", DOOR("0.0.0.0", "", TLS(""), PAGES("") RESTRICTION(", allow: [10.0.0.1]"), EDGE),
+     DOOR("0.0.0.0", "", TLS(""), RESTRICTION(", allow: [10.0.0.1]") PAGES(""), EDGE)},
     {"no-gate", DOOR("0.0.0.0", "", TLS(""), "", EDGE), DOOR("127.0.0.1", "", TLS(""), "", EDGE)},
     {"no-gate", DOOR("0.0.0.0", GATE(", deny: [10.0.0.1], enforcement: SHADOW"), TLS(""), "", EDGE),
      DOOR("0.0.0.0", GATE(", deny: [10.0.0.1]"), TLS(""), "", EDGE)},

@@ -24,6 +24,9 @@ static void note_end(struct sp_upstream *u)
         return;
     uint64_t ms = (now(u) - u->request_end_ns) / SP_NS_PER_MS;
     sp_histogram_record(stats(u)->upstream_rq_time, ms);
+    sp_histogram_record(sp_cluster_stats_side(stats(u), u->setup.internal)->time, ms);
+    for (unsigned i = 0; i < 2 && SP_UNLIKELY(u->setup.counted[i]); i++)
+        sp_histogram_record(u->setup.counted[i]->answers.time, ms);
     const struct sp_host_part *p = &u->host->parts[u->slot->index];
     if (SP_UNLIKELY(p->zone_stats))
         sp_histogram_record(p->zone_stats->answers.time, ms);

@@ -253,8 +253,10 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     sp_lb_config_init(&c->lb, &c->arena, build->doc, build->diag, msg);
     if (c->lb.subsets)
         sp_cluster_stats_subsets(&c->stats);
-    if (c->options.h2.h2_ping_interval_ns)
-        sp_cluster_stats_pings(&c->stats);
+    if (sp_lb_hashes(&c->lb))
+        sp_cluster_stats_tables(&c->stats, c->lb.policy == SP_LB_MAGLEV);
+    if (c->options.protocol != SP_UPSTREAM_H1)
+        sp_cluster_stats_http2(&c->stats);
     track(c, build, msg);
     take_zone(c, build);
     make_hosts(c, build, msg);

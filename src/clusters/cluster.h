@@ -42,6 +42,7 @@ struct sp_tls_ctx *sp_cluster_tls(const struct sp_cluster *c); /* NULL: plain, o
 /* Of all its transport sockets: calls back for each certificate (net/tls_ctx.h). Any thread. */
 void sp_cluster_certs(const struct sp_cluster *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 void sp_cluster_expiries(const struct sp_cluster *c); /* sets its gauges of certificates' ends; on the main thread */
+void sp_cluster_lb_gauges(struct sp_cluster *c);      /* max_host_weight and those of hash tables, likewise */
 
 /* On the prober's thread: begins and ends health checks. `stop` is synchronous: nothing of it runs afterwards. */
 void sp_cluster_start(struct sp_cluster *c, struct sp_worker *prober);

@@ -50,31 +50,41 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
     sp_code_counters_init(&s->retry_codes, retry, "upstream_rq_");
     s->retry_completed = sp_stats_counter(retry, SP_STR("upstream_rq_completed"));
     if (tls)
-        sp_tls_stats_init(&s->ssl, scope);
+        sp_tls_stats_init(&s->ssl, scope, false);
     if (n_checks == 1)
         make_health_stats(&s->health_check, health_scope(scope));
     else if (n_checks)
         make_health_gauges(&s->health_check, health_scope(scope));
 }
 
-struct sp_answer_stats *sp_cluster_stats_canary(struct sp_cluster_stats *s)
+static struct sp_answer_stats *make_answers(struct sp_cluster_stats *s, struct sp_answer_stats *_Atomic *at, struct sp_str name)
 {
-    assert(s && s->scope);
-    struct sp_answer_stats *have = atomic_load_explicit(&s->canary, memory_order_acquire);
-    if (SP_LIKELY(have))
-        return have;
-    struct sp_answer_stats *made = sp_xcalloc(1, sizeof(*made));
-    sp_answer_stats_init(made, sp_stats_scope(s->scope, SP_STR("canary"), NULL, SP_STR_NULL));
-    if (atomic_compare_exchange_strong_explicit(&s->canary, &have, made, memory_order_acq_rel, memory_order_acquire))
+    struct sp_answer_stats *have = NULL, *made = sp_xcalloc(1, sizeof(*made));
+    sp_answer_stats_init(made, sp_stats_scope(s->scope, name, NULL, SP_STR_NULL));
+    if (atomic_compare_exchange_strong_explicit(at, &have, made, memory_order_acq_rel, memory_order_acquire))
         return made;
     free(made); /* another worker was sooner */
     return have;
 }
 
-void sp_cluster_stats_pings(struct sp_cluster_stats *s)
+struct sp_answer_stats *sp_cluster_stats_canary(struct sp_cluster_stats *s)
 {
     assert(s && s->scope);
-    s->keepalive_timeout = sp_stats_counter(sp_stats_scope(s->scope, SP_STR("http2"), NULL, SP_STR_NULL), SP_STR("keepalive_timeout"));
+    struct sp_answer_stats *have = atomic_load_explicit(&s->canary, memory_order_acquire);
+    return SP_LIKELY(have) ? have : make_answers(s, &s->canary, SP_STR("canary"));
+}
+
+struct sp_answer_stats *sp_cluster_stats_side(struct sp_cluster_stats *s, bool internal)
+{
+    assert(s && s->scope);
+    struct sp_answer_stats *have = atomic_load_explicit(&s->sides[internal], memory_order_acquire);
+    return SP_LIKELY(have) ? have : make_answers(s, &s->sides[internal], internal ? SP_STR("internal") : SP_STR("external"));
+}
+
+void sp_cluster_stats_http2(struct sp_cluster_stats *s)
+{
+    assert(s && s->scope);
+    sp_codec_stats_init_client(&s->codec, s->scope);
 }
 
 void sp_cluster_stats_track(struct sp_cluster_stats *s, bool budgets, bool sizes)
@@ -90,8 +100,25 @@ void sp_cluster_stats_track(struct sp_cluster_stats *s, bool budgets, bool sizes
         return;
     t->rq_headers = sp_stats_histogram(s->scope, SP_STR("upstream_rq_headers_size"));
     t->rq_body = sp_stats_histogram(s->scope, SP_STR("upstream_rq_body_size"));
+    t->rq_count = sp_stats_histogram(s->scope, SP_STR("upstream_rq_headers_count"));
+    t->rs_count = sp_stats_histogram(s->scope, SP_STR("upstream_rs_headers_count"));
     t->rs_headers = sp_stats_histogram(s->scope, SP_STR("upstream_rs_headers_size"));
     t->rs_body = sp_stats_histogram(s->scope, SP_STR("upstream_rs_body_size"));
+}
+
+void sp_cluster_stats_tables(struct sp_cluster_stats *s, bool maglev)
+{
+    assert(s && s->scope);
+    if (maglev) {
+        struct sp_stats_scope *table = sp_stats_scope(s->scope, SP_STR("maglev_lb"), NULL, SP_STR_NULL);
+        s->table_least = sp_stats_gauge(table, SP_STR("min_entries_per_host"));
+        s->table_most = sp_stats_gauge(table, SP_STR("max_entries_per_host"));
+        return;
+    }
+    struct sp_stats_scope *ring = sp_stats_scope(s->scope, SP_STR("ring_hash_lb"), NULL, SP_STR_NULL);
+    s->table_least = sp_stats_gauge(ring, SP_STR("min_hashes_per_host"));
+    s->table_most = sp_stats_gauge(ring, SP_STR("max_hashes_per_host"));
+    s->table_size = sp_stats_gauge(ring, SP_STR("size"));
 }
 
 void sp_cluster_stats_subsets(struct sp_cluster_stats *s)
@@ -117,5 +144,7 @@ void sp_cluster_stats_done(struct sp_cluster_stats *s)
 {
     assert(s);
     free(atomic_load_explicit(&s->canary, memory_order_acquire));
+    for (int i = 0; i < 2; i++)
+        free(atomic_load_explicit(&s->sides[i], memory_order_acquire));
     sp_stats_scope_drop(s->scope);
 }

@@ -135,13 +135,12 @@ static const struct sp_wire_cb wire_cb = {.on_ready = on_ready, .on_closed = on_
 static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
 {
     struct sp_conn *c = ctx;
-    (void)detail, (void)status;
+    (void)status;
     if (!c->counted)
         return;
+    sp_codec_stats_event(&sp_conn_stats(c)->codec, ev, detail);
     if (ev == SP_CE_FLOOD)
         sp_counter_inc(sp_conn_stats(c)->upstream_cx_protocol_error);
-    else if (ev == SP_CE_PING_TIMEOUT)
-        sp_counter_inc(sp_conn_stats(c)->keepalive_timeout);
 }
 
 static void on_draining(void *ctx)
@@ -222,12 +221,8 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     sp_list_init(&c->idle_link);
     s->n_connections++;
     sp_cluster_hold(s->cluster);
-    if (c->counted) {
-        sp_counter_inc(sp_conn_stats(c)->upstream_cx_total);
-        sp_gauge_inc(sp_conn_stats(c)->upstream_cx_active);
-        sp_host_count(&sp_conn_part(c)->cx_total, 1);
-        sp_host_gauge(&sp_conn_part(c)->cx_active, 1);
-    }
+    if (c->counted)
+        sp_conn_count_begun(c);
     sp_conn_trust_init(c, setup->tls);
     struct sp_wire_setup ws;
     fill_setup(s, setup, &ws);

@@ -163,6 +163,7 @@ static inline struct sp_host_part *sp_conn_part(const struct sp_conn *c)
 void sp_conn_trust_init(struct sp_conn *c, const struct sp_tls_ctx *tls);
 void sp_conn_trust_done(struct sp_conn *c);
 bool sp_conn_on_secure(void *ctx); /* the wire's */
+void sp_conn_count_begun(struct sp_conn *c);
 void sp_conn_count_ready(struct sp_conn *c);
 void sp_conn_count_tls_failure(struct sp_conn *c);
 void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end);

@@ -4,17 +4,29 @@
 
 #include "clusters/conn.h"
 
+/* As in Envoy, also one that is never made counts for its version, where that is known before. */
+void sp_conn_count_begun(struct sp_conn *c)
+{
+    assert(c && c->counted);
+    struct sp_cluster_stats *s = sp_conn_stats(c);
+    sp_counter_inc(s->upstream_cx_total);
+    sp_gauge_inc(s->upstream_cx_active);
+    if (c->kind == SP_KIND_H1)
+        sp_counter_inc(s->upstream_cx_http1_total);
+    else if (c->kind == SP_KIND_H2)
+        sp_counter_inc(s->upstream_cx_http2_total);
+    sp_host_count(&sp_conn_part(c)->cx_total, 1);
+    sp_host_gauge(&sp_conn_part(c)->cx_active, 1);
+}
+
 void sp_conn_count_ready(struct sp_conn *c)
 {
     assert(c && c->counted);
     struct sp_cluster_stats *s = sp_conn_stats(c);
-    if (c->h2) {
-        sp_counter_inc(s->upstream_cx_http2_total);
-        sp_gauge_inc(s->upstream_cx_http2_active);
-    } else if (c->kind != SP_KIND_RAW) {
-        sp_counter_inc(s->upstream_cx_http1_total);
-        sp_gauge_inc(s->upstream_cx_http1_active);
-    }
+    if (c->kind == SP_KIND_AUTO)
+        sp_counter_inc(c->h2 ? s->upstream_cx_http2_total : s->upstream_cx_http1_total);
+    if (c->kind != SP_KIND_RAW)
+        sp_gauge_inc(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
     sp_histogram_record(s->upstream_cx_connect_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
 }
 
@@ -35,11 +47,12 @@ void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end)
     sp_gauge_dec(s->upstream_cx_active);
     sp_host_gauge(&sp_conn_part(c)->cx_active, -1);
     sp_counter_inc(s->upstream_cx_destroy);
-    bool remote = end->why == SP_WIRE_REMOTE;
+    bool remote = end->why == SP_WIRE_REMOTE || end->why == SP_WIRE_CONNECT;
     sp_counter_inc(remote ? s->upstream_cx_destroy_remote : s->upstream_cx_destroy_local);
     if (end->connected) {
         if (c->kind != SP_KIND_RAW)
             sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
+        sp_histogram_record(s->upstream_rq_per_cx, c->n_requests);
         sp_histogram_record(s->upstream_cx_length_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
         if (end->why == SP_WIRE_PROTOCOL)
             sp_counter_inc(s->upstream_cx_protocol_error);

@@ -167,7 +167,7 @@ struct sp_http_call *sp_http_call_start(struct sp_cluster *cluster, struct sp_wo
     c->up.owner = c;
     c->up.ops = &up_ops;
     sp_upstream_init(&c->up, &(struct sp_upstream_setup){.cluster = cluster, .worker = w, .arena = &c->arena,
-                                                         .timeout_ns = r->timeout_ns});
+                                                         .timeout_ns = r->timeout_ns, .internal = true});
     sp_link(&c->up.out, &c->sink);
     c->begin.run = run_begin;
     c->end.run = run_end;

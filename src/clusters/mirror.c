@@ -269,7 +269,7 @@ static void mirror_new(struct sp_list *list, const struct sp_mirror_policy *p, s
     make_head(m, p, h);
     sp_upstream_init(&m->up, &(struct sp_upstream_setup){
         .cluster = cluster, .worker = as->worker, .arena = &m->arena, .conn = as->conn,
-        .timeout_ns = as->timeout_ns, .hash = as->hash, .hashed = as->hashed, .h2 = as->h2,
+        .internal = true, .timeout_ns = as->timeout_ns, .hash = as->hash, .hashed = as->hashed, .h2 = as->h2,
         .count_in_request = as->count_in_request, .expect_in_request = as->expect_in_request});
     sp_link(&m->up.out, &m->sink);
     sp_upstream_headers(&m->up, &m->head, end);

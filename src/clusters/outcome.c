@@ -113,6 +113,9 @@ void sp_outcome_charge(struct sp_upstream *u, unsigned status)
         return;
     sp_counter_inc(stats(u)->upstream_rq_completed);
     sp_code_counters_inc(&stats(u)->codes, status, true);
+    sp_answer_stats_charge(sp_cluster_stats_side(stats(u), u->setup.internal), status);
+    for (unsigned i = 0; i < 2 && SP_UNLIKELY(u->setup.counted[i]); i++)
+        sp_answer_stats_charge(&u->setup.counted[i]->answers, status);
     if (!u->host)
         return;
     struct sp_host_part *p = counts(u);
@@ -136,6 +139,8 @@ static void fail(struct sp_upstream *u, const struct sp_upstream_failure *f)
         info->flags |= f->flags;
         info->details = f->details;
     }
+    if (u->ops->cut)
+        u->ops->cut(u);
     if (u->out.sink)
         u->out.sink->ops->abort(u->out.sink, f->why);
 }
@@ -300,6 +305,7 @@ void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str
             if (repeat) {
                 u->second = true;
                 sp_counter_inc(stats(u)->upstream_rq_retry);
+                SP_OUTCOME_COUNT(u, retry);
                 if (u->ticket.reused && reason != SP_RESET_REFUSED)
                     sp_pool_drop_idle(u->slot, &u->key);
             }
@@ -321,6 +327,7 @@ static void on_timeout(struct sp_timer *t)
 {
     struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, timeout);
     sp_counter_inc(stats(u)->upstream_rq_timeout);
+    SP_OUTCOME_COUNT(u, timeout);
     u->track.out_of_time = !begun(u);
     if (u->host && u->phase != SP_UPSTREAM_PAUSING)
         charge_timeout(u);

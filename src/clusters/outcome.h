@@ -10,6 +10,7 @@
 #include "clusters/retry.h"
 #include "clusters/tracked.h"
 #include "clusters/websocket.h"
+#include "route/answer_stats.h"
 #include "stream/info.h"
 
 struct sp_upstream;
@@ -31,6 +32,8 @@ struct sp_upstream_ops {
     bool (*redirect)(struct sp_upstream *u, const struct sp_headers *h, bool whole);
     /* There will be none: nothing was sent to the sink, and nothing will be. */
     void (*failed)(struct sp_upstream *u, const struct sp_upstream_failure *f);
+    /* There will be no more of it; the sink is told next. May be NULL. */
+    void (*cut)(struct sp_upstream *u);
     /* The request cannot be sent on for now, and again. Counted. */
     void (*pause)(struct sp_upstream *u);
     void (*resume)(struct sp_upstream *u);
@@ -63,6 +66,8 @@ struct sp_upstream_setup {
     bool redirects;                       /* ops->redirect is asked, and bodies are kept for it */
     bool lasts;                           /* sp_upstream_done comes after the last look at the response's head: no copy */
     bool alt_response;                    /* x-envoy-upstream-rq-timeout-alt-response: 204 instead of 504 */
+    bool internal;                        /* of a client inside, or our own: internal.upstream_rq_*, else external. */
+    struct sp_rq_stats *counted[2];       /* of its virtual cluster and its route; the first may be NULL only if the second is */
 };
 
 enum sp_upstream_phase { SP_UPSTREAM_NEW, SP_UPSTREAM_WAITING, SP_UPSTREAM_OPEN, SP_UPSTREAM_PAUSING, SP_UPSTREAM_DONE };
@@ -130,6 +135,12 @@ void sp_upstream_switch(struct sp_upstream *u);
 void sp_upstream_release_held(struct sp_upstream *u);
 /* The request has ended, by its answer's end or by a limit: for clusters that track. */
 void sp_outcome_track(struct sp_upstream *u);
+/* Those of `counted`, of whatever there is. */
+#define SP_OUTCOME_COUNT(u, member) \
+    do { \
+        for (unsigned i_ = 0; i_ < 2 && SP_UNLIKELY((u)->setup.counted[i_]); i_++) \
+            sp_counter_inc((u)->setup.counted[i_]->member); \
+    } while (0)
 /* Counts an answer's status, made here or by the host. */
 void sp_outcome_charge(struct sp_upstream *u, unsigned status);
 /* The attempt has ended without a response (the ticket is free): again, or the end. */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "route/answer_stats.h"
 #include "stream/info.h"
 
 enum {
@@ -114,26 +115,38 @@ void sp_retry_release(struct sp_retry *r, struct sp_slot *s)
     r->holding = false;
 }
 
+/* Of the request's virtual cluster and route, if they are counted. */
+#define COUNT(r, member) \
+    do { \
+        for (unsigned i_ = 0; (r)->counted && i_ < 2 && (r)->counted[i_]; i_++) \
+            sp_counter_inc((r)->counted[i_]->member); \
+    } while (0)
+
 static enum sp_retry_answer decide(struct sp_retry *r, struct sp_slot *s, bool wanted)
 {
     struct sp_cluster_stats *stats = &s->cluster->stats;
-    if (r->holding && !wanted)
+    if (r->holding && !wanted) {
         sp_counter_inc(stats->upstream_rq_retry_success);
+        COUNT(r, retry_success);
+    }
     sp_retry_release(r, s);
     if (!wanted)
         return SP_RETRY_NO;
     if (!r->left) {
         sp_counter_inc(stats->upstream_rq_retry_limit_exceeded);
+        COUNT(r, retry_limit);
         return SP_RETRY_LIMIT;
     }
     r->left--;
     if (!sp_breakers_retry(&s->cluster->breakers[r->routing], s->index)) {
         sp_counter_inc(stats->upstream_rq_retry_overflow);
+        COUNT(r, retry_overflow);
         return SP_RETRY_OVERFLOW;
     }
     r->holding = true;
     r->done++;
     sp_counter_inc(stats->upstream_rq_retry);
+    COUNT(r, retry);
     sp_counter_inc(r->asked_ns ? stats->upstream_rq_retry_backoff_ratelimited : stats->upstream_rq_retry_backoff_exponential);
     return SP_RETRY_YES;
 }

@@ -10,6 +10,12 @@ static uint64_t percent(uint64_t ns, uint64_t limit_ns)
     return limit ? ns / SP_NS_PER_MS * 100 / limit : 0;
 }
 
+/* Envoy counts the pseudo-headers with the others. */
+static uint64_t head_lines(const struct sp_headers *h)
+{
+    return h->n + (h->status != 0) + (h->method.len != 0) + (h->scheme.len != 0) + (h->authority.len != 0) + (h->path.len != 0);
+}
+
 /* Names and values, as Envoy counts. */
 static uint64_t head_bytes(const struct sp_headers *h)
 {
@@ -30,6 +36,7 @@ void sp_track_answer(struct sp_track *x, const struct sp_headers *h)
 {
     assert(x && h);
     x->answer_bytes = head_bytes(h);
+    x->answer_lines = head_lines(h);
 }
 
 void sp_track_attempt(const struct sp_cluster_tracked *t, struct sp_track *x, const struct sp_headers *request,
@@ -45,10 +52,12 @@ void sp_track_attempt(const struct sp_cluster_tracked *t, struct sp_track *x, co
     if (!t->sizes)
         return;
     sp_histogram_record(t->rq_headers, head_bytes(request));
+    sp_histogram_record(t->rq_count, head_lines(request));
     sp_histogram_record(t->rq_body, cs ? cs->tx_body_bytes : 0);
     if (!was.answer_bytes)
         return;
     sp_histogram_record(t->rs_headers, was.answer_bytes);
+    sp_histogram_record(t->rs_count, was.answer_lines);
     sp_histogram_record(t->rs_body, cs ? cs->rx_body_bytes : 0);
 }
 

@@ -13,6 +13,7 @@
 struct sp_track {
     uint64_t started_ns;   /* the attempt; 0: it has ended, or is not tracked */
     uint64_t answer_bytes; /* of its answer's head; 0: there was none */
+    uint64_t answer_lines; /* its headers */
     bool out_of_time;      /* the request's own limit has passed */
 };
 

@@ -243,6 +243,7 @@ void sp_upstream_headers(struct sp_upstream *u, struct sp_headers *h, bool end)
     u->request = h;
     u->idempotent = is_idempotent(h->method);
     sp_retry_begin(&u->retry, u->setup.retry, h);
+    u->retry.counted = u->setup.counted;
     sp_tls_name_key(&u->slot->cluster->options, h, u->setup.arena, &u->key);
     u->key.kind = kind_of(u);
     take_client(u);
@@ -346,6 +347,7 @@ void sp_upstream_let_go(struct sp_upstream *u)
     u->slot->n_tunnels++;
     u->setup.retry = NULL;
     u->retry.policy = NULL;
+    u->setup.counted[0] = u->setup.counted[1] = NULL;
 }
 
 void sp_upstream_done(struct sp_upstream *u)

@@ -122,6 +122,7 @@ void sp_upstream_opened(struct sp_upstream *u)
     if (SP_UNLIKELY(u->slot->cluster->outlier))
         sp_outlier_local(u->slot, u->host, 0);
     note_connection(u);
+    SP_OUTCOME_COUNT(u, total);
     uint64_t max = u->slot->cluster->options.max_stream_ns;
     if (max)
         sp_timer_start(u->slot->turn, &u->max_timer, max);

@@ -6,7 +6,7 @@
 #ifndef SP_CLUSTERS_ZONE_STATS_H
 #define SP_CLUSTERS_ZONE_STATS_H
 
-#include "clusters/answer_stats.h"
+#include "route/answer_stats.h"
 
 enum { SP_ZONE_STATS_MOST = 256 }; /* zones of a cluster; hosts of further ones are not counted so */
 

@@ -97,6 +97,7 @@ static const struct sp_rule rules[] = {
     {ROUTE "RouteMatch", "prefix", SP_RULE_ONEOF, 0, 0},
     {ROUTE "RouteMatch", "path_separated_prefix", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "RouteMatch", "path_separated_prefix", SP_RULE_PATH_PREFIX, 0, 0},
+    {ROUTE "VirtualCluster", "name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "VirtualHost", "name", SP_RULE_MIN_LEN, 1, 0},
     {ROUTE "VirtualHost", "domains", SP_RULE_MIN_ITEMS, 1, 0},
     {ROUTE "VirtualHost", "domains", SP_RULE_MIN_LEN, 1, 0},

@@ -65,6 +65,7 @@ static void on_prepare(uv_prepare_t *p)
     }
     set_alarm(w);
     w->slept = true;
+    atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
 }
 
 void sp_worker_woke(struct sp_worker *w)
@@ -75,6 +76,7 @@ void sp_worker_woke(struct sp_worker *w)
     w->slept = false;
     w->turn.now_ns = SP_MAX(w->turn.now_ns, clock_ns(CLOCK_MONOTONIC));
     w->turn.wall_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+    atomic_store_explicit(&w->busy_ns, w->turn.now_ns, memory_order_relaxed);
 }
 
 static void on_check(uv_check_t *c)

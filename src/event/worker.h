@@ -43,6 +43,7 @@ struct sp_worker {
     pthread_t thread;
     bool looped, threaded, stopping; /* looped: it has a loop (in simulation it has none) */
     bool slept;           /* maybe: the clock is of before */
+    _Atomic uint64_t busy_ns; /* when the turn under way began; 0: it sleeps. For whoever watches, on any thread */
     uv_prepare_t prepare; /* runs last in a turn */
     uv_check_t check;     /* runs first after the sleep: sets the clock */
     uv_timer_t alarm;     /* the one uv timer: wakes the loop for the first due sp_timer */

@@ -16,6 +16,7 @@
 #include "filters/registry.h"
 #include "route/hash_policy.h"
 #include "route/route.h"
+#include "route/vcluster.h"
 #include "stats/stats.h"
 #include "stream/local_reply.h"
 #include "stream/redirect.h"
@@ -25,7 +26,7 @@ struct router_config {
     bool suppress; /* suppress_envoy_headers */
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
-    struct sp_counter total, no_cluster;
+    struct sp_counter total, no_cluster, cut;
     struct sp_counter passthrough[SP_REDIRECT_PREDICATE + 1]; /* redirects that clients got, by verdict */
 };
 
@@ -64,6 +65,7 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     c->find_cluster = build->find_cluster;
     c->ctx = build->ctx;
     c->total = sp_stats_counter(build->scope, SP_STR("rq_total"));
+    c->cut = sp_stats_counter(build->scope, SP_STR("rq_reset_after_downstream_response_started"));
     c->no_cluster = sp_stats_counter(build->scope, SP_STR("no_cluster"));
     for (size_t i = 0; i < SP_ARRAY_LEN(passthrough); i++)
         if (passthrough[i].len)
@@ -140,6 +142,13 @@ static void up_failed(struct sp_upstream *u, const struct sp_upstream_failure *f
                                                    .n_headers = n});
 }
 
+/* A tunnel has no config any more. */
+static void up_cut(struct sp_upstream *u)
+{
+    if (!u->holds_cluster)
+        sp_counter_inc(config_of(u->owner)->cut);
+}
+
 static void up_pause(struct sp_upstream *u)
 {
     sp_filter_request_pause(&((struct router *)u->owner)->filter);
@@ -151,7 +160,7 @@ static void up_resume(struct sp_upstream *u)
 }
 
 static const struct sp_upstream_ops up_ops = {
-    .response = up_response, .redirect = up_redirect, .failed = up_failed, .pause = up_pause, .resume = up_resume};
+    .response = up_response, .redirect = up_redirect, .failed = up_failed, .cut = up_cut, .pause = up_pause, .resume = up_resume};
 
 /* --- making the request ready --- */
 
@@ -198,6 +207,9 @@ static void take_times(struct sp_headers *h, const struct sp_route *route, struc
             break;
         case SP_H_X_ENVOY_UPSTREAM_ALT_STAT_NAME:
             break;
+        case SP_H_X_ENVOY_INTERNAL:
+            setup->internal = sp_str_eq(line->value, SP_STR("true"));
+            /* fall through */
         default:
             if (to != i)
                 h->v[to] = *line;
@@ -277,6 +289,9 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .append_x_forwarded_host = route->append_x_forwarded_host,
         .redirects = route->redirects,
     };
+    if (route->vhost->vclusters)
+        setup.counted[0] = sp_vclusters_find(route->vhost->vclusters, h);
+    setup.counted[setup.counted[0] != NULL] = route->stats;
     take_times(h, route, &setup);
     if (!finish_request(r, route, w, h))
         return reply(r, 500, SP_STR("route_rewrite_failed"), 0);

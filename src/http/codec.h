@@ -56,7 +56,9 @@ enum sp_codec_event {
     SP_CE_TOO_MANY_HEADERS,
     SP_CE_URL_TOO_LONG,       /* 414 */
     SP_CE_RX_RESET, SP_CE_TX_RESET,
-    SP_CE_GOAWAY_RECEIVED,
+    SP_CE_GOAWAY_RECEIVED, SP_CE_GOAWAY_SENT,
+    SP_CE_REFUSED_STREAM,     /* the peer reset a stream with REFUSED_STREAM; SP_CE_RX_RESET comes too */
+    SP_CE_TRAILERS,           /* a message's trailers were received */
     SP_CE_FLOOD,              /* a frame flood limit; detail names it; the connection closes */
     SP_CE_HEADERS_DROPPED_UNDERSCORE, SP_CE_REQUESTS_REJECTED_UNDERSCORE,
     SP_CE_METADATA_REFUSED,

@@ -188,6 +188,7 @@ static void take_block(struct sp_h2_stream *s, struct sp_headers *h, bool end)
             return;
         }
         s->rx_trailers = h->n ? h : NULL;
+        sp_h2_event(s->conn, SP_CE_TRAILERS, "http2.trailers", 0);
         break;
     }
     if (end && !s->reset_due)

@@ -61,6 +61,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 static void on_reset(struct sp_h2 *c, struct sp_h2_stream *s, uint32_t code)
 {
     sp_h2_event(c, SP_CE_RX_RESET, "http2.rx_reset", 0);
+    if (code == NGHTTP2_REFUSED_STREAM)
+        sp_h2_event(c, SP_CE_REFUSED_STREAM, "http2.refused_stream", 0);
     if (!s)
         return;
     s->reset_by_peer = true;

@@ -90,6 +90,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         break;
     case NGHTTP2_GOAWAY:
         c->said_goaway_code = frame->goaway.error_code;
+        sp_h2_event(c, SP_CE_GOAWAY_SENT, "http2.goaway_sent", 0);
         break;
     default:
         break;
@@ -404,4 +405,5 @@ void sp_h2_put_goaway(struct sp_h2 *c, struct sp_buf *out)
     put32(p, c->goaway_code);
     sp_buf_append(out, frame, sizeof(frame));
     c->goaway_due = false;
+    sp_h2_event(c, SP_CE_GOAWAY_SENT, "http2.goaway_sent", 0);
 }

@@ -15,6 +15,7 @@ struct sp_downstream_home {
     struct sp_worker *worker;
     const struct sp_listener *listener;
     struct sp_snapshot *snapshot; /* may be NULL: a listener that is not in the config */
+    struct sp_listener_worker_stats of_worker; /* the listener's, of this worker */
     uint64_t drain_ns;            /* how long connections may take that drain for a newer config */
     struct sp_timer drain;        /* closes those that took longer */
     struct sp_list conns;         /* of sp_downstream */

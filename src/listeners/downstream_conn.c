@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "event/overload.h"
+#include "http/codec_stats.h"
 #include "listeners/downstream_impl.h"
 #include "listeners/listener_filters.h"
 
@@ -38,6 +39,9 @@ static void count_chosen(struct sp_downstream *d)
     sp_gauge_dec(stats(d)->pre_cx_active);
     sp_counter_inc(stats(d)->cx_total);
     sp_gauge_inc(stats(d)->cx_active);
+    sp_counter_inc(d->home->of_worker.cx_total);
+    d->worker_active = d->home->of_worker.cx_active;
+    sp_gauge_inc(d->worker_active);
     sp_counter_inc(c->total);
     sp_gauge_inc(c->active);
     if (!d->chain->tls)
@@ -182,9 +186,12 @@ static void on_bytes(void *ctx, size_t rx, size_t tx)
 static void count_why(const struct sp_downstream *d, enum sp_wire_end why)
 {
     const struct sp_hcm_cx_stats *c = cx(d);
-    sp_counter_inc(why == SP_WIRE_REMOTE ? c->destroy_remote : c->destroy_local);
-    if (d->cut)
+    bool remote = why == SP_WIRE_REMOTE;
+    sp_counter_inc(remote ? c->destroy_remote : c->destroy_local);
+    if (d->cut) {
         sp_counter_inc(c->destroy_active_rq);
+        sp_counter_inc(remote ? c->destroy_remote_active_rq : c->destroy_local_active_rq);
+    }
     switch (why) {
     case SP_WIRE_PROTOCOL:
         sp_counter_inc(c->protocol_error);
@@ -210,12 +217,15 @@ static void count_closed(const struct sp_downstream *d, enum sp_wire_end why)
         sp_gauge_dec(s->pre_cx_active);
         if (why == SP_WIRE_TIMEOUT)
             sp_counter_inc(s->pre_cx_timeout);
+        else if (why == SP_WIRE_REMOTE)
+            sp_counter_inc(s->filter_remote_close);
         return;
     }
     const struct sp_hcm_cx_stats *c = cx(d);
     uint64_t ms = (d->home->worker->turn.now_ns - d->start_ns) / SP_NS_PER_MS;
     sp_counter_inc(s->cx_destroy);
     sp_gauge_dec(s->cx_active);
+    sp_gauge_dec(d->worker_active);
     sp_histogram_record(s->cx_length_ms, ms);
     sp_counter_inc(c->destroy);
     sp_gauge_dec(c->active);
@@ -340,7 +350,8 @@ static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abor
 static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
 {
     struct sp_downstream *d = ctx;
-    d->detail = detail;
+    if (sp_codec_event_complains(ev))
+        d->detail = detail;
     sp_hcm_codec_event(d->chain->hcm, &d->conn, &d->home->worker->turn, ev, detail, status);
 }
 

@@ -22,6 +22,7 @@ struct sp_downstream {
     struct sp_wire *wire;
     const struct sp_filter_chain *chain; /* NULL until chosen */
     uint64_t start_ns;
+    struct sp_gauge worker_active; /* where it counts for its worker */
     const char *detail; /* what the codec last complained about; static */
     uint64_t drain_due_ns; /* while it drains for a newer config: when it is closed at the latest */
     bool ready, h2, cut /* with streams on it */;

@@ -39,6 +39,7 @@ bool sp_listener_inbound(const struct sp_listener *l); /* traffic_direction */
 bool sp_listener_reuse_port(const struct sp_listener *l);
 int sp_listener_backlog(const struct sp_listener *l); /* for listen() */
 void sp_listener_expiries(const struct sp_listener *l); /* sets its gauges of them; on the main thread */
+uint64_t sp_listener_open_connections(const struct sp_listener *l); /* those that have a filter chain; any thread */
 void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg);
 
 /*

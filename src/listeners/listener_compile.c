@@ -78,7 +78,7 @@ static struct sp_tls_ctx *tls_of(const struct sp_listener *l, const struct sp_li
     return sp_tls_ctx_server(b->doc, b->diag, tls, sp_str_n((const char *)whose.bytes, sizeof(whose.bytes)));
 }
 
-static bool read_transport(const struct sp_listener *l, struct sp_filter_chain *c, const struct sp_listener_build *b,
+static bool read_transport(struct sp_listener *l, struct sp_filter_chain *c, const struct sp_listener_build *b,
                            const ChainMessage *msg)
 {
     if (!msg->transport_socket)
@@ -86,6 +86,7 @@ static bool read_transport(const struct sp_listener *l, struct sp_filter_chain *
     const Google__Protobuf__Any *any = msg->transport_socket->typed_config;
     const TlsMessage *tls = sp_doc_any_as(b->doc, any, TLS_DESC);
     if (tls) {
+        sp_listener_stats_tls(&l->stats);
         c->tls = tls_of(l, b, msg, tls);
         const Sallyport__Tls__V1__Ocsp *ocsp = c->tls ? sp_tls_ctx_ocsp(b->doc, tls->common_tls_context) : NULL;
         if (ocsp)
@@ -376,4 +377,10 @@ void sp_listener_certs(const struct sp_listener *l, void (*each)(void *arg, cons
     for (unsigned i = 0; i < l->n_chains; i++)
         if (l->chains[i].tls)
             sp_tls_ctx_certs(l->chains[i].tls, each, arg);
+}
+
+uint64_t sp_listener_open_connections(const struct sp_listener *l)
+{
+    assert(l);
+    return sp_gauge_value(l->stats.cx_active);
 }

@@ -174,8 +174,10 @@ static void on_poll(uv_poll_t *p, int status, int events)
         wait_a_while(s);
         return;
     }
-    for (unsigned i = 0; i < s->home.listener->accept_turn && accept_one(d); i++)
-        continue;
+    unsigned n = 0;
+    while (n < s->home.listener->accept_turn && accept_one(d))
+        n++;
+    sp_histogram_record(s->home.listener->stats.accepted, n);
 }
 
 static rlim_t descriptor_limit(void)
@@ -228,11 +230,22 @@ static void stop_accepting(struct sp_listener_socket *s)
     }
 }
 
+/* The workers that serve are called so by Envoy; whatever else has a loop is the main thread. */
+static void count_here(struct sp_listener_socket *s)
+{
+    const struct sp_worker *w = s->home.worker;
+    char name[32] = "main_thread";
+    if (w->threaded)
+        snprintf(name, sizeof(name), "worker_%u", w->index);
+    sp_listener_worker_stats_init(&s->home.of_worker, &s->home.listener->stats, name);
+}
+
 struct sp_listener_socket *sp_listener_open(struct sp_worker *w, const struct sp_listener *l, struct sp_snapshot *snapshot)
 {
     assert(w && l);
     struct sp_listener_socket *s = sp_xcalloc(1, sizeof(*s));
     s->home = (struct sp_downstream_home){.worker = w, .listener = l, .snapshot = snapshot, .emptied = emptied};
+    count_here(s);
     sp_list_init(&s->home.conns);
     sp_list_init(&s->doors);
     s->pause.fire = on_pause_over;
@@ -269,6 +282,7 @@ void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *
     s->home.listener = l;
     s->home.snapshot = sp_snapshot_ref(snapshot, s->home.worker->index);
     s->home.drain_ns = drain_ns;
+    count_here(s);
     sp_downstream_adopt_all(&s->home);
     sp_snapshot_unref(old, s->home.worker->index);
     SP_LIST_FOREACH (n, &s->doors)

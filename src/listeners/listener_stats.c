@@ -18,5 +18,24 @@ void sp_listener_stats_init(struct sp_listener_stats *s, struct sp_stats_scope *
     s->cx_active = sp_stats_gauge(scope, SP_STR("downstream_cx_active"));
     s->pre_cx_active = sp_stats_gauge(scope, SP_STR("downstream_pre_cx_active"));
     s->cx_length_ms = sp_stats_histogram(scope, SP_STR("downstream_cx_length_ms"));
-    sp_tls_stats_init(&s->ssl, scope);
+    s->filter_remote_close = sp_stats_counter(scope, SP_STR("downstream_listener_filter_remote_close"));
+    s->accepted = sp_stats_histogram(scope, SP_STR("connections_accepted_per_socket_event"));
+}
+
+void sp_listener_stats_tls(struct sp_listener_stats *s)
+{
+    assert(s && s->scope);
+    if (!s->ssl.scope)
+        sp_tls_stats_init(&s->ssl, s->scope, true);
+}
+
+void sp_listener_worker_stats_init(struct sp_listener_worker_stats *w, const struct sp_listener_stats *s, const char *worker)
+{
+    assert(w && s && worker);
+    *w = (struct sp_listener_worker_stats){0};
+    if (!s->scope)
+        return;
+    struct sp_stats_scope *scope = sp_stats_scope(s->scope, sp_str_c(worker), NULL, SP_STR_NULL);
+    w->cx_total = sp_stats_counter(scope, SP_STR("downstream_cx_total"));
+    w->cx_active = sp_stats_gauge(scope, SP_STR("downstream_cx_active"));
 }

@@ -28,12 +28,17 @@ const char *sp_tls_stats_version(int i)
     return versions[i];
 }
 
-void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner)
+void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner, bool server)
 {
     assert(s && owner);
     s->scope = sp_stats_scope(owner, SP_STR("ssl"), NULL, SP_STR_NULL);
 #define X(name) s->name = sp_stats_counter(s->scope, SP_STR(#name));
     SP_TLS_COUNTERS(X)
+#undef X
+    if (!server)
+        return;
+#define X(name) s->name = sp_stats_counter(s->scope, SP_STR(#name));
+    SP_TLS_SERVER_COUNTERS(X)
 #undef X
 }
 

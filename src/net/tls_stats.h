@@ -11,9 +11,10 @@
 #include "stats/stats.h"
 
 #define SP_TLS_COUNTERS(X) \
-    X(handshake) X(connection_error) X(session_reused) X(no_certificate) X(fail_verify_no_cert) X(fail_verify_error) \
-    X(fail_verify_san) X(fail_verify_cert_hash) X(ocsp_staple_requests) X(ocsp_staple_responses) X(ocsp_staple_omitted) \
-    X(ocsp_staple_failed)
+    X(handshake) X(connection_error) X(session_reused) X(fail_verify_error) X(fail_verify_san) X(fail_verify_cert_hash)
+/* An origin always shows a certificate, and asks for no response. */
+#define SP_TLS_SERVER_COUNTERS(X) \
+    X(no_certificate) X(fail_verify_no_cert) X(ocsp_staple_requests) X(ocsp_staple_responses) X(ocsp_staple_omitted) X(ocsp_staple_failed)
 
 enum { SP_TLS_VERSIONS = 2, SP_TLS_CIPHERS = 17, SP_TLS_CURVES = 4, SP_TLS_SIGALGS = 10 };
 
@@ -21,6 +22,7 @@ struct sp_tls_stats {
     struct sp_stats_scope *scope; /* "<...>ssl."; NULL: nothing is counted */
 #define X(name) struct sp_counter name;
     SP_TLS_COUNTERS(X)
+    SP_TLS_SERVER_COUNTERS(X) /* cell 0 in clusters */
 #undef X
     /* Cells, 0 until they are made, be it of a listener that is constant to who counts. */
     _Atomic uint32_t versions[SP_TLS_VERSIONS], ciphers[SP_TLS_CIPHERS], curves[SP_TLS_CURVES], sigalgs[SP_TLS_SIGALGS], stapled[SP_STAPLES];
@@ -29,7 +31,7 @@ struct sp_tls_stats {
 /* "TLSv1.3": the name of versions[i]. */
 const char *sp_tls_stats_version(int i);
 /* `owner`: the listener's or cluster's scope. */
-void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner);
+void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner, bool server);
 /* A handshake that succeeded. */
 void sp_tls_stats_opened(const struct sp_tls_stats *s, const struct sp_tls_info *info, bool resumed);
 /* A connection that failed: its certificate or something else, never both. */

@@ -103,11 +103,14 @@ struct sp_route_table;
 struct sp_hash_policy; /* route/hash_policy.h */
 struct sp_mirror_policy; /* route/mirror.h */
 struct sp_redirect_policy; /* route/internal_redirect.h */
+struct sp_rq_stats;        /* route/answer_stats.h */
+struct sp_vclusters;       /* route/vcluster.h */
 
 struct sp_route {
     const struct sp_vhost *vhost;
     struct sp_str name;
     const struct sp_route_match *match;
+    struct sp_rq_stats *stats; /* stat_prefix; NULL: none */
     enum sp_route_kind kind;
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
@@ -156,6 +159,7 @@ struct sp_vhost {
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
     struct sp_rate_limits *rate_limits;
+    struct sp_vclusters *vclusters; /* virtual_clusters; NULL: none */
     bool attempts_to_origin, attempts_to_client; /* x-envoy-attempt-count */
     bool timeouts_to_origin;                     /* x-envoy-is-timeout-retry */
     uint8_t require_tls; /* 0 none, 1 external only, 2 all */

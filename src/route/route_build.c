@@ -12,6 +12,7 @@
 #include "route/mirror.h"
 #include "route/rewrite.h"
 #include "route/route_match.h"
+#include "route/vcluster.h"
 
 typedef Envoy__Config__Route__V3__Route Route;
 typedef Envoy__Config__Route__V3__RouteAction RouteAction;
@@ -258,6 +259,8 @@ bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Route
     r->name = sp_arena_str(c->arena, sp_str_c(msg->name));
     r->match = rw->match = sp_route_match_new(b->doc, b->diag, msg->match);
     bool good = any_action(r, c, msg) && r->match && sp_connect_route_check(c, msg);
+    if (msg->stat_prefix[0])
+        r->stats = sp_route_stats_new(c, sp_str_c(msg->stat_prefix));
     if (b->header_ops)
         r->header_ops = b->header_ops(b->ctx, msg, msg->request_headers_to_add, msg->n_request_headers_to_add,
                                       msg->request_headers_to_remove, msg->n_request_headers_to_remove,

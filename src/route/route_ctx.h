@@ -18,6 +18,7 @@ struct sp_route_ctx {
     struct sp_arena *arena; /* the table's: all texts and arrays */
     bool validate_clusters;
     const Envoy__Config__Route__V3__VirtualHost *vhost; /* the one that is compiled */
+    struct sp_stats_scope *stats;        /* vhost.<name>.; NULL: nothing of it is counted */
     const struct sp_retry_policy *retry; /* the virtual host's, or NULL */
     struct sp_mirror_list mirrors;       /* the virtual host's, or the table's */
 };

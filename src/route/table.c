@@ -11,6 +11,7 @@
 #include "route/path_index.h"
 #include "route/mirror.h"
 #include "route/route_build.h"
+#include "route/vcluster.h"
 
 typedef Envoy__Config__Route__V3__RouteConfiguration RouteConfiguration;
 typedef Envoy__Config__Route__V3__VirtualHost VirtualHost;
@@ -20,6 +21,7 @@ struct vhost {
     struct sp_route *routes;
     unsigned n_routes;
     const struct sp_retry_policy *retry;
+    struct sp_stats_scope *stats; /* held; NULL: nothing of it is counted */
     struct sp_path_index *index;
     struct sp_route_match **matches; /* of the routes, for the index */
 };
@@ -79,6 +81,15 @@ static bool routes(struct sp_route_table *t, struct vhost *v, const struct sp_ro
     return good;
 }
 
+/* Only where something of it is to be counted. */
+static struct sp_stats_scope *stats_of(const VirtualHost *msg)
+{
+    bool counted = msg->n_virtual_clusters;
+    for (size_t i = 0; i < msg->n_routes && !counted; i++)
+        counted = msg->routes[i]->stat_prefix[0];
+    return counted ? sp_stats_scope_hold(sp_stats_root(), SP_STR("vhost"), "envoy_virtual_host", sp_str_c(msg->name)) : NULL;
+}
+
 /* `top`: what holds for the whole table. */
 static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, const VirtualHost *msg, struct sp_map *names)
 {
@@ -94,6 +105,8 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, cons
     v->pub.attempts_to_client = msg->include_attempt_count_in_response;
     v->pub.timeouts_to_origin = msg->include_is_timeout_retry_header;
     v->pub.require_tls = (uint8_t)msg->require_tls;
+    c.stats = v->stats = stats_of(msg);
+    v->pub.vclusters = sp_vclusters_new(&c, msg, &good);
     if (msg->retry_policy) {
         c.retry = v->retry = sp_retry_policy_new(b, &t->arena, msg->retry_policy);
         good = v->retry && good;
@@ -173,6 +186,8 @@ static void vhost_done(struct sp_route_table *t, struct vhost *v)
     for (unsigned i = 0; i < v->n_routes; i++)
         sp_route_done(&v->routes[i], &c);
     sp_retry_policy_done(v->retry);
+    sp_vclusters_free(v->pub.vclusters);
+    sp_stats_scope_drop(v->stats);
     sp_path_index_free(v->index);
     if (t->header_ops_free && v->pub.header_ops)
         t->header_ops_free(v->pub.header_ops);

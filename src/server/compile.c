@@ -214,8 +214,10 @@ void sp_config_expiries(const struct sp_config *c)
     assert(c);
     for (unsigned i = 0; i < c->n_listeners; i++)
         sp_listener_expiries(c->listeners[i]);
-    for (unsigned i = 0; i < c->clusters.n; i++)
+    for (unsigned i = 0; i < c->clusters.n; i++) {
         sp_cluster_expiries(c->clusters.v[i]);
+        sp_cluster_lb_gauges(c->clusters.v[i]);
+    }
 }
 
 void sp_config_certs(const struct sp_config *c, void (*each)(void *arg, const struct sp_tls_cert_info *info), void *arg)

@@ -38,12 +38,28 @@ void sp_gauges_init(struct sp_gauges *g)
     g->workers_started = sp_stats_gauge(listeners, SP_STR("workers_started"));
     g->restless = sp_stats_gauge(sp_stats_scope(sp_stats_root(), SP_STR("files"), NULL, SP_STR_NULL), SP_STR("restless"));
     g->active_clusters = sp_stats_gauge(clusters, SP_STR("active_clusters"));
+    g->total_connections = sp_stats_gauge(server, SP_STR("total_connections"));
+    g->initialization_ms = sp_stats_histogram(server, SP_STR("initialization_time_ms"));
     g->started_ns = monotonic_ns();
 }
 
 uint64_t sp_gauges_uptime_s(const struct sp_gauges *g)
 {
     return (monotonic_ns() - g->started_ns) / SP_NS_PER_S;
+}
+
+void sp_gauges_ready(const struct sp_gauges *g)
+{
+    assert(g);
+    sp_histogram_record(g->initialization_ms, (monotonic_ns() - g->started_ns) / SP_NS_PER_MS);
+}
+
+static uint64_t connections(const struct sp_config *c)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < c->n_listeners; i++)
+        n += sp_listener_open_connections(c->listeners[i]);
+    return n;
 }
 
 static void earliest(void *arg, const struct sp_tls_cert_info *info)
@@ -82,6 +98,7 @@ void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in)
     if (in->config)
         sp_config_expiries(in->config);
     sp_gauge_set(g->total_listeners_active, in->config ? in->config->n_listeners : 0);
+    sp_gauge_set(g->total_connections, in->config ? connections(in->config) : 0);
     sp_gauge_set(g->restless, sp_file_watch_restless());
     sp_gauge_set(g->workers_started, in->state != 0);
     sp_gauge_set(g->active_clusters, in->config ? in->config->clusters.n : 0);

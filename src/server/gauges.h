@@ -11,7 +11,8 @@
 
 struct sp_gauges {
     struct sp_gauge live, uptime, concurrency, state, version, memory_allocated, memory_heap_size, memory_physical_size,
-        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch, restless;
+        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch, restless, total_connections;
+    struct sp_histogram initialization_ms;
     uint64_t started_ns; /* monotonic */
 };
 
@@ -23,6 +24,8 @@ struct sp_gauges_input {
 
 void sp_gauges_init(struct sp_gauges *g);
 void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in);
+/* The start is over. */
+void sp_gauges_ready(const struct sp_gauges *g);
 uint64_t sp_gauges_uptime_s(const struct sp_gauges *g);
 
 #endif

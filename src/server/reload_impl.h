@@ -10,6 +10,7 @@
 #include "event/file_watch.h"
 #include "server/reload.h"
 #include "server/xds_stats.h"
+#include "server/tally.h"
 #include "stats/stats.h"
 
 enum sp_reload_phase { SP_RELOAD_IDLE, SP_RELOAD_LOADING, SP_RELOAD_WARMING, SP_RELOAD_SWITCHING };
@@ -41,6 +42,8 @@ struct sp_reload {
     struct sp_reload_asks asks;
     struct sp_changes changes; /* of the next one, from when it is compiled */
     int64_t loaded_s, failed_s;
+    struct sp_tally tally;
+    unsigned n_failed; /* workers that could not watch a socket, of those that have switched */
     struct sp_counter attempts, ok, refused, cuts;
     struct sp_gauge failing, version, old;
     struct sp_histogram duration_ms;

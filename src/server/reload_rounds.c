@@ -106,6 +106,7 @@ static void give_up(struct sp_reload *r, char *why)
     struct sp_plan *p = r->plan;
     bool first = !p->from;
     struct sp_files *files = sp_files_ref(sp_doc_files(p->to->doc));
+    sp_tally_warming(&r->tally, p, false);
     r->plan = NULL;
     sp_serving_cool(&r->build.workers[r->build.n_workers], p->to, p);
     r->phase = SP_RELOAD_IDLE;
@@ -154,6 +155,7 @@ static void publish(struct sp_reload *r)
         return;
     }
     r->phase = SP_RELOAD_SWITCHING;
+    sp_tally_warming(&r->tally, r->plan, false);
     take_place(r);
     sp_clusters_commit(&r->plan->to->clusters);
     for (unsigned i = 0; i <= r->build.n_workers; i++)
@@ -163,6 +165,7 @@ static void publish(struct sp_reload *r)
 void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
 {
     assert(plan == r->plan);
+    r->n_failed += err != 0;
     if (err)
         sp_log(SP_LOG_CRITICAL, "listener", "a worker cannot watch a listener's socket: %s", uv_strerror(err));
     if (++r->n_switched <= r->build.n_workers)
@@ -173,9 +176,10 @@ void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
                (unsigned long long)r->current->number, r->current->n_listeners, r->current->n_listeners == 1 ? "" : "s",
                r->current->clusters.n, r->current->clusters.n == 1 ? "" : "s", plan->n_added, plan->n_gone,
                (unsigned long long)ms_since(r, r->began_ns));
+    sp_tally_switched(&r->tally, plan, &r->changes, r->n_failed);
     sp_plan_free(plan);
     r->plan = NULL;
-    r->n_switched = 0;
+    r->n_switched = r->n_failed = 0;
     note(r, true, NULL, 0);
     sp_xds_stats_taken(r->xds, r->current->set);
     sp_histogram_record(r->duration_ms, ms_since(r, r->began_ns));
@@ -217,6 +221,7 @@ static void warm(struct sp_reload *r)
 {
     const struct sp_reload_build *b = &r->build;
     r->phase = SP_RELOAD_WARMING;
+    sp_tally_warming(&r->tally, r->plan, true);
     sp_live_set_run(sp_doc_live(r->plan->to->doc), b->main, b->readers, b->n_workers + 1);
     sp_serving_warm(&b->workers[b->n_workers], r->plan);
     r->warm_due_ns = b->main->turn.now_ns + WARM_MS * SP_NS_PER_MS;
@@ -308,6 +313,7 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     sp_list_init(&r->configs);
     sp_reload_asks_init(&r->asks);
     r->xds = sp_xds_stats_new();
+    sp_tally_init(&r->tally);
     enter(r, first);
     r->plan = sp_plan_new(NULL, first, NULL, NULL, build->n_workers);
     return r;

@@ -20,6 +20,7 @@
 #include "server/hot_restart.h"
 #include "server/notify.h"
 #include "server/reload_impl.h"
+#include "server/watchdog.h"
 #include "stream/access_log.h"
 #include "stream/local_health.h"
 
@@ -36,6 +37,7 @@ struct sp_server {
     struct sp_hot_restart *hot; /* NULL: not wanted */
     bool handed_over;
     struct sp_gauges gauges;
+    struct sp_watchdog watchdog;
     enum sp_server_state state;
     int exit_code;
     bool failing;
@@ -299,6 +301,8 @@ static void on_serving(void *ctx)
     if (s->state != SP_SERVER_INITIALIZING)
         return;
     s->state = SP_SERVER_LIVE;
+    sp_gauges_ready(&s->gauges);
+    sp_watchdog_start(&s->watchdog, &s->main, s->readers, s->n_workers);
     const struct sp_config *c = sp_server_config(s);
     for (unsigned i = 0; i < c->n_listeners; i++) {
         char text[SP_ADDR_TEXT_MAX];
@@ -406,6 +410,7 @@ static void on_main_stop(struct sp_worker *w)
 {
     struct sp_server *s = w->user;
     ignore_signals(s);
+    sp_watchdog_stop(&s->watchdog);
     sp_timer_stop(&s->last);
     sp_timer_stop(&s->stop);
 }

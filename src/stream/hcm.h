@@ -63,7 +63,7 @@ struct sp_str sp_hcm_stat_prefix(const struct sp_hcm *h);
 struct sp_hcm_cx_stats {
     struct sp_counter total, ssl_total, destroy, destroy_local, destroy_remote, http1_total, http2_total,
         protocol_error, idle_timeout, max_duration, drain_close, delayed_close_timeout, rx_bytes, tx_bytes,
-        destroy_active_rq, overload_disable_keepalive;
+        destroy_active_rq, destroy_local_active_rq, destroy_remote_active_rq, overload_disable_keepalive;
     struct sp_gauge active, ssl_active, http1_active, http2_active;
     struct sp_histogram length_ms;
 };

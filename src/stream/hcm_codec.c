@@ -52,6 +52,7 @@ static void refused_by_codec(const struct sp_hcm *h, const struct sp_conn_info *
     bool h2 = sp_str_starts(sp_str_c(detail), SP_STR("http2."));
     sp_counter_inc(s->rq_total);
     sp_counter_inc(h2 ? s->rq_http2 : s->rq_http1);
+    sp_counter_inc(s->rq_early_response);
     sp_hcm_stats_status(s, status);
     if (!h->logs)
         return;

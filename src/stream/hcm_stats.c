@@ -15,6 +15,8 @@ static void init_cx(struct sp_hcm_cx_stats *cx, struct sp_stats_scope *scope)
         {&cx->destroy_local, SP_STR("downstream_cx_destroy_local")},
         {&cx->destroy_remote, SP_STR("downstream_cx_destroy_remote")},
         {&cx->destroy_active_rq, SP_STR("downstream_cx_destroy_active_rq")},
+        {&cx->destroy_local_active_rq, SP_STR("downstream_cx_destroy_local_active_rq")},
+        {&cx->destroy_remote_active_rq, SP_STR("downstream_cx_destroy_remote_active_rq")},
         {&cx->http1_total, SP_STR("downstream_cx_http1_total")},
         {&cx->http2_total, SP_STR("downstream_cx_http2_total")},
         {&cx->protocol_error, SP_STR("downstream_cx_protocol_error")},
@@ -33,27 +35,6 @@ static void init_cx(struct sp_hcm_cx_stats *cx, struct sp_stats_scope *scope)
     cx->http1_active = sp_stats_gauge(scope, SP_STR("downstream_cx_http1_active"));
     cx->http2_active = sp_stats_gauge(scope, SP_STR("downstream_cx_http2_active"));
     cx->length_ms = sp_stats_histogram(scope, SP_STR("downstream_cx_length_ms"));
-}
-
-static void init_codecs(struct sp_hcm_stats *s)
-{
-    struct sp_stats_scope *root = sp_stats_root();
-    struct sp_stats_scope *http2 = sp_stats_scope(root, SP_STR("http2"), NULL, SP_STR_NULL);
-    struct sp_stats_scope *both[] = {sp_stats_scope(root, SP_STR("http1"), NULL, SP_STR_NULL), http2};
-    for (int i = 0; i < 2; i++) {
-        s->codec_dropped[i] = sp_stats_counter(both[i], SP_STR("dropped_headers_with_underscores"));
-        s->codec_rejected[i] = sp_stats_counter(both[i], SP_STR("requests_rejected_with_underscores_in_headers"));
-    }
-    s->h2_messaging = sp_stats_counter(http2, SP_STR("rx_messaging_error"));
-    s->h2_overflow = sp_stats_counter(http2, SP_STR("header_overflow"));
-    s->h2_rx_reset = sp_stats_counter(http2, SP_STR("rx_reset"));
-    s->h2_tx_reset = sp_stats_counter(http2, SP_STR("tx_reset"));
-    s->h2_empty_flood = sp_stats_counter(http2, SP_STR("inbound_empty_frames_flood"));
-    s->h2_priority_flood = sp_stats_counter(http2, SP_STR("inbound_priority_frames_flood"));
-    s->h2_window_flood = sp_stats_counter(http2, SP_STR("inbound_window_update_frames_flood"));
-    s->h2_outbound_flood = sp_stats_counter(http2, SP_STR("outbound_flood"));
-    s->h2_keepalive_timeout = sp_stats_counter(http2, SP_STR("keepalive_timeout"));
-    s->h2_control_flood = sp_stats_counter(http2, SP_STR("outbound_control_flood"));
 }
 
 static void init_listener(struct sp_hcm_stats *s, const struct sp_stats_scope *listener, struct sp_str prefix)
@@ -80,7 +61,7 @@ void sp_hcm_stats_init(struct sp_hcm_stats *s, struct sp_hcm_cx_stats *cx, struc
     s->upgrades_active = sp_stats_gauge(scope, SP_STR("downstream_cx_upgrades_active"));
     s->rq_time = sp_stats_histogram(scope, SP_STR("downstream_rq_time"));
     init_cx(cx, scope);
-    init_codecs(s);
+    sp_codec_stats_init_server(&s->codec);
     if (listener_scope)
         init_listener(s, listener_scope, stat_prefix);
 }
@@ -97,66 +78,13 @@ void sp_hcm_stats_status(const struct sp_hcm_stats *s, unsigned status)
     }
 }
 
-static void flood(const struct sp_hcm_stats *s, struct sp_str detail)
-{
-    if (sp_str_eq(detail, SP_STR("http2.empty_frames_flood")))
-        sp_counter_inc(s->h2_empty_flood);
-    else if (sp_str_eq(detail, SP_STR("http2.priority_flood")))
-        sp_counter_inc(s->h2_priority_flood);
-    else if (sp_str_eq(detail, SP_STR("http2.window_update_flood")))
-        sp_counter_inc(s->h2_window_flood);
-    else if (sp_str_eq(detail, SP_STR("http2.outbound_flood")))
-        sp_counter_inc(s->h2_outbound_flood);
-    else if (sp_str_eq(detail, SP_STR("http2.premature_reset_flood")))
-        sp_counter_inc(s->rq_premature_resets);
-    else if (sp_str_eq(detail, SP_STR("http2.header_bomb")) || sp_str_eq(detail, SP_STR("http2.continuation_flood")))
-        sp_counter_inc(s->h2_overflow);
-    else
-        sp_counter_inc(s->h2_control_flood); /* PING, SETTINGS, resets, frames of unknown types */
-}
-
 void sp_hcm_stats_codec(const struct sp_hcm_stats *s, enum sp_codec_event ev, const char *detail)
 {
-    struct sp_str d = sp_str_c(detail);
-    bool h2 = sp_str_starts(d, SP_STR("http2."));
-    switch (ev) {
-    case SP_CE_BAD_REQUEST:
-        if (h2)
-            sp_counter_inc(s->h2_messaging);
-        break;
-    case SP_CE_HEADERS_TOO_LARGE:
-    case SP_CE_TOO_MANY_HEADERS:
-        if (h2)
-            sp_counter_inc(s->h2_overflow);
-        break;
-    case SP_CE_RX_RESET:
-        if (h2)
-            sp_counter_inc(s->h2_rx_reset);
-        break;
-    case SP_CE_TX_RESET:
-        if (h2)
-            sp_counter_inc(s->h2_tx_reset);
-        break;
-    case SP_CE_FLOOD:
-        flood(s, d);
-        break;
-    case SP_CE_HEADERS_DROPPED_UNDERSCORE:
-        sp_counter_inc(s->codec_dropped[h2]);
-        break;
-    case SP_CE_REQUESTS_REJECTED_UNDERSCORE:
-        sp_counter_inc(s->codec_rejected[h2]);
-        break;
-    case SP_CE_HEADERS_TIMEOUT:
+    sp_codec_stats_event(&s->codec, ev, detail);
+    if (ev == SP_CE_HEADERS_TIMEOUT)
         sp_counter_inc(s->rq_header_timeout);
-        break;
-    case SP_CE_PING_TIMEOUT:
-        sp_counter_inc(s->h2_keepalive_timeout);
-        break;
-    case SP_CE_URL_TOO_LONG:
-    case SP_CE_GOAWAY_RECEIVED:
-    case SP_CE_METADATA_REFUSED:
-        break;
-    }
+    else if (ev == SP_CE_FLOOD && sp_str_eq(sp_str_c(detail), SP_STR("http2.premature_reset_flood")))
+        sp_counter_inc(s->rq_premature_resets);
 }
 
 void sp_hcm_stats_done(struct sp_hcm_stats *s)

@@ -7,6 +7,7 @@
 #ifndef SP_STREAM_HCM_STATS_H
 #define SP_STREAM_HCM_STATS_H
 
+#include "http/codec_stats.h"
 #include "stream/hcm.h"
 
 /* X(member, "name") of http.<stat_prefix>. */
@@ -44,9 +45,7 @@ struct sp_hcm_stats {
     struct sp_counter listener_completed, listener_classes[6];
     bool has_listener;
     struct sp_stats_scope *of_listener; /* held */
-    struct sp_counter codec_dropped[2], codec_rejected[2]; /* http1, http2: headers with underscores */
-    struct sp_counter h2_messaging, h2_overflow, h2_rx_reset, h2_tx_reset, h2_empty_flood, h2_priority_flood,
-        h2_window_flood, h2_outbound_flood, h2_control_flood, h2_keepalive_timeout;
+    struct sp_codec_stats codec;
 };
 
 void sp_hcm_stats_init(struct sp_hcm_stats *s, struct sp_hcm_cx_stats *cx, struct sp_stats_scope *scope,

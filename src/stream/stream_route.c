@@ -246,8 +246,10 @@ bool sp_stream_on_route(struct sp_chain *c)
     if (!s->gates_passed) {
         s->gates_passed = true;
         settle_client(s, h);
-        if (s->client.reject)
+        if (s->client.reject) {
+            sp_counter_inc(s->hcm->stats.rq_ip_rejected);
             return answer(s, s->client.reject, SP_STR("rejecting_because_detection_failed"), 0);
+        }
         if (s->path_redirect)
             return redirect_path(s, h);
     }

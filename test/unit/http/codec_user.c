@@ -164,7 +164,7 @@ static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsi
     struct cu_side *s = ctx;
     assert(ev < SP_ARRAY_LEN(s->events) && detail);
     s->events[ev]++;
-    if (ev == SP_CE_RX_RESET || ev == SP_CE_TX_RESET)
+    if (ev == SP_CE_RX_RESET || ev == SP_CE_TX_RESET || ev == SP_CE_GOAWAY_SENT || ev == SP_CE_TRAILERS || ev == SP_CE_REFUSED_STREAM)
         return;
     s->last_detail = detail;
     s->last_status = status;

@@ -253,7 +253,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.route.v3.RouteMatch.TlsContextMatchOptions", "presented=1 validated=2 "},
     {"envoy.config.route.v3.Tracing", NULL},
     {"envoy.config.route.v3.Vhds", NULL},
-    {"envoy.config.route.v3.VirtualCluster", NULL},
+    {"envoy.config.route.v3.VirtualCluster", "headers=4 name=2 "},
     {"envoy.config.route.v3.VirtualHost", "name=1 domains=2 routes=3 matcher=21 require_tls=4 virtual_clusters=5 rate_limits=6 request_headers_to_add=7 request_headers_to_remove=13 response_headers_to_add=10 response_headers_to_remove=11 cors=8 typed_per_filter_config=15 include_request_attempt_count=14 include_attempt_count_in_response=19 retry_policy=16 retry_policy_typed_config=20 hedge_policy=17 include_is_timeout_retry_header=23 per_request_buffer_limit_bytes=18 request_body_buffer_limit=25 request_mirror_policies=22 metadata=24 "},
     {"envoy.config.route.v3.WeightedCluster", "clusters=1 total_weight=3 runtime_key_prefix=2 header_name=4 use_hash_policy=5 "},
     {"envoy.config.route.v3.WeightedCluster.ClusterWeight", "name=1 cluster_header=12 weight=2 metadata_match=3 request_headers_to_add=4 request_headers_to_remove=9 response_headers_to_add=5 response_headers_to_remove=6 typed_per_filter_config=10 host_rewrite_literal=11 "},

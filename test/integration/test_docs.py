@@ -101,7 +101,7 @@ def wrap(block):
         return config(manager="http_filters:\n" + block)
     if first in TABLE:
         return config(manager=ROUTES + indent(block, 2))
-    if first == "rate_limits":
+    if first in ("rate_limits", "virtual_clusters"):
         return config(manager="route_config:\n  virtual_hosts:\n  - name: all\n    domains: ['*']\n"
                       "    routes: [{match: {prefix: /}, route: {cluster: origin}}]\n" + indent(block, 4))
     if first == "remote_jwks":

@@ -10,6 +10,7 @@
 #include "tools/convert.h"
 #include "tools/demo.h"
 #include "tools/explain.h"
+#include "tools/top.h"
 #include "tools/validate.h"
 
 static int usage(const char *why)
@@ -56,6 +57,7 @@ static const struct verb {
     {"audit", sp_audit_main},
     {"explain", sp_explain_main},
     {"convert", sp_convert_main},
+    {"top", sp_top_main},
 };
 
 int main(int argc, char **argv)

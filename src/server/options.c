@@ -159,6 +159,7 @@ void sp_options_help(FILE *to)
           "  sallyport validate FILE        check a config and say what is wrong with it\n"
           "  sallyport audit FILE           what a valid config leaves open, and what to do about it\n"
           "  sallyport explain -c FILE ...  what a config does to one request, and why (explain --help)\n"
+          "  sallyport top                  how a running one fares, at a glance (top --help)\n"
           "  sallyport convert kong.yaml    Kong's declarative format (decK) to a config (convert --help)\n"
           "  sallyport demo [--check]       a door, an origin and the curl lines to try them\n"
           "\n"

@@ -3,7 +3,7 @@
 import os
 import re
 
-NAME = re.compile(r"^(fn|cfn|ob|fl)=\((\d+)\)(?: (.*))?$")
+NAME = re.compile(r"^(c?fn|c?ob)=\((\d+)\)(?: (.*))?$")
 
 
 def summary(text):
@@ -18,7 +18,7 @@ def functions(text):
         found = NAME.match(line)
         if found:
             kind, number, name = found.groups()
-            space = "fn" if kind in ("fn", "cfn") else kind
+            space = kind[-2:]  # a number may be given its name where it is called
             if name:
                 names[space, number] = name
             if kind == "ob":
@@ -44,3 +44,11 @@ def table(text, units, share=0.9):
         so_far += cost
         lines.append(f"{cost / units:12,.0f} {cost / total:7.2%}  {name}")
     return "\n".join(lines)
+
+
+def self_test():
+    """Names that are first told with a call, compressed ones, and costs of calls that are not the caller's own."""
+    text = ("summary: 100\nob=(1) /bin/x\nfn=(1) main\n10 5\ncob=(2) /lib/libc.so\ncfn=(2) 0x12f0\ncalls=1 0\n+1 60\n* 5\n"
+            "ob=(2)\nfn=(2)\n-3 50\nob=(1)\nfn=(3) rest\n1 40\n")
+    assert functions(text) == {"main": 10, "0x12f0 (libc.so)": 50, "rest": 40}
+    assert table(text, 10, 0.4).split() == ["5", "50.00%", "0x12f0", "(libc.so)"]

@@ -24,7 +24,7 @@ class Count:
     def __init__(self, name, profile, drive, unit="request", warm=10, times=20, streams=16, **more):
         self.name, self.profile, self.drive, self.unit, self.warm, self.times = name, profile, drive, unit, warm, times
         self.streams, self.status, self.tokens, self.paths, self.wrong, self.body = streams, 200, None, False, False, 0
-        self.length, self.resume = 1024, False
+        self.length, self.resume, self.env = 1024, False, {}
         self.__dict__.update(more)
 
     def units(self):
@@ -42,6 +42,8 @@ SCENARIOS = [
     Count("reject", "shield", "burst", paths=True, wrong=True, status=403),
     Count("jwt", "jwt", "burst", tokens="ES256", warm=4, times=8),
     Count("jwt_rs256", "jwt_rs256", "burst", tokens="RS256", warm=4, times=8),
+    Count("jwt_none", "tls_h1up", "burst", tokens="ES256"),
+    Count("jwt_cached", "jwt", "burst", tokens="ES256", env={"JWT_CACHE": "1000"}),
     Count("connection", "plain_h1", "connect", unit="connection", streams=1, warm=20, times=60),
     Count("handshake", "tls_h1up", "shake", unit="connection", streams=1, warm=6, times=16),
     Count("resumption", "tls_h1up", "shake", unit="connection", streams=1, warm=6, times=16, resume=True),
@@ -71,7 +73,7 @@ class Run:
         self.port = plain if count.profile == "plain_h1" else tls
         at = f"127.0.0.1:{listen}"
         self.env.update(LISTEN_ADDR="127.0.0.1", TLS_PORT=str(tls), PLAIN_PORT=str(plain), UP_PLAIN=at, UP_MTLS=at, UP_H2TLS=at, UP_SINK=at)
-        self.env.update(goods.shield(500, 200, {"a": at}))
+        self.env.update(goods.shield(500, 200, {"a": at}), **count.env)
         if count.profile == "tls_mtls_up":
             self.origin = lockstep.Origin(listen, lockstep.Http1, server_context(self.env, "http/1.1", client_ca=True))
         elif count.profile == "tls_h2up":

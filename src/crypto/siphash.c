@@ -2,6 +2,8 @@
 #include "crypto/siphash.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 static inline uint64_t rotl(uint64_t x, unsigned k)
 {
@@ -24,13 +26,12 @@ static void rounds(uint64_t v[4], int n)
     }
 }
 
-/* Little-endian, up to eight bytes. */
-static uint64_t word(const uint8_t *p, size_t n)
+/* Little-endian. */
+static uint64_t word(const uint8_t *p)
 {
-    uint64_t w = 0;
-    for (size_t i = 0; i < n; i++)
-        w |= (uint64_t)p[i] << (8 * i);
-    return w;
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return le64toh(w);
 }
 
 static void absorb(uint64_t v[4], uint64_t m)
@@ -40,18 +41,48 @@ static void absorb(uint64_t v[4], uint64_t m)
     v[0] ^= m;
 }
 
+/* All of the input and its length; `more` tells the longer variant from the other one. */
+static void absorb_all(uint64_t v[4], const uint8_t *key, struct sp_str in, uint64_t more)
+{
+    static const uint64_t start[4] = {0x736f6d6570736575, 0x646f72616e646f6d, 0x6c7967656e657261, 0x7465646279746573};
+    uint64_t k[2] = {word(key), word(key + 8)};
+    for (unsigned i = 0; i < 4; i++)
+        v[i] = k[i & 1] ^ start[i]; /* "somepseudorandomlygeneratedbytes" */
+    v[1] ^= more;
+    const char *p = in.ptr;
+    size_t left = in.len;
+    for (; left >= 8; p += 8, left -= 8)
+        absorb(v, word((const uint8_t *)p));
+    uint8_t last[8] = {0};
+    if (left)
+        memcpy(last, p, left);
+    last[7] = (uint8_t)in.len;
+    absorb(v, word(last));
+}
+
+static uint64_t squeeze(uint64_t v[4])
+{
+    rounds(v, 4);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
 uint64_t sp_siphash(const uint8_t key[static SP_SIPHASH_KEY], struct sp_str in)
 {
     assert(key && (in.ptr || !in.len));
-    uint64_t k0 = word(key, 8), k1 = word(key + 8, 8);
-    /* "somepseudorandomlygeneratedbytes" */
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
-    const uint8_t *p = (const uint8_t *)in.ptr;
-    size_t left = in.len;
-    for (; left >= 8; p += 8, left -= 8)
-        absorb(v, word(p, 8));
-    absorb(v, (left ? word(p, left) : 0) | (uint64_t)in.len << 56);
+    uint64_t v[4];
+    absorb_all(v, key, in, 0);
     v[2] ^= 0xff;
-    rounds(v, 4);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    return squeeze(v);
+}
+
+void sp_siphash128(const uint8_t key[static SP_SIPHASH_KEY], struct sp_str in, uint8_t ret[static SP_SIPHASH_TAG])
+{
+    assert(key && (in.ptr || !in.len) && ret);
+    uint64_t v[4], out[2];
+    absorb_all(v, key, in, 0xee);
+    v[2] ^= 0xee;
+    out[0] = htole64(squeeze(v));
+    v[1] ^= 0xdd;
+    out[1] = htole64(squeeze(v));
+    memcpy(ret, out, SP_SIPHASH_TAG);
 }

@@ -7,13 +7,14 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "crypto/hash.h"
+#include "crypto/ct.h"
 
 struct entry {
     struct sp_list lru; /* of part.lru, the last used first */
     struct entry *next; /* of its bucket */
-    uint8_t key[32];
+    uint8_t key[SP_JWT_CACHE_KEY];
     json_t *payload;
+    struct sp_jwt_claims claims; /* of the payload, into which they point */
     uint64_t keys;
     int64_t until;
 };
@@ -30,6 +31,7 @@ struct sp_jwt_cache {
     struct sp_kept kept;
     unsigned n;
     size_t max_token;
+    uint8_t secret[SP_SIPHASH_KEY];
     _Atomic(struct part *) parts[SP_JWT_CACHE_WORKERS]; /* NULL until the worker's first token */
 };
 
@@ -68,6 +70,7 @@ static struct sp_jwt_cache *cache_new(unsigned n, size_t max_token)
     struct sp_jwt_cache *c = sp_xcalloc(1, sizeof(*c));
     c->n = n;
     c->max_token = max_token;
+    sp_random_bytes(c->secret, sizeof(c->secret));
     return c;
 }
 
@@ -95,7 +98,7 @@ void sp_jwt_cache_free(struct sp_jwt_cache *c)
         sp_kept_unref(&c->kept);
 }
 
-static struct entry **bucket(const struct part *p, const uint8_t key[32])
+static struct entry **bucket(const struct part *p, const uint8_t key[SP_JWT_CACHE_KEY])
 {
     uint32_t hash;
     memcpy(&hash, key, sizeof(hash));
@@ -121,12 +124,12 @@ static bool takes(const struct sp_jwt_cache *c, unsigned worker, struct sp_str t
 }
 
 json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, int64_t now,
-                         uint8_t key[32])
+                         uint8_t key[SP_JWT_CACHE_KEY], struct sp_jwt_claims *ret_claims)
 {
     assert(c && key);
     if (!takes(c, worker, token))
         return NULL;
-    sp_sha256(token, key);
+    sp_siphash128(c->secret, token, key);
     struct part *p = atomic_load_explicit(&c->parts[worker], memory_order_relaxed);
     struct entry *e = p ? *bucket(p, key) : NULL;
     while (e && memcmp(e->key, key, sizeof(e->key)) != 0)
@@ -139,6 +142,8 @@ json_t *sp_jwt_cache_get(struct sp_jwt_cache *c, unsigned worker, struct sp_str 
     }
     sp_list_remove(&e->lru);
     sp_list_push_front(&p->lru, &e->lru);
+    if (ret_claims)
+        *ret_claims = e->claims;
     return json_incref(e->payload);
 }
 
@@ -154,8 +159,8 @@ static struct entry *free_entry(const struct sp_jwt_cache *c, struct part *p)
     return e;
 }
 
-void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, const uint8_t key[32],
-                      json_t *payload, int64_t until)
+void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys,
+                      const uint8_t key[SP_JWT_CACHE_KEY], json_t *payload, const struct sp_jwt_claims *claims, int64_t until)
 {
     assert(c && key && payload);
     if (!takes(c, worker, token))
@@ -168,6 +173,7 @@ void sp_jwt_cache_put(struct sp_jwt_cache *c, unsigned worker, struct sp_str tok
     struct entry *e = free_entry(c, p);
     memcpy(e->key, key, sizeof(e->key));
     e->payload = json_incref(payload);
+    e->claims = claims ? *claims : (struct sp_jwt_claims){0};
     e->keys = keys;
     e->until = until;
     e->next = *bucket(p, key);

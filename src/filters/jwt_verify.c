@@ -110,23 +110,28 @@ static struct sp_jwt_result *add_result(struct sp_jwt_verifier *v, const struct 
 
 /* Asks the provider's cache; what it knows has a good signature. */
 static void ask_cache(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, struct sp_jwt_token *t,
-                      const struct sp_jwks *keys, uint8_t key[32])
+                      const struct sp_jwks *keys, uint8_t key[SP_JWT_CACHE_KEY])
 {
     if (!p->cache || !keys || result_of(v, p, t))
         return;
-    json_t *payload = sp_jwt_cache_get(p->cache, v->worker, t->text, sp_jwks_id(keys), v->now, key);
+    struct sp_jwt_claims claims;
+    json_t *payload = sp_jwt_cache_get(p->cache, v->worker, t->text, sp_jwks_id(keys), v->now, key, &claims);
     sp_counter_inc(payload ? v->stats->jwt_cache_hit : v->stats->jwt_cache_miss);
     if (!payload)
         return;
     add_result(v, p, t, SP_JWT_OK);
-    if (t->payload)
+    if (t->payload) {
         json_decref(payload);
-    else
-        t->payload = payload;
+        return;
+    }
+    t->payload = payload;
+    t->claims = claims;
+    t->status = SP_JWT_OK;
+    t->read = true;
 }
 
 static enum sp_jwt_status check_signature(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p,
-                                          struct sp_jwt_token *t, const struct sp_jwks *keys, const uint8_t key[32])
+                                          struct sp_jwt_token *t, const struct sp_jwks *keys, const uint8_t key[SP_JWT_CACHE_KEY])
 {
     struct sp_jwt_result *r = result_of(v, p, t);
     if (r)
@@ -139,7 +144,7 @@ static enum sp_jwt_status check_signature(struct sp_jwt_verifier *v, const struc
         v->lacking = p->keys.remote;
     add_result(v, p, t, s);
     if (s == SP_JWT_OK && p->cache)
-        sp_jwt_cache_put(p->cache, v->worker, t->text, sp_jwks_id(keys), key, t->payload,
+        sp_jwt_cache_put(p->cache, v->worker, t->text, sp_jwks_id(keys), key, t->payload, &t->claims,
                          t->claims.has_exp ? SP_MIN(t->claims.exp, INT64_MAX - p->clock_skew) + p->clock_skew
                                            : v->now + KEEP_WITHOUT_EXP);
     return s;
@@ -223,7 +228,7 @@ void sp_jwt_report(struct sp_jwt_verifier *v)
 static enum sp_jwt_status check(struct sp_jwt_verifier *v, const struct sp_jwt_provider *p, struct sp_str text,
                                 const struct sp_jwt_requirement *r)
 {
-    uint8_t key[32];
+    uint8_t key[SP_JWT_CACHE_KEY];
     struct sp_jwt_token *t = token_of(v, text);
     bool own = r && r->n_audiences;
     /* Once: a newer set may come at any time, and the cache's key belongs to the set it was asked with. */

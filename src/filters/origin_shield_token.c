@@ -93,15 +93,15 @@ struct look {
 static enum sp_jws_result verify(const struct look *l, const struct sp_jwks *keys)
 {
     struct sp_jwt_cache *cache = l->t->cache;
-    uint8_t key[32];
-    json_t *known = cache ? sp_jwt_cache_get(cache, l->worker, l->text, sp_jwks_id(keys), l->now, key) : NULL;
+    uint8_t key[SP_JWT_CACHE_KEY];
+    json_t *known = cache ? sp_jwt_cache_get(cache, l->worker, l->text, sp_jwks_id(keys), l->now, key, NULL) : NULL;
     if (known) {
         json_decref(known);
         return SP_JWS_OK;
     }
     enum sp_jws_result r = sp_jws_verify(l->jws, keys);
     if (r == SP_JWS_OK && cache)
-        sp_jwt_cache_put(cache, l->worker, l->text, sp_jwks_id(keys), key, l->jws->payload, l->now + KEEP_S);
+        sp_jwt_cache_put(cache, l->worker, l->text, sp_jwks_id(keys), key, l->jws->payload, NULL, l->now + KEEP_S);
     return r;
 }
 

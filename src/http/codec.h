@@ -102,6 +102,7 @@ struct sp_codec_config {
     /* HTTP/2 */
     uint32_t h2_max_streams;       /* default 100 */
     uint32_t h2_stream_window, h2_conn_window; /* default 64 KiB and 1 MiB */
+    uint32_t h2_grown_window;      /* of a stream whose reader has kept up for a whole window; default 0: it does not grow */
     uint32_t h2_table_size;        /* default 4096 */
     size_t h2_conn_held_max;       /* default 8 MiB: received bytes held for paused readers before the window stops */
     uint32_t h2_max_outbound, h2_max_outbound_control; /* default 10000, 1000 */

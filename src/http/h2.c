@@ -314,7 +314,8 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
 {
     assert(turn && config && cb && cb->on_stream_closed);
     assert(!config->server || cb->on_stream);
-    assert(config->h2_stream_window <= INT32_MAX && config->h2_conn_window <= INT32_MAX);
+    assert(config->h2_stream_window <= INT32_MAX && config->h2_conn_window <= INT32_MAX &&
+           config->h2_grown_window <= INT32_MAX);
     struct sp_h2 *c = sp_xcalloc(1, sizeof(*c));
     c->codec = (struct sp_codec){
         .ops = &ops, .cb = cb, .ctx = ctx, .turn = turn, .config = *config, .want_read = true};

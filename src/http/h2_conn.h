@@ -78,6 +78,8 @@ struct sp_h2_stream {
     bool reset_by_peer;
     bool closed;          /* on_stream_closed was called or is not needed */
     bool tx_good;         /* the final head's status is below 300 */
+    bool slow;            /* its reader has paused */
+    bool grown;           /* its window has config.h2_grown_window */
     bool may_linger;      /* its window was opened for that */
     bool lingers;         /* answered, and the rest of the request is dropped: http/h2_linger.h */
     uint32_t lingered;    /* bytes of that rest */
@@ -144,6 +146,13 @@ static inline struct sp_h2 *sp_h2_of(struct sp_codec *c)
 static inline struct sp_h2_stream *sp_h2_stream_of(nghttp2_session *session, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* How much may be under way to the stream's reader. */
+static inline uint32_t sp_h2_window(const struct sp_h2_stream *s)
+{
+    const struct sp_codec_config *config = &s->conn->codec.config;
+    return s->grown ? config->h2_grown_window : config->h2_stream_window;
 }
 
 /* What nghttp2's callbacks return: it stops at once when the connection failed meanwhile. */

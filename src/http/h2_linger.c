@@ -62,7 +62,7 @@ void sp_h2_linger_prepare(struct sp_h2_stream *s)
     if (s->may_linger || (s->tx_good && s->rx_expect > BYTES_MAX))
         return;
     s->may_linger = true;
-    int64_t window = SP_MIN((int64_t)c->codec.config.h2_stream_window + BYTES_MAX, (int64_t)INT32_MAX);
+    int64_t window = SP_MIN((int64_t)sp_h2_window(s) + BYTES_MAX, (int64_t)INT32_MAX);
     nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, s->id, (int32_t)window);
 }
 

@@ -57,7 +57,7 @@ void sp_h2_meter_init(struct sp_h2_meter *m, const struct sp_codec_config *confi
         .max_empty = config->h2_max_empty_frames,
         .max_priority = config->h2_max_priority_per_stream,
         .max_window_update = config->h2_max_window_update_per_data,
-        .stray_window = config->h2_stream_window + STRAY_MORE,
+        .stray_window = SP_MAX(config->h2_stream_window, config->h2_grown_window) + STRAY_MORE,
         .pings = bucket(now_ns, PING_BURST, PINGS_PER_S),
         .settings = bucket(now_ns, SETTINGS_BURST, SETTINGS_PER_S),
         .others = bucket(now_ns, OTHER_BURST, OTHERS_PER_S),

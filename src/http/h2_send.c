@@ -247,14 +247,26 @@ static void submit_content(struct sp_h2_stream *s)
     }
 }
 
+/* Once: there is more to come than a window, and nobody was waited for so far. */
+static void grow_window(struct sp_h2_stream *s)
+{
+    const struct sp_codec_config *config = &s->conn->codec.config;
+    uint32_t window = config->h2_stream_window;
+    if (s->grown || s->slow || config->h2_grown_window <= window || s->cs.rx_body_bytes < window ||
+        (s->rx_expect >= 0 && s->rx_expect <= window))
+        return;
+    s->grown = true;
+    nghttp2_session_set_local_window_size(s->conn->session, NGHTTP2_FLAG_NONE, s->id, (int32_t)config->h2_grown_window);
+}
+
 /* Only what a reader took, and not before it is worth a frame: nghttp2 sends one for half of the window. */
 static void give_back_window(struct sp_h2_stream *s)
 {
-    struct sp_h2 *c = s->conn;
-    if (!s->live || s->rx_pauses || s->rx_ended || s->rx_over || s->rx_unacked < c->codec.config.h2_stream_window / 4)
+    if (!s->live || s->rx_pauses || s->rx_ended || s->rx_over || s->rx_unacked < sp_h2_window(s) / 4)
         return;
-    nghttp2_session_consume_stream(c->session, s->id, s->rx_unacked);
+    nghttp2_session_consume_stream(s->conn->session, s->id, s->rx_unacked);
     s->rx_unacked = 0;
+    grow_window(s);
 }
 
 static void give_back_connection(struct sp_h2 *c)

@@ -132,7 +132,9 @@ void sp_h2_end_tx(struct sp_h2_stream *s)
 
 static void rx_pause(struct sp_source *rx)
 {
-    of_rx(rx)->rx_pauses++;
+    struct sp_h2_stream *s = of_rx(rx);
+    s->rx_pauses++;
+    s->slow = true;
 }
 
 static void rx_resume(struct sp_source *rx)

@@ -16,6 +16,7 @@ enum {
     READ_CHUNKS = 4,          /* of a read while much comes in */
     READ_TURN = 128 * 1024,   /* read from one socket before others get their turn */
     WRITE_VECTORS = 64,
+    JOIN_MAX = 2048,          /* pieces of no more than this in all are copied together: the kernel takes longer over a vector */
 };
 
 struct sp_transport {
@@ -64,8 +65,13 @@ static bool watches_reads(const struct sp_transport *t)
 static int send_some(struct sp_transport *t, struct sp_buf *b)
 {
     while (b->len) {
+        char joined[JOIN_MAX];
         struct iovec iov[WRITE_VECTORS];
         struct msghdr msg = {.msg_iov = iov, .msg_iovlen = sp_buf_iov(b, iov, WRITE_VECTORS)};
+        if (msg.msg_iovlen > 1 && b->len <= JOIN_MAX) {
+            iov[0] = (struct iovec){joined, sp_buf_peek(b, joined, b->len)};
+            msg.msg_iovlen = 1;
+        }
         size_t want = 0;
         for (size_t i = 0; i < msg.msg_iovlen; i++)
             want += iov[i].iov_len;
@@ -133,7 +139,7 @@ static ssize_t read_once(struct sp_transport *t, bool *ret_full)
     }
     ssize_t n;
     do {
-        n = n_iov == 1 ? read(t->fd, iov[0].iov_base, room) : readv(t->fd, iov, (int)n_iov);
+        n = n_iov == 1 ? recv(t->fd, iov[0].iov_base, room, MSG_DONTWAIT) : readv(t->fd, iov, (int)n_iov);
     } while (n < 0 && errno == EINTR);
     int err = n < 0 ? -errno : 0;
     if (n > 0)

@@ -22,6 +22,8 @@ typedef Envoy__Extensions__Http__EarlyHeaderMutation__HeaderMutation__V3__Header
 #define XFF_DESC &envoy__extensions__http__original_ip_detection__xff__v3__xff_config__descriptor
 #define HEADER_DESC &envoy__extensions__http__original_ip_detection__custom_header__v3__custom_header_config__descriptor
 
+enum { GROWN_WINDOW = 256 * 1024 }; /* of a request that comes quickly, where the config says nothing of windows */
+
 struct ctx {
     struct sp_hcm *h;
     const struct sp_hcm_build *build;
@@ -81,6 +83,7 @@ static void http2_options(struct ctx *x)
     const Envoy__Config__Core__V3__Http2ProtocolOptions *m = x->msg->http2_protocol_options;
     struct sp_codec_config *c = &x->h->setup.config;
     c->h2_stream_error_on_invalid = bool_or(x->msg->stream_error_on_invalid_http_message, true);
+    c->h2_grown_window = m && m->initial_stream_window_size ? 0 : GROWN_WINDOW;
     if (!m)
         return;
     c->h2_table_size = u32_or(m->hpack_table_size, c->h2_table_size);

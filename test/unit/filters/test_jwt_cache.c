@@ -12,26 +12,40 @@
 
 enum { KEYS = 7 };
 
+static json_t *get(struct sp_jwt_cache *c, unsigned worker, struct sp_str token, uint64_t keys, int64_t now, uint8_t key[SP_JWT_CACHE_KEY])
+{
+    struct sp_jwt_claims claims = {.exp = -1};
+    json_t *payload = sp_jwt_cache_get(c, worker, token, keys, now, key, &claims);
+    if (!payload) {
+        assert_int_equal(claims.exp, -1);
+        return NULL;
+    }
+    assert_true(claims.has_exp && claims.exp == (int64_t)token.len);
+    assert_ptr_equal(claims.sub.ptr, json_string_value(json_object_get(payload, "sub"))); /* of what was given, not of what was put */
+    assert_true(sp_str_eq(claims.sub, token));
+    return payload;
+}
+
 static bool put(struct sp_jwt_cache *c, unsigned worker, const char *token, int64_t until)
 {
-    uint8_t key[32];
-    json_t *had = sp_jwt_cache_get(c, worker, sp_str_c(token), KEYS, 0, key);
+    uint8_t key[SP_JWT_CACHE_KEY];
+    json_t *had = get(c, worker, sp_str_c(token), KEYS, 0, key);
     if (had) {
         json_decref(had);
         return false;
     }
-    json_t *payload = json_pack("{s:s}", "token", token);
-    sp_jwt_cache_put(c, worker, sp_str_c(token), KEYS, key, payload, until);
+    json_t *payload = json_pack("{s:s, s:i}", "sub", token, "exp", (int)strlen(token));
+    struct sp_jwt_claims claims;
+    assert_int_equal(sp_jwt_claims_read(payload, &claims), SP_JWT_OK);
+    sp_jwt_cache_put(c, worker, sp_str_c(token), KEYS, key, payload, &claims, until);
     json_decref(payload);
     return true;
 }
 
 static bool has(struct sp_jwt_cache *c, unsigned worker, const char *token, int64_t now)
 {
-    uint8_t key[32];
-    json_t *payload = sp_jwt_cache_get(c, worker, sp_str_c(token), KEYS, now, key);
-    if (payload)
-        assert_string_equal(json_string_value(json_object_get(payload, "token")), token);
+    uint8_t key[SP_JWT_CACHE_KEY];
+    json_t *payload = get(c, worker, sp_str_c(token), KEYS, now, key);
     json_decref(payload);
     return payload != NULL;
 }
@@ -39,10 +53,10 @@ static bool has(struct sp_jwt_cache *c, unsigned worker, const char *token, int6
 /* A key that left the set verifies nothing any more, seen before or not. */
 static void test_other_keys(void **state)
 {
-    uint8_t key[32];
+    uint8_t key[SP_JWT_CACHE_KEY];
     struct sp_jwt_cache *c = sp_jwt_cache_new(10, 100);
     assert_true(put(c, 0, "a", 1000));
-    assert_null(sp_jwt_cache_get(c, 0, SP_STR("a"), KEYS + 1, 0, key));
+    assert_null(get(c, 0, SP_STR("a"), KEYS + 1, 0, key));
     assert_false(has(c, 0, "a", 0)); /* forgotten */
     assert_true(put(c, 0, "a", 1000));
     assert_true(has(c, 0, "a", 0));

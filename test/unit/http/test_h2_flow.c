@@ -557,45 +557,6 @@ static void test_few_window_updates(void **state)
     pair_done(&p);
 }
 
-/* What the stream's window is, found out by not reading, after so much was read. */
-static size_t window_after(size_t first, bool slow)
-{
-    struct pair p;
-    pair_init(&p);
-    p.server.config.h2_grown_window = 256 * KIB;
-    pair_start(&p);
-    struct cu_exchange *c = post(&p), *s = p.server.x[0];
-    if (slow) {
-        pause_rx(s);
-        resume_rx(s);
-    }
-    for (size_t sent = 0; sent < first; sent += KIB) {
-        cu_send_data(c, KIB, false);
-        pump(&p);
-    }
-    assert_int_equal(s->n_body, first);
-    pause_rx(s);
-    cu_send_data(c, 1000 * KIB, false);
-    pump(&p);
-    size_t more = s->cs->rx_body_bytes - first;
-    assert_int_equal(s->n_body, first);
-    resume_rx(s);
-    pump(&p);
-    assert_int_equal(s->n_body, first + 1000 * KIB);
-    pair_done(&p);
-    return more;
-}
-
-/* A reader that keeps up gets a larger window: what it has not given back yet is less than half of it. */
-static void test_window_grows(void **state)
-{
-    (void)state;
-    assert_in_range(window_after(32 * KIB, false), 32 * KIB, 64 * KIB);
-    assert_in_range(window_after(80 * KIB, false), 128 * KIB, 256 * KIB);
-    assert_in_range(window_after(2000 * KIB, false), 128 * KIB, 256 * KIB);
-    assert_in_range(window_after(200 * KIB, true), 32 * KIB, 64 * KIB); /* it was waited for */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,7 +576,6 @@ int main(void)
         cmocka_unit_test(test_trailers_pass_a_shut_window),
         cmocka_unit_test(test_heads_are_not_borrowed_for_long),
         cmocka_unit_test(test_few_window_updates),
-        cmocka_unit_test(test_window_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,9 @@ static void *config_new(const struct sp_filter_build *b, const ProtobufCMessage 
             c->paths[c->n_paths++] = m;
     }
     c->may_change = msg->allow_changes;
+    if (c->may_change && !b->client_certs)
+        sp_doc_warn(b->doc, b->diag, msg, "allow_changes", -1,
+                    "no client certificate is asked for here: whoever reaches this listener can end the process (require one, or drop this)");
     if (!good) {
         config_free(c);
         return NULL;

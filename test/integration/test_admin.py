@@ -3,13 +3,15 @@
 import base64
 import http.client
 import json
+import os
 import re
 import socket
 import threading
+import time
 import unittest
 
 from echo import Echo
-from harness import (SECRET, Sallyport, T, ca, cert, cluster, config, connects, curl, downstream_tls, free_port, listener, refused, route_to,
+from harness import (SECRET, Sallyport, T, ca, cert, cluster, config, connects, curl, downstream_tls, free_port, ip_restriction, listener, refused, route_to,
                      shield, upstream_tls, wait_for, work)
 from test_lifecycle import run
 
@@ -191,8 +193,14 @@ class Pages(unittest.TestCase):
             json.dump(config([l], []), f)
         p = run("validate", path)
         self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertEqual(p.stderr, "")
         found = run("audit", path, "--format", "json").stdout
         self.assertIn("admin-pages-exposed", found)
+        warning = "no client certificate is asked for here: whoever reaches this listener can end the process (require one, or drop this)"
+        for tls, warned in ((downstream_tls(), True), (downstream_tls(client_ca=ca(), require=True), False)):
+            with open(path, "w", encoding="ascii") as f:
+                json.dump(config([pages_listener([{"prefix": "/"}], allow_changes=True, tls=tls)], []), f)
+            self.assertEqual(warning in run("validate", path).stderr, warned)
 
 
 class Draining(unittest.TestCase):
@@ -238,6 +246,20 @@ class Draining(unittest.TestCase):
 
 
 class Others(unittest.TestCase):
+    def test_age_of_lists(self):
+        with open(work("ages.txt"), "w", encoding="ascii") as f:
+            f.write("127.0.0.0/8\n10.0.0.0/8\n")
+        os.utime(work("ages.txt"), (time.time() - 5000,) * 2)
+        s = Sallyport(config([listener(free_port(), [route_to("o")], filters=[ip_restriction(allow_lists=[
+            {"name": "ours", "path": work("ages.txt"), "format": "PLAIN"}])])], [cluster("o", free_port())]))
+        try:
+            row, = [r for r in json.loads(s.get("/files?format=json")[1]) if r["kind"] == "address list"]
+            self.assertEqual(row["entries"], 2)
+            self.assertTrue(5000 <= row["age_seconds"] < 5600, row)
+            self.assertRegex(s.get("/files")[1], r"2 ranges, written 5\d\d\d s ago")
+        finally:
+            s.stop()
+
     def test_init_dump(self):
         with socket.socket() as silent:  # accepts, and never answers a check
             silent.bind(("127.0.0.1", 0))

@@ -58,6 +58,16 @@ class HotRestart(unittest.TestCase):
             wait_for("it to serve", lambda: "the door is open" in s.log())
         return s
 
+    def test_listeners_that_were_drained(self):
+        """They are closed: the next process opens its own."""
+        old = self.start("old")
+        a = subprocess.run(["curl", "-s", "-X", "POST", f"http://127.0.0.1:{self.admin}/drain_listeners"], capture_output=True, check=True)
+        self.assertEqual(a.stdout, b"OK\n")
+        wait_for("it to be closed", lambda: curl(f"http://127.0.0.1:{self.port}/").status == 0)
+        self.start("new")
+        self.assertEqual(curl(f"http://127.0.0.1:{self.port}/").body, b"new")
+        self.assertEqual(old.wait(), 0)
+
     def test_nothing_is_lost(self):
         for concurrency in (2, 1, 3):
             with self.subTest(concurrency=concurrency):

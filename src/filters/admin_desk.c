@@ -30,9 +30,12 @@ static void question_free(struct sp_admin_question *q)
 static void on_answered(struct sp_msg *m)
 {
     struct sp_admin_question *q = SP_CONTAINER_OF(m, struct sp_admin_question, msg);
-    if (q->filter && sp_worker_self() == q->from) /* else the worker has ended */
-        q->told(q->filter, &q->said);
-    question_free(q);
+    if (!q->filter || sp_worker_self() != q->from) { /* the worker has ended, and its streams with it */
+        question_free(q);
+        return;
+    }
+    q->answered = true;
+    q->told(q->filter, &q->said);
 }
 
 void sp_admin_desk_answer(struct sp_admin_question *q)
@@ -77,8 +80,10 @@ struct sp_admin_question *sp_admin_desk_ask(struct sp_filter *f, void (*told)(st
     return q;
 }
 
-void sp_admin_desk_forget(struct sp_admin_question *q)
+void sp_admin_desk_let_go(struct sp_admin_question *q)
 {
-    if (q)
+    if (q && q->answered)
+        question_free(q);
+    else if (q)
         q->filter = NULL;
 }

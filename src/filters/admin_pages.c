@@ -26,7 +26,7 @@ struct config {
 
 struct filter {
     struct sp_filter base;
-    struct sp_admin_question *question; /* NULL: none is under way */
+    struct sp_admin_question *question; /* NULL: none was asked */
 };
 
 static void config_free(void *config)
@@ -89,12 +89,10 @@ static void refuse(struct filter *f, unsigned status, struct sp_str body, struct
 
 static void told(struct sp_filter *base, const struct sp_admin_said *said)
 {
-    struct filter *f = SP_CONTAINER_OF(base, struct filter, base);
     const struct config *c = base->config;
-    f->question = NULL;
     sp_counter_inc(c->answered);
     struct sp_reply r = {.status = said->status,
-                         .body = sp_arena_str(sp_filter_arena(base), sp_str_n(said->body, said->n_body)),
+                         .body = sp_str_n(said->body, said->n_body),
                          .content_type = sp_str_c(said->content_type),
                          .details = SP_STR("admin_filter_response"),
                          .headers = said->headers,
@@ -123,7 +121,7 @@ static enum sp_status decode_headers(struct sp_filter *base, struct sp_headers *
 
 static void destroy(struct sp_filter *base)
 {
-    sp_admin_desk_forget(SP_CONTAINER_OF(base, struct filter, base)->question);
+    sp_admin_desk_let_go(SP_CONTAINER_OF(base, struct filter, base)->question);
 }
 
 const struct sp_filter_ops sp_admin_pages_ops = {

@@ -182,6 +182,21 @@ class Pages(unittest.TestCase):
         for t in threads:
             t.join()
         self.assertLessEqual(set(seen), {200, 503})
+
+    def test_slow_readers(self):
+        """Whoever takes no answer holds one of few, not memory without end."""
+        slow = []
+        try:
+            for _ in range(60):
+                c = socket.create_connection(("127.0.0.1", self.open))
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                c.sendall(b"GET /stats/prometheus HTTP/1.1\r\nhost: localhost\r\n\r\n" * 40)
+                slow.append(c)
+            wait_for("some to be told", lambda: curl(f"http://127.0.0.1:{self.open}/ready").status == 503)
+            self.assertEqual(self.s.get("/ready")[0], 200, "the admin page itself has its own")
+        finally:
+            for c in slow:
+                c.close()
         wait_for("answers again", lambda: curl(f"http://127.0.0.1:{self.open}/ready").status == 200)
 
     def test_config(self):

@@ -5,8 +5,9 @@ import json
 import unittest
 
 from echo import Echo
-from harness import Sallyport, SLOW, ca, cluster, config, curl, downstream_tls, free_port, listener, route_to, upstream_tls, wait_for, work
+from harness import Sallyport, SLOW, ca, cluster, config, connects, curl, downstream_tls, free_port, listener, route_to, upstream_tls, wait_for, work
 from test_envoy import Envoy, find_envoy
+from test_staple import chain_of, response
 
 
 def ask(port, path, method="GET"):
@@ -50,7 +51,10 @@ class AdminBesideEnvoy(unittest.TestCase):
     def setUpClass(cls):
         cls.origin = Echo()
         cds, by_eds = eds(cls.origin.port)
-        conf = config([listener(free_port(), [route_to("o")], tls=downstream_tls(client_ca=ca()), traffic_direction="INBOUND")],
+        tls = downstream_tls(client_ca=ca())
+        one, = tls["typed_config"]["common_tls_context"]["tls_certificates"]
+        one.update(certificate_chain={"filename": chain_of("server")}, ocsp_staple={"filename": response("server")})
+        conf = config([listener(free_port(), [route_to("o")], tls=tls, traffic_direction="INBOUND")],
                       [cluster("o", cls.origin.port, health_checks=[{
                           "timeout": "1s", "interval": "60s", "unhealthy_threshold": 1, "healthy_threshold": 1,
                           "http_health_check": {"path": "/"}}]),
@@ -62,7 +66,7 @@ class AdminBesideEnvoy(unittest.TestCase):
                                              "overload": {"global_downstream_max_connections": 50}}},
             {"name": "high", "static_layer": {"overload.global_downstream_max_connections": 60}}]}
         cls.both = []
-        for make in (lambda c: Envoy(find_envoy(), c), Sallyport):
+        for make in (lambda c: Envoy(find_envoy(), c, "--drain-time-s", "10"), lambda c: Sallyport(c, "--drain-time-s", "10")):
             c = json.loads(json.dumps(conf))
             c["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"] = free_port()
             cls.both.append(make(c))
@@ -122,6 +126,7 @@ class AdminBesideEnvoy(unittest.TestCase):
             return j
         j = self.same_json("/certs", theirs)
         self.assertEqual(len(j["certificates"]), 2)
+        self.assertEqual(sum("ocsp_details" in one for c in j["certificates"] for one in c["cert_chain"]), 1)
         self.assertTrue(any(n == {"ip_address": "127.0.0.1"} for c in j["certificates"] for one in c["cert_chain"] for n in one["subject_alt_names"]))
 
     def test_runtime(self):
@@ -174,6 +179,20 @@ class AdminBesideEnvoy(unittest.TestCase):
             with self.subTest(path):
                 self.same("/config_dump" + path, change=lambda s, t: "")
                 self.assertEqual(ask(self.both[1].admin, "/config_dump" + path)[0], status)
+
+    def test_zz_drain_listeners(self):
+        """The last one: first connections are asked to end, then the inbound listener closes, and both processes stay ready."""
+        for s in self.both:
+            self.assertNotEqual(curl(f"https://localhost:{s.port}/x", "--http1.1").headers.get("connection"), "close")
+        self.same("/drain_listeners?graceful&skip_exit", "POST")
+        for s in self.both:  # Envoy asks more and more of them
+            wait_for("an answer that ends its connection", lambda s=s: curl(f"https://localhost:{s.port}/x", "--http1.1").headers.get("connection") == "close", 60)
+            self.assertEqual(ask(s.admin, "/ready")[0], 200)
+        self.same("/drain_listeners?inboundonly", "POST")
+        for s in self.both:
+            wait_for("the listener to close", lambda s=s: not connects(s.port))
+        self.same("/ready")
+        self.same("/listeners", change=lambda s, text: text.replace(str(s.port), "PORT"))
 
     def test_small_ones(self):
         self.same("/init_dump", change=lambda s, t: json.loads(t))

@@ -31,6 +31,7 @@ static int serve(const struct sp_options *o)
 
 static int run(const struct sp_options *o)
 {
+    char why[256];
     if (o->help) {
         sp_options_help(stdout);
         return SP_EXIT_OK;
@@ -42,7 +43,9 @@ static int run(const struct sp_options *o)
     if (!o->config_path && !o->config_yaml)
         return usage("which config? Give one with -c FILE or --config-yaml YAML; sallyport demo needs none");
     sp_log_json(o->log_json);
-    atomic_store(&sp_log_threshold, (int)o->log_level);
+    if (sp_options_log_levels(o, why, sizeof(why)) < 0)
+        return usage(why);
+    sp_log_to_journal();
     if (o->log_path && sp_log_open(o->log_path) < 0)
         return usage("--log-path: cannot open the file (check its directory and permissions)");
     return o->mode == SP_MODE_VALIDATE ? sp_validate_main(o) : serve(o);

@@ -124,7 +124,7 @@ static json_t *options_of(const struct sp_admin_request *r)
     snprintf(drain, sizeof(drain), "%us", o->drain_time_s);
     json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "concurrency", (int)sp_server_concurrency(r->server), "config_path",
                           o->config_path ? o->config_path : "", "admin_address_path", o->admin_address_path ? o->admin_address_path : "",
-                          "log_level", sp_log_level_name((enum sp_log_level)atomic_load(&sp_log_threshold)), "log_path",
+                          "log_level", sp_log_level_name(sp_log_get_level()), "log_path",
                           o->log_path ? o->log_path : "", "drain_time", drain, "mode", "Serve");
     json_object_set_new(j, "config_yaml", json_string(o->config_yaml ? "[redacted]" : "")); /* may hold secrets */
     json_object_set_new(j, "disable_hot_restart", json_boolean(!o->hot_restart));

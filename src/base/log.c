@@ -6,15 +6,16 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 2048 };
 
-_Atomic int sp_log_threshold = SP_LOG_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
-static _Atomic bool as_json;
+static _Atomic bool as_json, for_journal;
 
 static const char *const names[] = {"trace", "debug", "info", "warning", "error", "critical", "off"};
 
@@ -63,6 +64,16 @@ void sp_log_json(bool on)
     atomic_store(&as_json, on);
 }
 
+void sp_log_to_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct sp_str device, inode = sp_str_c(stream ? stream : "");
+    uint64_t dev, ino;
+    struct stat st;
+    bool named = sp_str_split(&inode, ':', &device) && sp_str_u64(device, UINT64_MAX, &dev) == 0 && sp_str_u64(inode, UINT64_MAX, &ino) == 0;
+    atomic_store(&for_journal, named && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino);
+}
+
 static size_t put_json(char *out, size_t room, const char *text)
 {
     size_t n = 0;
@@ -74,22 +85,41 @@ static size_t put_json(char *out, size_t room, const char *text)
     return n;
 }
 
-static size_t head(char *out, size_t room, enum sp_log_level level, const char *component)
+/* syslog's severity of a level. */
+static int priority(enum sp_log_level level)
+{
+    static const int of[] = {7, 7, 6, 4, 3, 2, 2};
+    return of[level];
+}
+
+static void time_text(char *out, size_t room)
 {
     struct timespec ts;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &ts);
     gmtime_r(&ts.tv_sec, &tm);
+    snprintf(out, room, "%04d-%02d-%02d %02d:%02d:%02d.%03ld", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+             tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000);
+}
+
+static size_t head(char *out, size_t room, enum sp_log_level level, const char *component)
+{
     char when[96];
-    snprintf(when, sizeof(when), "%04d-%02d-%02d %02d:%02d:%02d.%03ld", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-             tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000);
-    const char *fmt = atomic_load(&as_json)
-                          ? "{\"time\":\"%s\",\"thread\":%ld,\"level\":\"%s\",\"component\":\"%s\",\"message\":\""
-                          : "[%s][%ld][%s][%s] ";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    return (size_t)snprintf(out, room, fmt, when, (long)syscall(SYS_gettid), sp_log_level_name(level), component);
-#pragma GCC diagnostic pop
+    const char *name = sp_log_level_name(level);
+    long thread = (long)syscall(SYS_gettid);
+    bool journal = atomic_load(&for_journal) && atomic_load(&log_fd) == STDERR_FILENO;
+    int n = journal ? snprintf(out, room, "<%d>", priority(level)) : 0;
+    out += n;
+    room -= (size_t)n;
+    time_text(when, sizeof(when));
+    if (atomic_load(&as_json))
+        n += snprintf(out, room, "{\"time\":\"%s\",\"thread\":%ld,\"level\":\"%s\",\"component\":\"%s\",\"message\":\"", when,
+                      thread, name, component);
+    else if (journal)
+        n += snprintf(out, room, "[%s][%s] ", name, component);
+    else
+        n += snprintf(out, room, "[%s][%ld][%s][%s] ", when, thread, name, component);
+    return (size_t)n;
 }
 
 void sp_log_write(enum sp_log_level level, const char *component, const char *fmt, ...)

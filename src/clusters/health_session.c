@@ -85,8 +85,8 @@ static enum change succeeded(struct sp_health_session *s, bool degraded)
             change = CHANGED;
             s->n_healthy = 0;
             tell(s, SP_HEALTH_EVENT_BACK, NULL, false);
-            sp_log(SP_LOG_INFO, "health", HOST_TEXT "is healthy%s", HOST_ARGS(s),
-                   s->first ? " (first check)" : "");
+            sp_log_limited(SP_LOG_INFO, "health", SP_LOG_BURST, HOST_TEXT "is healthy%s", HOST_ARGS(s),
+                           s->first ? " (first check)" : "");
         }
     }
     if (change != CHANGED && c->log_successes)
@@ -95,7 +95,7 @@ static enum change succeeded(struct sp_health_session *s, bool degraded)
     if (was != degraded) {
         s->flags ^= SP_HEALTH_DEGRADED_ACTIVE_HC;
         tell(s, degraded ? SP_HEALTH_EVENT_DEGRADED : SP_HEALTH_EVENT_NO_LONGER, NULL, false);
-        sp_log(SP_LOG_INFO, "health", HOST_TEXT "is %s", HOST_ARGS(s),
+        sp_log_limited(SP_LOG_INFO, "health", SP_LOG_BURST, HOST_TEXT "is %s", HOST_ARGS(s),
                degraded ? "degraded" : "no longer degraded");
     }
     sp_watched_combine(s->of);
@@ -107,12 +107,12 @@ static enum change succeeded(struct sp_health_session *s, bool degraded)
 static void log_failure(const struct sp_health_session *s, bool out, struct sp_str text)
 {
     if (out)
-        sp_log(SP_LOG_WARNING, "health", HOST_TEXT "is unhealthy: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
+        sp_log_limited(SP_LOG_WARNING, "health", SP_LOG_BURST, HOST_TEXT "is unhealthy: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
     else if (s->first)
-        sp_log(SP_LOG_WARNING, "health", HOST_TEXT "failed its first check: %.*s", HOST_ARGS(s),
+        sp_log_limited(SP_LOG_WARNING, "health", SP_LOG_BURST, HOST_TEXT "failed its first check: %.*s", HOST_ARGS(s),
                SP_STR_ARG(text));
     else
-        sp_log(SP_LOG_DEBUG, "health", HOST_TEXT "failed a check: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
+        sp_log_limited(SP_LOG_DEBUG, "health", SP_LOG_BURST, HOST_TEXT "failed a check: %.*s", HOST_ARGS(s), SP_STR_ARG(text));
 }
 
 static enum change failed(struct sp_health_session *s, const struct sp_probe_verdict *v, bool timed_out)

@@ -121,7 +121,7 @@ static void put_out(struct sp_outlier *o, struct sp_host *h, enum kind kind)
     sp_host_set_health(o->cluster, h, SP_HEALTH_FAILED_OUTLIER, 0);
     sp_host_failed(o->cluster, h);
     char text[SP_ADDR_TEXT_MAX];
-    sp_log(SP_LOG_WARNING, "outlier", "cluster \"%.*s\": host %.*s is out for %llu s: %s", SP_STR_ARG(o->cluster->name),
+    sp_log_limited(SP_LOG_WARNING, "outlier", SP_LOG_BURST, "cluster \"%.*s\": host %.*s is out for %llu s: %s", SP_STR_ARG(o->cluster->name),
            (int)sp_addr_format(&h->parts[o->slot->index].addr, text), text, (unsigned long long)(ns / SP_NS_PER_S), why[kind]);
 }
 
@@ -137,7 +137,7 @@ static void bring_back(struct sp_outlier *o, struct sp_host *h)
     sp_host_set_health(o->cluster, h, 0, SP_HEALTH_FAILED_OUTLIER);
     sp_outlier_tell_back(o, h);
     char text[SP_ADDR_TEXT_MAX];
-    sp_log(SP_LOG_INFO, "outlier", "cluster \"%.*s\": host %.*s is back", SP_STR_ARG(o->cluster->name),
+    sp_log_limited(SP_LOG_INFO, "outlier", SP_LOG_BURST, "cluster \"%.*s\": host %.*s is back", SP_STR_ARG(o->cluster->name),
            (int)sp_addr_format(&h->parts[o->slot->index].addr, text), text);
 }
 

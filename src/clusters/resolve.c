@@ -111,11 +111,11 @@ static uint64_t taken(struct target *t, const struct sp_dns_answer *a)
     struct sp_resolve *r = t->resolve;
     const struct sp_dns_options *o = &r->options;
     if (t->backoff_ns)
-        sp_log(SP_LOG_INFO, "dns", "cluster \"%.*s\": \"%.*s\" is resolved again", NAME_ARGS(t));
+        sp_log_limited(SP_LOG_INFO, "dns", SP_LOG_BURST, "cluster \"%.*s\": \"%.*s\" is resolved again", NAME_ARGS(t));
     t->backoff_ns = 0;
     sp_counter_inc(r->cluster->stats.update_success);
     if (!a->n && (t->n || !t->tried))
-        sp_log(SP_LOG_WARNING, "dns", "cluster \"%.*s\": \"%.*s\" has no address: %.*s", NAME_ARGS(t), SP_STR_ARG(a->why));
+        sp_log_limited(SP_LOG_WARNING, "dns", SP_LOG_BURST, "cluster \"%.*s\": \"%.*s\" has no address: %.*s", NAME_ARGS(t), SP_STR_ARG(a->why));
     take_addresses(t, a);
     publish(r);
     uint64_t wait = o->refresh_ns;
@@ -130,7 +130,7 @@ static uint64_t failed(struct target *t, struct sp_str why)
     const struct sp_dns_options *o = &r->options;
     sp_counter_inc(r->cluster->stats.update_failure);
     if (!t->backoff_ns)
-        sp_log(SP_LOG_WARNING, "dns", "cluster \"%.*s\": cannot resolve \"%.*s\": %.*s (%s)", NAME_ARGS(t), SP_STR_ARG(why),
+        sp_log_limited(SP_LOG_WARNING, "dns", SP_LOG_BURST, "cluster \"%.*s\": cannot resolve \"%.*s\": %.*s (%s)", NAME_ARGS(t), SP_STR_ARG(why),
                t->n ? "the last addresses stay" : "it has no address yet");
     uint64_t doubled = t->backoff_ns > UINT64_MAX / 2 ? UINT64_MAX : t->backoff_ns * 2;
     t->backoff_ns = t->backoff_ns ? SP_MIN(doubled, o->failure_max_ns) : o->failure_ns;
@@ -182,7 +182,7 @@ static void on_timer(struct sp_timer *timer)
 static void on_warm_timer(struct sp_timer *timer)
 {
     struct sp_resolve *r = SP_CONTAINER_OF(timer, struct sp_resolve, warm_timer);
-    sp_log(SP_LOG_WARNING, "dns", "cluster \"%.*s\": nobody has answered within %d s; going on without",
+    sp_log_limited(SP_LOG_WARNING, "dns", SP_LOG_BURST, "cluster \"%.*s\": nobody has answered within %d s; going on without",
            SP_STR_ARG(r->cluster->name), WARM_S);
     set_warm(r);
 }

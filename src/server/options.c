@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum option_id {
-    OPT_CONFIG, OPT_YAML, OPT_MODE, OPT_CONCURRENCY, OPT_LEVEL, OPT_LOG_PATH, OPT_LOG_FORMAT, OPT_DRAIN, OPT_ADMIN_PATH,
+    OPT_CONFIG, OPT_YAML, OPT_MODE, OPT_CONCURRENCY, OPT_LEVEL, OPT_LEVELS, OPT_LOG_PATH, OPT_LOG_FORMAT, OPT_DRAIN, OPT_ADMIN_PATH,
     OPT_HOT, OPT_VERSION, OPT_HELP,
 };
 
@@ -23,6 +23,7 @@ static const struct option {
     {"--concurrency", OPT_CONCURRENCY, true},
     {"-l", OPT_LEVEL, true},
     {"--log-level", OPT_LEVEL, true},
+    {"--component-log-level", OPT_LEVELS, true},
     {"--log-path", OPT_LOG_PATH, true},
     {"--log-format", OPT_LOG_FORMAT, true},
     {"--drain-time-s", OPT_DRAIN, true},
@@ -94,6 +95,9 @@ static const char *apply(struct sp_options *o, enum option_id id, const char *va
         return sp_log_level_parse(sp_str_c(value), &o->log_level) == 0
                    ? NULL
                    : "trace, debug, info, warning, error, critical or off";
+    case OPT_LEVELS:
+        o->component_log_level = value;
+        return NULL;
     case OPT_LOG_PATH:
         o->log_path = value;
         return *value ? NULL : "a path";
@@ -151,6 +155,17 @@ int sp_options_parse(int argc, char **argv, int first, struct sp_options *ret, c
     return 0;
 }
 
+int sp_options_log_levels(const struct sp_options *o, char *why, size_t why_size)
+{
+    assert(o && why && why_size > 0);
+    char text[200];
+    sp_log_set_level(o->log_level);
+    if (!o->component_log_level || sp_log_set_levels(sp_str_c(o->component_log_level), text, sizeof(text)) == 0)
+        return 0;
+    snprintf(why, why_size, "--component-log-level: %s", text);
+    return -EINVAL;
+}
+
 void sp_options_help(FILE *to)
 {
     fputs("sallyport: the one guarded door of an origin behind a CDN or WAF\n"
@@ -168,6 +183,7 @@ void sp_options_help(FILE *to)
           "      --mode serve|validate      validate: load everything, bind nothing, exit 0 or 1\n"
           "      --concurrency N            worker threads (default: the CPUs the process has)\n"
           "  -l, --log-level LEVEL          trace debug info warning error critical off (default info)\n"
+          "      --component-log-level tls:debug,health:trace   levels of some components\n"
           "      --log-path FILE            where the log goes (default stderr)\n"
           "      --log-format text|json     (default text)\n"
           "      --drain-time-s N           how long requests may take to end after SIGTERM (default 600)\n"

@@ -20,6 +20,7 @@ struct sp_options {
     enum sp_mode mode;
     unsigned concurrency;    /* 0: as many as the process has CPUs */
     enum sp_log_level log_level;
+    const char *component_log_level; /* "tls:debug,health:trace"; NULL: none */
     const char *log_path;    /* NULL: stderr */
     bool log_json;
     unsigned drain_time_s;   /* default 600 */
@@ -32,6 +33,8 @@ struct sp_options {
  * Reads argv[first ..]. 0, or -EINVAL with what is wrong and what would be right in `why`. Strings are argv's.
  */
 int sp_options_parse(int argc, char **argv, int first, struct sp_options *ret, char *why, size_t why_size);
+/* Sets the log's levels as they say. 0, or -EINVAL with what is wrong in `why`. */
+int sp_options_log_levels(const struct sp_options *o, char *why, size_t why_size);
 void sp_options_help(FILE *to);
 /* Whether `arg` is the option `name`, alone or as `--name=value`; *ret_value is that value, or NULL. */
 bool sp_option_is(const char *arg, const char *name, const char **ret_value);

@@ -128,7 +128,7 @@ static int serve(struct demo *d)
                            .concurrency = SP_MIN(sp_cpus_available(), 2u),
                            .log_level = SP_LOG_WARNING,
                            .drain_time_s = 5};
-    atomic_store(&sp_log_threshold, (int)o.log_level);
+    sp_log_set_level(o.log_level);
     struct sp_server_hooks mine = {.on_ready = on_ready, .ctx = d}, with_origin, all;
     struct sp_demo_origin *origin = sp_demo_origin_new(d->files.dir, d->files.origin);
     struct sp_admin *admin = sp_admin_new();

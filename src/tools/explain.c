@@ -115,7 +115,7 @@ static int explain(const struct sp_explain_args *a)
     const struct sp_server_hooks next = {.on_compile = on_compile, .ctx = &x};
     struct sp_server_hooks hooks;
     struct sp_admin *admin = sp_admin_new();
-    atomic_store(&sp_log_threshold, (int)a->log_level);
+    sp_log_set_level(a->log_level);
     sp_admin_hooks(admin, &next, &hooks);
     int code = sp_server_validate(&options, &hooks, stderr);
     sp_admin_free(admin);

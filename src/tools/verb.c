@@ -112,7 +112,7 @@ int sp_verb_begin(const struct sp_verb *v, int argc, char **argv, struct sp_verb
         return usage(v, why);
     }
     ret->options.mode = SP_MODE_VALIDATE;
-    atomic_store(&sp_log_threshold, (int)ret->options.log_level);
+    sp_log_set_level(ret->options.log_level);
     return 0;
 }
 

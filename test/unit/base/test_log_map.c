@@ -132,13 +132,56 @@ static void levels(void **state)
     assert_int_equal(sp_log_level_parse(SP_STR("loud"), &level), -EINVAL);
 }
 
+static enum sp_log_level level_of(const char *component)
+{
+    enum sp_log_level level;
+    const char *name;
+    for (unsigned i = 0; (name = sp_log_component(i, &level)) != NULL; i++)
+        if (strcmp(name, component) == 0)
+            return level;
+    fail();
+    return SP_LOG_OFF;
+}
+
+static void each_component_has_a_level(void **state)
+{
+    char why[200];
+    assert_false(sp_log_on(SP_LOG_DEBUG, "tls"));
+    assert_int_equal(sp_log_set_levels(SP_STR("tls:debug,health:off"), why, sizeof(why)), 0);
+    assert_int_equal(level_of("tls"), SP_LOG_DEBUG);
+    assert_int_equal(level_of("health"), SP_LOG_OFF);
+    assert_int_equal(level_of("dns"), SP_LOG_INFO);
+    assert_true(sp_log_on(SP_LOG_DEBUG, "tls"));
+    assert_false(sp_log_on(SP_LOG_TRACE, "tls"));
+    assert_false(sp_log_on(SP_LOG_DEBUG, "dns"));
+    assert_false(sp_log_on(SP_LOG_CRITICAL, "health"));
+    static const struct {
+        const char *list, *why;
+    } wrong[] = {
+        {"dns:debug,tls", "\"tls\" is no component:level (such as tls:debug)"},
+        {"dns:debug,tsl:info", "there is no component \"tsl\" (did you mean tls)"},
+        {"dns:debug,something-else:info", "there is no component \"something-else\" (/logging lists them)"},
+        {"dns:debug,tls:loud", "\"loud\" is no level (trace, debug, info, warning, error, critical or off)"},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(wrong); i++) {
+        assert_int_equal(sp_log_set_levels(sp_str_c(wrong[i].list), why, sizeof(why)), -EINVAL);
+        assert_string_equal(why, wrong[i].why);
+        assert_int_equal(level_of("dns"), SP_LOG_INFO);
+    }
+    sp_log_set_level(SP_LOG_ERROR);
+    assert_int_equal(level_of("tls"), SP_LOG_ERROR);
+    assert_int_equal(sp_log_get_level(), SP_LOG_ERROR);
+    assert_false(sp_log_on(SP_LOG_WARNING, "tls"));
+    sp_log_set_level(SP_LOG_INFO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(map_finds_what_was_added), cmocka_unit_test(chains_forget_what_was_removed),
         cmocka_unit_test(no_line_can_be_forged),
         cmocka_unit_test(long_lines_are_cut), cmocka_unit_test(limit_counts_what_it_leaves_out),
-        cmocka_unit_test(levels),
+        cmocka_unit_test(levels), cmocka_unit_test(each_component_has_a_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,7 @@ static enum sp_status admin_decode_headers(struct sp_filter *f, struct sp_header
 static void admin_destroy(struct sp_filter *f)
 {
     sp_reload_ask_cancel(&((struct sp_admin_stream *)f)->ask);
+    sp_refusals_cancel(&((struct sp_admin_stream *)f)->refusals);
 }
 
 static void *admin_config_new(const struct sp_filter_build *build, const ProtobufCMessage *msg)

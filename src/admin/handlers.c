@@ -209,19 +209,46 @@ static void on_reopen(const struct sp_admin_request *r, struct sp_admin_answer *
     sp_admin_put(a, "OK\n");
 }
 
+/* ?level=debug, ?paths=tls:debug,health:trace or ?tls=debug, as Envoy's. False: none of these. */
+static bool set_levels(const struct sp_admin_request *r, char *why, size_t size)
+{
+    struct sp_str rest = r->query, name, value;
+    enum sp_log_level level;
+    if (!r->query.len)
+        return true;
+    snprintf(why, size, "one parameter at a time");
+    if (sp_str_chr(r->query, '&') >= 0 || !sp_str_split(&rest, '=', &name))
+        return false;
+    if (!sp_admin_param(r, sp_arena_str(r->arena, name).ptr, &value))
+        value = SP_STR_NULL;
+    if (sp_str_eq(name, SP_STR("paths")))
+        return sp_log_set_levels(value, why, size) == 0;
+    if (!sp_str_eq(name, SP_STR("level")))
+        return sp_log_set_levels(sp_arena_printf(r->arena, "%.*s:%.*s", SP_STR_ARG(name), SP_STR_ARG(value)), why, size) == 0;
+    snprintf(why, size, "no such level");
+    if (sp_log_level_parse(value, &level) < 0)
+        return false;
+    sp_log_set_level(level);
+    return true;
+}
+
 static void on_logging(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
-    struct sp_str name;
+    char why[256];
     enum sp_log_level level;
-    if (sp_admin_param(r, "level", &name)) {
-        if (sp_log_level_parse(name, &level) < 0) {
-            a->status = 400;
-            sp_admin_put(a, "no such level (trace, debug, info, warning, error, critical or off)\n");
-            return;
-        }
-        atomic_store(&sp_log_threshold, (int)level);
+    const char *name;
+    if (!set_levels(r, why, sizeof(why))) {
+        a->status = 400;
+        sp_admin_put_line(a, "%s\n", why);
+        sp_admin_put(a, "usage: /logging?<component>=<level>\n"
+                        "usage: /logging?paths=<component>:<level>,<component>:<level>\n"
+                        "usage: /logging?level=<level> (of all)\n"
+                        "levels: trace debug info warning error critical off\n");
+        return;
     }
-    sp_admin_put(a, "active loggers:\n  all: %s\n", sp_log_level_name((enum sp_log_level)atomic_load(&sp_log_threshold)));
+    sp_admin_put(a, "active loggers:\n");
+    for (unsigned i = 0; (name = sp_log_component(i, &level)) != NULL; i++)
+        sp_admin_put(a, "  %s: %s\n", name, sp_log_level_name(level));
 }
 
 static void on_hot_restart_version(const struct sp_admin_request *r, struct sp_admin_answer *a)
@@ -271,12 +298,14 @@ static const struct sp_admin_handler handlers[] = {
     {"/hot_restart_version", SP_ADMIN_GET, "which processes can take over from this one", on_hot_restart_version},
     {"/init_dump", SP_ADMIN_GET, "what a config that is being made waits for (?mask=listener)", sp_admin_init_dump},
     {"/listeners", SP_ADMIN_GET, "listeners and their addresses (?format=json)", sp_admin_listeners},
-    {"/logging", SP_ADMIN_POST, "the log level (?level=debug sets it)", on_logging},
+    {"/logging", SP_ADMIN_POST, "log levels (?level=debug, ?tls=debug, ?paths=tls:debug,health:trace set them)", on_logging},
     {"/memory", SP_ADMIN_GET, "memory in use", sp_admin_memory},
     {"/overview", SP_ADMIN_GET, "all at a glance, as JSON (?filter=REGEX of clusters, ?offset, ?limit; ?cluster=NAME for its hosts)",
      sp_admin_overview},
     {"/quitquitquit", SP_ADMIN_POST, "drains and ends the process", on_quit},
     {"/ready", SP_ADMIN_GET, "200 while the door is open", on_ready},
+    {"/refused", SP_ADMIN_GET, "the requests that were refused last, and by whom (?limit=50, ?by=FILTER, ?listener=NAME, ?since=UNIX_SECONDS, ?format=json)",
+     sp_admin_refused},
     {"/reload", SP_ADMIN_GET_POST, "which config serves, why a newer one was refused (?format=json); POST loads it anew and tells what came of it",
      sp_admin_reload},
     {"/reopen_logs", SP_ADMIN_POST, "opens log files anew, after they were rotated", on_reopen},

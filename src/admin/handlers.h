@@ -9,17 +9,21 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "server/refusals.h"
 #include "server/reload_ask.h"
 #include "server/server.h"
 #include "stream/filter.h"
 
 struct sp_admin_remote; /* remote.c */
+struct sp_admin_request;
 
 /* The filter of one stream: an answer may take longer than a turn. */
 struct sp_admin_stream {
     struct sp_filter filter;
     struct sp_admin_remote *remote; /* of another listener's filter, which asks from its worker; NULL: `filter` is the admin page's own */
     struct sp_reload_ask ask;
+    struct sp_refusals_ask refusals;
+    struct sp_admin_request *request; /* in the arena; of an answer that comes later and goes by it */
     bool json; /* how the one who asks wants to be told */
 };
 
@@ -101,6 +105,7 @@ const char *sp_admin_instead(struct sp_str path);
 void sp_admin_overview(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_secrets(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_files(const struct sp_admin_request *r, struct sp_admin_answer *a);
+void sp_admin_refused(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_reload(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_config_dump(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_certs(const struct sp_admin_request *r, struct sp_admin_answer *a);

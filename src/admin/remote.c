@@ -65,6 +65,7 @@ void sp_admin_remote_stop(void)
     SP_LIST_FOREACH_SAFE (it, &waiting) {
         struct sp_admin_remote *r = SP_CONTAINER_OF(it, struct sp_admin_remote, link);
         sp_reload_ask_cancel(&r->stream.ask);
+        sp_refusals_cancel(&r->stream.refusals);
         r->question->said.status = 503;
         remote_free(r);
     }

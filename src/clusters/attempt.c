@@ -21,6 +21,17 @@ static void keep_authority(struct sp_upstream *u)
     sp_headers_set_id(h, SP_H_X_FORWARDED_HOST, host);
 }
 
+/* What was known of the attempt before. */
+static void note_before(struct sp_upstream *u, struct sp_stream_info *info)
+{
+    struct sp_attempt *a = sp_arena_alloc(u->setup.arena, sizeof(*a)), **end = &info->attempted;
+    *a = (struct sp_attempt){.host = info->upstream_host, .name = info->upstream_name, .connection = info->upstream_connection};
+    while (*end)
+        end = &(*end)->next;
+    *end = a;
+    info->upstream_connection = 0;
+}
+
 void sp_attempt_note_host(struct sp_upstream *u)
 {
     assert(u && u->host);
@@ -32,6 +43,9 @@ void sp_attempt_note_host(struct sp_upstream *u)
     }
     if (!info)
         return;
+    if (SP_UNLIKELY(info->upstream_attempts && info->upstream_attempts != u->attempts))
+        note_before(u, info);
+    info->upstream_name = u->host->hostname.len ? sp_arena_str(u->setup.arena, u->host->hostname) : SP_STR_NULL;
     info->upstream_host = u->host->parts[u->slot->index].addr;
     if (info->upstream_host.family == AF_UNIX)
         info->upstream_host.path = sp_arena_str(u->setup.arena, sp_str_c(info->upstream_host.path)).ptr;

@@ -215,6 +215,7 @@ struct sp_conn *sp_conn_new(struct sp_slot *s, struct sp_host *h, const struct s
     c->own_offer = setup->offer.len > 0;
     c->routing = setup->routing;
     c->started_ns = s->turn->now_ns;
+    c->id = sp_worker_next_id();
     c->idle_timer.fire = on_idle_timer;
     sp_conn_stand_ins(c);
     sp_list_init(&c->link);

@@ -61,6 +61,7 @@ struct sp_conn {
     unsigned told_streams, told_room; /* as its pool counts them */
     unsigned n_streams;       /* open ones, those that nobody holds any more included */
     uint64_t n_requests;      /* all */
+    uint64_t id;              /* unique in the process, and among clients' connections */
     uint64_t started_ns, idle_since_ns;
     struct sp_timer idle_timer;
     struct sp_conn_facts *facts; /* NULL: plain */

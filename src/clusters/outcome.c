@@ -68,6 +68,8 @@ static void note_bytes(struct sp_upstream *u)
         return;
     info->up_rx_body_bytes = cs->rx_body_bytes;
     info->up_tx_body_bytes = cs->tx_body_bytes;
+    info->up_rx_head_bytes = cs->rx_head_bytes;
+    info->up_tx_head_bytes = cs->tx_head_bytes;
 }
 
 /* Ends the attempt's hold on a stream or its place in line. */

@@ -70,11 +70,14 @@ static void note_connection(struct sp_upstream *u)
     if (!info)
         return;
     info->upstream_local = c->local;
+    info->upstream_connection = c->id;
     if (c->host->logical || c->host->n_race) /* it may be older than the address that the name has now */
         info->upstream_host = c->peer;
     info->upstream_protocol = c->h2 ? SP_HTTP_2 : SP_HTTP_11;
-    if (!info->up_first_tx_ns)
+    if (!info->up_first_tx_ns) {
         info->up_first_tx_ns = now(u);
+        info->up_pool_ns = SP_MAX(now(u) - u->started_ns, 1u);
+    }
     if (u->facts == c->facts)
         return;
     sp_conn_facts_unref(u->facts);

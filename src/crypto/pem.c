@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "crypto/hash.h"
 
@@ -60,4 +61,26 @@ int sp_pem_next(struct sp_str *rest, struct sp_arena *arena, struct sp_pem *ret,
         return bad("a PEM block is no base64", ret_why);
     *ret = pem;
     return 1;
+}
+
+struct sp_str sp_pem_url(struct sp_arena *arena, struct sp_str der)
+{
+    assert(arena);
+    static const struct sp_str first = SP_STR_INIT("-----BEGIN%20CERTIFICATE-----%0A"), last = SP_STR_INIT("-----END%20CERTIFICATE-----%0A");
+    enum { LINE = 64, ESCAPED = 3 };
+    struct sp_str text = sp_base64_encode(arena, SP_BASE64, der);
+    char *out = sp_arena_alloc(arena, first.len + last.len + (text.len + text.len / LINE + 1) * ESCAPED), *p = out;
+    p = (char *)memcpy(p, first.ptr, first.len) + first.len;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        const char *escape = c == '+' ? "%2B" : c == '/' ? "%2F" : c == '=' ? "%3D" : NULL;
+        if (escape)
+            p = (char *)memcpy(p, escape, ESCAPED) + ESCAPED;
+        else
+            *p++ = c;
+        if (i % LINE == LINE - 1 || i == text.len - 1)
+            p = (char *)memcpy(p, "%0A", ESCAPED) + ESCAPED;
+    }
+    p = (char *)memcpy(p, last.ptr, last.len) + last.len;
+    return sp_str_n(out, (size_t)(p - out));
 }

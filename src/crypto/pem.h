@@ -17,4 +17,7 @@ struct sp_pem {
 /* 1: the next block, and *rest is behind it; 0: no more; -EINVAL with a static *ret_why. */
 int sp_pem_next(struct sp_str *rest, struct sp_arena *arena, struct sp_pem *ret, const char **ret_why);
 
+/* A certificate's DER as a PEM block that is percent-encoded for headers and logs, in the arena. */
+struct sp_str sp_pem_url(struct sp_arena *arena, struct sp_str der);
+
 #endif

@@ -22,6 +22,12 @@ struct sp_worker *sp_worker_self(void)
     return self;
 }
 
+uint64_t sp_worker_next_id(void)
+{
+    static _Thread_local uint64_t n;
+    return (self ? (uint64_t)self->index + 1 : 0) << 40 | ++n;
+}
+
 static uint64_t clock_ns(clockid_t id)
 {
     struct timespec ts;

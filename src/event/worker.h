@@ -58,6 +58,8 @@ struct sp_worker {
 void sp_worker_woke(struct sp_worker *w);
 /* The worker of the calling thread, or NULL. */
 struct sp_worker *sp_worker_self(void);
+/* A number that nobody else in the process gets, without an atomic: the worker's own stands in front. Never 0. */
+uint64_t sp_worker_next_id(void);
 
 /* Sets up the loop; 0 or negative errno. `w` is zeroed by the caller, with on_start/on_stop/user set. */
 int sp_worker_init(struct sp_worker *w, const char *name, unsigned index);

@@ -16,6 +16,7 @@
 #include "filters/jwt_location.h"
 #include "filters/registry.h"
 #include "stats/stats.h"
+#include "stream/caller.h"
 
 typedef Envoy__Extensions__Filters__Http__ApiKeyAuth__V3__ApiKeyAuth Message;
 typedef Envoy__Extensions__Filters__Http__ApiKeyAuth__V3__ApiKeyAuthPerRoute PerRoute;
@@ -147,6 +148,12 @@ static void *route_config_new(const struct sp_filter_build *b, const ProtobufCMe
 
 /* --- requests --- */
 
+/* Of one stream. */
+struct keyed {
+    struct sp_filter base;
+    const struct client *client; /* whose key it brought, allowed here or not */
+};
+
 static enum sp_status deny(struct sp_filter *f, unsigned status, struct sp_str details)
 {
     const struct config *c = f->config;
@@ -189,6 +196,7 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     const struct client *client = found == SP_JWT_FOUND_ONE ? client_of(whose, key) : NULL;
     if (!client)
         return deny(f, 401, SP_STR("unknown_api_key"));
+    ((struct keyed *)f)->client = client;
     if (!may_come(route, client->name))
         return deny(f, 403, SP_STR("client_not_allowed"));
     if (tells->hides)
@@ -197,6 +205,13 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
         sp_headers_add(h, tells->header, client->name);
     sp_counter_inc(own->allowed_stat);
     return SP_CONTINUE;
+}
+
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    const struct client *client = ((const struct keyed *)f)->client;
+    if (client)
+        sp_caller_say(out, SP_STR("client_id"), client->name);
 }
 
 static void sanitize(const void *config, struct sp_headers *h)
@@ -216,7 +231,7 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 const struct sp_filter_ops sp_api_key_auth_ops = {
     .name = "api_key_auth",
     .type_url = "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
-    .size = sizeof(struct sp_filter),
+    .size = sizeof(struct keyed),
     .config_new = config_new,
     .config_free = config_free,
     .route_type_url = "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute",
@@ -225,4 +240,5 @@ const struct sp_filter_ops sp_api_key_auth_ops = {
     .sanitize = sanitize,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
+    .caller = caller,
 };

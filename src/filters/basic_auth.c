@@ -13,6 +13,7 @@
 #include "filters/htpasswd.h"
 #include "filters/registry.h"
 #include "stats/stats.h"
+#include "stream/caller.h"
 
 typedef Envoy__Extensions__Filters__Http__BasicAuth__V3__BasicAuth Message;
 typedef Envoy__Extensions__Filters__Http__BasicAuth__V3__BasicAuthPerRoute PerRoute;
@@ -67,6 +68,12 @@ static void *route_config_new(const struct sp_filter_build *b, const ProtobufCMe
 {
     return compile(b, ((const PerRoute *)(const void *)base)->users);
 }
+
+/* Of one stream. */
+struct user {
+    struct sp_filter base;
+    struct sp_str name; /* empty until the password was the right one */
+};
 
 static enum sp_status deny(struct sp_filter *f, struct sp_str body, struct sp_str details)
 {
@@ -136,8 +143,14 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
         return deny(f, refusals[FORMAT].body, refusals[FORMAT].details);
     if (c->forward.len)
         sp_headers_add(h, c->forward, name);
+    ((struct user *)f)->name = name;
     sp_counter_inc(c->allowed);
     return SP_CONTINUE;
+}
+
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    sp_caller_say(out, SP_STR("user"), ((const struct user *)f)->name);
 }
 
 static void sanitize(const void *config, struct sp_headers *h)
@@ -156,7 +169,7 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 const struct sp_filter_ops sp_basic_auth_ops = {
     .name = "basic_auth",
     .type_url = "envoy.extensions.filters.http.basic_auth.v3.BasicAuth",
-    .size = sizeof(struct sp_filter),
+    .size = sizeof(struct user),
     .config_new = config_new,
     .config_free = config_free,
     .route_type_url = "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute",
@@ -165,4 +178,5 @@ const struct sp_filter_ops sp_basic_auth_ops = {
     .sanitize = sanitize,
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
+    .caller = caller,
 };

@@ -12,6 +12,7 @@
 #include "net/address_set.h"
 #include "net/sample.h"
 #include "stats/stats.h"
+#include "stream/caller.h"
 
 typedef Sallyport__Filters__Http__IpRestriction__V1__IpRestriction Message;
 
@@ -139,6 +140,16 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
     return sp_gate_refuse(f, &c->refusal, details);
 }
 
+/* Only a list has a name; and only where it is not enough to be in no list of those refused. */
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    const struct config *c = f->config;
+    const struct sp_addr *a = address(c, sp_filter_info(f));
+    struct sp_str list = SP_STR("");
+    if (a && c->rules.allow && sp_address_set_find(c->rules.allow, a, NULL, &list))
+        sp_caller_say(out, SP_STR("network"), list);
+}
+
 static void explain(struct sp_filter *f, struct sp_buf *out)
 {
     static const char *const sources[] = {[SALLYPORT__COMMON__V1__SOURCE__SOCKET] = "SOCKET", [SALLYPORT__COMMON__V1__SOURCE__PEER] = "PEER",
@@ -165,4 +176,5 @@ const struct sp_filter_ops sp_ip_restriction_ops = {
     .config_free = config_free,
     .decode_headers = decode_headers,
     .explain = explain,
+    .caller = caller,
 };

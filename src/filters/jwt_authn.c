@@ -12,6 +12,7 @@
 #include "filters/jwt_challenge.h"
 #include "filters/jwt_verify.h"
 #include "filters/registry.h"
+#include "stream/caller.h"
 #include "stream/stream.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtAuthentication Message;
@@ -42,6 +43,8 @@ struct waiting {
     const struct sp_jwt_requirement *requires;
     unsigned waits;
     unsigned rule; /* that matched, counted from 1: for explain */
+    const struct sp_jwt_provider *provider; /* of the first good token; NULL: there was none */
+    json_t *payload; /* its own reference */
 };
 
 struct route_config {
@@ -330,6 +333,16 @@ static bool waits(struct sp_filter *f, const struct sp_jwt_verifier *v, const st
     return true;
 }
 
+/* Who the caller is, should somebody ask. */
+static void keep_caller(struct waiting *w, const struct sp_jwt_verifier *v)
+{
+    for (const struct sp_jwt_result *r = v->results; r && !w->provider; r = r->next)
+        if (r->good) {
+            w->provider = r->provider;
+            w->payload = json_incref(r->token->payload);
+        }
+}
+
 static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const struct sp_jwt_requirement *r)
 {
     const struct config *c = f->config;
@@ -343,6 +356,8 @@ static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const st
         sp_jwt_report(&v);
     if (!later && s == SP_JWT_OK)
         sp_jwt_apply(&v, r);
+    if (!later)
+        keep_caller(of(f), &v);
     sp_jwt_verifier_done(&v);
     if (later)
         return SP_STOP_PAUSE;
@@ -411,6 +426,15 @@ static void explain(struct sp_filter *f, struct sp_buf *out)
     sp_buf_append_str(out, why);
 }
 
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    const struct waiting *w = (const struct waiting *)f;
+    if (!w->provider)
+        return;
+    sp_caller_say(out, SP_STR("provider"), w->provider->name);
+    sp_jwt_caller(w->payload, out);
+}
+
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
     sanitize(f->config, t);
@@ -420,6 +444,7 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 static void destroy(struct sp_filter *f)
 {
     sp_jwks_remote_unwait(&of(f)->waiter);
+    json_decref(of(f)->payload);
 }
 
 const struct sp_filter_ops sp_jwt_authn_ops = {
@@ -435,5 +460,6 @@ const struct sp_filter_ops sp_jwt_authn_ops = {
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
     .explain = explain,
+    .caller = caller,
     .destroy = destroy,
 };

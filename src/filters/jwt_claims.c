@@ -5,8 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "crypto/hash.h"
 #include "http/headers.h"
+#include "stream/caller.h"
 
 static const double two_63 = 9223372036854775808.0;
 
@@ -156,4 +158,13 @@ struct sp_str sp_jwt_claim_text(const json_t *claim, struct sp_arena *arena)
         text = sp_jwt_json(claim, arena);
     /* A line end in a claim would be a header of its own to some origins. */
     return text.len && sp_header_value_valid(text) ? text : SP_STR_NULL;
+}
+
+void sp_jwt_caller(const json_t *claims, struct sp_caller *out)
+{
+    assert(claims && out);
+    sp_caller_say(out, SP_STR("issuer"), sp_json_str(claims, "iss"));
+    sp_caller_say(out, SP_STR("subject"), sp_json_str(claims, "sub"));
+    sp_caller_say(out, SP_STR("client_id"), sp_json_str(claims, "client_id"));
+    sp_caller_say(out, SP_STR("client_id"), sp_json_str(claims, "azp"));
 }

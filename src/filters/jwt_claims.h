@@ -35,6 +35,9 @@ const json_t *sp_jwt_claim(const json_t *payload, struct sp_str name);
  * A NULL slice for null, for the empty string, and for what no header may carry.
  */
 struct sp_str sp_jwt_claim_text(const json_t *claim, struct sp_arena *arena);
+/* iss, sub and client_id (or azp, its name in OpenID Connect), as far as they are strings: who the token is of. Borrowed. */
+struct sp_caller;
+void sp_jwt_caller(const json_t *claims, struct sp_caller *out);
 /* JSON text of any value, compact. */
 struct sp_str sp_jwt_json(const json_t *value, struct sp_arena *arena);
 

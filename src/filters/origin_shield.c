@@ -13,6 +13,7 @@
 #include "filters/origin_shield_proof.h"
 #include "filters/registry.h"
 #include "net/sample.h"
+#include "stream/caller.h"
 #include "stream/stream.h"
 
 typedef Sallyport__Filters__Http__OriginShield__V1__OriginShield Message;
@@ -183,6 +184,13 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     return c;
 }
 
+/* Of one stream. */
+struct shield {
+    struct sp_filter base;
+    struct sp_proof_held held;
+    bool holds;
+};
+
 static bool derives_client(const void *config)
 {
     const struct config *c = config;
@@ -327,9 +335,11 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
                                  .arena = sp_filter_arena(f),
                                  .turn = sp_filter_turn(f),
                                  .now = sp_filter_turn(f)->wall_ns / (int64_t)SP_NS_PER_S,
-                                 .worker = sp_stream_get_owner(sp_filter_stream(f))->worker};
+                                 .worker = sp_stream_get_owner(sp_filter_stream(f))->worker,
+                                 .held = &((struct shield *)f)->held};
     bool holds = sp_proof_check(&c->proof, &r);
     bool enforced = !c->shadow && sp_sample_has(&c->sample, &info->conn->peer);
+    ((struct shield *)f)->holds = holds;
     hide_secrets(c, h, r.good_tokens);
     remove_lookalikes(c, h);
     if (holds && enforced) {
@@ -355,6 +365,14 @@ static void explain(struct sp_filter *f, struct sp_buf *out)
                                         : SP_STR("on trial"));
 }
 
+/* Half a proof is nobody's. */
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    const struct shield *s = (const struct shield *)f;
+    if (s->holds)
+        sp_proof_caller(&s->held, sp_filter_info(f), out);
+}
+
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 {
     hide_secrets(f->config, t, 0);
@@ -365,7 +383,7 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 const struct sp_filter_ops sp_origin_shield_ops = {
     .name = "origin_shield",
     .type_url = "sallyport.filters.http.origin_shield.v1.OriginShield",
-    .size = sizeof(struct sp_filter),
+    .size = sizeof(struct shield),
     .gate = true,
     .proves = true,
     .config_new = config_new,
@@ -375,4 +393,5 @@ const struct sp_filter_ops sp_origin_shield_ops = {
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
     .explain = explain,
+    .caller = caller,
 };

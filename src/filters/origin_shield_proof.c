@@ -5,6 +5,7 @@
 
 #include "crypto/ct.h"
 #include "http/xff.h"
+#include "stream/caller.h"
 
 static const struct sp_str names[] = {
     [SP_PROOF_SECRET_HEADER] = SP_STR_INIT("secret_header"),
@@ -58,6 +59,8 @@ static bool check_secret(const struct sp_proof *p, const struct sp_proof_request
         bool hit = sp_ct_eq(value, sp_named_secret_get(&p->secret.v[i]));
         if (hit)
             sp_named_secret_hit(&p->secret.v[i], r->now);
+        if (hit && r->held)
+            r->held->secret = &p->secret.v[i];
         holds |= hit;
     }
     return holds;
@@ -158,7 +161,7 @@ static unsigned check_token(const struct sp_proof *p, struct sp_proof_request *r
 #define NOT_ASKED (1u << 31)
 
 /* The faults, 0 when it holds. */
-static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
+static unsigned judge_leaf(const struct sp_proof *p, struct sp_proof_request *r)
 {
     bool holds = false;
     switch (p->kind) {
@@ -182,6 +185,14 @@ static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
         break;
     }
     return holds ? 0 : 1u << p->kind;
+}
+
+static unsigned check_leaf(const struct sp_proof *p, struct sp_proof_request *r)
+{
+    unsigned faults = judge_leaf(p, r);
+    if (!faults && r->held)
+        r->held->leaf[p->kind] = p;
+    return faults;
 }
 
 static unsigned check(const struct sp_proof *p, struct sp_proof_request *r);
@@ -232,6 +243,32 @@ bool sp_proof_check(const struct sp_proof *p, struct sp_proof_request *r)
     unsigned faults = check(p, r);
     r->failed = faults & ~NOT_ASKED;
     return faults == 0;
+}
+
+static struct sp_str list_of(const struct sp_proof *p, const struct sp_addr *a)
+{
+    struct sp_str list = SP_STR("");
+    if (!sp_address_set_find(p->peer.via ? p->peer.via : p->peer.set, a, NULL, &list))
+        return SP_STR_NULL;
+    return list.len ? list : SP_STR("ranges");
+}
+
+void sp_proof_caller(const struct sp_proof_held *held, const struct sp_stream_info *info, struct sp_caller *out)
+{
+    assert(held && info && out);
+    const struct sp_proof *const *leaf = held->leaf;
+    if (held->secret)
+        sp_caller_say(out, SP_STR("secret"), held->secret->name);
+    if (leaf[SP_PROOF_PEER_ADDRESS])
+        sp_caller_say(out, SP_STR("network"), list_of(leaf[SP_PROOF_PEER_ADDRESS], &info->conn->socket));
+    if (leaf[SP_PROOF_CLIENT_CERTIFICATE])
+        sp_caller_say(out, SP_STR("peer_certificate"), info->conn->tls->peer_subject);
+    if (leaf[SP_PROOF_HEADER_VALUE])
+        sp_caller_say(out, SP_STR("header"), leaf[SP_PROOF_HEADER_VALUE]->value.header.name);
+    if (leaf[SP_PROOF_AKAMAI_G2O])
+        sp_caller_say(out, SP_STR("signature"), names[SP_PROOF_AKAMAI_G2O]);
+    if (leaf[SP_PROOF_SIGNED_TOKEN])
+        sp_caller_say(out, SP_STR("signed_token"), leaf[SP_PROOF_SIGNED_TOKEN]->token.header.name);
 }
 
 /*

@@ -86,6 +86,15 @@ struct sp_proof {
     };
 };
 
+/* What a request showed, for whoever asks later who it came from. Part of the shield's config. */
+struct sp_proof_held {
+    const struct sp_named_secret *secret;
+    const struct sp_proof *leaf[SP_PROOF_N_LEAVES]; /* of each kind, the last that held */
+};
+struct sp_caller;
+/* Names of secrets and lists, never what is secret. */
+void sp_proof_caller(const struct sp_proof_held *held, const struct sp_stream_info *info, struct sp_caller *out);
+
 /* A request that is judged. */
 struct sp_proof_request {
     const struct sp_headers *h;
@@ -97,6 +106,7 @@ struct sp_proof_request {
     unsigned failed;        /* set by the check: a bit 1 << fault for each to blame; 0 when it holds */
     bool hopeless;          /* the check's own: what is asked now does not decide any more */
     uint32_t good_tokens;   /* set by the check: a bit for each token that is good by itself, whatever the rest says */
+    struct sp_proof_held *held; /* the check notes there what was shown; NULL: nobody wants to know */
 };
 
 /* Fills *p; false after an error, and sp_proof_done is still owed. `scope`: the shield's. */

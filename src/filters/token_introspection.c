@@ -11,6 +11,7 @@
 #include "filters/jwt_claims.h"
 #include "filters/registry.h"
 #include "filters/token_config.h"
+#include "stream/caller.h"
 #include "stream/stream.h"
 
 static const struct sp_str ns = SP_STR_INIT("sallyport.filters.http.token_introspection");
@@ -21,6 +22,7 @@ struct token_filter {
     struct sp_filter filter;
     struct sp_token_waiter waiter;
     struct sp_str token;
+    json_t *claims; /* of a good one; its own reference */
 };
 
 static struct token_filter *of_filter(struct sp_filter *f)
@@ -213,6 +215,7 @@ static bool settle(struct sp_filter *f, enum sp_token_status s, json_t *claims)
         return false;
     }
     sp_counter_inc(c->allowed);
+    of_filter(f)->claims = json_incref(claims);
     sp_access_token_note(sp_filter_info(f), h, of_filter(f)->token);
     set_metadata(f, claims);
     if (!c->forward)
@@ -309,6 +312,16 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
 static void destroy(struct sp_filter *f)
 {
     sp_token_desk_leave(&of_filter(f)->waiter);
+    json_decref(of_filter(f)->claims);
+}
+
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    const struct token_filter *t = (const struct token_filter *)f;
+    if (!t->claims)
+        return;
+    sp_jwt_caller(t->claims, out);
+    sp_caller_say(out, SP_STR("user"), sp_json_str(t->claims, "username"));
 }
 
 const struct sp_filter_ops sp_token_introspection_ops = {
@@ -324,4 +337,5 @@ const struct sp_filter_ops sp_token_introspection_ops = {
     .decode_headers = decode_headers,
     .decode_trailers = decode_trailers,
     .destroy = destroy,
+    .caller = caller,
 };

@@ -114,6 +114,7 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
     }
     count_chosen(d);
     d->owner.hcm = d->chain->hcm;
+    d->conn.filter_chain = d->chain->name;
     d->conn.tls_used = d->chain->tls != NULL;
     sp_hcm_wire_setup(d->chain->hcm, ret);
     ret->tls = d->chain->tls;
@@ -167,6 +168,7 @@ static void on_ready(void *ctx)
     sp_gauge_inc(d->h2 ? cx(d)->http2_active : cx(d)->http1_active);
     if (!tls)
         return;
+    d->conn.handshake_ns = SP_MAX(d->home->worker->turn.now_ns - d->start_ns, 1u);
     d->conn.tls = sp_tls_get_info(tls);
     d->conn.cert.tls = d->conn.tls;
     d->conn.cert.der = sp_tls_peer_der(tls);
@@ -378,13 +380,6 @@ static void owner_drain(struct sp_stream_owner *o)
     drain(SP_CONTAINER_OF(o, struct sp_downstream, owner));
 }
 
-/* Unique in the process, without an atomic: the worker's number stands in front. */
-static uint64_t next_id(const struct sp_worker *w)
-{
-    static _Thread_local uint64_t n;
-    return (uint64_t)(w->index + 1) << 40 | ++n;
-}
-
 /* The address it came to: what we are bound to, unless that is a wildcard. */
 static struct sp_addr local_addr(const struct sp_listener *l, int fd)
 {
@@ -408,9 +403,9 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->home = h;
     d->listener = l;
     d->start_ns = h->worker->turn.now_ns;
-    d->conn.id = next_id(h->worker);
+    d->conn.id = sp_worker_next_id();
     d->conn.socket = d->conn.peer = *peer;
-    d->conn.local = local;
+    d->conn.local = d->conn.socket_local = local;
     d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
     d->conn.listener = l->name;
     d->owner = (struct sp_stream_owner){

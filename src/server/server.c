@@ -19,10 +19,12 @@
 #include "server/gauges.h"
 #include "server/hot_restart.h"
 #include "server/notify.h"
+#include "server/refusals.h"
 #include "server/reload_impl.h"
 #include "server/watchdog.h"
 #include "stream/access_log.h"
 #include "stream/local_health.h"
+#include "stream/refused.h"
 
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -69,6 +71,11 @@ void sp_server_reload(struct sp_server *s)
 void sp_server_reload_ask(struct sp_server *s, struct sp_reload_ask *ask)
 {
     sp_reload_ask(s->reload, ask);
+}
+
+void sp_server_refusals(struct sp_server *s, struct sp_refusals_ask *ask)
+{
+    sp_refusals_ask(ask, &s->main, s->readers, s->n_workers);
 }
 
 struct sp_reload_info sp_server_reload_info(const struct sp_server *s)
@@ -487,6 +494,7 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     else
         sp_config_free(config);
     sp_access_log_thread_flush();
+    sp_refused_thread_done();
     sp_log(SP_LOG_INFO, "server", "ended");
     sp_hot_restart_free(s->hot);
     free(s->workers);

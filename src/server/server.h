@@ -29,6 +29,9 @@ void sp_server_reload(struct sp_server *s);
 /* The same, and tells what came of it (server/reload_ask.h). */
 struct sp_reload_ask;
 void sp_server_reload_ask(struct sp_server *s, struct sp_reload_ask *ask);
+/* What the workers refused last (server/refusals.h). */
+struct sp_refusals_ask;
+void sp_server_refusals(struct sp_server *s, struct sp_refusals_ask *ask);
 /* How that goes (server/reload.h). */
 struct sp_reload_info;
 struct sp_xds_stats; /* server/xds_stats.h */

@@ -9,6 +9,7 @@
 #include "config/live.h"
 #include "stats/stats.h"
 #include "stream/access_log.h"
+#include "stream/refused.h"
 
 enum { POLL_MS = 10 };
 
@@ -424,6 +425,7 @@ static void on_stop(struct sp_worker *w)
     struct sp_serving *v = w->user;
     sp_timer_stop(&v->poll);
     sp_access_log_thread_flush();
+    sp_refused_thread_done();
 }
 
 int sp_serving_init(struct sp_serving *v, const char *name, unsigned index, bool prober, uint64_t reload_drain_ns,

@@ -21,7 +21,10 @@
 #include "stream/filter.h"
 #include "stream/staged.h"
 
-enum { SP_CHAIN_MAX_FILTERS = 64 }; /* of one connection manager: sp_chain.skip has a bit for each */
+enum {
+    SP_CHAIN_MAX_FILTERS = 64, /* of one connection manager: sp_chain.skip has a bit for each */
+    SP_REPLIER_STREAM = 255,   /* sp_chain.replier: no filter, but who owns the chain */
+};
 
 /* A filter of a connection manager. Immutable, part of the config. */
 struct sp_filter_slot {
@@ -104,6 +107,7 @@ struct sp_chain {
     const struct sp_weighted_cluster *weighted;
     uint64_t skip;   /* filters that do not run on this stream, a bit each */
     uint64_t passed; /* filters whose refusal was let pass: they are out of the stream (stream/staged.h) */
+    uint8_t replier; /* who answered: 1 and a filter's index, SP_REPLIER_STREAM, 0: nobody here */
 
     char *block;             /* per-stream objects */
     struct sp_hold *hold[2]; /* n each, by direction */
@@ -149,6 +153,7 @@ void sp_chain_response_pause(struct sp_chain *c);
 void sp_chain_response_resume(struct sp_chain *c);
 /* The owner's own replies; as sp_filter_reply. The strings are borrowed until the stream's end. */
 void sp_chain_reply(struct sp_chain *c, const struct sp_reply *reply);
+void sp_chain_reply_by(struct sp_chain *c, const struct sp_reply *reply, uint8_t replier); /* for sp_filter_reply */
 /* on_complete of every filter that runs on this stream. */
 void sp_chain_complete(struct sp_chain *c);
 /*

@@ -17,7 +17,7 @@ void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply)
     assert(f && f->chain && reply);
     struct sp_chain *c = f->chain;
     if (!sp_chain_lets_pass(f, reply)) {
-        sp_chain_reply(c, reply);
+        sp_chain_reply_by(c, reply, (uint8_t)(f->index + 1));
     } else if (c->depth == 0) { /* in a callback, its return lets go */
         sp_filter_continue(f, SP_DECODE);
         sp_filter_continue(f, SP_ENCODE);

@@ -152,10 +152,16 @@ void sp_filter_request_resume(struct sp_filter *f)
 
 void sp_chain_reply(struct sp_chain *c, const struct sp_reply *reply)
 {
+    sp_chain_reply_by(c, reply, SP_REPLIER_STREAM);
+}
+
+void sp_chain_reply_by(struct sp_chain *c, const struct sp_reply *reply, uint8_t replier)
+{
     assert(c && reply && !c->destroyed && (reply->reset || (reply->status >= 200 && reply->status < 600)));
     if (c->over || c->reply_pending)
         return; /* the first one holds */
     c->reply = *reply;
+    c->replier = replier;
     if (reply->n_headers) { /* it may run later, when the caller's own array is gone */
         size_t size = reply->n_headers * sizeof(*reply->headers);
         c->reply.headers = memcpy(sp_arena_alloc(c->arena, size), reply->headers, size);

@@ -18,6 +18,7 @@
 #include "http/message.h"
 #include "stream/info.h"
 
+struct sp_caller; /* stream/caller.h */
 struct sp_doc;
 struct sp_chain;
 struct sp_stream;
@@ -105,6 +106,9 @@ struct sp_filter_ops {
     enum sp_status (*encode_trailers)(struct sp_filter *f, struct sp_headers *t);
     /* For tools that explain a config: why it let the request's head pass, in some words. NULL: there is nothing to say. */
     void (*explain)(struct sp_filter *f, struct sp_buf *out);
+    /* Who it has found the request to be from (stream/caller.h), once it let it pass; asked at the stream's end at the
+     * latest, before `destroy`. NULL: it does not know. */
+    void (*caller)(const struct sp_filter *f, struct sp_caller *out);
     /* Terminal filters: the stream has become a tunnel and lets go of its config: forget all that is part of it. NULL: this
      * one cannot, and the stream keeps its config. */
     void (*let_go)(struct sp_filter *f);

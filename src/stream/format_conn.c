@@ -6,7 +6,7 @@
 #include "stream/escape.h"
 #include "stream/format_op.h"
 
-enum whose { CLIENT, SOCKET, PEER, LOCAL, UP_HOST, UP_LOCAL };
+enum whose { CLIENT, SOCKET, PEER, LOCAL, SOCKET_LOCAL, UP_HOST, UP_LOCAL };
 enum form { BOTH, ADDRESS, PORT };
 
 static const struct sp_addr *address(const struct sp_format_input *in, int whose)
@@ -22,6 +22,8 @@ static const struct sp_addr *address(const struct sp_format_input *in, int whose
         return c ? &c->peer : NULL;
     case LOCAL:
         return c ? &c->local : NULL;
+    case SOCKET_LOCAL:
+        return c ? &c->socket_local : NULL;
     case UP_HOST:
         return &s->upstream_host;
     default:
@@ -76,7 +78,7 @@ static void get_address(const struct sp_fmt_op *op, const struct sp_format_input
 
 enum side { DOWN, UP };
 enum tls { VERSION, CIPHER, SNI, SUBJECT, ISSUER, SERIAL, SHA256, LOCAL_SUBJECT, PEER_URI, PEER_DNS, PEER_EMAIL, PEER_IP,
-           LOCAL_URI, LOCAL_DNS };
+           LOCAL_URI, LOCAL_DNS, GROUP };
 
 static const struct sp_tls_info *tls_of(const struct sp_format_input *in, int side)
 {
@@ -103,6 +105,8 @@ static void get_tls(const struct sp_fmt_op *op, const struct sp_format_input *in
         return sp_fmt_set(v, SP_FMT_STR, t->version);
     case CIPHER:
         return sp_fmt_set(v, SP_FMT_STR, t->cipher);
+    case GROUP:
+        return sp_fmt_set(v, SP_FMT_STR, t->curve);
     case SNI:
         return sp_fmt_set(v, SP_FMT_STR, t->sni);
     case SUBJECT:
@@ -156,9 +160,19 @@ static void get_connection_id(const struct sp_fmt_op *op, const struct sp_format
     v->num = in->info->conn ? in->info->conn->id : 0;
 }
 
-static void get_listener(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+enum place { LISTENER, CHAIN };
+
+static void get_place(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
-    sp_fmt_set(v, SP_FMT_STR, in->info->conn ? in->info->conn->listener : SP_STR_NULL);
+    const struct sp_conn_info *c = in->info->conn;
+    sp_fmt_set(v, SP_FMT_STR, !c ? SP_STR_NULL : op->arg == CHAIN ? c->filter_chain : c->listener);
+}
+
+static void get_handshake(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    bool any = in->info->conn && in->info->conn->handshake_ns;
+    v->kind = any ? SP_FMT_NUM : SP_FMT_NONE;
+    v->num = any ? in->info->conn->handshake_ns / SP_NS_PER_MS : 0;
 }
 
 static void get_failure(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
@@ -176,6 +190,7 @@ static void get_failure(const struct sp_fmt_op *op, const struct sp_format_input
 
 const struct sp_fmt_desc sp_fmt_ops_conn[] = {
     {"CONNECTION_ID", get_connection_id, 0, 0, NULL, NO, false},
+    ADDRESSES("DOWNSTREAM_DIRECT_LOCAL", SOCKET_LOCAL),
     ADDRESSES("DOWNSTREAM_DIRECT_REMOTE", SOCKET),
     ADDRESSES("DOWNSTREAM_LOCAL", LOCAL),
     ADDRESSES("DOWNSTREAM_PEER", PEER),
@@ -197,9 +212,12 @@ const struct sp_fmt_desc sp_fmt_ops_conn[] = {
     TLS("DOWNSTREAM_PEER_SUBJECT", DOWN, SUBJECT),
     TLS("DOWNSTREAM_PEER_URI_SAN", DOWN, PEER_URI),
     TLS("DOWNSTREAM_TLS_CIPHER", DOWN, CIPHER),
+    TLS("DOWNSTREAM_TLS_GROUP", DOWN, GROUP),
     TLS("DOWNSTREAM_TLS_VERSION", DOWN, VERSION),
     {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", get_failure, 0, 0, NULL, NO, false},
-    {"LISTENER_NAME", get_listener, 0, 0, NULL, NO, false},
+    {"DOWNSTREAM_HANDSHAKE_DURATION", get_handshake, 0, 0, NULL, NO, false},
+    {"FILTER_CHAIN_NAME", get_place, CHAIN, 0, NULL, NO, false},
+    {"LISTENER_NAME", get_place, LISTENER, 0, NULL, NO, false},
     TLS("REQUESTED_SERVER_NAME", DOWN, SNI),
     TLS("UPSTREAM_LOCAL_DNS_SAN", UP, LOCAL_DNS),
     TLS("UPSTREAM_LOCAL_SUBJECT", UP, LOCAL_SUBJECT),
@@ -212,7 +230,9 @@ const struct sp_fmt_desc sp_fmt_ops_conn[] = {
     TLS("UPSTREAM_PEER_ISSUER", UP, ISSUER),
     TLS("UPSTREAM_PEER_SUBJECT", UP, SUBJECT),
     TLS("UPSTREAM_PEER_URI_SAN", UP, PEER_URI),
+    TLS("UPSTREAM_SERVER_NAME", UP, SNI),
     TLS("UPSTREAM_TLS_CIPHER", UP, CIPHER),
+    TLS("UPSTREAM_TLS_GROUP", UP, GROUP),
     TLS("UPSTREAM_TLS_VERSION", UP, VERSION),
     {NULL, NULL, 0, 0, NULL, NO, false},
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crypto/ct.h"
 #include "stream/escape.h"
 #include "stream/format_metadata.h"
 #include "stream/format_op.h"
@@ -184,7 +185,7 @@ static void get_query_parameter(const struct sp_fmt_op *op, const struct sp_form
 }
 
 enum count {
-    RESPONSE_CODE, RX_BODY, TX_BODY, RX_HEAD, TX_HEAD, TX_TRAILERS, RX_ALL, TX_ALL, UP_RX_BODY, UP_TX_BODY, ATTEMPTS,
+    RESPONSE_CODE, RX_BODY, TX_BODY, RX_HEAD, TX_HEAD, TX_TRAILERS, RX_ALL, TX_ALL, ATTEMPTS,
 };
 
 static void get_count(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
@@ -207,10 +208,6 @@ static void get_count(const struct sp_fmt_op *op, const struct sp_format_input *
         return sp_fmt_number(v, s->rx_head_bytes + s->rx_body_bytes);
     case TX_ALL:
         return sp_fmt_number(v, s->tx_head_bytes + s->tx_body_bytes);
-    case UP_RX_BODY:
-        return sp_fmt_number(v, s->up_rx_body_bytes);
-    case UP_TX_BODY:
-        return sp_fmt_number(v, s->up_tx_body_bytes);
     case ATTEMPTS:
         return sp_fmt_number(v, s->upstream_attempts);
     }
@@ -386,6 +383,15 @@ static void get_shadow(const struct sp_fmt_op *op, const struct sp_format_input 
     v->n_list = in->info->n_shadow;
 }
 
+/* Another one each time (RFC 9562 section 5.4). */
+static void get_unique(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    uint64_t a = sp_random_u64(), b = sp_random_u64();
+    int n = snprintf(v->buf, sizeof(v->buf), "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
+                     (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff));
+    sp_fmt_set(v, SP_FMT_SAFE, sp_str_n(v->buf, (size_t)n));
+}
+
 static void get_body(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     v->kind = SP_FMT_BODY; /* an empty one is a body too */
@@ -401,6 +407,8 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"BYTES_RECEIVED", get_count, RX_BODY, 0, NULL, NO, false},
     {"BYTES_SENT", get_count, TX_BODY, 0, NULL, NO, false},
     {"CONNECTION_TERMINATION_DETAILS", get_string, TERMINATION, 0, NULL, NO, false},
+    {"DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", get_count, RX_HEAD, 0, NULL, NO, false},
+    {"DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", get_count, TX_HEAD, 0, NULL, NO, false},
     {"DOWNSTREAM_HEADER_BYTES_RECEIVED", get_count, RX_HEAD, 0, NULL, NO, false},
     {"DOWNSTREAM_HEADER_BYTES_SENT", get_count, TX_HEAD, 0, NULL, NO, false},
     {"DOWNSTREAM_WIRE_BYTES_RECEIVED", get_count, RX_ALL, 0, NULL, NO, false},
@@ -434,13 +442,12 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"SALLYPORT_SHADOW", get_shadow, 0, 0, NULL, NO, false},
     {"STREAM_ID", get_string, REQUEST_ID, 0, NULL, NO, false},
     {"TRAILER", get_header, TRAILERS, 0, parse_headers, NEEDS, true},
+    {"UNIQUE_ID", get_unique, 0, 0, NULL, NO, false},
     {"UPSTREAM_CLUSTER", get_string, CLUSTER, 0, NULL, NO, false},
     {"UPSTREAM_CLUSTER_RAW", get_string, CLUSTER, 0, NULL, NO, false},
     {"UPSTREAM_PROTOCOL", get_upstream_protocol, 0, 0, NULL, NO, false},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", get_count, ATTEMPTS, 0, NULL, NO, false},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", get_string, UP_FAILURE, 0, NULL, NO, false},
-    {"UPSTREAM_WIRE_BYTES_RECEIVED", get_count, UP_RX_BODY, 0, NULL, NO, false},
-    {"UPSTREAM_WIRE_BYTES_SENT", get_count, UP_TX_BODY, 0, NULL, NO, false},
     {"VIRTUAL_HOST_NAME", get_string, VHOST, 0, NULL, NO, false},
     {NULL, NULL, 0, 0, NULL, NO, false},
 };

@@ -28,32 +28,47 @@ bool sp_fmt_parse_time(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struc
     return op->time != NULL;
 }
 
-/* Envoy's, about which nothing is known here. */
-static const char *const not_run[] = {
-    "CEL", "CLUSTER_METADATA", "COALESCE", "CUSTOM_FLAGS", "DOWNSTREAM_CX_RTT",
-    "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
-    "DOWNSTREAM_DETECTED_CLOSE_TYPE", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
-    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT",
-    "DOWNSTREAM_DIRECT_LOCAL_PORT", "DOWNSTREAM_HANDSHAKE_DURATION", "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID",
-    "DOWNSTREAM_LOCAL_CLOSE_REASON", "DOWNSTREAM_LOCAL_EMAIL_SAN", "DOWNSTREAM_LOCAL_IP_SAN",
-    "DOWNSTREAM_LOCAL_OTHERNAME_SAN", "DOWNSTREAM_PEER_CERT", "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1",
-    "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256", "DOWNSTREAM_PEER_CHAIN_SERIALS", "DOWNSTREAM_PEER_FINGERPRINT_1",
-    "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256", "DOWNSTREAM_PEER_ISSUER_SERIAL", "DOWNSTREAM_PEER_OTHERNAME_SAN",
-    "DOWNSTREAM_TLS_GROUP", "DOWNSTREAM_TLS_SESSION_ID", "FILTER_CHAIN_NAME", "LISTENER_METADATA",
-    "ROUNDTRIP_DURATION", "SPAN_ID", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT", "TRACE_ID", "UNIQUE_ID",
-    "UPSTREAM_CONNECTION_ID", "UPSTREAM_CONNECTION_IDS_ATTEMPTED", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-    "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
-    "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_FILTER_STATE", "UPSTREAM_HEADER_BYTES_RECEIVED",
-    "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_HOSTS_ATTEMPTED", "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
-    "UPSTREAM_HOST_NAME", "UPSTREAM_HOST_NAMES_ATTEMPTED", "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT",
-    "UPSTREAM_HOST_NAME_WITHOUT_PORT", "UPSTREAM_LOCAL_CLOSE_REASON", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_METADATA",
-    "UPSTREAM_PEER_CERT", "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "UPSTREAM_SERVER_NAME", "UPSTREAM_TLS_GROUP",
-    "UPSTREAM_TLS_SESSION_ID", "VIRTUAL_CLUSTER_NAME",
+/* Envoy's, that are not run here, and what to write instead. */
+static const struct {
+    const char *name, *instead;
+} not_run[] = {
+    {"CEL", "write what it says with other operators, or the condition as a filter of the log"},
+    {"CLUSTER_METADATA", "write the text itself; UPSTREAM_CLUSTER names the cluster"},
+    {"COALESCE", "%REQ(X?Y)% takes the second where there is no first"},
+    {"CUSTOM_FLAGS", "RESPONSE_FLAGS has all there are"},
+    {"DOWNSTREAM_CX_RTT", "DOWNSTREAM_HANDSHAKE_DURATION is near to it"},
+    {"DOWNSTREAM_DETECTED_CLOSE_TYPE", "RESPONSE_FLAGS has DC or DR where the client left"},
+    {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID", "there are no internal addresses: DOWNSTREAM_DIRECT_LOCAL_ADDRESS"},
+    {"DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "there are no internal addresses: DOWNSTREAM_LOCAL_ADDRESS"},
+    {"DOWNSTREAM_LOCAL_CLOSE_REASON", "RESPONSE_CODE_DETAILS says why"},
+    {"DOWNSTREAM_LOCAL_EMAIL_SAN", "DOWNSTREAM_LOCAL_DNS_SAN and DOWNSTREAM_LOCAL_URI_SAN are there"},
+    {"DOWNSTREAM_LOCAL_IP_SAN", "DOWNSTREAM_LOCAL_DNS_SAN and DOWNSTREAM_LOCAL_URI_SAN are there"},
+    {"DOWNSTREAM_LOCAL_OTHERNAME_SAN", "DOWNSTREAM_LOCAL_DNS_SAN and DOWNSTREAM_LOCAL_URI_SAN are there"},
+    {"DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256", "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256 has those of the whole chain"},
+    {"DOWNSTREAM_PEER_ISSUER_SERIAL", "DOWNSTREAM_PEER_CHAIN_SERIALS has those of the whole chain"},
+    {"DOWNSTREAM_PEER_OTHERNAME_SAN", "the other kinds of names are there: DOWNSTREAM_PEER_URI_SAN and so on"},
+    {"DOWNSTREAM_TLS_SESSION_ID", "CONNECTION_ID tells connections apart"},
+    {"LISTENER_METADATA", "write the text itself; LISTENER_NAME names the listener"},
+    {"ROUNDTRIP_DURATION", "it is of QUIC, which is not served"},
+    {"SPAN_ID", "take it out"},
+    {"TLS_JA3_FINGERPRINT", "ClientHellos are not fingerprinted: take it out"},
+    {"TLS_JA4_FINGERPRINT", "ClientHellos are not fingerprinted: take it out"},
+    {"TRACE_ID", "take it out"},
+    {"UPSTREAM_DETECTED_CLOSE_TYPE", "RESPONSE_FLAGS has UC or UR where the origin left"},
+    {"UPSTREAM_FILTER_STATE", "there are no filters towards an origin: take it out"},
+    {"UPSTREAM_LOCAL_CLOSE_REASON", "RESPONSE_CODE_DETAILS says why"},
+    {"UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_LOCAL_DNS_SAN and UPSTREAM_LOCAL_URI_SAN are there"},
+    {"UPSTREAM_METADATA", "write the text itself; UPSTREAM_HOST names the host"},
+    {"UPSTREAM_PEER_CERT", "UPSTREAM_PEER_SUBJECT and the names of the certificate are there"},
+    {"UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "there are no internal addresses: UPSTREAM_REMOTE_ADDRESS"},
+    {"UPSTREAM_TLS_SESSION_ID", "UPSTREAM_CONNECTION_ID tells connections apart"},
+    {"VIRTUAL_CLUSTER_NAME", "take it out"},
 };
 
 static const struct sp_fmt_desc *find(struct sp_str name, struct sp_nearest *near)
 {
-    const struct sp_fmt_desc *const parts[] = {sp_fmt_ops_http, sp_fmt_ops_timing, sp_fmt_ops_conn, sp_fmt_ops_secret};
+    const struct sp_fmt_desc *const parts[] = {sp_fmt_ops_http, sp_fmt_ops_timing,  sp_fmt_ops_conn,
+                                              sp_fmt_ops_attempt, sp_fmt_ops_cert, sp_fmt_ops_decision, sp_fmt_ops_secret};
     for (size_t i = 0; i < SP_ARRAY_LEN(parts); i++)
         for (const struct sp_fmt_desc *d = parts[i]; d->name; d++) {
             if (sp_str_eq(name, sp_str_c(d->name)))
@@ -66,8 +81,8 @@ static const struct sp_fmt_desc *find(struct sp_str name, struct sp_nearest *nea
 static void unknown(const struct sp_fmt_parse *p, struct sp_str name, struct sp_str near)
 {
     for (size_t i = 0; i < SP_ARRAY_LEN(not_run); i++)
-        if (sp_str_eq(name, sp_str_c(not_run[i]))) {
-            sp_fmt_err(p, "%%%.*s%% is an operator of Envoy's that is not run here (take it out)", SP_STR_ARG(name));
+        if (sp_str_eq(name, sp_str_c(not_run[i].name))) {
+            sp_fmt_err(p, "%%%.*s%% is an operator of Envoy's that is not run here (%s)", SP_STR_ARG(name), not_run[i].instead);
             return;
         }
     if (near.len)

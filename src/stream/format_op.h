@@ -17,8 +17,18 @@ enum sp_fmt_kind {
     SP_FMT_LIST,   /* strings to be joined with ',' */
     SP_FMT_JSON,   /* a JSON text */
     SP_FMT_NS,     /* a whole namespace of dynamic metadata, as a JSON object */
+    SP_FMT_WRITTEN, /* by a function of the operator's own */
     SP_FMT_BODY,   /* bytes that a text takes as they are: the body of a local reply */
 };
+
+struct sp_writer;
+struct sp_fmt_op;
+
+/* Where a value is written: in a text, within a JSON string, or as a JSON value of its own. */
+enum sp_fmt_place { SP_FMT_IN_TEXT, SP_FMT_IN_STRING, SP_FMT_ALONE };
+/* Escapes what peers sent, and of a value of its own writes all, quotes too. Nothing cuts it. */
+typedef void sp_fmt_write(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_writer *w,
+                          enum sp_fmt_place place);
 
 struct sp_fmt_value {
     enum sp_fmt_kind kind;
@@ -26,6 +36,7 @@ struct sp_fmt_value {
     struct sp_str str; /* may point into buf */
     const struct sp_str *list;
     unsigned n_list;
+    sp_fmt_write *write;
     char buf[SP_TIME_TEXT_MAX];
 };
 
@@ -35,7 +46,6 @@ struct sp_fmt_header {
     uint8_t id, pseudo;
 };
 
-struct sp_fmt_op;
 typedef void sp_fmt_get(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v);
 
 struct sp_fmt_op {
@@ -80,7 +90,8 @@ struct sp_fmt_desc {
     bool length; /* :Z may follow */
 };
 /* The table's parts, each ending with a NULL name. */
-extern const struct sp_fmt_desc sp_fmt_ops_http[], sp_fmt_ops_timing[], sp_fmt_ops_conn[], sp_fmt_ops_secret[];
+extern const struct sp_fmt_desc sp_fmt_ops_http[], sp_fmt_ops_timing[], sp_fmt_ops_conn[], sp_fmt_ops_attempt[], sp_fmt_ops_cert[],
+    sp_fmt_ops_decision[], sp_fmt_ops_secret[];
 
 /* Shared by them. An empty text is no value. */
 static inline void sp_fmt_set(struct sp_fmt_value *v, enum sp_fmt_kind kind, struct sp_str s)
@@ -92,6 +103,11 @@ static inline void sp_fmt_number(struct sp_fmt_value *v, uint64_t n)
 {
     v->kind = SP_FMT_NUM;
     v->num = n;
+}
+static inline void sp_fmt_written(struct sp_fmt_value *v, bool any, sp_fmt_write *write)
+{
+    v->kind = any ? SP_FMT_WRITTEN : SP_FMT_NONE;
+    v->write = write;
 }
 bool sp_fmt_parse_time(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params, bool local,
                        const char *otherwise);

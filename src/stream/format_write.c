@@ -83,6 +83,9 @@ static void write_text(struct sp_writer *w, const struct sp_format *f, const str
     case SP_FMT_NS:
         write_namespace(w, in, v.str, in_string);
         break;
+    case SP_FMT_WRITTEN:
+        v.write(op, in, w, in_string ? SP_FMT_IN_STRING : SP_FMT_IN_TEXT);
+        break;
     case SP_FMT_BODY:
         if (in_string)
             sp_writer_escaped(w, v.str);
@@ -107,6 +110,9 @@ static void write_json(struct sp_writer *w, const struct sp_fmt_op *op, const st
         break;
     case SP_FMT_NS:
         write_namespace(w, in, v->str, false);
+        break;
+    case SP_FMT_WRITTEN:
+        v->write(op, in, w, SP_FMT_ALONE);
         break;
     default:
         sp_writer_str(w, SP_STR("\""));
@@ -219,12 +225,16 @@ static void append_op(struct value *o, const struct sp_fmt_op *op, const struct 
             append(o, cut(op, v.str));
         }
         break;
+    case SP_FMT_WRITTEN:
     case SP_FMT_NS: {
         struct sp_buf b;
         struct sp_writer w;
         sp_buf_init(&b);
         sp_writer_init(&w, &b);
-        write_namespace(&w, in, v.str, false);
+        if (v.kind == SP_FMT_NS)
+            write_namespace(&w, in, v.str, false);
+        else
+            v.write(op, in, &w, SP_FMT_IN_TEXT);
         sp_writer_done(&w);
         while (b.len) {
             append(o, sp_buf_front(&b));

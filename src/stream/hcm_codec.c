@@ -6,6 +6,7 @@
 #include "stream/access_log.h"
 #include "stream/hcm_impl.h"
 #include "stream/local_reply.h"
+#include "stream/refused.h"
 #include "stream/reply_map.h"
 
 static struct sp_stream_info info_of(const struct sp_conn_info *conn, const struct sp_turn *turn, const char *detail,
@@ -54,9 +55,10 @@ static void refused_by_codec(const struct sp_hcm *h, const struct sp_conn_info *
     sp_counter_inc(h2 ? s->rq_http2 : s->rq_http1);
     sp_counter_inc(s->rq_early_response);
     sp_hcm_stats_status(s, status);
+    const struct sp_stream_info info = info_of(conn, turn, detail, status, ev == SP_CE_HEADERS_TIMEOUT ? 0 : SP_FLAG_DPE);
+    sp_refused_note(&info, NULL, turn->wall_ns);
     if (!h->logs)
         return;
-    const struct sp_stream_info info = info_of(conn, turn, detail, status, ev == SP_CE_HEADERS_TIMEOUT ? 0 : SP_FLAG_DPE);
     const struct sp_format_input in = {.info = &info, .now_ns = turn->now_ns};
     sp_access_logs_write(h->logs, &in, turn, sp_random_u64());
 }

@@ -62,11 +62,13 @@ struct sp_conn_info {
     struct sp_addr socket; /* SOCKET: the TCP peer (Envoy: direct remote address) */
     struct sp_addr peer;   /* PEER: after the PROXY protocol; as socket without it */
     struct sp_addr local;
+    struct sp_addr socket_local; /* its own, before the PROXY protocol (Envoy: direct local address) */
     bool tls_used;
     const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
     struct sp_client_cert cert;   /* of the connection: a stream's is sp_info_cert */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
-    struct sp_str listener;       /* name */
+    struct sp_str listener, filter_chain; /* names; filter_chain may be empty */
+    uint64_t handshake_ns;        /* how long TLS took to be ready; 0: not yet, or there is none */
     struct sp_list *watches;      /* of sp_conn_watch; NULL: it has ended, or nobody tells */
 };
 
@@ -77,8 +79,21 @@ struct sp_metadata {
     struct sp_str json; /* serialised value */
 };
 
+/* An attempt before the last one. In the stream's arena. */
+struct sp_attempt {
+    struct sp_attempt *next;
+    struct sp_addr host;
+    struct sp_str name;      /* of the host; empty: it has none */
+    uint64_t connection;     /* 0: there was none */
+};
+
+struct sp_chain;
+struct sp_decision;
+
 struct sp_stream_info {
     const struct sp_conn_info *conn;
+    const struct sp_chain *chain;       /* of the stream: what stream/decision.h reads. NULL: no stream came of it */
+    const struct sp_decision *decided;  /* of a tunnel, whose chain is gone; else NULL */
     uint64_t start_ns;      /* of the turn's clock */
     int64_t start_wall_ns;  /* Unix time */
     uint64_t rx_end_ns;     /* request complete; 0: not yet */
@@ -104,8 +119,12 @@ struct sp_stream_info {
     struct sp_str upstream_failure_reason; /* UPSTREAM_TRANSPORT_FAILURE_REASON */
     enum sp_protocol upstream_protocol;
     unsigned upstream_attempts;
+    struct sp_str upstream_name;  /* the host's: Endpoint.hostname, or the name it was resolved from; empty: it has none */
+    uint64_t upstream_connection; /* id; 0: there was none */
+    struct sp_attempt *attempted; /* those before the last, in their order */
+    uint64_t up_pool_ns;          /* from the first attempt's begin until it had a connection; 0: none had */
     struct sp_tls_info upstream_tls;
-    uint64_t up_rx_body_bytes, up_tx_body_bytes;
+    uint64_t up_rx_body_bytes, up_tx_body_bytes, up_rx_head_bytes, up_tx_head_bytes; /* of the last attempt */
 
     uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes;
     struct sp_metadata *metadata;

@@ -7,6 +7,7 @@
 #include "crypto/ct.h"
 #include "event/overload.h"
 #include "stream/access_log.h"
+#include "stream/refused.h"
 #include "stream/stream_impl.h"
 
 /* --- time --- */
@@ -123,6 +124,7 @@ void sp_stream_begin(struct sp_stream *s, const struct sp_chain_ops *ops)
     s->chain.limit = s->hcm->buffer_limit;
     s->chain.request = &s->cs->rx;
     sp_chain_init(&s->chain, &s->hcm->plan, ops);
+    s->info.chain = &s->chain;
     count_birth(s);
 }
 
@@ -199,6 +201,8 @@ void sp_stream_complete(struct sp_stream *s)
     finish_info(s);
     sp_histogram_record(s->hcm->stats.rq_time, (s->owner->turn->now_ns - s->info.start_ns) / SP_NS_PER_MS);
     sp_chain_complete(&s->chain);
+    if (SP_UNLIKELY(s->chain.replier))
+        sp_refused_note(&s->info, s->chain.head[SP_DECODE], s->owner->turn->wall_ns);
     if (s->hcm->logs)
         write_log(s);
 }

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "stream/decision.h"
 #include "stream/stream_impl.h"
 
 /* What the access log says at the end. */
@@ -27,8 +28,12 @@ static void let_go(struct sp_defer *d)
     struct sp_stream *s = SP_CONTAINER_OF(d, struct sp_stream, let_go);
     assert(s->upgraded && !s->rest);
     /* A certificate that came in a header is a filter's. */
-    if (!s->snapshot || s->info.header_cert || !sp_chain_let_go(&s->chain))
+    if (!s->snapshot || s->info.header_cert)
         return;
+    const struct sp_decision *decided = sp_decision_keep(&s->info, s->chain.arena);
+    if (!sp_chain_let_go(&s->chain))
+        return;
+    s->info.decided = decided;
     own_texts(s);
     s->rest = sp_hcm_rest_ref(s->hcm->rest);
     s->hcm = sp_hcm_rest_hcm(s->rest);

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "crypto/hash.h"
+#include "crypto/pem.h"
 
 /* An element under construction. */
 struct out {
@@ -62,19 +62,9 @@ static void value(struct out *o, struct sp_str s)
         quoted(o, s);
 }
 
-/* URL-encoded PEM. */
 static void pem(struct out *o, struct sp_str der)
 {
-    struct sp_str text = sp_base64_encode(o->arena, SP_BASE64, der);
-    put(o, SP_STR("-----BEGIN%20CERTIFICATE-----%0A"));
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        put(o, c == '+' ? SP_STR("%2B") : c == '/' ? SP_STR("%2F") : c == '=' ? SP_STR("%3D")
-                                                                              : sp_str_n(text.ptr + i, 1));
-        if (i % 64 == 63 || i == text.len - 1)
-            put(o, SP_STR("%0A"));
-    }
-    put(o, SP_STR("-----END%20CERTIFICATE-----%0A"));
+    put(o, sp_pem_url(o->arena, der));
 }
 
 static void certificates(struct out *o, struct sp_str name, const struct sp_client_cert *cert, bool all)

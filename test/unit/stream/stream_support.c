@@ -10,6 +10,7 @@
 enum sp_status (*fake_decode[N_FAKES])(struct sp_filter *f, struct sp_headers *h, bool end);
 enum sp_status (*fake_encode[N_FAKES])(struct sp_filter *f, struct sp_headers *h, bool end);
 void (*fake_complete)(struct sp_filter *f);
+void (*fake_caller[N_FAKES])(const struct sp_filter *f, struct sp_caller *out);
 unsigned fake_destroyed[N_FAKES], fake_seen[N_FAKES];
 bool fake_derived[N_FAKES];
 
@@ -49,6 +50,12 @@ static void destroy(struct sp_filter *f)
     fake_destroyed[kind(f->ops)]++;
 }
 
+static void caller(const struct sp_filter *f, struct sp_caller *out)
+{
+    if (fake_caller[kind(f->ops)])
+        fake_caller[kind(f->ops)](f, out);
+}
+
 static void complete(struct sp_filter *f)
 {
     if (fake_complete)
@@ -84,7 +91,7 @@ static bool derives(const void *config)
     return false;
 }
 
-#define COMMON .decode_headers = decode, .encode_headers = encode, .destroy = destroy, .config_new = config_new, \
+#define COMMON .decode_headers = decode, .encode_headers = encode, .destroy = destroy, .caller = caller, .config_new = config_new, \
                .config_free = free, .size = sizeof(struct sp_filter)
 static const struct sp_filter_ops fakes[N_FAKES] = {
     [SHIELD] = {.name = "origin_shield", .type_url = "sallyport.filters.http.origin_shield.v1.OriginShield",
@@ -207,6 +214,7 @@ void world_free(struct world *w)
     sp_stats_done();
     memset(fake_decode, 0, sizeof(fake_decode));
     memset(fake_encode, 0, sizeof(fake_encode));
+    memset(fake_caller, 0, sizeof(fake_caller));
     memset(fake_seen, 0, sizeof(fake_seen));
     memset(fake_destroyed, 0, sizeof(fake_destroyed));
     fake_complete = NULL;

@@ -26,6 +26,7 @@ enum fake { SHIELD, RESTRICTION, JWT, MUTATION, ROUTER, N_FAKES };
 extern enum sp_status (*fake_decode[N_FAKES])(struct sp_filter *f, struct sp_headers *h, bool end);
 extern enum sp_status (*fake_encode[N_FAKES])(struct sp_filter *f, struct sp_headers *h, bool end);
 extern void (*fake_complete)(struct sp_filter *f); /* the router's */
+extern void (*fake_caller[N_FAKES])(const struct sp_filter *f, struct sp_caller *out); /* NULL: it knows nobody */
 extern unsigned fake_destroyed[N_FAKES], fake_seen[N_FAKES]; /* heads decoded */
 extern const struct sp_filter_ops *const fake_registry[];
 /* Whether the builds saw client_derived, by filter. */

@@ -7,9 +7,11 @@
 #include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/dump_query.h"
 #include "admin/handlers.h"
+#include "clusters/cluster_overview.h"
 #include "config/files.h"
 #include "config/pb_json.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
@@ -32,7 +34,7 @@ static void put_json(struct dump *d, json_t *v)
     char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!text)
         abort();
-    sp_admin_put(d->a, "%s", text);
+    sp_buf_append(&d->a->body, text, strlen(text));
     free(text);
     json_decref(v);
 }
@@ -195,10 +197,9 @@ static bool shown_before(const struct sp_set *s, unsigned i)
     return false;
 }
 
-static void named(struct dump *d, enum sp_set_kind kind, const char *list, const char *field)
+static void named_entries(struct dump *d, enum sp_set_kind kind, const char *field)
 {
     const struct sp_set *s = d->config->set;
-    open_list(d, list);
     for (unsigned i = 0; i < s->n_sources; i++) {
         if (s->sources[i].kind != kind || shown_before(s, i))
             continue;
@@ -209,6 +210,12 @@ static void named(struct dump *d, enum sp_set_kind kind, const char *list, const
         put_error(d, &s->sources[i]);
         sp_admin_put(d->a, "}");
     }
+}
+
+static void named(struct dump *d, enum sp_set_kind kind, const char *list, const char *field)
+{
+    open_list(d, list);
+    named_entries(d, kind, field);
     close_list(d);
 }
 
@@ -237,10 +244,31 @@ static void secrets(struct dump *d, const Static *res)
     sp_admin_put(d->a, "\n  }");
 }
 
+static void assignments(struct dump *d, bool via_api)
+{
+    const struct sp_clusters *c = &d->config->clusters;
+    for (unsigned i = 0; i < c->n; i++) {
+        const Envoy__Config__Cluster__V3__Cluster *msg = d->config->bootstrap->static_resources->clusters[i]; /* in the same order */
+        if ((source_of(d, msg) != NULL) != via_api || (via_api && msg->eds_cluster_config))
+            continue;
+        open_entry(d);
+        sp_admin_put(d->a, "\"endpoint_config\": ");
+        put_json(d, sp_cluster_assignment(c->v[i]));
+        sp_admin_put(d->a, "}");
+    }
+}
+
+/* As Envoy divides them, by whether CDS has the cluster; hosts of EDS files stand there as the files have them, too. */
 static void endpoints(struct dump *d)
 {
     open_section(d, "envoy.admin.v3.EndpointsConfigDump");
-    named(d, SP_SET_EDS, "dynamic_endpoint_configs", "endpoint_config");
+    open_list(d, "static_endpoint_configs");
+    assignments(d, false);
+    close_list(d);
+    open_list(d, "dynamic_endpoint_configs");
+    assignments(d, true);
+    named_entries(d, SP_SET_EDS, "endpoint_config");
+    close_list(d);
     sp_admin_put(d->a, "\n  }");
 }
 

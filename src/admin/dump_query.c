@@ -22,6 +22,7 @@ static const struct {
     {"dynamic_route_configs", {"route_config", "name"}, "RoutesConfigDump.DynamicRouteConfig"},
     {"static_secrets", {"name"}, "SecretsConfigDump.StaticSecret"},
     {"dynamic_active_secrets", {"name"}, "SecretsConfigDump.DynamicSecret"},
+    {"static_endpoint_configs", {"endpoint_config", "cluster_name"}, "EndpointsConfigDump.StaticEndpointConfig"},
     {"dynamic_endpoint_configs", {"endpoint_config", "cluster_name"}, "EndpointsConfigDump.DynamicEndpointConfig"},
 };
 

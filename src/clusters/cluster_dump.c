@@ -172,6 +172,11 @@ static json_t *host_json(const struct sp_endpoint *h)
                      sp_json_text(h->hostname), "weight", (int)SP_MIN(h->weight, (uint32_t)INT32_MAX), "priority",
                      (int)h->priority, "locality", "region", sp_json_text(h->region), "zone", sp_json_text(h->zone), "sub_zone",
                      sp_json_text(h->sub_zone));
+    double rate = sp_outlier_rate(h->host, false), local = sp_outlier_rate(h->host, true);
+    if (rate >= 0)
+        json_object_set_new(j, "success_rate", json_pack("{s:f}", "value", rate));
+    if (local >= 0)
+        json_object_set_new(j, "local_origin_success_rate", json_pack("{s:f}", "value", local));
     if (h->meta)
         json_object_set_new(j, "metadata", metadata_json(h->meta));
     return j;

@@ -14,5 +14,7 @@ struct sp_cluster;
 json_t *sp_cluster_overview(const struct sp_cluster *c);
 /* At most `limit` hosts from the one at `offset` on; *ret_n: how many there are. */
 json_t *sp_cluster_overview_hosts(const struct sp_cluster *c, unsigned offset, unsigned limit, unsigned *ret_n);
+/* Its hosts with their health, as an Any of a ClusterLoadAssignment (Envoy's static_endpoint_configs). */
+json_t *sp_cluster_assignment(const struct sp_cluster *c);
 
 #endif

@@ -30,6 +30,17 @@ def plain(value):
     return value
 
 
+def places():
+    """Localities, priorities and weights."""
+    def at(region, *ports, **more):
+        return {"locality": {"region": region, "zone": "z"}, "lb_endpoints": [
+            {"endpoint": {"hostname": f"h{p}.test", "address": {"socket_address": {"address": "127.0.0.1", "port_value": p}}},
+             "load_balancing_weight": p - 20000} for p in ports], **more}
+    c = cluster("places")
+    c["load_assignment"]["endpoints"] = [at("a", 20001, 20002, load_balancing_weight=3), at("b", 20003, priority=1)]
+    return c
+
+
 def eds(port):
     path = work("admin-eds.yaml")
     with open(path, "w", encoding="ascii") as f:
@@ -58,7 +69,7 @@ class AdminBesideEnvoy(unittest.TestCase):
                       [cluster("o", cls.origin.port, health_checks=[{
                           "timeout": "1s", "interval": "60s", "unhealthy_threshold": 1, "healthy_threshold": 1,
                           "http_health_check": {"path": "/"}}]),
-                       cluster("dead", free_port(), tls=upstream_tls()), by_eds])
+                       cluster("dead", free_port(), tls=upstream_tls()), places(), by_eds])
         conf["dynamic_resources"] = {"cds_config": cds}
         conf["node"] = {"id": "n1", "cluster": "c1", "locality": {"region": "r", "zone": "z"}, "metadata": {"a": "b"}}
         conf["layered_runtime"] = {"layers": [
@@ -97,7 +108,7 @@ class AdminBesideEnvoy(unittest.TestCase):
             return j
         j = self.same_json("/clusters?format=json", ordered)
         self.assertEqual([(c["name"], c.get("added_via_api")) for c in j["cluster_statuses"]],
-                         [("by-cds", True), ("dead", None), ("e", None), ("o", None)])
+                         [("by-cds", True), ("dead", None), ("e", None), ("o", None), ("places", None)])
         self.same_json("/clusters?format=json&filter=d.*", ordered)
 
     def test_clusters_text(self):
@@ -166,12 +177,13 @@ class AdminBesideEnvoy(unittest.TestCase):
         def dated(s, j):
             for c in j.get("configs", []):
                 c.pop("last_updated", None)
-            j.get("configs", []).sort(key=json.dumps)
+            j.get("configs", []).sort(key=lambda c: json.dumps(plain(c), sort_keys=True))
             return j
         for path in ("?resource=static_clusters&mask=cluster.name,cluster.type", "?resource=static_clusters&mask=cluster.load_assignment.cluster_name",
                      "?mask=bootstrap.node.id,bootstrap.node.cluster", "?resource=static_clusters&name_regex=d.*&mask=cluster.name",
                      "?resource=static_listeners&mask=listener.name", "?resource=static_listeners&name_regex=nobody",
-                     "?resource=static_route_configs&mask=route_config.name"):
+                     "?resource=static_route_configs&mask=route_config.name", "?include_eds&resource=static_endpoint_configs",
+                     "?include_eds&resource=static_endpoint_configs&name_regex=places"):
             with self.subTest(path):
                 j = self.same_json("/config_dump" + path, dated)
                 self.assertEqual(bool(j), "nobody" not in path)

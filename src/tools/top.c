@@ -27,6 +27,7 @@ struct top {
     char path[SP_ADDR_TEXT_MAX + 4]; /* of `to`, where the config names it */
     struct sp_top_ask ask;
     struct sp_top_model model;
+    bool asks_refused; /* the question is /refused, which may fail: older ones have it not */
     uint64_t due_ms, began_ms; /* the next question; when the last one began */
     char lost[300];
     /* The screen. */
@@ -50,7 +51,16 @@ static void begin(struct top *t)
 {
     t->began_ms = now_ms();
     t->due_ms = t->began_ms + t->interval_ms;
+    t->asks_refused = false;
     sp_top_ask_begin(&t->ask, "/overview?limit=10000");
+}
+
+/* Only while it is looked at. */
+static void begin_refused(struct top *t)
+{
+    t->began_ms = now_ms();
+    t->asks_refused = true;
+    sp_top_ask_begin(&t->ask, "/refused?limit=100&format=json");
 }
 
 /* Waits for the answer, a key or a signal, as long as `until`. */
@@ -73,6 +83,12 @@ static void wait_some(struct top *t, uint64_t until, bool keys)
 static bool take(struct top *t)
 {
     bool good = false;
+    if (t->asks_refused) {
+        if (t->ask.state == SP_TOP_DONE && t->ask.status == 200)
+            sp_top_model_take_refused(&t->model, t->ask.body, t->ask.n_body);
+        t->ask.state = SP_TOP_IDLE;
+        return true;
+    }
     if (t->ask.state == SP_TOP_FAILED)
         snprintf(t->lost, sizeof(t->lost), "%s", t->ask.why);
     else if (t->ask.status != 200)
@@ -157,7 +173,7 @@ static void footer(struct top *t, struct sp_top_view *v, unsigned first, unsigne
     if (t->typing)
         sp_top_view_line(v, SP_TOP_HEAD, "/%s_", t->filter);
     else
-        sp_top_view_line(v, SP_TOP_DIM, "q quit  s sort  / filter%s%s  1-5 parts  p %s  ? help   %u-%u of %u", *t->filter ? ": " : "",
+        sp_top_view_line(v, SP_TOP_DIM, "q quit  s sort  / filter%s%s  1-6 parts  p %s  ? help   %u-%u of %u", *t->filter ? ": " : "",
                          t->filter, t->paused ? "goes on" : "pause", n ? first + 1 : 0, last, n);
 }
 
@@ -237,6 +253,7 @@ static void press(struct top *t, int key)
     move(t, key);
     if (key >= '1' && key < '1' + SP_TOP_PARTS) {
         t->part = (enum sp_top_part)(key - '1');
+        t->due_ms = t->part == SP_TOP_REFUSED ? 0 : t->due_ms; /* at once */
         t->scroll = 0;
         t->helps = false;
     } else if (key == 'q' || key == 3) {
@@ -274,8 +291,8 @@ static void screen(struct top *t)
             begin(t);
         wait_some(t, sp_top_ask_events(&t->ask) || t->paused ? now + 1000 : t->due_ms, true);
         bool fresh = is_over(t);
-        if (fresh)
-            take(t);
+        if (fresh && take(t) && t->part == SP_TOP_REFUSED && !t->asks_refused)
+            begin_refused(t);
         if (sp_top_term_resized() || fresh)
             draw(t);
         keys(t);
@@ -388,7 +405,7 @@ static void help(FILE *to)
           "  --filter LETTERS     only names with these letters\n"
           "  --no-color           NO_COLOR in the environment does the same\n"
           "\n"
-          "Keys: q quits, s sorts, / filters, 1 to 5 choose a part, arrows scroll, p pauses, ? has them all.\n"
+          "Keys: q quits, s sorts, / filters, 1 to 6 choose a part, arrows scroll, p pauses, ? has them all.\n"
           "It reads /overview of the admin page, and changes nothing.\n"
           "\n"
           "Exit codes: 0; 1 the admin page does not answer, or FILE is refused; 2 usage.\n",

@@ -23,6 +23,7 @@ void sp_top_model_done(struct sp_top_model *m)
     assert(m);
     json_decref(m->now);
     json_decref(m->before);
+    json_decref(m->refused);
     sp_arena_done(&m->arena);
 }
 
@@ -109,6 +110,18 @@ bool sp_top_model_take(struct sp_top_model *m, const char *answer, size_t n)
     bool same = m->before && whole(m->now, "server.uptime_seconds") >= whole(m->before, "server.uptime_seconds");
     m->seconds = same && ms > 0 ? (double)ms / 1000 : 0; /* a process that was started anew counts anew */
     return true;
+}
+
+bool sp_top_model_take_refused(struct sp_top_model *m, const char *answer, size_t n)
+{
+    assert(m && answer);
+    json_t *j = sp_json_load(sp_str_n(answer, n), 16, 1 << 20), *list = json_object_get(j, "refused");
+    if (json_is_array(list)) {
+        json_decref(m->refused);
+        m->refused = json_incref(list);
+    }
+    json_decref(j);
+    return list != NULL;
 }
 
 /* ---- rows ---- */

@@ -45,6 +45,7 @@ const char *sp_top_sort_name(enum sp_top_sort s);
 struct sp_top_model {
     struct sp_arena arena;
     json_t *now, *before; /* before: NULL: there was no answer yet */
+    json_t *refused;      /* what /refused says: requests, the newest first; NULL: it was not asked */
     double seconds;       /* between them; 0: unknown */
     struct sp_top_listener *listeners;
     struct sp_top_filter *filters;
@@ -59,6 +60,8 @@ void sp_top_model_init(struct sp_top_model *m);
 void sp_top_model_done(struct sp_top_model *m);
 /* A new answer, taken over; the last one becomes the one before. False: it is no overview, and nothing changed. */
 bool sp_top_model_take(struct sp_top_model *m, const char *text, size_t n);
+/* The same of /refused. */
+bool sp_top_model_take_refused(struct sp_top_model *m, const char *text, size_t n);
 /* Makes the rows: those whose names have `filter` in them ("" all), letters alike. */
 void sp_top_model_rows(struct sp_top_model *m, enum sp_top_sort sort, const char *filter);
 /* The same as JSON; rows must have been made. */

@@ -143,7 +143,7 @@ static const char *span(struct sp_top_view *v, int64_t s)
 /* Columns behind the name, which gets what is left; the last ones go where there is no room. */
 struct table {
     const char *name, *titles[MAX_COLUMNS];
-    unsigned widths[MAX_COLUMNS]; /* 0: text, which takes half of what is left */
+    unsigned widths[MAX_COLUMNS]; /* 0: text, which takes an equal share of what is left */
 };
 
 static void table_line(struct sp_top_view *v, const struct table *t, enum sp_top_style style, const char *name, const char *const *cells)
@@ -154,8 +154,8 @@ static void table_line(struct sp_top_view *v, const struct table *t, enum sp_top
         used += t->widths[n] + 1;
         texts += !t->widths[n];
     }
-    unsigned left = v->width > used ? v->width - used : 0, text_width = texts ? left / 2 : 0;
-    left -= text_width;
+    unsigned left = v->width > used ? v->width - used : 0, text_width = left / (texts + 1);
+    left -= texts * text_width;
     at += sp_top_fit(at, sizeof(line), name, left, '<');
     for (unsigned i = 0; i < n; i++) {
         unsigned width = t->widths[i] ? t->widths[i] : text_width;
@@ -250,6 +250,33 @@ static void clusters(struct sp_top_view *v, const struct sp_top_model *m, enum s
         sp_top_view_line(v, SP_TOP_DIM, "%u of %lld clusters", m->n_clusters, (long long)m->all_clusters);
 }
 
+static const char *member(const json_t *j, const char *name)
+{
+    const char *s = json_string_value(json_object_get(j, name));
+    return s ? s : "";
+}
+
+static void refused(struct sp_top_view *v, const struct sp_top_model *m)
+{
+    static const struct table t = {"TIME     CLIENT", {"BY", "ST", "WHAT", "WHY"}, {15, 3, 0, 0}};
+    const json_t *j;
+    size_t i;
+    table_head(v, &t, "");
+    json_array_foreach(m->refused, i, j) {
+        const json_t *decision = json_object_get(j, "decision");
+        const char *time = strchr(member(j, "time"), 'T');
+        struct sp_str who = sp_arena_printf(&v->arena, "%.8s %s", time ? time + 1 : "", member(j, "client"));
+        struct sp_str what = sp_arena_printf(&v->arena, "%s %s%s", member(j, "method"), member(j, "host"), member(j, "path"));
+        const char *cells[] = {member(decision, "by"), whole(v, json_integer_value(json_object_get(j, "status"))), what.ptr,
+                               member(decision, "reason")};
+        table_line(v, &t, SP_TOP_PLAIN, who.ptr, cells);
+    }
+    if (!m->refused)
+        sp_top_view_line(v, SP_TOP_DIM, "not known yet, or /refused is not in allow_paths");
+    else if (!json_array_size(m->refused))
+        sp_top_view_line(v, SP_TOP_DIM, "nobody was");
+}
+
 void sp_top_view_body(struct sp_top_view *v, const struct sp_top_model *m, enum sp_top_part part, enum sp_top_sort sort)
 {
     assert(v && m && part < SP_TOP_PARTS);
@@ -261,6 +288,8 @@ void sp_top_view_body(struct sp_top_view *v, const struct sp_top_model *m, enum 
         certs(v, m, part);
     if (part == SP_TOP_ALL || part == SP_TOP_CLUSTERS)
         clusters(v, m, sort);
+    if (part == SP_TOP_REFUSED)
+        refused(v, m);
 }
 
 /* ---- the head ---- */
@@ -303,6 +332,7 @@ void sp_top_view_help(struct sp_top_view *v)
     static const char *const lines[] = {"q  quit", "s  sort clusters by the next: trouble, rq/s, errors, p99, name",
                                         "/  show only names with these letters; Enter keeps it, Esc drops it", "1  all",
                                         "2  clusters", "3  listeners", "4  gates and filters", "5  certificates",
+                                        "6  requests that were refused last",
                                         "up, down, PgUp, PgDn, Home, End  scroll", "p  pause", "?  this", "",
                                         "RQ/S and the like are of the last interval; ERR% is answers that were 5xx;",
                                         "HOSTS those that are available of all; WAIT requests that wait for a connection."};

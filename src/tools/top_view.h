@@ -14,8 +14,8 @@ enum { SP_TOP_MAX_WIDTH = 500 };
 
 enum sp_top_style { SP_TOP_PLAIN, SP_TOP_HEAD, SP_TOP_BAD, SP_TOP_WARN, SP_TOP_GOOD, SP_TOP_DIM, SP_TOP_STYLES };
 
-/* What is shown of it: all, each shortened, or one whole. */
-enum sp_top_part { SP_TOP_ALL, SP_TOP_CLUSTERS, SP_TOP_LISTENERS, SP_TOP_FILTERS, SP_TOP_CERTS, SP_TOP_PARTS };
+/* What is shown of it: all, each shortened, or one whole; who was refused alone. */
+enum sp_top_part { SP_TOP_ALL, SP_TOP_CLUSTERS, SP_TOP_LISTENERS, SP_TOP_FILTERS, SP_TOP_CERTS, SP_TOP_REFUSED, SP_TOP_PARTS };
 
 struct sp_top_line {
     char *text; /* as wide as the window at most */

@@ -208,6 +208,8 @@ class Top(unittest.TestCase):
         t.until(["LISTENER", "door", "!CLUSTER"])
         t.type("5")
         t.until(["CERTIFICATE", "localhost"])
+        t.type("6")
+        t.until(["TIME", "origin_shield", "403", "GET localhost", "origin_shield_ref", "!CLUSTER"])
         t.type("?")
         t.until(["q  quit"])
         t.type("1p")

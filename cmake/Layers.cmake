@@ -11,6 +11,14 @@ set(SP_PRIVATE_crypto sp_wolfssl)
 set(SP_PRIVATE_net sp_wolfssl)
 
 set(left "")
+# The admin's page for people, as C.
+set(page_out ${CMAKE_BINARY_DIR}/gen/admin/page_bytes)
+file(GLOB page CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/admin/page/*)
+add_custom_command(OUTPUT ${page_out}.c ${page_out}.h
+  COMMAND ${CMAKE_COMMAND} -DDIR=${CMAKE_SOURCE_DIR}/src/admin/page -DOUT=${page_out} -P ${CMAKE_SOURCE_DIR}/cmake/Page.cmake
+  DEPENDS ${page} ${CMAKE_SOURCE_DIR}/cmake/Page.cmake COMMENT "the admin's page" VERBATIM)
+set(SP_GENERATED_admin ${page_out}.c ${page_out}.h)
+
 foreach(dir IN LISTS SP_LAYERS)
   set(needs ${left})
   if(dir STREQUAL "stats")
@@ -18,7 +26,7 @@ foreach(dir IN LISTS SP_LAYERS)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${dir}/*.c)
   if(sources)
-    add_library(sp_${dir} STATIC ${sources})
+    add_library(sp_${dir} STATIC ${sources} ${SP_GENERATED_${dir}})
     target_link_libraries(sp_${dir} PUBLIC sp_options ${needs} ${SP_EXTERNAL_${dir}} PRIVATE sp_warnings ${SP_PRIVATE_${dir}})
     add_dependencies(sp_${dir} sp_version)
   else()

@@ -33,8 +33,7 @@ struct sp_admin {
     int fd;
 };
 
-/* allow_paths. */
-static bool may_be_asked(const struct sp_admin *admin, struct sp_str path)
+bool sp_admin_may(const struct sp_admin *admin, struct sp_str path)
 {
     for (size_t i = 0; i < admin->n_paths; i++)
         if (sp_string_match(admin->paths[i], path))
@@ -44,12 +43,12 @@ static bool may_be_asked(const struct sp_admin *admin, struct sp_str path)
 
 static void answer(struct sp_filter *f, const struct sp_headers *h, struct sp_admin *admin, struct sp_admin_answer *a)
 {
-    struct sp_admin_request r = {.server = admin->server, .stream = (struct sp_admin_stream *)f, .method = h->method, .arena = sp_filter_arena(f)};
+    struct sp_admin_request r = {.server = admin->server, .admin = admin, .stream = (struct sp_admin_stream *)f, .method = h->method, .arena = sp_filter_arena(f)};
     sp_admin_split(h->path, &r.path, &r.query);
     if (sp_admin_is_rebound(&sp_filter_info(f)->conn->local, h)) {
         a->status = 403;
         sp_admin_put(a, "not under this name (use localhost or the address)\n");
-    } else if (!may_be_asked(admin, r.path)) {
+    } else if (!sp_admin_may(admin, r.path)) {
         a->status = 403;
         sp_admin_put_line(a, "request to path %.*s not allowed", SP_STR_ARG(r.path));
     } else if (sp_str_eq(h->method, SP_STR("POST")) && sp_admin_is_cross_site(h)) {

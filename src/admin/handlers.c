@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "admin/page_bytes.h"
 #include "base/log.h"
 #include "base/regex.h"
 #include "sallyport_version.h"
@@ -19,15 +20,23 @@ void sp_admin_answer_init(struct sp_admin_answer *a)
     sp_buf_init(&a->body);
 }
 
-const struct sp_header *sp_admin_headers(unsigned *ret_n)
+const struct sp_header *sp_admin_headers(const struct sp_admin_answer *a, unsigned *ret_n)
 {
+    static const struct sp_header of_page[] = {
+        {.name = SP_STR_INIT("content-security-policy"), .value = SP_STR_INIT(SP_ADMIN_PAGE_POLICY)},
+        {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-store"), .id = SP_H_CACHE_CONTROL},
+        {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
+        {.name = SP_STR_INIT("referrer-policy"), .value = SP_STR_INIT("no-referrer")},
+        {.name = SP_STR_INIT("cross-origin-opener-policy"), .value = SP_STR_INIT("same-origin")},
+        {.name = SP_STR_INIT("cross-origin-resource-policy"), .value = SP_STR_INIT("same-origin")},
+    };
     static const struct sp_header extra[] = {
         {.name = SP_STR_INIT("cache-control"), .value = SP_STR_INIT("no-cache, max-age=0"), .id = SP_H_CACHE_CONTROL},
         {.name = SP_STR_INIT("x-content-type-options"), .value = SP_STR_INIT("nosniff")},
         {.name = SP_STR_INIT("content-security-policy"), .value = SP_STR_INIT("frame-ancestors 'none'")},
     };
-    *ret_n = SP_ARRAY_LEN(extra);
-    return extra;
+    *ret_n = a->page ? SP_ARRAY_LEN(of_page) : SP_ARRAY_LEN(extra);
+    return a->page ? of_page : extra;
 }
 
 void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
@@ -44,7 +53,7 @@ void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
                              .body = {body, n},
                              .content_type = sp_str_c(a->content_type),
                              .details = SP_STR("admin_filter_response")};
-    reply.headers = sp_admin_headers(&reply.n_headers);
+    reply.headers = sp_admin_headers(a, &reply.n_headers);
     sp_filter_reply(f, &reply);
 }
 
@@ -265,27 +274,8 @@ static void on_help(const struct sp_admin_request *r, struct sp_admin_answer *a)
         sp_admin_put(a, "  %s%s: %s\n", h[i].path, h[i].method == SP_ADMIN_POST ? " (POST)" : "", h[i].help);
 }
 
-static void on_index(const struct sp_admin_request *r, struct sp_admin_answer *a)
-{
-    size_t n;
-    const struct sp_admin_handler *h = sp_admin_handlers(&n);
-    a->content_type = "text/html; charset=UTF-8";
-    sp_admin_put(a, "<!doctype html><html lang=\"en\"><head><title>sallyport admin</title><style>body{font:16px/1.5 "
-                    "system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}td{padding:.2rem 1rem .2rem 0;"
-                    "vertical-align:top}button{font:inherit}</style></head><body><h1>sallyport admin</h1><table>");
-    for (size_t i = 0; i < n; i++) {
-        if (h[i].method == SP_ADMIN_POST)
-            sp_admin_put(a, "<tr><td><form method=\"post\" action=\"%s\"><button>%s</button></form></td><td>%s</td></tr>",
-                         h[i].path, h[i].path + 1, h[i].help);
-        else
-            sp_admin_put(a, "<tr><td><a href=\"%s\">%s</a></td><td>%s</td></tr>", h[i].path,
-                         h[i].path[1] ? h[i].path + 1 : "/", h[i].help);
-    }
-    sp_admin_put(a, "</table></body></html>\n");
-}
-
 static const struct sp_admin_handler handlers[] = {
-    {"/", SP_ADMIN_GET, "this page", on_index},
+    {"/", SP_ADMIN_GET, "the page for people", sp_admin_page_show},
     {"/certs", SP_ADMIN_GET, "certificates, their names and how long they last", sp_admin_certs},
     {"/clusters", SP_ADMIN_GET, "clusters and their hosts (?filter=REGEX, ?format=json)", sp_admin_clusters},
     {"/config_dump", SP_ADMIN_GET, "the config as it runs, secrets redacted (?resource, ?mask, ?name_regex, ?include_eds)", sp_admin_config_dump},

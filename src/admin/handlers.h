@@ -29,6 +29,7 @@ struct sp_admin_stream {
 
 struct sp_admin_request {
     struct sp_server *server;
+    const struct sp_admin *admin; /* whose allow_paths hold; NULL: another listener's filter asks, and looks after its own */
     struct sp_admin_stream *stream;
     struct sp_str method, path, query; /* path without the query; query without '?' */
     struct sp_arena *arena;
@@ -38,6 +39,7 @@ struct sp_admin_answer {
     unsigned status;          /* 200 unless set */
     const char *content_type; /* text/plain unless set */
     struct sp_buf body;
+    bool page;                /* the page for people, which has scripts */
     bool later;               /* the handler calls sp_admin_answer itself, in another turn */
 };
 
@@ -60,8 +62,11 @@ struct sp_admin_handler {
 void sp_admin_dispatch(const struct sp_admin_request *r, struct sp_admin_answer *a);
 /* Path and query of a request's target. */
 void sp_admin_split(struct sp_str target, struct sp_str *ret_path, struct sp_str *ret_query);
-/* What each answer has besides. */
-const struct sp_header *sp_admin_headers(unsigned *ret_n);
+/* What an answer has besides. */
+const struct sp_header *sp_admin_headers(const struct sp_admin_answer *a, unsigned *ret_n);
+/* allow_paths. */
+struct sp_admin;
+bool sp_admin_may(const struct sp_admin *admin, struct sp_str path);
 
 /* Answers questions from other listeners (filters/admin_desk.h) from now on, until `stop`. */
 void sp_admin_remote_start(struct sp_server *s);
@@ -92,6 +97,7 @@ void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 
 void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...) SP_PRINTF(2, 3);
 
 /* In other files of this directory. */
+void sp_admin_page_show(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_stats_prometheus(const struct sp_admin_request *r, struct sp_admin_answer *a);
 void sp_admin_contention(const struct sp_admin_request *r, struct sp_admin_answer *a);

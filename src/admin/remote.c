@@ -29,7 +29,7 @@ void sp_admin_remote_answer(struct sp_admin_remote *r, struct sp_admin_answer *a
     assert(r && a);
     struct sp_admin_said *said = &r->question->said;
     *said = (struct sp_admin_said){.status = a->status, .content_type = a->content_type, .n_body = a->body.len};
-    said->headers = sp_admin_headers(&said->n_headers);
+    said->headers = sp_admin_headers(a, &said->n_headers);
     said->body = sp_xmalloc(a->body.len + 1);
     sp_buf_peek(&a->body, said->body, a->body.len);
     sp_buf_clear(&a->body);

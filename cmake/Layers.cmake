@@ -5,6 +5,7 @@ set(SP_EXTERNAL_event PkgConfig::UV Threads::Threads)
 set(SP_EXTERNAL_config sp_proto PkgConfig::YAML)
 set(SP_EXTERNAL_http PkgConfig::NGHTTP2)
 set(SP_EXTERNAL_clusters PkgConfig::CARES)
+set(SP_EXTERNAL_server PkgConfig::SECCOMP)
 
 # wolfSSL's headers are seen by these two alone; the library still reaches every link.
 set(SP_PRIVATE_crypto sp_wolfssl)

@@ -23,8 +23,8 @@ enum sp_log_level { SP_LOG_TRACE, SP_LOG_DEBUG, SP_LOG_INFO, SP_LOG_WARNING, SP_
 
 /* All components there are; test/lint/log_components holds them against the calls. */
 #define SP_LOG_COMPONENTS(X) \
-    X("access_log") X("admin") X("claims_authz") X("cluster") X("config") X("demo") X("dns") X("ext_authz") X("files") \
-    X("header_certificate") X("health") X("hot-restart") X("http") X("ip_restriction") X("jwt_authn") X("listener") \
+    X("access_log") X("admin") X("claims_authz") X("cluster") X("config") X("confine") X("demo") X("dns") X("ext_authz") \
+    X("files") X("header_certificate") X("health") X("hot-restart") X("http") X("ip_restriction") X("jwt_authn") X("listener") \
     X("origin_shield") X("outlier") X("overload") X("ratelimit") X("rbac") X("route") X("sender_constraint") X("server") \
     X("tls") X("token_introspection")
 

@@ -9,6 +9,7 @@
 #include "clusters/asks.h"
 #include "clusters/origin_ocsp.h"
 #include "filters/registry.h"
+#include "server/confine_config.h"
 #include "server/edge.h"
 #include "server/overload.h"
 #include "server/secure_defaults.h"
@@ -174,6 +175,7 @@ struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, cons
     sp_arena_init(&arena);
     sp_secure_defaults(c->doc, diag, c->bootstrap);
     sp_edge_read(&edge, &arena, c->doc, diag, c->bootstrap);
+    sp_confine_check(c->doc, diag, c->bootstrap, previous ? previous->doc : NULL, previous ? previous->bootstrap : NULL);
     compile_overload(c, &edge, diag);
     if (c->bootstrap->stats_config)
         c->stats = sp_stats_config_new(c->doc, diag, c->bootstrap->stats_config);

@@ -40,11 +40,13 @@ struct sp_hot_restart {
     struct end *refused[REFUSED_MAX]; /* those who are told no when they ask: closing before would lose the words */
 };
 
-static bool trusted(int fd)
+/* `other`: a user that is as good as our own; -1: none. */
+static bool trusted(int fd, uid_t other)
 {
     struct ucred u;
     socklen_t len = sizeof(u);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 && (u.uid == geteuid() || u.uid == 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 &&
+           (u.uid == geteuid() || u.uid == 0 || (other != (uid_t)-1 && u.uid == other));
 }
 
 /* Whether the process at the other end runs. One that cannot be seen (in another container) counts as gone. */
@@ -160,7 +162,7 @@ static bool ask(struct sp_hot_restart *h, char *why, size_t why_size)
     return false;
 }
 
-struct sp_hot_restart *sp_hot_restart_take(const char *path, char *why, size_t why_size)
+struct sp_hot_restart *sp_hot_restart_take(const char *path, uid_t user, char *why, size_t why_size)
 {
     assert(path && why && why_size > 0);
     struct stat st;
@@ -177,7 +179,7 @@ struct sp_hot_restart *sp_hot_restart_take(const char *path, char *why, size_t w
     if (h->old < 0)
         snprintf(why, why_size, "--hot-restart: cannot ask at %s: %s (the same user must run both processes)", path,
                  strerrordesc_np(-h->old));
-    else if (!trusted(h->old))
+    else if (!trusted(h->old, user))
         snprintf(why, why_size, "--hot-restart: another user listens at %s (put it into a directory that only you can write to)", path);
     else
         good = ask(h, why, why_size);
@@ -344,7 +346,7 @@ static void on_knock(uv_poll_t *p, int status, int events)
     int fd = accept4(h->door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    if (!trusted(fd)) {
+    if (!trusted(fd, (uid_t)-1)) {
         refuse(h, fd, "no it is not the same user");
     } else if (h->peer && !is_stuck(h)) {
         refuse(h, fd, "no another process takes over just now");

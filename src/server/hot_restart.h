@@ -28,9 +28,10 @@ struct sp_hot_restart_events {
 
 /*
  * Asks the process that listens at `path`, and enters what it gives in net/inherit. NULL: it refused, or nobody is to be
- * trusted there; `why` says so. No such process is no error.
+ * trusted there; `why` says so. No such process is no error. `user`: whom this process is to become (server/confine.h), and the one
+ * before has; -1: nobody.
  */
-struct sp_hot_restart *sp_hot_restart_take(const char *path, char *why, size_t why_size);
+struct sp_hot_restart *sp_hot_restart_take(const char *path, uid_t user, char *why, size_t why_size);
 /* Process number: 0 for one that took nothing over. */
 unsigned sp_hot_restart_epoch(const struct sp_hot_restart *h);
 /* This process serves: says so to the old one, and is the one to be asked from now on. False, after logging it: the old one has

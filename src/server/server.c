@@ -16,6 +16,8 @@
 #include "net/inherit.h"
 #include "net/tls_ctx.h"
 #include "sallyport_version.h"
+#include "server/confine.h"
+#include "server/confine_config.h"
 #include "server/gauges.h"
 #include "server/hot_restart.h"
 #include "server/notify.h"
@@ -180,12 +182,13 @@ static void on_failed(void *ctx);
 static int inherit(struct sp_server *s)
 {
     char why[512];
+    const struct sp_config *c = sp_server_config(s);
     unsigned n = sp_inherit_systemd();
     if (n)
         sp_log(SP_LOG_INFO, "server", "systemd has opened %u socket%s for us", n, n == 1 ? "" : "s");
     if (!s->options.hot_restart)
         return SP_EXIT_OK;
-    s->hot = sp_hot_restart_take(s->options.hot_restart, why, sizeof(why));
+    s->hot = sp_hot_restart_take(s->options.hot_restart, sp_confine_user(c->doc, c->bootstrap), why, sizeof(why));
     if (s->hot)
         return SP_EXIT_OK;
     sp_log(SP_LOG_CRITICAL, "server", "%s", why);
@@ -483,6 +486,8 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     if (code == SP_EXIT_OK) {
         sp_log(SP_LOG_INFO, "server", "sallyport %s starts", SP_VERSION);
         code = bind_all(s, config);
+        if (code == SP_EXIT_OK && !sp_confine(config, &s->options))
+            code = SP_EXIT_BIND;
         if (code != SP_EXIT_OK)
             s->main.stopping = true; /* its loop runs once, to close what it has */
         run(s, code == SP_EXIT_OK);

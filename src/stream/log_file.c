@@ -474,3 +474,27 @@ struct sp_log_counts sp_log_file_counts(void)
         .reopen_failed = harvest(&registry.reopen_failed),
     };
 }
+
+void sp_log_file_each(void (*each)(void *arg, const char *path), void *arg)
+{
+    if (!registry.files.next)
+        return;
+    pthread_mutex_lock(&registry.lock);
+    SP_LIST_FOREACH(at, &registry.files) {
+        struct sp_log_file *f = SP_CONTAINER_OF(at, struct sp_log_file, link);
+        if (!f->standard)
+            each(arg, f->path);
+    }
+    pthread_mutex_unlock(&registry.lock);
+}
+
+void sp_log_file_new_thread(void)
+{
+    pthread_mutex_lock(&registry.life);
+    if (registry.running) {
+        stop();
+        if (start() < 0)
+            abort(); /* one has just ended: there is room for it */
+    }
+    pthread_mutex_unlock(&registry.life);
+}

@@ -35,4 +35,9 @@ struct sp_log_counts {
 };
 struct sp_log_counts sp_log_file_counts(void);
 
+/* For who narrows down what the process may do: each path that is open, no standard stream; a writer thread that is made now, in place
+ * of the one that there is, if there is one.  Main thread, before others use logs. */
+void sp_log_file_each(void (*each)(void *arg, const char *path), void *arg);
+void sp_log_file_new_thread(void);
+
 #endif

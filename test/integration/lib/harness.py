@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Processes, certificates, ports and clients for the integration tests. Loopback only; everything is bounded in time."""
 import atexit
+import copy
 import fcntl
 import http.client
 import json
@@ -326,6 +327,20 @@ def config(listeners, clusters, admin=None):
     return c
 
 
+def in_sandbox(conf):
+    """SP_SANDBOX=1: whatever a suite does, it does confined to its files and system calls (docs/least-privilege.md)."""
+    if not os.environ.get("SP_SANDBOX"):
+        return conf
+    kind = T + "sallyport.bootstrap.v1.Edge"
+    extensions = copy.deepcopy(conf.get("bootstrap_extensions", []))
+    edge = next((e["typed_config"] for e in extensions if e["typed_config"]["@type"] == kind), None)
+    if edge is None:
+        edge = {"@type": kind}
+        extensions.append({"name": "edge", "typed_config": edge})
+    edge.setdefault("process", {"sandbox": {"read": [WORK], "write": [WORK]}})
+    return dict(conf, bootstrap_extensions=extensions)
+
+
 # --- programs
 
 class Sallyport(Proc):
@@ -333,7 +348,7 @@ class Sallyport(Proc):
 
     def __init__(self, conf, *args, wait=True, concurrency=2):
         self.admin = free_port()
-        conf = dict(conf, admin=conf.get("admin", {"address": address(self.admin)}))
+        conf = in_sandbox(dict(conf, admin=conf.get("admin", {"address": address(self.admin)})))
         self.config_path = work(f"config-{time.time_ns()}.json")
         with open(self.config_path, "w", encoding="utf-8") as f:
             json.dump(conf, f, indent=1)

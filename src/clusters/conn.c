@@ -139,8 +139,8 @@ static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsi
     if (!c->counted)
         return;
     sp_codec_stats_event(&sp_conn_stats(c)->codec, ev, detail);
-    if (ev == SP_CE_FLOOD)
-        sp_counter_inc(sp_conn_stats(c)->upstream_cx_protocol_error);
+    /* HTTP/2 resets the one stream where no more than that is wrong. */
+    c->broke |= ev == SP_CE_FLOOD || (!c->h2 && (ev == SP_CE_BAD_REQUEST || ev == SP_CE_HEADERS_TOO_LARGE || ev == SP_CE_TOO_MANY_HEADERS));
 }
 
 static void on_draining(void *ctx)

@@ -56,6 +56,7 @@ struct sp_conn {
     enum sp_conn_state state;
     enum sp_routing routing;  /* whose limits it counts for */
     bool counted;             /* in the cluster's and the host's counters, and against max_connections */
+    bool broke;               /* the protocol */
     bool h2, connected, own_offer, spoiled; /* own_offer: of ALPN; spoiled: an HTTP/1 exchange did not end well */
     unsigned socket;          /* which of the cluster's transport sockets it was begun with */
     unsigned told_streams, told_room; /* as its pool counts them */

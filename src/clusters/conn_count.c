@@ -54,7 +54,7 @@ void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end)
             sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
         sp_histogram_record(s->upstream_rq_per_cx, c->n_requests);
         sp_histogram_record(s->upstream_cx_length_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
-        if (end->why == SP_WIRE_PROTOCOL)
+        if (end->why == SP_WIRE_PROTOCOL || c->broke)
             sp_counter_inc(s->upstream_cx_protocol_error);
         else if (end->why == SP_WIRE_MAX_AGE)
             sp_counter_inc(s->upstream_cx_max_duration_reached);

@@ -344,7 +344,7 @@ static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *
 static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abort why)
 {
     struct sp_downstream *d = ctx;
-    d->cut |= why == SP_ABORT_CLOSED;
+    d->cut |= why == SP_ABORT_CLOSED || (why != SP_ABORT_NONE && d->h2 && cs->codec->want_close);
     if (cs->user) /* NULL: it was refused */
         sp_stream_closed(cs, why);
 }

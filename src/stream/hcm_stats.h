@@ -33,7 +33,7 @@
     X(resumed, "downstream_flow_control_resumed_reading_total") \
     X(rq_misdirected, "downstream_rq_misdirected") \
     X(no_route, "no_route") X(direct_response, "rq_direct_response") X(redirect, "rq_redirect") \
-    X(routed, "rq_total") X(rs_too_large, "rs_too_large")
+    X(routed, "rq_total")
 
 struct sp_hcm_stats {
 #define X(member, name) struct sp_counter member;

@@ -180,8 +180,8 @@ static void on_reset(struct sp_chain *c, enum sp_abort why)
 
 static void on_too_large(struct sp_chain *c, enum sp_direction dir)
 {
-    const struct sp_hcm_stats *st = &sp_stream_of(c)->hcm->stats;
-    sp_counter_inc(dir == SP_DECODE ? st->rq_too_large : st->rs_too_large);
+    if (dir == SP_DECODE)
+        sp_counter_inc(sp_stream_of(c)->hcm->stats.rq_too_large);
 }
 
 static void on_flow(struct sp_chain *c, bool paused)

@@ -17,14 +17,26 @@
 #include "sallyport_version.h"
 #include "server/memory.h"
 #include "server/reload.h"
+#include "stats/read.h"
 
 enum { CLUSTERS_SHOWN = 1000, HOSTS_SHOWN = 1000, SHOWN_MAX = 10000, LISTED_MAX = 1000 };
 
+/* Actions of the overload manager that are on: "overload.<action>.active". */
+static void add_action(void *arg, const struct sp_stats_reading *r)
+{
+    struct sp_str name = sp_str_sub(r->name, strlen("overload."), r->name.len);
+    if (r->value && sp_str_ends(name, SP_STR(".active")))
+        json_array_append_new(arg, sp_json_text(sp_str_sub(name, 0, name.len - strlen(".active"))));
+}
+
 static json_t *server_of(struct sp_server *s)
 {
-    uint64_t allocated, heap;
+    uint64_t allocated, heap, dropped = 0;
+    json_t *actions = json_array();
     sp_memory_use(&allocated, &heap);
-    return json_pack("{s:s, s:s, s:b, s:I, s:i, s:{s:I, s:I}}", "version", SP_VERSION, "state", sp_server_state_name(s), "failing",
+    sp_stats_find(SP_STR("access_log.dropped"), &dropped); /* not there: no log is */
+    sp_stats_walk(SP_STR("overload."), add_action, actions);
+    return json_pack("{s:o, s:I, s:s, s:s, s:b, s:I, s:i, s:{s:I, s:I}}", "overload", actions, "log_lines_dropped", (json_int_t)dropped, "version", SP_VERSION, "state", sp_server_state_name(s), "failing",
                      sp_server_failing(s), "uptime_seconds", (json_int_t)sp_server_uptime_s(s), "workers",
                      (int)sp_server_concurrency(s), "memory", "allocated", (json_int_t)allocated, "heap", (json_int_t)heap);
 }

@@ -48,6 +48,26 @@ static json_t *requests(const struct sp_cluster_stats *s)
     return j;
 }
 
+/* Which circuit breakers let nothing more pass now. */
+static json_t *open_breakers(const struct sp_cluster *c)
+{
+    json_t *list = json_array();
+    for (int p = 0; p < SP_ROUTINGS; p++) {
+        const struct sp_breakers *b = &c->breakers[p];
+        const struct {
+            const char *name[SP_ROUTINGS];
+            struct sp_gauge open;
+        } all[] = {{{"connections", "high.connections"}, b->connections.open},
+                   {{"pending", "high.pending"}, b->pending.open},
+                   {{"requests", "high.requests"}, b->requests.open},
+                   {{"retries", "high.retries"}, b->retries.open}};
+        for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
+            if (gauge(all[i].open))
+                json_array_append_new(list, json_string(all[i].name[p]));
+    }
+    return list;
+}
+
 json_t *sp_cluster_overview(const struct sp_cluster *c)
 {
     assert(c);
@@ -58,8 +78,8 @@ json_t *sp_cluster_overview(const struct sp_cluster *c)
                               "degraded", gauge(s->membership_degraded), "excluded", gauge(s->membership_excluded));
     json_t *time = json_pack("{s:I, s:f, s:f, s:f, s:f}", "count", (json_int_t)took.n, "p50", took.p50, "p90", took.p90, "p99",
                              took.p99, "max", took.p100);
-    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "name", sp_json_text(c->name), "tls", c->options.tls != NULL, "hosts", hosts,
-                     "connections", connections(s), "requests", requests(s), "request_ms", time);
+    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "name", sp_json_text(c->name), "tls", c->options.tls != NULL, "hosts", hosts,
+                     "connections", connections(s), "requests", requests(s), "request_ms", time, "breakers_open", open_breakers(c));
 }
 
 static json_t *flags_of(uint32_t flags)

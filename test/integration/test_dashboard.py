@@ -10,8 +10,8 @@ import time
 import unittest
 
 import browser
-from harness import ROOT, SECRET, SLOW, Sallyport, address, cert, cluster, config, curl, downstream_tls, free_port, jwt_filter, listener, nginx_plain, \
-    route_to, shield, wait_for
+from harness import ROOT, SECRET, SLOW, T, Sallyport, address, cert, cluster, config, curl, downstream_tls, free_port, jwt_filter, listener, nginx_plain, raw, \
+    route_to, shield, wait_for, work
 
 VIEWS = ("glance", "clusters", "listeners", "filters", "refused", "secrets", "certificates", "files", "config")
 EVIL = "<img src=x onerror=alert(1)>"
@@ -419,6 +419,38 @@ class Changes(Case):
         p.until("document.querySelector('pre') !== null")
         self.assertRegex(p.text("pre"), r"json:\d+:\d+: static_resources\.clusters\[0\]\.connect_timeout")
         p.picture("refused-config-light")
+
+    def test_full_and_overloaded(self):
+        """A circuit breaker that is open, an overload manager at work."""
+        pressure = work("pressure")
+        with open(pressure, "w", encoding="ascii") as f:
+            f.write("0.5")
+        deaf = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(deaf.close)
+        conf = config([listener(free_port(), [route_to("deaf")])], [
+            cluster("deaf", deaf.getsockname()[1], circuit_breakers={"thresholds": [{"max_requests": 1}]})])
+        conf["overload_manager"] = {"refresh_interval": "0.1s", "resource_monitors": [{"name": "told", "typed_config": {
+            "@type": T + "envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig", "filename": pressure}}],
+            "actions": [{"name": "envoy.overload_actions.stop_accepting_requests", "triggers": [{"name": "told", "threshold": {"value": 0.9}}]}]}
+        conf["layered_runtime"] = {"layers": [{"name": "limits", "static_layer": {"envoy.resource_limits.listener.door.connection_limit": 1}}]}
+        s = Sallyport(conf)
+        self.addCleanup(s.kill)
+        with socket.create_connection(("127.0.0.1", s.port)) as c:
+            c.sendall(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n")
+            wait_for("the breaker to open", lambda: json.loads(s.get("/overview")[1])["clusters"][0]["breakers_open"] == ["requests"])
+            p = self.open(s)
+            p.until("/a circuit breaker is open/.test(document.querySelector('.wrong')?.innerText)")
+            self.assertIn("deaf (requests)", p.text(".wrong"))
+            with open(pressure + ".new", "w", encoding="ascii") as f:
+                f.write("0.95")
+            os.rename(pressure + ".new", pressure)
+            p.until("/overloaded/.test(document.querySelector('.wrong').innerText)", 20)
+            self.assertIn("stop_accepting_requests", p.text(".wrong"))
+            self.assertNotIn("a limit is reached", p.text(".wrong"))
+            for _ in range(3):
+                raw(s.port, b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n", 1)
+            p.until("/1 listener turns connections away: a limit is reached/.test(document.querySelector('.wrong').innerText)", 20)
+        self.assertEqual(p.said, [])
 
     def test_read_only(self):
         """allow_paths: what is not allowed is neither shown nor asked for."""

@@ -108,7 +108,7 @@ function clusterOf(c, at) {
     c.noneHealthy = m.rate(key + "none", at, c.connections.none_healthy) || 0;
     c.connectFails = m.rate(key + "fail", at, c.connections.connect_fail) || 0;
     c.past = m.past(key + "past", c.rate);
-    c.open = c.breakers_open || [];
+    c.open = c.breakers_open;
     c.level = !c.hosts.total || c.down >= c.hosts.total ? "bad" : c.share >= 0.2 && c.errors >= 0.5 ? "bad"
         : c.down > 0 || c.overflow > 0 || c.open.length || c.share >= 0.05 && c.errors >= 0.1 ? "warn" : "good";
 }
@@ -166,8 +166,8 @@ function understand(o) {
     o.filters.forEach((f) => filterOf(f, at));
     o.connection_managers.forEach((h) => managerOf(h, at));
     o.headlines = headlines(o, at);
+    o.wrong = whatIsWrong(o); // which remembers counters, too
     data.memory.end();
-    o.wrong = whatIsWrong(o);
     return o;
 }
 

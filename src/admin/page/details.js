@@ -196,12 +196,12 @@ function viewConfig() {
     const config = el("div", {class: "card"}), server = el("div", {class: "card"}), why = el("div", null);
     let was = "";
     return {title: "Config", node: page("Config", null, why, el("div", {class: "two"}, config, server), actions()), update(o) {
-        const c = o.config, s = o.server, now = JSON.stringify([c, s.version, s.state, s.failing, span(s.uptime_seconds), bytes(s.memory.allocated), ago(c.loaded)]);
+        const c = o.config, s = o.server, now = JSON.stringify([c, s.version, s.state, s.failing, span(s.uptime_seconds), bytes(s.memory.allocated), s.overload, s.log_lines_dropped, ago(c.loaded)]);
         if (now === was)
             return;
         was = now;
         why.replaceChildren(c.refused ? el("div", {class: "card"}, el("h3", null, state("bad", "The last version was refused")), el("p", {class: "lead"}, `${ago(c.refused)}, at ${c.refused}. The one before serves on.`), el("pre", {tabindex: "0", "aria-label": "Errors"}, c.why.split("\n").map(plain).join("\n"))) : "");
         config.replaceChildren(el("h3", null, "What serves"), facts([["Version", count(c.version)], ["Loaded", `${ago(c.loaded)}, at ${c.loaded}`], ["Phase", c.phase], ["Older ones still in use", count(c.older)], may("/config_dump") ? ["As it runs", el("a", {href: "/config_dump"}, "/config_dump")] : null]));
-        server.replaceChildren(el("h3", null, "The process"), facts([["State", s.failing ? "/ready says no" : s.state.toLowerCase()], ["Version", plain(s.version)], ["Up for", span(s.uptime_seconds)], ["Workers", count(s.workers)], ["Memory in use", bytes(s.memory.allocated)]]));
+        server.replaceChildren(el("h3", null, "The process"), facts([["State", s.failing ? "/ready says no" : s.state.toLowerCase()], ["Version", plain(s.version)], ["Up for", span(s.uptime_seconds)], ["Workers", count(s.workers)], ["Memory in use", bytes(s.memory.allocated)], s.overload.length ? ["Overloaded, and so", s.overload.map(plain).join(", ")] : null, s.log_lines_dropped ? ["Log lines lost", count(s.log_lines_dropped)] : null]));
     }};
 }

@@ -18,6 +18,10 @@ function serverWrong(o) {
         out.push({level: s.state === "DRAINING" ? "bad" : "warn", id: "state", what: s.state === "DRAINING" ? "The door is draining: it takes no new connections." : "The door is not open yet.", go: "#config"});
     else if (s.failing)
         out.push({level: "warn", id: "failing", what: "/ready says no, because someone asked for /healthcheck/fail.", go: "#config"});
+    if (s.overload.length)
+        out.push({level: "bad", id: "overload", what: "The door is overloaded, and does less for it.", why: names(s.overload.map((a) => a.replace("envoy.overload_actions.", "")), 4), go: "#config"});
+    if (data.memory.rate("log lines", o.at_ms, s.log_lines_dropped) > 0)
+        out.push({level: "warn", id: "log", what: "Lines of the access log are lost: the disk is slower than the log is long.", go: "#config"});
     if (o.config.refused)
         out.push({level: "bad", id: "reload", what: `A newer config was refused ${ago(o.config.refused)}. The one from ${ago(o.config.loaded)} serves on.`, why: first(o.config.why), go: "#config"});
     return out;
@@ -37,7 +41,7 @@ function clustersWrong(o) {
     if (some_.length)
         out.push({level: "warn", id: "partly", what: `${count(some_.length)} ${of} ${some_.length === 1 ? "has" : "have"} unhealthy hosts.`, why: names(some_.map((c) => `${c.name} (${c.down} of ${c.hosts.total})`), 6), go: "#clusters/?unhealthy"});
     if (full.length)
-        out.push({level: "warn", id: "full", what: `${some(full.length, "cluster turns", "clusters turn")} requests away: a circuit breaker is open.`, why: names(full.map((c) => c.name), 6), go: "#clusters/?unhealthy"});
+        out.push({level: "warn", id: "full", what: `${some(full.length, "cluster turns", "clusters turn")} requests away: a circuit breaker is open.`, why: names(full.map((c) => c.open.length ? `${c.name} (${c.open.join(", ")})` : c.name), 6), go: "#clusters/?unhealthy"});
     if (empty.length)
         out.push({level: "warn", id: "empty", what: `${count(empty.length)} ${of} ${empty.length === 1 ? "has" : "have"} no hosts at all.`, why: names(empty.map((c) => c.name), 6), go: "#clusters/?unhealthy"});
     return out;

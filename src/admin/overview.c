@@ -185,6 +185,7 @@ static void whole(const struct sp_admin_request *r, struct sp_admin_answer *a, c
     json_t *certs = json_array();
     unsigned matching;
     clock_gettime(CLOCK_REALTIME, &now);
+    sp_live_set_gauges(sp_doc_live(c->doc)); /* those among the filters' counters that follow the time */
     sp_config_certs(c, add_cert, certs);
     sp_live_set_each(sp_doc_live(c->doc), add_live, &lived);
     json_t *clusters = clusters_of(&c->clusters, p, filter, &matching);

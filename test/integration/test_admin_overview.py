@@ -65,7 +65,7 @@ class Overview(unittest.TestCase):
                                                    >= 9 and o)(overview(self.s)))
         self.assertEqual(o["server"]["state"], "LIVE")
         self.assertEqual(o["server"]["workers"], 2)
-        self.assertGreater(o["server"]["memory"]["allocated"], 0)
+        self.assertGreaterEqual(o["server"]["memory"]["allocated"], 0 if SLOW > 1 else 1)  # a sanitizer has an allocator of its own
         self.assertLess(abs(o["at_ms"] / 1000 - time.time()), 60)
         self.assertEqual((o["config"]["version"], o["config"]["refused"]), (1, None))
 

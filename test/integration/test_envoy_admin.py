@@ -161,7 +161,7 @@ class AdminBesideEnvoy(unittest.TestCase):
         for path in ("/memory", ):
             envoy, ours = (json.loads(ask(s.admin, path)[2]) for s in self.both)
             self.assertEqual(set(envoy), set(ours))
-            self.assertGreater(int(ours["allocated"]), 100000)
+            self.assertGreaterEqual(int(ours["allocated"]), 0 if SLOW > 1 else 100000)  # a sanitizer has an allocator of its own
             self.assertGreaterEqual(int(ours["total_physical_bytes"]), 100000)
 
     def test_failing(self):

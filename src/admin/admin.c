@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/body.h"
 #include "admin/handlers.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -72,8 +73,10 @@ static enum sp_status admin_decode_headers(struct sp_filter *f, struct sp_header
 
 static void admin_destroy(struct sp_filter *f)
 {
-    sp_reload_ask_cancel(&((struct sp_admin_stream *)f)->ask);
-    sp_refusals_cancel(&((struct sp_admin_stream *)f)->refusals);
+    struct sp_admin_stream *s = (struct sp_admin_stream *)f;
+    sp_reload_ask_cancel(&s->ask);
+    sp_refusals_cancel(&s->refusals);
+    sp_admin_body_cancel(s->body);
 }
 
 static void *admin_config_new(const struct sp_filter_build *build, const ProtobufCMessage *msg)

@@ -304,8 +304,8 @@ static const struct sp_admin_handler handlers[] = {
     {"/runtime_modify", SP_ADMIN_POST, "says where keys are changed", sp_admin_runtime_modify},
     {"/secrets", SP_ADMIN_GET, "secrets by name: where from, how often and when they were used (?format=json)", sp_admin_secrets},
     {"/server_info", SP_ADMIN_GET, "version, state and options", sp_admin_server_info},
-    {"/stats", SP_ADMIN_GET, "stats (?filter=REGEX, ?usedonly, ?format=json or prometheus)", sp_admin_stats},
-    {"/stats/prometheus", SP_ADMIN_GET, "stats for Prometheus", sp_admin_stats_prometheus},
+    {"/stats", SP_ADMIN_GET, "stats (?filter=REGEX, ?usedonly, ?type=, ?histogram_buckets=, ?format=json or prometheus)", sp_admin_stats},
+    {"/stats/prometheus", SP_ADMIN_GET, "stats for Prometheus (?filter=REGEX, ?usedonly, ?histogram_buckets=summary)", sp_admin_stats_prometheus},
 };
 
 const struct sp_admin_handler *sp_admin_handlers(size_t *ret_n)

@@ -24,6 +24,7 @@ struct sp_admin_stream {
     struct sp_reload_ask ask;
     struct sp_refusals_ask refusals;
     struct sp_admin_request *request; /* in the arena; of an answer that comes later and goes by it */
+    struct sp_admin_body *body; /* NULL, or what answers (admin/body.h) */
     bool json; /* how the one who asks wants to be told */
 };
 

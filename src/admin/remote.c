@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "admin/handlers.h"
+#include "admin/body.h"
 #include "base/mem.h"
 #include "filters/admin_desk.h"
 
@@ -66,6 +66,7 @@ void sp_admin_remote_stop(void)
         struct sp_admin_remote *r = SP_CONTAINER_OF(it, struct sp_admin_remote, link);
         sp_reload_ask_cancel(&r->stream.ask);
         sp_refusals_cancel(&r->stream.refusals);
+        sp_admin_body_cancel(r->stream.body);
         r->question->said.status = 503;
         remote_free(r);
     }

@@ -22,16 +22,16 @@ static void note_end(struct sp_upstream *u)
         u->setup.info->up_last_rx_ns = now(u);
     if (!u->request_ended)
         return;
-    uint64_t ms = (now(u) - u->request_end_ns) / SP_NS_PER_MS;
-    sp_histogram_record(stats(u)->upstream_rq_time, ms);
-    sp_histogram_record(sp_cluster_stats_side(stats(u), u->setup.internal)->time, ms);
+    uint64_t ns = now(u) - u->request_end_ns;
+    sp_timing_record(stats(u)->upstream_rq_time, ns);
+    sp_timing_record(sp_cluster_stats_side(stats(u), u->setup.internal)->time, ns);
     for (unsigned i = 0; i < 2 && SP_UNLIKELY(u->setup.counted[i]); i++)
-        sp_histogram_record(u->setup.counted[i]->answers.time, ms);
+        sp_timing_record(u->setup.counted[i]->answers.time, ns);
     const struct sp_host_part *p = &u->host->parts[u->slot->index];
     if (SP_UNLIKELY(p->zone_stats))
-        sp_histogram_record(p->zone_stats->answers.time, ms);
+        sp_timing_record(p->zone_stats->answers.time, ns);
     if (SP_UNLIKELY(u->canary || p->canary))
-        sp_histogram_record(sp_cluster_stats_canary(stats(u))->time, ms);
+        sp_timing_record(sp_cluster_stats_canary(stats(u))->time, ns);
 }
 
 /* The response is complete. A request that is not is cut short: nobody reads it any more. */

@@ -73,7 +73,7 @@ json_t *sp_cluster_overview(const struct sp_cluster *c)
     assert(c);
     const struct sp_cluster_stats *s = &c->stats;
     struct sp_histogram_reading took;
-    sp_histogram_read(s->upstream_rq_time, &took);
+    sp_timing_read(s->upstream_rq_time, &took);
     json_t *hosts = json_pack("{s:I, s:I, s:I, s:I}", "total", gauge(s->membership_total), "healthy", gauge(s->membership_healthy),
                               "degraded", gauge(s->membership_degraded), "excluded", gauge(s->membership_excluded));
     json_t *time = json_pack("{s:I, s:f, s:f, s:f, s:f}", "count", (json_int_t)took.n, "p50", took.p50, "p90", took.p90, "p99",

@@ -42,9 +42,10 @@ void sp_cluster_stats_init(struct sp_cluster_stats *s, struct sp_str name, bool 
 #define X(id) s->id = sp_stats_gauge(scope, SP_STR(#id));
     SP_CLUSTER_GAUGES(X)
 #undef X
-#define X(id) s->id = sp_stats_histogram(scope, SP_STR(#id));
-    SP_CLUSTER_HISTOGRAMS(X)
+#define X(id) s->id = sp_stats_timing(scope, SP_STR(#id));
+    SP_CLUSTER_TIMINGS(X)
 #undef X
+    s->upstream_rq_per_cx = sp_stats_histogram(scope, SP_STR("upstream_rq_per_cx"));
     sp_code_counters_init(&s->codes, scope, "upstream_rq_");
     struct sp_stats_scope *retry = sp_stats_scope(scope, SP_STR("retry"), NULL, SP_STR_NULL);
     sp_code_counters_init(&s->retry_codes, retry, "upstream_rq_");

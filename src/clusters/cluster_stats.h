@@ -41,7 +41,7 @@
     X(upstream_rq_pending_active) X(membership_total) X(membership_healthy) X(membership_degraded) \
     X(membership_excluded) X(max_host_weight)
 
-#define SP_CLUSTER_HISTOGRAMS(X) X(upstream_cx_connect_ms) X(upstream_cx_length_ms) X(upstream_rq_time) X(upstream_rq_per_cx)
+#define SP_CLUSTER_TIMINGS(X) X(upstream_cx_connect_ms) X(upstream_cx_length_ms) X(upstream_rq_time)
 
 #define SP_HEALTH_CHECK_COUNTERS(X) \
     X(attempt) X(success) X(failure) X(network_failure) X(passive_failure) X(verify_cluster)
@@ -73,9 +73,10 @@ struct sp_cluster_stats {
 #define X(name) struct sp_gauge name;
     SP_CLUSTER_GAUGES(X)
 #undef X
-#define X(name) struct sp_histogram name;
-    SP_CLUSTER_HISTOGRAMS(X)
+#define X(name) struct sp_timing name;
+    SP_CLUSTER_TIMINGS(X)
 #undef X
+    struct sp_histogram upstream_rq_per_cx;
     _Atomic uint32_t ratelimit[4]; /* cells of ratelimit.*; 0: not made yet */
     struct sp_code_counters codes, retry_codes; /* upstream_rq_200, retry.upstream_rq_503 */
     struct sp_counter retry_completed;          /* retry.upstream_rq_completed */

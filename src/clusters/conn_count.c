@@ -27,7 +27,7 @@ void sp_conn_count_ready(struct sp_conn *c)
         sp_counter_inc(c->h2 ? s->upstream_cx_http2_total : s->upstream_cx_http1_total);
     if (c->kind != SP_KIND_RAW)
         sp_gauge_inc(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
-    sp_histogram_record(s->upstream_cx_connect_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
+    sp_timing_record(s->upstream_cx_connect_ms, c->slot->turn->now_ns - c->started_ns);
 }
 
 void sp_conn_count_tls_failure(struct sp_conn *c)
@@ -53,7 +53,7 @@ void sp_conn_count_closed(struct sp_conn *c, const struct sp_conn_end *end)
         if (c->kind != SP_KIND_RAW)
             sp_gauge_dec(c->h2 ? s->upstream_cx_http2_active : s->upstream_cx_http1_active);
         sp_histogram_record(s->upstream_rq_per_cx, c->n_requests);
-        sp_histogram_record(s->upstream_cx_length_ms, (c->slot->turn->now_ns - c->started_ns) / SP_NS_PER_MS);
+        sp_timing_record(s->upstream_cx_length_ms, c->slot->turn->now_ns - c->started_ns);
         if (end->why == SP_WIRE_PROTOCOL || c->broke)
             sp_counter_inc(s->upstream_cx_protocol_error);
         else if (end->why == SP_WIRE_MAX_AGE)

@@ -224,14 +224,14 @@ static void count_closed(const struct sp_downstream *d, enum sp_wire_end why)
         return;
     }
     const struct sp_hcm_cx_stats *c = cx(d);
-    uint64_t ms = (d->home->worker->turn.now_ns - d->start_ns) / SP_NS_PER_MS;
+    uint64_t lasted_ns = d->home->worker->turn.now_ns - d->start_ns;
     sp_counter_inc(s->cx_destroy);
     sp_gauge_dec(s->cx_active);
     sp_gauge_dec(d->worker_active);
-    sp_histogram_record(s->cx_length_ms, ms);
+    sp_timing_record(s->cx_length_ms, lasted_ns);
     sp_counter_inc(c->destroy);
     sp_gauge_dec(c->active);
-    sp_histogram_record(c->length_ms, ms);
+    sp_timing_record(c->length_ms, lasted_ns);
     if (d->chain->tls)
         sp_gauge_dec(c->ssl_active);
     if (d->ready)

@@ -17,7 +17,7 @@ void sp_listener_stats_init(struct sp_listener_stats *s, struct sp_stats_scope *
     s->no_filter_chain_match = sp_stats_counter(scope, SP_STR("no_filter_chain_match"));
     s->cx_active = sp_stats_gauge(scope, SP_STR("downstream_cx_active"));
     s->pre_cx_active = sp_stats_gauge(scope, SP_STR("downstream_pre_cx_active"));
-    s->cx_length_ms = sp_stats_histogram(scope, SP_STR("downstream_cx_length_ms"));
+    s->cx_length_ms = sp_stats_timing(scope, SP_STR("downstream_cx_length_ms"));
     s->filter_remote_close = sp_stats_counter(scope, SP_STR("downstream_listener_filter_remote_close"));
     s->accepted = sp_stats_histogram(scope, SP_STR("connections_accepted_per_socket_event"));
 }

@@ -12,7 +12,8 @@ struct sp_listener_stats {
     struct sp_counter cx_total, cx_destroy, cx_overflow, global_cx_overflow, cx_overload_reject, connect_timeout, pre_cx_timeout, no_filter_chain_match,
         filter_remote_close;
     struct sp_gauge cx_active, pre_cx_active;
-    struct sp_histogram cx_length_ms, accepted; /* accepted: in one event of a socket */
+    struct sp_timing cx_length_ms;
+    struct sp_histogram accepted; /* in one event of a socket */
     struct sp_tls_stats ssl;
 };
 

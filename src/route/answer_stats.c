@@ -7,7 +7,7 @@ void sp_answer_stats_init(struct sp_answer_stats *s, struct sp_stats_scope *scop
 {
     assert(s && scope);
     s->completed = sp_stats_counter(scope, SP_STR("upstream_rq_completed"));
-    s->time = sp_stats_histogram(scope, SP_STR("upstream_rq_time"));
+    s->time = sp_stats_timing(scope, SP_STR("upstream_rq_time"));
     sp_code_counters_init(&s->codes, scope, "upstream_rq_");
 }
 

@@ -10,7 +10,7 @@
 
 struct sp_answer_stats {
     struct sp_counter completed;   /* upstream_rq_completed */
-    struct sp_histogram time;      /* upstream_rq_time, milliseconds */
+    struct sp_timing time;         /* upstream_rq_time */
     struct sp_code_counters codes; /* upstream_rq_200, upstream_rq_2xx */
 };
 

@@ -39,7 +39,7 @@ void sp_gauges_init(struct sp_gauges *g)
     g->restless = sp_stats_gauge(sp_stats_scope(sp_stats_root(), SP_STR("files"), NULL, SP_STR_NULL), SP_STR("restless"));
     g->active_clusters = sp_stats_gauge(clusters, SP_STR("active_clusters"));
     g->total_connections = sp_stats_gauge(server, SP_STR("total_connections"));
-    g->initialization_ms = sp_stats_histogram(server, SP_STR("initialization_time_ms"));
+    g->initialization_ms = sp_stats_timing(server, SP_STR("initialization_time_ms"));
     g->started_ns = monotonic_ns();
 }
 
@@ -51,7 +51,7 @@ uint64_t sp_gauges_uptime_s(const struct sp_gauges *g)
 void sp_gauges_ready(const struct sp_gauges *g)
 {
     assert(g);
-    sp_histogram_record(g->initialization_ms, (monotonic_ns() - g->started_ns) / SP_NS_PER_MS);
+    sp_timing_record(g->initialization_ms, monotonic_ns() - g->started_ns);
 }
 
 static uint64_t connections(const struct sp_config *c)

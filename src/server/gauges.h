@@ -12,7 +12,7 @@
 struct sp_gauges {
     struct sp_gauge live, uptime, concurrency, state, version, memory_allocated, memory_heap_size, memory_physical_size,
         days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch, restless, total_connections;
-    struct sp_histogram initialization_ms;
+    struct sp_timing initialization_ms;
     uint64_t started_ns; /* monotonic */
 };
 

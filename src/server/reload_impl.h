@@ -46,7 +46,7 @@ struct sp_reload {
     unsigned n_failed; /* workers that could not watch a socket, of those that have switched */
     struct sp_counter attempts, ok, refused, cuts;
     struct sp_gauge failing, version, old;
-    struct sp_histogram duration_ms;
+    struct sp_timing duration_ms;
 };
 
 /* Answers of the workers (struct sp_serving_events). */

@@ -182,7 +182,7 @@ void sp_reload_switched(struct sp_reload *r, struct sp_plan *plan, int err)
     r->n_switched = r->n_failed = 0;
     note(r, true, NULL, 0);
     sp_xds_stats_taken(r->xds, r->current->set);
-    sp_histogram_record(r->duration_ms, ms_since(r, r->began_ns));
+    sp_timing_record(r->duration_ms, r->build.main->turn.now_ns - r->began_ns);
     sp_reload_watch(r, r->current->doc);
     limit_old(r);
     r->phase = SP_RELOAD_IDLE;
@@ -307,7 +307,7 @@ struct sp_reload *sp_reload_new(const struct sp_reload_build *build, struct sp_c
     r->failing = sp_stats_gauge(scope, SP_STR("failing"));
     r->version = sp_stats_gauge(scope, SP_STR("version"));
     r->old = sp_stats_gauge(scope, SP_STR("draining_configs"));
-    r->duration_ms = sp_stats_histogram(scope, SP_STR("duration_ms"));
+    r->duration_ms = sp_stats_timing(scope, SP_STR("duration_ms"));
     r->warm.fire = on_warm;
     r->no_more.run = run_no_more;
     sp_list_init(&r->configs);

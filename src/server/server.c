@@ -24,6 +24,7 @@
 #include "server/refusals.h"
 #include "server/reload_impl.h"
 #include "server/watchdog.h"
+#include "server/stats_flush.h"
 #include "stream/access_log.h"
 #include "stream/local_health.h"
 #include "stream/refused.h"
@@ -42,6 +43,7 @@ struct sp_server {
     bool handed_over;
     struct sp_gauges gauges;
     struct sp_watchdog watchdog;
+    struct sp_stats_flush flush;
     enum sp_server_state state;
     int exit_code;
     bool failing;
@@ -313,6 +315,7 @@ static void on_serving(void *ctx)
     s->state = SP_SERVER_LIVE;
     sp_gauges_ready(&s->gauges);
     sp_watchdog_start(&s->watchdog, &s->main, s->readers, s->n_workers);
+    sp_stats_flush_start(&s->flush, s->reload, &s->main.turn);
     const struct sp_config *c = sp_server_config(s);
     for (unsigned i = 0; i < c->n_listeners; i++) {
         char text[SP_ADDR_TEXT_MAX];
@@ -423,6 +426,7 @@ static void on_main_stop(struct sp_worker *w)
     sp_watchdog_stop(&s->watchdog);
     sp_timer_stop(&s->last);
     sp_timer_stop(&s->stop);
+    sp_stats_flush_stop(&s->flush);
 }
 
 static void harden_process(void)

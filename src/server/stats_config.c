@@ -170,7 +170,7 @@ struct sp_stats_config *sp_stats_config_new(const struct sp_doc *doc, struct sp_
     struct ctx x = {c, doc, diag};
     unsigned before = diag->n_errors;
     sp_arena_init(&c->arena);
-    c->view = (struct sp_stats_view){.shows = shows, .tags = tags, .bounds = bounds,
+    c->view = (struct sp_stats_view){.shows = shows, .tags = msg->n_stats_tags ? tags : NULL, .bounds = bounds,
                                      .whole_names = msg->use_all_default_tags && !msg->use_all_default_tags->value};
     read_tags(&x, msg);
     if (msg->stats_matcher)

@@ -12,96 +12,88 @@ void sp_registry_pin(struct sp_stats_home *of, const struct sp_stats_home *user)
         of->pinned = true;
 }
 
-static void give_back(struct sp_freed *f, uint32_t cell)
-{
-    if (!cell) /* the one that nobody reads */
-        return;
-    if (f->n == f->cap) {
-        f->cap = f->cap ? f->cap * 2 : 64;
-        f->v = sp_xrealloc(f->v, f->cap * sizeof(*f->v));
-    }
-    f->v[f->n++] = cell;
-}
-
 static bool is_over(const struct sp_stats_home *home, uint64_t now_ns)
 {
     return !home->pinned && now_ns - home->ended_ns >= SP_STATS_GRACE_S * 1000000000ull;
 }
 
-static void sweep_stats(struct sp_stats_registry *r)
+/* What it has outside of its home's memory. */
+void sp_stat_forget(struct sp_stat *s)
 {
-    unsigned n = 0;
-    sp_map_done(&r->by_name);
-    for (unsigned i = 0; i < r->n; i++) {
-        struct sp_stat *s = r->v[i];
-        if (s->home && s->home->swept) {
-            give_back(s->kind == SP_STAT_HISTOGRAM ? &r->free_hists : &r->free_cells, s->cell);
-            free(s->shown);
-            continue;
-        }
-        r->v[n++] = s;
-        sp_map_add(&r->by_name, s->name, s);
-    }
-    r->n = n;
+    sp_cell_free(s->cell, sp_stat_is_hist(s));
+    free(s->shown);
+    if (sp_stat_is_hist(s))
+        sp_hist_kept_free(s->u.kept);
 }
 
-static void sweep_scopes(struct sp_stats_registry *r)
+static void sweep_stat(struct sp_stats_scope *scope, struct sp_stat *s)
 {
-    struct sp_map old = r->scopes;
-    sp_map_init(&r->scopes);
-    for (unsigned i = 0; i < old.cap; i++) {
-        struct sp_stats_scope *s = old.v[i].value;
-        if (old.v[i].key.ptr && !(s->home && s->home->swept))
-            sp_map_add(&r->scopes, s->prefix, s);
+    struct sp_stats_registry *r = &sp_registry;
+    sp_table_remove(&r->by_name, sp_name_hash(scope->hash, sp_stat_name(s)), s);
+    r->n_retagged -= s->shown || !s->family;
+    sp_stat_leave_family(s);
+    if (sp_stat_is_hist(s)) {
+        struct sp_stat *last = r->hists.v[--r->hists.n];
+        r->hists.v[s->hist_at] = last;
+        last->hist_at = s->hist_at;
     }
-    sp_map_done(&old);
+    sp_stat_forget(s);
 }
 
 static void home_free(struct sp_stats_home *home)
 {
+    SP_LIST_FOREACH (it, &home->scopes)
+        free(SP_CONTAINER_OF(it, struct sp_stats_scope, link)->stats.v);
     sp_arena_done(&home->arena);
     free(home);
 }
 
-/* One pass over everything, for all that ended: whole configs go at once. */
+static void sweep_home(struct sp_stats_home *home)
+{
+    SP_LIST_FOREACH (it, &home->scopes) {
+        struct sp_stats_scope *scope = SP_CONTAINER_OF(it, struct sp_stats_scope, link);
+        for (unsigned i = 0; i < scope->stats.n; i++)
+            sweep_stat(scope, scope->stats.v[i]);
+        sp_table_remove(&sp_registry.by_prefix, scope->hash, scope);
+    }
+    home_free(home);
+}
+
 void sp_registry_sweep(uint64_t now_ns)
 {
     struct sp_stats_registry *r = &sp_registry;
-    struct sp_list over;
-    sp_list_init(&over);
+    bool any = false;
+    if (r->readers)
+        return;
     SP_LIST_FOREACH_SAFE (it, &r->ended) {
         struct sp_stats_home *home = SP_CONTAINER_OF(it, struct sp_stats_home, link);
         if (!is_over(home, now_ns))
             continue;
-        home->swept = true;
         sp_list_remove(it);
-        sp_list_push_back(&over, it);
+        sweep_home(home);
+        any = true;
     }
-    if (sp_list_empty(&over))
+    if (!any)
         return;
-    sweep_stats(r);
-    sweep_scopes(r);
-    SP_LIST_FOREACH_SAFE (it, &over)
-        home_free(SP_CONTAINER_OF(it, struct sp_stats_home, link));
+    sp_families_sweep();
+    sp_scope_order_unref(r->order);
+    r->order = NULL;
 }
 
-/* The maps still have all of them: a home is of the scope that it was made with. */
+/* The tables still have all of them: a home is of the scopes that are in it. */
 void sp_registry_free_homes(void)
 {
     struct sp_stats_registry *r = &sp_registry;
-    if (!r->ended.next)
-        return;
-    for (unsigned i = 0; i < r->scopes.cap; i++) {
-        const struct sp_stats_scope *s = r->scopes.v[i].value;
-        if (r->scopes.v[i].key.ptr && s->home && !s->home->swept) {
-            s->home->swept = true;
-            if (!sp_list_linked(&s->home->link))
-                sp_list_push_back(&r->ended, &s->home->link);
-        }
+    struct sp_list homes;
+    sp_list_init(&homes);
+    for (unsigned i = 0; i < r->by_prefix.cap; i++) {
+        struct sp_stats_scope *s = r->by_prefix.v[i].p;
+        if (!s || !s->home || (void *)sp_list_first(&s->home->scopes) != &s->link)
+            continue; /* each home once */
+        if (sp_list_linked(&s->home->link))
+            sp_list_remove(&s->home->link);
+        sp_list_push_back(&homes, &s->home->link);
     }
-    SP_LIST_FOREACH_SAFE (it, &r->ended)
+    SP_LIST_FOREACH_SAFE (it, &homes)
         home_free(SP_CONTAINER_OF(it, struct sp_stats_home, link));
-    free(r->free_cells.v);
-    free(r->free_hists.v);
-    r->free_cells = r->free_hists = (struct sp_freed){0};
 }

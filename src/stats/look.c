@@ -9,7 +9,7 @@
 #include "stats/registry.h"
 
 static const struct sp_stats_view *view;
-static uint64_t generation = 1;
+static uint32_t generation = 1;
 
 void sp_stats_set_view(const struct sp_stats_view *v)
 {
@@ -19,21 +19,19 @@ void sp_stats_set_view(const struct sp_stats_view *v)
     pthread_mutex_unlock(&sp_registry.lock);
 }
 
-char sp_metric_char(char c)
+uint32_t sp_view_generation(void)
 {
-    bool fits = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return (char)(fits ? c : '_');
+    return generation;
 }
 
-/* Copies in Prometheus' letters; NUL-terminated. */
-static struct sp_str put_metric(char **at, struct sp_str s)
+bool sp_view_retags(void)
 {
-    char *begin = *at, *p = begin;
-    for (size_t i = 0; i < s.len; i++)
-        *p++ = sp_metric_char(s.ptr[i]);
-    *p = 0;
-    *at = p + 1;
-    return sp_str_n(begin, s.len);
+    return view && (view->tags || view->whole_names);
+}
+
+bool sp_view_needs_look(void)
+{
+    return sp_view_retags() || sp_registry.n_retagged;
 }
 
 static struct sp_str put(char **at, struct sp_str s)
@@ -41,79 +39,134 @@ static struct sp_str put(char **at, struct sp_str s)
     char *begin = *at;
     if (s.len)
         memcpy(begin, s.ptr, s.len);
-    begin[s.len] = 0;
-    *at += s.len + 1;
+    *at += s.len;
     return sp_str_n(begin, s.len);
 }
 
-/* Takes the first place where `what` stands out of the name. */
-static void cut(struct sp_str *name, struct sp_str what, char *scratch)
+/* Copies in Prometheus' letters. */
+static struct sp_str put_metric(char **at, struct sp_str s)
 {
-    struct sp_str letters = put_metric(&scratch, what);
-    ptrdiff_t at = letters.len ? sp_str_find(*name, letters) : -1;
+    struct sp_str copy = put(at, s);
+    for (size_t i = 0; i < copy.len; i++)
+        ((char *)(uintptr_t)copy.ptr)[i] = sp_metric_char(copy.ptr[i]);
+    return copy;
+}
+
+/* Takes the first place where `what` stands out of the name. */
+static void cut(struct sp_str *name, struct sp_str what)
+{
+    ptrdiff_t at = what.len ? sp_str_find(*name, what) : -1;
     if (at < 0)
         return;
     char *p = (char *)(uintptr_t)name->ptr + at;
-    memmove(p, p + letters.len, name->len - (size_t)at - letters.len);
-    name->len -= letters.len;
+    memmove(p, p + what.len, name->len - (size_t)at - what.len);
+    name->len -= what.len;
 }
 
 /* The label of that name, or a new one. */
 static struct sp_label *label(struct sp_shown *w, struct sp_str name)
 {
     for (unsigned i = 0; i < w->n_labels; i++)
-        if (sp_str_eq(sp_str_c(w->labels[i].name), name))
+        if (sp_str_eq(w->labels[i].name, name))
             return &w->labels[i];
     return &w->labels[w->n_labels++];
 }
 
-static struct sp_shown *make(const struct sp_stat *s, const struct sp_stats_tag *tags, unsigned n)
+static void own_labels(struct sp_shown *w, const struct sp_stat *s)
 {
-    size_t room = 2 * (s->name.len + s->metric.len + 16);
+    const struct sp_stats_scope *scope = s->scope;
+    w->n_labels = scope->n_labels;
+    memcpy(w->labels, scope->labels, scope->n_labels * sizeof(*w->labels));
+    w->n_labels += sp_stat_code_label(s, &w->labels[w->n_labels]);
+}
+
+static void write_labels(struct sp_shown *w, char *at)
+{
+    char *begin = at;
+    for (unsigned i = 0; i < w->n_labels; i++) {
+        if (i)
+            *at++ = ',';
+        at = sp_label_write(at, w->labels[i]);
+    }
+    w->label_text = sp_str_n(begin, (size_t)(at - begin));
+}
+
+static struct sp_shown *make(const struct sp_stat *s, struct sp_str full, const struct sp_stats_tag *tags, unsigned n)
+{
+    char bare[SP_STATS_NAME_MAX];
+    struct sp_str own = view->whole_names ? full : sp_stat_bare(s, bare);
+    size_t room = 2 * own.len + 128;
+    for (unsigned i = 0; i < s->scope->n_labels; i++)
+        room += 2 * s->scope->labels[i].value.len + s->scope->labels[i].name.len + 8;
     for (unsigned i = 0; i < n; i++)
-        room += tags[i].name.len + tags[i].value.len + 2;
+        room += 2 * tags[i].name.len + 3 * tags[i].value.len + 8;
     struct sp_shown *w = sp_xcalloc(1, sizeof(*w) + room);
     char *at = w->text;
-    if (view->whole_names) {
-        put(&at, SP_STR("envoy_"));
-        at--;
-        put_metric(&at, s->name);
-        w->metric = sp_str_n(w->text, (size_t)(at - 1 - w->text));
-    } else {
-        w->metric = put(&at, s->metric);
-        w->n_labels = s->n_labels;
-        memcpy(w->labels, s->labels, s->n_labels * sizeof(*w->labels));
-    }
-    char *scratch = at + s->name.len + 1;
+    if (!view->whole_names)
+        own_labels(w, s);
+    w->dotted = put(&at, own);
     for (unsigned i = 0; i < n; i++)
-        cut(&w->metric, tags[i].removed, at);
-    at = scratch;
+        cut(&w->dotted, tags[i].removed);
+    w->metric.ptr = at;
+    put(&at, SP_STR("envoy_"));
+    put_metric(&at, w->dotted);
+    w->metric.len = (size_t)(at - w->metric.ptr);
     for (unsigned i = 0; i < n; i++) {
         struct sp_str name = put_metric(&at, tags[i].name);
-        *label(w, name) = (struct sp_label){name.ptr, put(&at, tags[i].value)};
+        *label(w, name) = (struct sp_label){name, put(&at, tags[i].value)};
     }
+    write_labels(w, at);
     return w;
+}
+
+/* It counts as retagged until it is in the family of its own name again. */
+static void place(struct sp_stat *s, struct sp_str full)
+{
+    char own[SP_STATS_NAME_MAX];
+    struct sp_stats_tag tags[SP_STATS_TAGS];
+    bool was = s->shown || !s->family;
+    free(s->shown);
+    s->shown = NULL;
+    unsigned n = view && view->tags ? view->tags(view, full, tags) : 0;
+    assert(n <= SP_STATS_TAGS);
+    if (n || (view && view->whole_names))
+        s->shown = make(s, full, tags, n);
+    struct sp_str metric = s->shown ? s->shown->metric : sp_stat_metric(s, own);
+    if (!s->family || !sp_str_eq(s->family->metric, metric)) {
+        sp_stat_leave_family(s);
+        sp_stat_join_family(s, metric);
+    }
+    sp_registry.n_retagged = sp_registry.n_retagged - was + (s->shown != NULL);
+}
+
+static struct sp_str full_name(const struct sp_stat *s, char out[static SP_STATS_NAME_MAX])
+{
+    struct sp_str prefix = s->scope->prefix, name = sp_stat_name(s);
+    prefix.len = SP_MIN(prefix.len, (size_t)SP_STATS_NAME_MAX);
+    name.len = SP_MIN(name.len, SP_STATS_NAME_MAX - prefix.len);
+    memcpy(out, prefix.ptr, prefix.len);
+    memcpy(out + prefix.len, name.ptr, name.len);
+    return sp_str_n(out, prefix.len + name.len);
 }
 
 bool sp_stat_look(struct sp_stat *s)
 {
-    struct sp_stats_tag tags[SP_STATS_TAGS];
+    char text[SP_STATS_NAME_MAX];
     if (s->looked == generation)
         return !s->hidden;
     s->looked = generation;
-    free(s->shown);
-    s->shown = NULL;
-    s->hidden = view && view->shows && !view->shows(view, s->name);
-    if (!view || s->hidden)
-        return !s->hidden;
-    unsigned n = view->tags ? view->tags(view, s->name, tags) : 0;
-    assert(n <= SP_STATS_TAGS);
-    if (n || view->whole_names)
-        s->shown = make(s, tags, n);
-    return true;
+    s->hidden = false;
+    if (!view && !s->shown && s->family)
+        return true;
+    struct sp_str full = full_name(s, text);
+    s->hidden = view && view->shows && !view->shows(view, full);
+    if (sp_view_retags() || s->shown || !s->family)
+        place(s, full);
+    return !s->hidden;
 }
 
 const double *sp_stat_bounds(const struct sp_stat *s, unsigned *ret_n)
 {
-    return view && view->bounds ? view->bounds(view, s->name, ret_n) : NULL;
+    char text[SP_STATS_NAME_MAX];
+    return view && view->bounds ? view->bounds(view, full_name(s, text), ret_n) : NULL;
 }

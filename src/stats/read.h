@@ -14,6 +14,7 @@ struct sp_histogram_reading {
     double p50, p90, p99, p100;
 };
 void sp_histogram_read(struct sp_histogram h, struct sp_histogram_reading *ret);
+void sp_timing_read(struct sp_timing t, struct sp_histogram_reading *ret); /* in milliseconds */
 /* By full name; all 0 when there is none. Takes the lock. */
 void sp_histogram_read_named(struct sp_str full_name, struct sp_histogram_reading *ret);
 

@@ -10,13 +10,7 @@
 #include "base/mem.h"
 #include "stats/registry.h"
 
-enum { HISTS_MAX = 65536 };
-
-/* A slab as it is: what stats.h shows, and the histograms' shares. */
-struct slab {
-    struct sp_slab cells;
-    struct sp_hist_share *_Atomic hists[HISTS_MAX];
-};
+enum { PART_MAX = 1000 }; /* of a name; what is longer is cut */
 
 _Thread_local struct sp_slab *sp_slab_self;
 struct sp_stats_registry sp_registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -28,50 +22,53 @@ struct sp_slab *sp_slab_main(void)
     return sp_registry.slabs[0];
 }
 
-static void add_chunk(unsigned chunk)
+static void enter(struct sp_stats_scope *s)
 {
-    assert(chunk < SP_STATS_CHUNKS);
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
-        atomic_store(&sp_registry.slabs[i]->chunks[chunk], sp_xcalloc(SP_STATS_CHUNK, sizeof(uint64_t)));
+    struct sp_stats_registry *r = &sp_registry;
+    s->hash = sp_name_hash(sp_name_seed(), s->prefix);
+    sp_table_add(&r->by_prefix, s->hash, s);
+    sp_list_push_back(s->home ? &s->home->scopes : &r->scopes, &s->link);
+    sp_scope_order_unref(r->order);
+    r->order = NULL;
 }
 
 void sp_stats_init(unsigned n_threads)
 {
-    assert(!sp_registry.slabs);
-    sp_arena_init(&sp_registry.arena);
-    sp_map_init(&sp_registry.by_name);
-    sp_map_init(&sp_registry.scopes);
-    sp_list_init(&sp_registry.ended);
-    sp_registry.n_slabs = n_threads + 1;
-    sp_registry.slabs = sp_xcalloc(sp_registry.n_slabs, sizeof(*sp_registry.slabs));
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
-        sp_registry.slabs[i] = sp_xcalloc(1, sizeof(struct slab));
-    sp_registry.cells = 1; /* cell 0 is the one that nobody reads */
-    sp_registry.hists = 1;
-    add_chunk(0);
+    struct sp_stats_registry *r = &sp_registry;
+    assert(!r->slabs);
+    sp_arena_init(&r->arena);
+    sp_list_init(&r->ended);
+    sp_list_init(&r->scopes);
+    r->n_slabs = n_threads + 1;
+    r->slabs = sp_xcalloc(r->n_slabs, sizeof(*r->slabs));
+    for (unsigned i = 0; i < r->n_slabs; i++)
+        r->slabs[i] = sp_xcalloc(1, sizeof(struct sp_slab));
+    sp_cells_init();
+    root = (struct sp_stats_scope){.prefix = SP_STR(""), .bare = SP_STR(""), .label_text = SP_STR("")};
+    enter(&root);
 }
 
 void sp_stats_done(void)
 {
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++) {
-        struct slab *s = (struct slab *)sp_registry.slabs[i];
-        for (unsigned c = 0; c < SP_STATS_CHUNKS; c++)
-            free((void *)atomic_load(&s->cells.chunks[c]));
-        for (unsigned h = 0; h < sp_registry.hists; h++)
-            free(atomic_load(&s->hists[h]));
-        free(s);
-    }
-    for (unsigned i = 0; i < sp_registry.n; i++)
-        free(sp_registry.v[i]->shown);
+    struct sp_stats_registry *r = &sp_registry;
+    for (unsigned i = 0; i < r->by_name.cap; i++)
+        if (r->by_name.v[i].p) {
+            sp_stat_leave_family(r->by_name.v[i].p);
+            sp_stat_forget(r->by_name.v[i].p);
+        }
+    r->readers = 0;
+    sp_families_sweep();
     sp_registry_free_homes();
-    free(sp_registry.slabs);
-    free(sp_registry.v);
-    sp_map_done(&sp_registry.by_name);
-    sp_map_done(&sp_registry.scopes);
-    sp_arena_done(&sp_registry.arena);
-    sp_registry.slabs = NULL;
-    sp_registry.v = NULL;
-    sp_registry.n = sp_registry.cap = sp_registry.n_slabs = 0;
+    SP_LIST_FOREACH (it, &r->scopes)
+        free(SP_CONTAINER_OF(it, struct sp_stats_scope, link)->stats.v);
+    sp_scope_order_unref(r->order);
+    sp_slabs_free();
+    free(r->hists.v);
+    sp_table_done(&r->by_name);
+    sp_table_done(&r->by_prefix);
+    sp_table_done(&r->families);
+    sp_arena_done(&r->arena);
+    *r = (struct sp_stats_registry){.lock = PTHREAD_MUTEX_INITIALIZER};
     sp_slab_self = NULL;
 }
 
@@ -81,62 +78,20 @@ void sp_stats_thread(unsigned index)
     sp_slab_self = sp_registry.slabs[index];
 }
 
-void sp_gauge_set(struct sp_gauge g, uint64_t value)
-{
-    struct sp_slab *slab = sp_slab_self ? sp_slab_self : sp_slab_main();
-    atomic_store_explicit(&atomic_load(&slab->chunks[g.cell / SP_STATS_CHUNK])[g.cell % SP_STATS_CHUNK], value,
-                          memory_order_relaxed);
-}
-
-unsigned sp_hist_bucket(uint64_t value)
-{
-    if (value < SP_HIST_EXACT)
-        return (unsigned)value;
-    unsigned top = 63 - (unsigned)__builtin_clzll(value); /* 4 or more */
-    unsigned sub = (unsigned)(value >> (top - 3)) & (SP_HIST_SUB - 1);
-    return SP_MIN(SP_HIST_EXACT + (top - 4) * SP_HIST_SUB + sub, (unsigned)SP_HIST_BUCKETS - 1);
-}
-
-uint64_t sp_hist_floor(unsigned bucket)
-{
-    if (bucket < SP_HIST_EXACT)
-        return bucket;
-    unsigned top = (bucket - SP_HIST_EXACT) / SP_HIST_SUB + 4, sub = (bucket - SP_HIST_EXACT) % SP_HIST_SUB;
-    return (uint64_t)(SP_HIST_SUB + sub) << (top - 3);
-}
-
-static void bump(_Atomic uint64_t *p, uint64_t n)
-{
-    atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed) + n, memory_order_relaxed);
-}
-
-void sp_histogram_record(struct sp_histogram h, uint64_t value)
-{
-    struct slab *slab = (struct slab *)(sp_slab_self ? sp_slab_self : sp_slab_main());
-    struct sp_hist_share *share = atomic_load_explicit(&slab->hists[h.cell], memory_order_relaxed);
-    if (SP_UNLIKELY(!share)) {
-        share = sp_xcalloc(1, sizeof(*share));
-        atomic_store_explicit(&slab->hists[h.cell], share, memory_order_release);
-    }
-    bump(&share->sum, value);
-    bump(&share->count[sp_hist_bucket(value)], 1);
-}
-
 struct sp_stats_scope *sp_stats_root(void)
 {
     return &root;
 }
 
 /* Names that are only looked for take no memory of the registry: configs come and go. */
-static struct sp_str cleaned(struct sp_arena *a, struct sp_str value)
+static struct sp_str cleaned(char out[static PART_MAX], struct sp_str value)
 {
-    struct sp_str s = sp_arena_str(a, value);
-    for (size_t i = 0; i < s.len; i++) {
-        char *c = (char *)s.ptr + i;
-        if (*c == ':' || (unsigned char)*c <= ' ' || *c == 0x7f)
-            *c = '_';
+    size_t n = SP_MIN(value.len, (size_t)PART_MAX);
+    for (size_t i = 0; i < n; i++) {
+        char c = value.ptr[i];
+        out[i] = (char)(c == ':' || (unsigned char)c <= ' ' || c == 0x7f ? '_' : c);
     }
-    return s;
+    return sp_str_n(out, n);
 }
 
 static struct sp_arena *memory_of(struct sp_stats_home *home)
@@ -144,42 +99,62 @@ static struct sp_arena *memory_of(struct sp_stats_home *home)
     return home ? &home->arena : &sp_registry.arena;
 }
 
+static void write_labels(struct sp_stats_scope *s, struct sp_arena *a)
+{
+    size_t room = 1;
+    for (unsigned i = 0; i < s->n_labels; i++)
+        room += s->labels[i].name.len + 2 * s->labels[i].value.len + 4;
+    char *text = sp_arena_alloc(a, room), *at = text;
+    for (unsigned i = 0; i < s->n_labels; i++) {
+        if (i)
+            *at++ = ',';
+        at = sp_label_write(at, s->labels[i]);
+    }
+    s->label_text = sp_str_n(text, (size_t)(at - text));
+}
+
 static struct sp_stats_scope *scope_new(struct sp_stats_home *home, const struct sp_stats_scope *parent, struct sp_str prefix,
                                         struct sp_str name, const char *tag, struct sp_str value)
 {
     struct sp_arena *a = memory_of(home);
     struct sp_stats_scope *s = sp_arena_zalloc(a, sizeof(*s));
-    *s = *parent;
     s->home = home;
+    s->n_labels = parent->n_labels;
     for (unsigned i = 0; i < s->n_labels; i++)
-        s->labels[i].value = sp_arena_str(a, s->labels[i].value);
+        s->labels[i] = (struct sp_label){parent->labels[i].name, sp_arena_str(a, parent->labels[i].value)};
     s->prefix = sp_arena_str(a, prefix);
-    s->bare = sp_arena_printf(a, "%.*s%.*s%s", SP_STR_ARG(parent->bare), SP_STR_ARG(name), name.len ? "." : "");
-    if (!tag && value.len)
-        s->bare = sp_arena_printf(a, "%.*s%.*s.", SP_STR_ARG(s->bare), SP_STR_ARG(value));
+    bool in_bare = !tag && value.len;
+    s->bare = sp_arena_printf(a, "%.*s%.*s%s%.*s%s", SP_STR_ARG(parent->bare), SP_STR_ARG(name), name.len ? "." : "",
+                              in_bare ? (int)value.len : 0, value.ptr ? value.ptr : "", in_bare ? "." : "");
     if (tag && value.len && s->n_labels < SP_STATS_LABELS)
-        s->labels[s->n_labels++] = (struct sp_label){tag, sp_arena_str(a, value)};
-    sp_map_add(&sp_registry.scopes, s->prefix, s);
+        s->labels[s->n_labels++] = (struct sp_label){sp_str_c(tag), sp_arena_str(a, value)};
+    write_labels(s, a);
+    enter(s);
     return s;
+}
+
+static struct sp_stats_home *home_new(void)
+{
+    struct sp_stats_home *home = sp_xcalloc(1, sizeof(*home));
+    sp_arena_init(&home->arena);
+    sp_list_init(&home->link);
+    sp_list_init(&home->scopes);
+    return home;
 }
 
 static struct sp_stats_scope *scope_of(struct sp_stats_scope *parent, struct sp_str name, const char *tag, struct sp_str value,
                                        bool hold)
 {
+    char clean[PART_MAX];
     struct sp_arena tmp;
     sp_arena_init(&tmp);
-    value = cleaned(&tmp, value);
+    value = cleaned(clean, value);
     struct sp_str prefix = sp_arena_printf(&tmp, "%.*s%.*s%s%.*s%s", SP_STR_ARG(parent->prefix), SP_STR_ARG(name),
                                            name.len ? "." : "", SP_STR_ARG(value), value.len ? "." : "");
-    struct sp_stats_scope *s = sp_map_get(&sp_registry.scopes, prefix);
-    struct sp_stats_home *home = parent->home;
-    if (!s && hold) {
-        home = sp_xcalloc(1, sizeof(*home));
-        sp_arena_init(&home->arena);
-        sp_list_init(&home->link);
-    }
+    prefix.len = SP_MIN(prefix.len, (size_t)SP_STATS_NAME_MAX - PART_MAX);
+    struct sp_stats_scope *s = sp_scope_find(prefix, sp_name_hash(sp_name_seed(), prefix));
     if (!s)
-        s = scope_new(home, parent, prefix, name, tag, value);
+        s = scope_new(hold ? home_new() : parent->home, parent, prefix, name, tag, value);
     sp_arena_done(&tmp);
     return s;
 }
@@ -234,104 +209,57 @@ static bool is_digit(char c)
 }
 
 /* "..._rq_200" and "..._rq_2xx" are one metric with a label each, as Envoy has it. */
-static struct sp_str take_code(struct sp_arena *a, struct sp_str name, struct sp_stat *s)
+static void find_code(struct sp_stat *s)
 {
-    const char *e = name.ptr + name.len;
-    if (name.len < 7 || e[-4] != '_' || !is_digit(e[-3]))
-        return name;
-    if (e[-2] == 'x' && e[-1] == 'x') {
-        s->labels[s->n_labels++] = (struct sp_label){"envoy_response_code_class", {e - 3, 1}};
-        return sp_arena_printf(a, "%.*s_xx", (int)name.len - 4, name.ptr);
-    }
-    if (!is_digit(e[-2]) || !is_digit(e[-1]))
-        return name;
-    s->labels[s->n_labels++] = (struct sp_label){"envoy_response_code", {e - 3, 3}};
-    return sp_str_sub(name, 0, name.len - 4);
+    const char *e = s->name + s->name_len;
+    if (s->name_len < 7 || memcmp(e - 6, "rq_", 3) != 0 || !is_digit(e[-3]))
+        return;
+    s->is_class = e[-2] == 'x' && e[-1] == 'x';
+    if (s->is_class)
+        s->code = (uint16_t)(e[-3] - '0');
+    else if (is_digit(e[-2]) && is_digit(e[-1]))
+        s->code = (uint16_t)((e[-3] - '0') * 100 + (e[-2] - '0') * 10 + (e[-1] - '0'));
+    s->is_class &= s->code != 0;
 }
 
-static struct sp_str metric_name(struct sp_arena *a, struct sp_str bare, struct sp_str name)
-{
-    struct sp_str m = sp_arena_printf(a, "envoy_%.*s%.*s", SP_STR_ARG(bare), SP_STR_ARG(name));
-    for (size_t i = 0; i < m.len; i++)
-        ((char *)m.ptr)[i] = sp_metric_char(m.ptr[i]);
-    return m;
-}
-
-static uint32_t again_cell(void)
-{
-    uint32_t cell = sp_registry.free_cells.v[--sp_registry.free_cells.n];
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
-        atomic_store_explicit(&atomic_load(&sp_registry.slabs[i]->chunks[cell / SP_STATS_CHUNK])[cell % SP_STATS_CHUNK], 0,
-                              memory_order_relaxed);
-    return cell;
-}
-
-static uint32_t again_hist(void)
-{
-    uint32_t hist = sp_registry.free_hists.v[--sp_registry.free_hists.n];
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++) {
-        struct sp_hist_share *share = atomic_load_explicit(&((struct slab *)sp_registry.slabs[i])->hists[hist], memory_order_acquire);
-        if (!share)
-            continue;
-        atomic_store_explicit(&share->sum, 0, memory_order_relaxed);
-        for (unsigned b = 0; b < SP_HIST_BUCKETS; b++)
-            atomic_store_explicit(&share->count[b], 0, memory_order_relaxed);
-    }
-    return hist;
-}
-
-static uint32_t new_cell(enum sp_stat_kind kind)
-{
-    if (kind == SP_STAT_HISTOGRAM && sp_registry.free_hists.n)
-        return again_hist();
-    if (kind == SP_STAT_HISTOGRAM) /* over the limit they share number 0, which nobody reads */
-        return sp_registry.hists < HISTS_MAX ? sp_registry.hists++ : 0;
-    if (sp_registry.free_cells.n)
-        return again_cell();
-    if (sp_registry.cells == (uint32_t)SP_STATS_CHUNK * SP_STATS_CHUNKS)
-        return 0;
-    if (sp_registry.cells % SP_STATS_CHUNK == 0)
-        add_chunk(sp_registry.cells / SP_STATS_CHUNK);
-    return sp_registry.cells++;
-}
-
-static struct sp_stat *stat_new(const struct sp_stats_scope *scope, struct sp_str full, struct sp_str name, enum sp_stat_kind kind)
+static struct sp_stat *stat_new(struct sp_stats_scope *scope, struct sp_str name, uint64_t hash, enum sp_stat_kind kind)
 {
     struct sp_stats_registry *r = &sp_registry;
-    struct sp_arena *a = memory_of(scope->home);
-    struct sp_stat *s = sp_arena_zalloc(a, sizeof(*s));
-    s->home = scope->home;
-    s->name = sp_arena_str(a, full);
-    s->kind = kind;
-    s->cell = new_cell(kind);
-    memcpy(s->labels, scope->labels, sizeof(scope->labels));
-    s->n_labels = scope->n_labels;
-    s->metric = metric_name(a, scope->bare, take_code(a, sp_str_sub(s->name, s->name.len - name.len, s->name.len), s));
-    sp_map_add(&r->by_name, s->name, s);
-    if (r->n == r->cap) {
-        r->cap = r->cap ? r->cap * 2 : 256;
-        r->v = sp_xrealloc(r->v, r->cap * sizeof(*r->v));
+    char metric[SP_STATS_NAME_MAX];
+    struct sp_stat *s = sp_arena_zalloc(memory_of(scope->home), sizeof(*s) + name.len);
+    s->scope = scope;
+    memcpy(s->name, name.ptr, name.len);
+    s->name_len = (uint16_t)name.len;
+    s->kind = (uint8_t)kind;
+    s->cell = sp_cell_new(sp_stat_is_hist(s));
+    find_code(s);
+    sp_table_add(&r->by_name, hash, s);
+    sp_stat_list_add(&scope->stats, s);
+    scope->sorted = false;
+    if (sp_stat_is_hist(s)) {
+        s->hist_at = r->hists.n;
+        sp_stat_list_add(&r->hists, s);
     }
-    r->v[r->n++] = s;
-    r->sorted = false;
+    if (sp_view_retags()) /* whoever makes a page looks first */
+        r->n_retagged++;
+    else
+        sp_stat_join_family(s, sp_stat_metric(s, metric));
     return s;
 }
 
 static uint32_t stat_cell(struct sp_stats_scope *scope, struct sp_str name, enum sp_stat_kind kind)
 {
     assert(scope && name.len && sp_registry.slabs);
-    struct sp_arena tmp;
-    sp_arena_init(&tmp);
+    char clean[PART_MAX];
+    name = cleaned(clean, name);
     pthread_mutex_lock(&sp_registry.lock);
-    name = cleaned(&tmp, name);
-    struct sp_str full = sp_arena_cat(&tmp, scope->prefix, name);
-    struct sp_stat *s = sp_map_get(&sp_registry.by_name, full);
+    uint64_t hash = sp_name_hash(scope->hash, name);
+    struct sp_stat *s = sp_stat_find(hash, &(struct sp_full_name){scope->prefix, name});
     if (!s)
-        s = stat_new(scope, full, name, kind);
-    sp_registry_pin(s->home, scope->home);
+        s = stat_new(scope, name, hash, kind);
+    sp_registry_pin(s->scope->home, scope->home);
     uint32_t cell = s->kind == kind ? s->cell : 0;
     pthread_mutex_unlock(&sp_registry.lock);
-    sp_arena_done(&tmp);
     return cell;
 }
 
@@ -350,102 +278,18 @@ struct sp_histogram sp_stats_histogram(struct sp_stats_scope *scope, struct sp_s
     return (struct sp_histogram){stat_cell(scope, name, SP_STAT_HISTOGRAM)};
 }
 
-void sp_code_counters_init(struct sp_code_counters *c, struct sp_stats_scope *scope, const char *prefix)
+struct sp_timing sp_stats_timing(struct sp_stats_scope *scope, struct sp_str name)
 {
-    assert(c && scope && prefix);
-    memset(c, 0, sizeof(*c));
-    c->scope = scope;
-    c->prefix = prefix;
-    for (unsigned i = 1; i < 6; i++) {
-        char name[64];
-        int n = snprintf(name, sizeof(name), "%s%uxx", prefix, i);
-        c->classes[i] = sp_stats_counter(scope, sp_str_n(name, (size_t)n));
-    }
-}
-
-void sp_code_counters_inc(struct sp_code_counters *c, unsigned status, bool single)
-{
-    assert(c && c->scope);
-    if (status < 100 || status > 599)
-        return;
-    sp_counter_inc(c->classes[status / 100]);
-    if (!single)
-        return;
-    uint32_t cell = atomic_load_explicit(&c->codes[status], memory_order_relaxed);
-    if (SP_UNLIKELY(!cell)) {
-        char name[64];
-        int n = snprintf(name, sizeof(name), "%s%u", c->prefix, status);
-        cell = sp_stats_counter(c->scope, sp_str_n(name, (size_t)n)).cell;
-        atomic_store_explicit(&c->codes[status], cell, memory_order_relaxed);
-    }
-    sp_cell_add(cell, 1);
-}
-
-static uint64_t cell_sum(uint32_t cell)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++)
-        sum += atomic_load_explicit(
-            &atomic_load(&sp_registry.slabs[i]->chunks[cell / SP_STATS_CHUNK])[cell % SP_STATS_CHUNK],
-            memory_order_relaxed);
-    return sum;
-}
-
-uint64_t sp_counter_value(struct sp_counter c)
-{
-    return cell_sum(c.cell);
-}
-
-uint64_t sp_gauge_value(struct sp_gauge g)
-{
-    return cell_sum(g.cell);
-}
-
-uint64_t sp_stat_value(const struct sp_stat *s)
-{
-    uint64_t v = cell_sum(s->cell);
-    /* Shares are read one after the other: a moving gauge can look negative. Hashes (version) have the other large values. */
-    if (s->kind == SP_STAT_GAUGE)
-        return v > UINT64_MAX - (UINT64_C(1) << 40) ? 0 : v;
-    return v - s->base;
-}
-
-void sp_stat_hist(const struct sp_stat *s, struct sp_hist_sum *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    for (unsigned i = 0; i < sp_registry.n_slabs; i++) {
-        struct slab *slab = (struct slab *)sp_registry.slabs[i];
-        struct sp_hist_share *share = atomic_load_explicit(&slab->hists[s->cell], memory_order_acquire);
-        if (!share)
-            continue;
-        ret->sum += atomic_load_explicit(&share->sum, memory_order_relaxed);
-        for (unsigned b = 0; b < SP_HIST_BUCKETS; b++) {
-            uint64_t n = atomic_load_explicit(&share->count[b], memory_order_relaxed);
-            ret->count[b] += n;
-            ret->n += n;
-        }
-    }
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return sp_str_cmp((*(struct sp_stat *const *)a)->name, (*(struct sp_stat *const *)b)->name);
-}
-
-void sp_registry_sort(void)
-{
-    if (!sp_registry.sorted && sp_registry.n)
-        qsort(sp_registry.v, sp_registry.n, sizeof(*sp_registry.v), by_name);
-    sp_registry.sorted = true;
+    return (struct sp_timing){stat_cell(scope, name, SP_STAT_TIMING)};
 }
 
 int sp_stats_find(struct sp_str full_name, uint64_t *ret_value)
 {
+    static _Thread_local struct sp_hist_sum sum;
     assert(ret_value);
     pthread_mutex_lock(&sp_registry.lock);
-    struct sp_stat *s = sp_map_get(&sp_registry.by_name, full_name);
-    if (s && s->kind == SP_STAT_HISTOGRAM) {
-        struct sp_hist_sum sum;
+    struct sp_stat *s = sp_stat_find(sp_name_hash(sp_name_seed(), full_name), &(struct sp_full_name){SP_STR(""), full_name});
+    if (s && sp_stat_is_hist(s)) {
         sp_stat_hist(s, &sum);
         *ret_value = sum.n;
     } else if (s) {
@@ -453,13 +297,4 @@ int sp_stats_find(struct sp_str full_name, uint64_t *ret_value)
     }
     pthread_mutex_unlock(&sp_registry.lock);
     return s ? 0 : -ENOENT;
-}
-
-void sp_stats_reset_counters(void)
-{
-    pthread_mutex_lock(&sp_registry.lock);
-    for (unsigned i = 0; i < sp_registry.n; i++)
-        if (sp_registry.v[i]->kind == SP_STAT_COUNTER)
-            sp_registry.v[i]->base = cell_sum(sp_registry.v[i]->cell);
-    pthread_mutex_unlock(&sp_registry.lock);
 }

@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum { SP_STATS_CHUNK = 1024, SP_STATS_CHUNKS = 1024 };
+enum { SP_STATS_CHUNK = 1024, SP_STATS_CHUNKS = 8192 };
 
 struct sp_slab {
     _Atomic(uint64_t) *_Atomic chunks[SP_STATS_CHUNKS];
@@ -29,7 +29,8 @@ struct sp_slab *sp_slab_main(void);
 /* Cell numbers; 0 is a cell that nobody reads, so that a zeroed struct is harmless. */
 struct sp_counter { uint32_t cell; };
 struct sp_gauge { uint32_t cell; };
-struct sp_histogram { uint32_t cell; };
+struct sp_histogram { uint32_t cell; }; /* of whole numbers: bytes, percent */
+struct sp_timing { uint32_t cell; };    /* of times: recorded in nanoseconds, shown in milliseconds */
 
 /* Slabs for main (0) and n_threads others. Once, before anything else here. */
 void sp_stats_init(unsigned n_threads);
@@ -38,11 +39,15 @@ void sp_stats_done(void);
 /* The calling thread counts into slab `index`, 1 .. n_threads. */
 void sp_stats_thread(unsigned index);
 
-static inline void sp_cell_add(uint32_t cell, uint64_t n)
+static inline _Atomic uint64_t *sp_cell(uint32_t cell)
 {
     struct sp_slab *slab = SP_LIKELY(sp_slab_self != NULL) ? sp_slab_self : sp_slab_main();
-    _Atomic uint64_t *chunk = atomic_load_explicit(&slab->chunks[cell / SP_STATS_CHUNK], memory_order_relaxed);
-    _Atomic uint64_t *p = &chunk[cell % SP_STATS_CHUNK];
+    return &atomic_load_explicit(&slab->chunks[cell / SP_STATS_CHUNK], memory_order_relaxed)[cell % SP_STATS_CHUNK];
+}
+
+static inline void sp_cell_add(uint32_t cell, uint64_t n)
+{
+    _Atomic uint64_t *p = sp_cell(cell);
     atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
@@ -54,8 +59,12 @@ static inline void sp_gauge_inc(struct sp_gauge g) { sp_cell_add(g.cell, 1); }
 static inline void sp_gauge_dec(struct sp_gauge g) { sp_cell_add(g.cell, (uint64_t)-1); }
 /* Sets the calling thread's share: for gauges that one thread alone writes. */
 void sp_gauge_set(struct sp_gauge g, uint64_t value);
-/* A value in the histogram's unit (milliseconds, bytes); buckets are log-linear, 1/8 wide or better up to 2^40. */
+/*
+ * Quantiles are right within 1 %: up to 2^52 (of nanoseconds: 52 days), above which all values are one.  No lock; memory is taken the
+ * first time that a thread records into a histogram, and then into an octave of it.
+ */
 void sp_histogram_record(struct sp_histogram h, uint64_t value);
+void sp_timing_record(struct sp_timing t, uint64_t ns);
 
 struct sp_stats_scope; /* lives until sp_stats_done, unless it is held */
 /* "" : top-level names such as server.uptime. */
@@ -77,6 +86,7 @@ void sp_stats_scope_drop(struct sp_stats_scope *scope);
 struct sp_counter sp_stats_counter(struct sp_stats_scope *scope, struct sp_str name);
 struct sp_gauge sp_stats_gauge(struct sp_stats_scope *scope, struct sp_str name);
 struct sp_histogram sp_stats_histogram(struct sp_stats_scope *scope, struct sp_str name);
+struct sp_timing sp_stats_timing(struct sp_stats_scope *scope, struct sp_str name);
 
 /* upstream_rq_200, _2xx ...: counters by status, made when first used (that use takes the lock). */
 struct sp_code_counters {
@@ -94,17 +104,14 @@ uint64_t sp_counter_value(struct sp_counter c);
 uint64_t sp_gauge_value(struct sp_gauge g);
 /* By full name, for tests and tools: -ENOENT. */
 int sp_stats_find(struct sp_str full_name, uint64_t *ret_value);
-/* Zeroes counters and histograms as the admin page shows them (gauges stay). */
+/* Zeroes counters as the pages show them (gauges and histograms stay). */
 void sp_stats_reset_counters(void);
 
-struct sp_stats_query {
-    bool used_only;
-    bool (*match)(void *ctx, struct sp_str name); /* NULL: all */
-    void *ctx;
-};
-/* "name: value" lines in order of name (histograms: Envoy's P0(..) P25(..) line), JSON {"stats":[...]}, Prometheus text. */
-void sp_stats_text(const struct sp_stats_query *q, struct sp_buf *out);
-void sp_stats_json(const struct sp_stats_query *q, struct sp_buf *out);
-void sp_stats_prometheus(const struct sp_stats_query *q, struct sp_buf *out);
+/*
+ * A flush ends an interval of the histograms: pages show the last whole one beside all values since the start.  Begun by the main
+ * thread each stats_flush_interval; each step does a part of it; false: it is done.
+ */
+void sp_stats_flush_begin(void);
+bool sp_stats_flush_step(void);
 
 #endif

@@ -65,7 +65,7 @@ struct sp_hcm_cx_stats {
         protocol_error, idle_timeout, max_duration, drain_close, delayed_close_timeout, rx_bytes, tx_bytes,
         destroy_active_rq, destroy_local_active_rq, destroy_remote_active_rq, overload_disable_keepalive;
     struct sp_gauge active, ssl_active, http1_active, http2_active;
-    struct sp_histogram length_ms;
+    struct sp_timing length_ms;
 };
 const struct sp_hcm_cx_stats *sp_hcm_cx(const struct sp_hcm *h);
 /* local_reply_config's word on what a codec answers by itself (codec_cb.on_refusal). */

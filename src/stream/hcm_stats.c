@@ -34,7 +34,7 @@ static void init_cx(struct sp_hcm_cx_stats *cx, struct sp_stats_scope *scope)
     cx->ssl_active = sp_stats_gauge(scope, SP_STR("downstream_cx_ssl_active"));
     cx->http1_active = sp_stats_gauge(scope, SP_STR("downstream_cx_http1_active"));
     cx->http2_active = sp_stats_gauge(scope, SP_STR("downstream_cx_http2_active"));
-    cx->length_ms = sp_stats_histogram(scope, SP_STR("downstream_cx_length_ms"));
+    cx->length_ms = sp_stats_timing(scope, SP_STR("downstream_cx_length_ms"));
 }
 
 static void init_listener(struct sp_hcm_stats *s, const struct sp_stats_scope *listener, struct sp_str prefix)
@@ -59,7 +59,7 @@ void sp_hcm_stats_init(struct sp_hcm_stats *s, struct sp_hcm_cx_stats *cx, struc
 #undef X
     s->rq_active = sp_stats_gauge(scope, SP_STR("downstream_rq_active"));
     s->upgrades_active = sp_stats_gauge(scope, SP_STR("downstream_cx_upgrades_active"));
-    s->rq_time = sp_stats_histogram(scope, SP_STR("downstream_rq_time"));
+    s->rq_time = sp_stats_timing(scope, SP_STR("downstream_rq_time"));
     init_cx(cx, scope);
     sp_codec_stats_init_server(&s->codec);
     if (listener_scope)

@@ -40,7 +40,7 @@ struct sp_hcm_stats {
     SP_HCM_COUNTERS(X)
 #undef X
     struct sp_gauge rq_active, upgrades_active;
-    struct sp_histogram rq_time; /* milliseconds */
+    struct sp_timing rq_time;
     /* The listener's: completed and by class; cell 0 (nobody's) without one. */
     struct sp_counter listener_completed, listener_classes[6];
     bool has_listener;

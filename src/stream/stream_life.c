@@ -199,7 +199,7 @@ static void write_log(struct sp_stream *s)
 void sp_stream_complete(struct sp_stream *s)
 {
     finish_info(s);
-    sp_histogram_record(s->hcm->stats.rq_time, (s->owner->turn->now_ns - s->info.start_ns) / SP_NS_PER_MS);
+    sp_timing_record(s->hcm->stats.rq_time, s->owner->turn->now_ns - s->info.start_ns);
     sp_chain_complete(&s->chain);
     if (SP_UNLIKELY(s->chain.replier))
         sp_refused_note(&s->info, s->chain.head[SP_DECODE], s->owner->turn->wall_ns);

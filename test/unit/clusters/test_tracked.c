@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "stats/stats.h"
+#include "stats/print.h"
 
 struct seen {
     unsigned long long count, sum;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "server/stats_config.h"
+#include "stats/print.h"
 #include "stats/stats.h"
 #include "support/config.h"
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sp_statsd: what a flush tells the sinks that speak StatsD, or DogStatsD with its tags: of counters what came since the last flush,
+ * of gauges their values, of histograms one line for each bucket that something fell into, whose sample rate says how many.  Sans I/O:
+ * the caller sends the datagrams.  Main thread; some hundred stats a step.
+ */
+#ifndef SP_STATS_STATSD_H
+#define SP_STATS_STATSD_H
+
+#include "stats/stats.h"
+
+struct sp_statsd_form {
+    struct sp_str prefix; /* "envoy"; lives as long as the flush */
+    bool tags;            /* DogStatsD: labels stand behind the value, not in the name */
+    size_t max_bytes;     /* of a datagram of several lines; 0: each line goes by itself */
+};
+
+struct sp_statsd;
+
+/* `send` is called for each datagram, of form `i`. With n 0 nothing is told: what the counters are now is where the next one begins. */
+struct sp_statsd *sp_statsd_new(const struct sp_statsd_form *forms, unsigned n, void (*send)(void *ctx, unsigned i, struct sp_str datagram),
+                                void *ctx);
+/* False: it is done. */
+bool sp_statsd_step(struct sp_statsd *s);
+/* At any time. NULL-safe. */
+void sp_statsd_free(struct sp_statsd *s);
+
+#endif

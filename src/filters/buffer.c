@@ -71,7 +71,7 @@ static enum sp_status decode_data(struct sp_filter *base, struct sp_buf *b, bool
         return SP_CONTINUE;
     f->seen += b->len;
     if (f->seen > f->max) {
-        sp_filter_reply_text(base, 413, SP_STR("Payload Too Large"), SP_STR("request_payload_too_large"));
+        sp_filter_too_large(base);
         return SP_STOP_BUFFER;
     }
     if (!end)

@@ -41,6 +41,14 @@ void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str bo
     sp_filter_reply(f, &(struct sp_reply){.status = status, .body = body, .details = details});
 }
 
+void sp_filter_too_large(struct sp_filter *f)
+{
+    assert(f);
+    if (f->chain->ops->too_large)
+        f->chain->ops->too_large(f->chain, SP_DECODE);
+    sp_filter_reply_text(f, 413, SP_STR("Payload Too Large"), SP_STR("request_payload_too_large"));
+}
+
 struct sp_stream *sp_filter_stream(const struct sp_filter *f)
 {
     return chain_of(f)->stream;

@@ -161,6 +161,8 @@ struct sp_reply {
 void sp_filter_reply(struct sp_filter *f, const struct sp_reply *reply);
 /* The short form: text/plain. */
 void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str body, struct sp_str details);
+/* A request's body is larger than what is held of it: 413, counted. */
+void sp_filter_too_large(struct sp_filter *f);
 /* Whether a reply of this filter would be given: for the words of its log line. Gates stage themselves: true. */
 bool sp_filter_enforced(const struct sp_filter *f);
 /* Notes on the stream what this filter would have refused it for, were its rule enforced: %SALLYPORT_SHADOW%. */

@@ -134,7 +134,7 @@ class Connections(StatsCase):
         with self.drives(s, {"http.plain.downstream_rq_non_relative_path": 1}):
             talk(s.port, b"OPTIONS * HTTP/1.1\r\nhost: a\r\n" + who + b"\r\n\r\n")
         with self.drives(s, {"http.small.downstream_rq_too_large": 1}):
-            talk(port_of(b), b"POST /o HTTP/1.1\r\nhost: a\r\ncontent-length: 20\r\n\r\n" + b"x" * 20)
+            talk(port_of(b), b"POST /o HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n14\r\n" + b"x" * 20 + b"\r\n0\r\n\r\n")
 
     def test_doors(self):
         """What listeners count before there is a request."""

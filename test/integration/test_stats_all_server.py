@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drives the stats of the process, of configs that change, of files, DNS, logs and overload (docs/stats.md)."""
 import ctypes
-import json
 import os
 import socket
 import time
 
+import stats_case
+import stats_page
 from echo import Echo
 from fake_dns import NXDOMAIN, SERVFAIL, FakeDns
-from harness import T, address, cluster, config, connects, curl, free_port, listener, log_to, raw, route_to, wait_for, work
+from harness import T, address, cluster, config, connects, downstream_tls, free_port, log_to, route_to, wait_for, work
 from live import Live
 from stats_case import Shot, StatsCase
 from test_dns import dns_cluster
-from test_stats_all_front import BASE, GET, door_of, port_of, talk
+from test_stats_all_front import BASE, GET, door_of, talk
 from test_xds import resources, source
 
 some = lambda n: n > 0
@@ -71,6 +72,29 @@ class Process(StatsCase):
             time.sleep(1.6)
             libc.ptrace(detach, tid, None, None)
             c.close()
+
+
+class Page(StatsCase):
+    def test_all_that_is_shown(self):
+        """Whatever is shown has one row, of its kind, and the row's metric and labels."""
+        o = Echo()
+        self.addCleanup(o.stop)
+        hashed = dict(cluster("ring.with.dots", o.port, lb_policy="RING_HASH"), track_cluster_stats={"request_response_sizes": True, "timeout_budgets": True},
+                      outlier_detection={}, lb_subset_config={"subset_selectors": [{"keys": ["a"]}]})
+        vhost = {"name": "v", "domains": ["*"], "virtual_clusters": [{"name": "c"}], "routes": [dict(route_to("ring.with.dots"), stat_prefix="r")]}
+        s = self.door(config([door_of("plain", hcm={"route_config": {"name": "t", "virtual_hosts": [vhost]}}), door_of("127.0.0.1_80", tls=downstream_tls())], [hashed]))
+        talk(s.port, GET % b"/")
+        shot = Shot(s)
+        self.assertGreater(len(shot.values), 300)
+        for name in [*shot.values, *shot.histograms]:
+            if name.endswith("consecutive_5xx"):
+                continue
+            row = stats_page.find(stats_case.PAGE, name)
+            self.assertIsNotNone(row, name)
+            self.assertEqual(row.kind == "histogram", name in shot.histograms, name)
+            metric, labels = stats_case.metric_of(row, name), frozenset(stats_case.labels_of(row, name).items())
+            self.assertEqual(shot.types.get(metric), row.kind, (name, metric))
+            self.assertIn((metric + ("_count" if row.kind == "histogram" else ""), labels), shot.series, name)
 
 
 class Configs(StatsCase):

@@ -134,6 +134,11 @@ void sp_filter_reply_text(struct sp_filter *f, unsigned status, struct sp_str bo
     sp_filter_reply(f, &(struct sp_reply){.status = status, .body = body, .details = details});
 }
 
+void sp_filter_too_large(struct sp_filter *f)
+{
+    sp_filter_reply_text(f, 413, SP_STR("Payload Too Large"), SP_STR("request_payload_too_large"));
+}
+
 bool sp_filter_enforced(const struct sp_filter *f)
 {
     return !stream_of(f)->not_enforced;

@@ -163,10 +163,13 @@ static void one_manager(struct managers *m, struct sp_str stat_prefix)
     for (size_t i = 0; i < SP_ARRAY_LEN(cx); i++)
         json_object_set_new(connections, cx[i].name, json_integer(json_integer_value(json_object_get(plain, cx[i].counter))));
     json_decref(plain);
-    struct sp_histogram_reading took;
+    struct sp_histogram_reading took, last;
     sp_histogram_read_named(sp_arena_cat(&m->arena, prefix, SP_STR("downstream_rq_time")), &took);
+    sp_histogram_read_last(prefix, SP_STR("downstream_rq_time"), &last);
+    json_t *time = sp_admin_overview_time(&took);
+    json_object_set_new(time, "last", sp_admin_overview_time(&last));
     json_array_append_new(m->list, json_pack("{s:o, s:o, s:o, s:o}", "stat_prefix", sp_json_text(stat_prefix), "connections", connections,
-                                             "requests", requests, "request_ms", sp_admin_overview_time(&took)));
+                                             "requests", requests, "request_ms", time));
 }
 
 static void manager(void *arg, struct sp_str stat_prefix)

@@ -10,7 +10,7 @@
 
 static json_int_t count(struct sp_counter c)
 {
-    return (json_int_t)sp_counter_value(c);
+    return c.cell ? (json_int_t)sp_counter_value(c) : 0; /* cell 0 is what counters that nobody made have in common */
 }
 
 /* Shares are read one after the other: one that moves can look negative. */
@@ -68,16 +68,22 @@ static json_t *open_breakers(const struct sp_cluster *c)
     return list;
 }
 
+static json_t *time_of(const struct sp_histogram_reading *r)
+{
+    return json_pack("{s:I, s:f, s:f, s:f, s:f}", "count", (json_int_t)r->n, "p50", r->p50, "p90", r->p90, "p99", r->p99, "max", r->p100);
+}
+
 json_t *sp_cluster_overview(const struct sp_cluster *c)
 {
     assert(c);
     const struct sp_cluster_stats *s = &c->stats;
-    struct sp_histogram_reading took;
+    struct sp_histogram_reading took, last;
     sp_timing_read(s->upstream_rq_time, &took);
+    sp_histogram_read_last(sp_stats_scope_prefix(s->scope), SP_STR("upstream_rq_time"), &last);
     json_t *hosts = json_pack("{s:I, s:I, s:I, s:I}", "total", gauge(s->membership_total), "healthy", gauge(s->membership_healthy),
                               "degraded", gauge(s->membership_degraded), "excluded", gauge(s->membership_excluded));
-    json_t *time = json_pack("{s:I, s:f, s:f, s:f, s:f}", "count", (json_int_t)took.n, "p50", took.p50, "p90", took.p90, "p99",
-                             took.p99, "max", took.p100);
+    json_t *time = time_of(&took);
+    json_object_set_new(time, "last", time_of(&last));
     return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "name", sp_json_text(c->name), "tls", c->options.tls != NULL, "hosts", hosts,
                      "connections", connections(s), "requests", requests(s), "request_ms", time, "breakers_open", open_breakers(c));
 }

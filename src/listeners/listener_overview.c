@@ -9,7 +9,7 @@
 
 static json_int_t count(struct sp_counter c)
 {
-    return (json_int_t)sp_counter_value(c);
+    return c.cell ? (json_int_t)sp_counter_value(c) : 0; /* cell 0 is what counters that nobody made have in common */
 }
 
 static json_int_t gauge(struct sp_gauge g)

@@ -5,22 +5,27 @@
 
 #include "stats/walk.h"
 
-static void read_cell(uint32_t cell, double scale, struct sp_histogram_reading *ret)
+static void read_sum(const struct sp_hist_sum *sum, double scale, struct sp_histogram_reading *ret)
 {
     static const double shares[] = {.5, .9, .99, 1};
-    const struct sp_stat s = {.kind = SP_STAT_HISTOGRAM, .cell = cell};
-    struct sp_hist_sum sum;
     double v[SP_ARRAY_LEN(shares)];
     assert(ret);
-    sp_stat_hist(&s, &sum);
-    *ret = (struct sp_histogram_reading){.n = sum.n};
-    if (!sum.n)
+    *ret = (struct sp_histogram_reading){.n = sum->n};
+    if (!sum->n)
         return;
-    sp_hist_quantiles(&sum, shares, SP_ARRAY_LEN(shares), v);
+    sp_hist_quantiles(sum, shares, SP_ARRAY_LEN(shares), v);
     ret->p50 = v[0] * scale;
     ret->p90 = v[1] * scale;
     ret->p99 = v[2] * scale;
     ret->p100 = v[3] * scale;
+}
+
+static void read_cell(uint32_t cell, double scale, struct sp_histogram_reading *ret)
+{
+    const struct sp_stat s = {.kind = SP_STAT_HISTOGRAM, .cell = cell};
+    struct sp_hist_sum sum;
+    sp_stat_hist(&s, &sum);
+    read_sum(&sum, scale, ret);
 }
 
 void sp_histogram_read(struct sp_histogram h, struct sp_histogram_reading *ret)
@@ -41,6 +46,18 @@ void sp_histogram_read_named(struct sp_str full_name, struct sp_histogram_readin
     double scale = s && s->kind == SP_STAT_TIMING ? 1e-6 : 1;
     pthread_mutex_unlock(&sp_registry.lock);
     read_cell(cell, scale, ret);
+}
+
+void sp_histogram_read_last(struct sp_str prefix, struct sp_str name, struct sp_histogram_reading *ret)
+{
+    struct sp_hist_sum sum;
+    uint64_t hash = sp_name_hash(sp_name_hash(sp_name_seed(), prefix), name);
+    pthread_mutex_lock(&sp_registry.lock);
+    const struct sp_stat *s = sp_stat_find(hash, &(struct sp_full_name){prefix, name});
+    sp_hist_sum_of_kept(&sum, s && sp_stat_is_hist(s) ? s->u.kept : NULL);
+    double scale = s && s->kind == SP_STAT_TIMING ? 1e-6 : 1;
+    pthread_mutex_unlock(&sp_registry.lock);
+    read_sum(&sum, scale, ret);
 }
 
 void sp_stats_walk(struct sp_str prefix, void (*each)(void *arg, const struct sp_stats_reading *r), void *arg)

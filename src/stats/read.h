@@ -17,6 +17,8 @@ void sp_histogram_read(struct sp_histogram h, struct sp_histogram_reading *ret);
 void sp_timing_read(struct sp_timing t, struct sp_histogram_reading *ret); /* in milliseconds */
 /* By full name; all 0 when there is none. Takes the lock. */
 void sp_histogram_read_named(struct sp_str full_name, struct sp_histogram_reading *ret);
+/* What the last stats_flush_interval brought to prefix + name; all 0 when there is none. Takes the lock. */
+void sp_histogram_read_last(struct sp_str prefix, struct sp_str name, struct sp_histogram_reading *ret);
 
 struct sp_stats_reading {
     struct sp_str name; /* whole; until `each` returns */

@@ -49,6 +49,27 @@ static void a_histogram_is_read(void **state)
     assert_int_equal(r.n, 0);
 }
 
+/* One interval is what came between two flushes. */
+static void the_last_interval_is_read(void **state)
+{
+    struct sp_histogram h = sp_stats_histogram(scope("a"), SP_STR("time"));
+    struct sp_histogram_reading r;
+    for (uint64_t value = 4; value <= 8; value += 4) {
+        for (int i = 0; i < 10; i++)
+            sp_histogram_record(h, value);
+        sp_histogram_read_last(SP_STR("a."), SP_STR("time"), &r);
+        assert_int_equal(r.n, value == 4 ? 0 : 10); /* not flushed yet */
+        sp_stats_flush_begin();
+        while (sp_stats_flush_step())
+            ;
+        sp_histogram_read_last(SP_STR("a."), SP_STR("time"), &r);
+        assert_int_equal(r.n, 10);
+        assert_true(r.p50 >= (double)value && r.p99 <= (double)value + 1);
+    }
+    sp_histogram_read_last(SP_STR("a."), SP_STR("other"), &r);
+    assert_int_equal(r.n, 0);
+}
+
 static void one(void *arg, const struct sp_stats_reading *r)
 {
     char *to = arg;
@@ -91,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_histogram_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_interval_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_walk_takes_what_begins_so, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_gone_is_not_walked, setup, teardown),
     };

@@ -8,7 +8,6 @@
 #include "event/overload.h"
 #include "stream/access_log.h"
 #include "stream/refused.h"
-#include "stream/server_span.h"
 #include "stream/stream_impl.h"
 
 /* --- time --- */
@@ -204,8 +203,6 @@ void sp_stream_complete(struct sp_stream *s)
     sp_chain_complete(&s->chain);
     if (SP_UNLIKELY(s->chain.replier))
         sp_refused_note(&s->info, s->chain.head[SP_DECODE], s->owner->turn->wall_ns);
-    if (SP_UNLIKELY(s->info.span != NULL))
-        sp_server_span_end(s);
     if (s->hcm->logs)
         write_log(s);
 }

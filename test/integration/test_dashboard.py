@@ -114,6 +114,9 @@ class Page(Case):
         self.traffic()
         p.until("/[1-9]/.test(document.querySelector('.tile .value').innerText)", 20)
         self.assertIn("origin_shield", p.text())
+        p.until("document.querySelectorAll('.tile .value')[3].innerText.endsWith('ms')", 20)  # of the last five seconds
+        listeners = {x["name"]: x["refused"] for x in json.loads(self.door.get("/overview")[1])["listeners"]}
+        self.assertEqual(listeners, {"door": {}, "inside": {}})
         self.quiet(p)
 
     def test_every_view_by_clicks(self):
@@ -159,7 +162,7 @@ class Page(Case):
     def test_search_sort_and_pages(self):
         p = self.open(self.door, "clusters")
         p.until("document.querySelectorAll('tbody tr').length === 50")
-        self.assertIn("1 to 50 of 64", p.text(".table-note"))
+        self.assertIn("1 to 50; 64 in all", p.text(".table-note"))
         p.click(".pager button", 1)
         p.until("document.querySelectorAll('tbody tr').length === 14")
         p.click("th .sort")  # by name
@@ -174,7 +177,7 @@ class Page(Case):
         p.click("#search-clusters")
         p.type("C3")
         p.until("document.querySelectorAll('tbody tr').length === 10")
-        self.assertIn("1 to 10 of 10 chosen, 64 in all", p.text(".table-note"))
+        self.assertIn("10 of 64 chosen", p.text(".table-note"))
         p.type("nothing")
         p.until("/Nothing matches/.test(document.querySelector('tbody').innerText)")
         p.key("Escape")
@@ -464,6 +467,27 @@ class Changes(Case):
         self.assertEqual({u.split("?")[0].rsplit("/", 1)[1].split("#")[0] for _, u in p.asked if not u.startswith("data:")}, {"", "overview"})
         self.assertEqual(p.said, [])
 
+    def test_on_another_listener(self):
+        """admin_pages: what it does not let be asked is asked once, and nothing can be changed."""
+        pages = {"name": "pages", "typed_config": {"@type": T + "sallyport.filters.http.admin_pages.v1.AdminPages",
+                                                   "allow_paths": [{"exact": "/"}, {"exact": "/overview"}, {"exact": "/secrets"}]}}
+        s = Sallyport(config([listener(free_port(), [route_to("o", "/o")], [pages])], [cluster("o", self.origin.port)]))
+        self.addCleanup(s.kill)
+        at = f"http://127.0.0.1:{s.port}/"
+        self.assertEqual(curl(at).headers["content-security-policy"], curl(url(s)).headers["content-security-policy"])
+        p = self.browser.page()
+        self.addCleanup(p.close)
+        p.goto(at)
+        p.until("typeof shown !== 'undefined' && shown !== null && /Nothing is wrong/.test(document.querySelector('h2').innerText)")
+        self.go(p, "config")
+        p.until("document.querySelector('.facts') !== null")
+        self.assertEqual(p.texts(".view button"), [])
+        self.go(p, "secrets")
+        overviews = len([u for _, u in p.asked if "/overview" in u])
+        wait_for("two more rounds", lambda: len([u for _, u in p.asked if "/overview" in u]) > overviews + 1)
+        self.assertEqual(len([u for _, u in p.asked if "/refused" in u]), 1)
+        self.assertEqual(p.text("#pulse").strip(), "live")
+
     def test_not_even_the_overview(self):
         s = self.start(allow_paths=[{"exact": "/"}, {"exact": "/ready"}])
         p = self.browser.page()
@@ -481,7 +505,7 @@ class Many(Case):
         self.addCleanup(s.stop)
         p = self.open(s, "clusters")
         p.until("document.querySelectorAll('tbody tr').length === 50", 30)
-        self.assertIn("of 1,000", p.text(".table-note"))
+        self.assertIn("1,000 in all", p.text(".table-note"))
         self.assertLess(p.eval("document.querySelectorAll('*').length"), 2000)
         took = p.eval("""(async () => { const o = await ask(`/overview?format=json&limit=10000`), times = [];
             for (let i = 0; i < 5; i++) { const copy = structuredClone(o), began = performance.now(); copy.at_ms += (i + 1) * 2000;

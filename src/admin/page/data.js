@@ -4,7 +4,13 @@
 
 const EVERY_MS = 2000, WINDOW = 6; // rates are over the last 5 rounds: 10 s
 const MAY = (document.documentElement.dataset.may || "").split(" "); // paths that allow_paths leaves open
-const may = (path) => MAY.includes(path);
+const may = (path) => MAY.includes(path), mayChange = (path) => MAY.includes(`+${path}`);
+
+// Another listener's filter says no for itself: what it does not let be asked is asked once.
+function forget(path, status) {
+    if ((status === 403 || status === 404) && path !== "/overview" && may(path))
+        MAY.splice(MAY.indexOf(path), 1);
+}
 
 // A counter's change a second; NaN until it has been seen twice.
 class Counter {
@@ -82,8 +88,10 @@ async function ask(path, options) {
     const limit = new AbortController(), timer = setTimeout(() => limit.abort(), 10000);
     try {
         const answer = await fetch(path, Object.assign({cache: "no-store", credentials: "same-origin", redirect: "error", signal: limit.signal}, options));
-        if (!answer.ok && !(options && options.any))
+        if (!answer.ok && !(options && options.any)) {
+            forget(path.split("?")[0], answer.status);
             throw new Error(`${path} answered ${answer.status}`);
+        }
         return options && options.any ? {status: answer.status, text: await answer.text()} : await answer.json();
     } finally {
         clearTimeout(timer);
@@ -96,7 +104,7 @@ function clusterOf(c, at) {
     const m = data.memory, key = `c ${c.name} `, rq = c.requests;
     const errors = m.rate(key + "5xx", at, rq["5xx"]), done = m.rate(key + "done", at, rq.completed);
     const share = m.counter(key + "done").grown > 0 ? m.counter(key + "5xx").grown / m.counter(key + "done").grown : is(done) ? 0 : NaN;
-    const quick = c.request_ms.recent || c.request_ms;
+    const quick = c.request_ms.last;
     const overflow = sum([["pending", rq.pending_overflow], ["cx", c.connections.overflow]], ([k, v]) => m.rate(key + k, at, v) || 0);
     c.rate = m.rate(key + "rq", at, rq.total);
     c.errors = errors;
@@ -147,7 +155,7 @@ function managerOf(h, at) {
 
 function headlines(o, at) {
     const m = data.memory, hcm = o.connection_managers;
-    const slowest = hcm.filter((h) => (h.request_ms.recent || h.request_ms).count).map((h) => (h.request_ms.recent || h.request_ms).p99);
+    const slowest = hcm.filter((h) => h.request_ms.last.count).map((h) => h.request_ms.last.p99);
     const t = {rate: sum(hcm, (h) => h.rate), errors: sum(hcm, (h) => h.errors), p99: slowest.length ? Math.max(...slowest) : NaN,
         connections: sum(o.listeners, (l) => l.connections.active), refused: sum(o.filters, (f) => f.deniedRate) + sum(hcm, (h) => h.noRoute) + sum(o.listeners, (l) => l.refusedRate)};
     t.share = t.rate > 0 ? Math.min(1, t.errors / t.rate) : is(t.rate) ? 0 : NaN;

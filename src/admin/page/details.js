@@ -6,7 +6,7 @@
 function slowly(path, rounds, after) {
     let n = 0, gone = false, waits = false;
     return {async tick() {
-        if (waits || n++ % rounds() || gone)
+        if (waits || n++ % rounds() || gone || !may(path.split("?")[0]))
             return;
         waits = true;
         try {
@@ -114,7 +114,7 @@ function viewCluster(rest) {
         tiles.cx.show(count(c.connections.active), c.requests.pending ? `${count(c.requests.pending)} requests wait` : "", pasts.cx);
         const rq = c.requests, cx = c.connections;
         numbers.replaceChildren(el("h3", null, "Since the start"), facts([["Requests", count(rq.total)], ["Answers", ["2xx", "3xx", "4xx", "5xx"].filter((k) => rq[k]).map((k) => `${count(rq[k])} with ${k}`).join(", ") || "none"],
-            ["Timeouts", count(rq.timeout)], ["Retries", count(rq.retry)], ["Turned away, too many wait", count(rq.pending_overflow)], ["Reset by the origin", count(rq.rx_reset)], ["Connections", count(cx.total)],
+            ["Timeouts", count(rq.timeout)], ["Retries", count(rq.retry)], c.request_ms.count ? ["Half, 90 %, 99 % answered within", [c.request_ms.p50, c.request_ms.p90, c.request_ms.p99].map(millis).join(", ")] : null, c.request_ms.count ? ["The slowest", millis(c.request_ms.max)] : null, ["Turned away, too many wait", count(rq.pending_overflow)], ["Reset by the origin", count(rq.rx_reset)], ["Connections", count(cx.total)],
             ["Failed connects", count(cx.connect_fail)], ["No healthy host to send to", count(cx.none_healthy)]]));
     }, stop() {
         detail.stop();
@@ -182,8 +182,8 @@ function viewFiles() {
 const LEVELS = ["trace", "debug", "info", "warning", "error", "critical", "off"];
 
 function actions() {
-    const button = (path, label, title, text) => may(path.split("?")[0]) ? el("button", {type: "button", onclick: () => confirmed(path, label, title, text)}, label) : null;
-    const level = may("/logging") ? el("select", {id: "log-level"}, ...LEVELS.map((l) => el("option", {value: l, selected: l === "info"}, l))) : null;
+    const button = (path, label, title, text) => mayChange(path.split("?")[0]) ? el("button", {type: "button", onclick: () => confirmed(path, label, title, text)}, label) : null;
+    const level = mayChange("/logging") ? el("select", {id: "log-level"}, ...LEVELS.map((l) => el("option", {value: l, selected: l === "info"}, l))) : null;
     const all = [button("/reload", "Load the config anew", "Load the config anew?", "A config that is wrong is refused, and this one serves on."),
         button("/healthcheck/fail", "Fail /ready", "Make /ready say no?", "Load balancers that ask it send no more requests here."),
         button("/healthcheck/ok", "Pass /ready", "Make /ready say yes again?", "Load balancers that ask it send requests here again."),

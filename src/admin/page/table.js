@@ -143,8 +143,8 @@ class Table {
         this.page = Math.max(0, Math.min(this.page, pages - 1));
         const part = list.slice(this.page * ROWS, (this.page + 1) * ROWS);
         this.place(part);
-        setText(this.note, list.length ? `${count(this.page * ROWS + 1)} to ${count(this.page * ROWS + part.length)} of ${count(list.length)}` +
-            (list.length < this.rows.length ? ` chosen, ${count(this.rows.length)} in all` : "") : "");
+        const chosen = list.length < this.rows.length ? `${count(list.length)} of ${count(this.rows.length)} chosen` : `${count(list.length)} in all`;
+        setText(this.note, pages > 1 ? `${count(this.page * ROWS + 1)} to ${count(this.page * ROWS + part.length)}; ${chosen}` : list.length ? chosen : "");
         this.pager.hidden = pages === 1;
         this.back.disabled = this.page === 0;
         this.forth.disabled = this.page === pages - 1;

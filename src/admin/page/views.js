@@ -43,7 +43,7 @@ const clusterColumns = [
     {key: "state", label: "State", value: (c) => RANK[c.level] * 10 + (c.share || 0) + (c.hosts.total ? c.down / c.hosts.total : 0), num: false,
         cell: (c, m) => kept(m, c.level + clusterState(c), () => state(c.level, clusterState(c)))},
     {key: "hosts", label: "Healthy hosts", num: true, wide: 1, value: (c) => c.hosts.total - c.down, cell: hostsOf},
-    {key: "rate", label: "Requests/s", num: true, value: (c) => c.rate, cell: (c) => rate(c.rate)},
+    {key: "rate", label: "Requests/s", num: true, wide: 1, value: (c) => c.rate, cell: (c) => rate(c.rate)},
     {key: "line", label: "5 minutes", wide: 2, cell: (c, m) => line(m, c.past)},
     {key: "share", label: "Errors", num: true, value: (c) => c.share, cell: (c, m) => kept(m, percent(c.share), () => el("span", null, colour(percent(c.share), shareLevel(c.share))))},
     {key: "p50", label: "Median", num: true, wide: 2, value: (c) => c.p50, cell: (c) => millis(c.p50)},
@@ -119,7 +119,7 @@ function viewClusters(rest) {
             {label: "With errors", test: (c) => c.share > 0}, {label: "Busy", test: (c) => c.rate > 0}]});
     if (rest)
         table.choose({"?unhealthy": 1, "?erring": 2}[rest] || 0);
-    return {title: "Clusters", node: page("Clusters", "Rates are over the last ten seconds. The worst stand first.", table.node), table, update: (o) => table.update(o.clusters)};
+    return {title: "Clusters", node: page("Clusters", "Rates are over the last ten seconds, latencies of the last five. The worst stand first.", table.node), table, update: (o) => table.update(o.clusters)};
 }
 
 const REASONS = {ip_restriction: "address not allowed", connection_limit: "listener's limit of connections", global_connection_limit: "limit of all connections", chain_connection_limit: "filter chain's limit of connections",

@@ -29,6 +29,7 @@ static const struct sp_rule rules[] = {
     {CX_RATE "LocalRateLimit", "token_bucket", SP_RULE_REQUIRED, 0, 0},
     {HCM "HttpConnectionManager", "codec_type", SP_RULE_ENUM_IN, BIT(0) | BIT(1) | BIT(2), 0},
     {HCM "HttpConnectionManager", "stat_prefix", SP_RULE_MIN_LEN, 1, 0},
+    {HCM "HttpConnectionManager.HcmAccessLogOptions", "access_log_flush_interval", SP_RULE_MIN_MS, 1, 0},
     {HCM "HttpConnectionManager", "http_filters", SP_RULE_MIN_ITEMS, 1, 0},
     {HCM "HttpConnectionManager", "server_name", SP_RULE_HEADER_VALUE, 0, 0},
     {HCM "HttpConnectionManager", "via", SP_RULE_HEADER_VALUE, 0, 0},

@@ -70,6 +70,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
+#include "sallyport/access_loggers/v1/syslog.pb-c.h"
 #include "sallyport/admin/v1/admin.pb-c.h"
 #include "sallyport/bootstrap/v1/edge.pb-c.h"
 #include "sallyport/demo/v1/origin.pb-c.h"
@@ -93,6 +94,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,
+    &sallyport__access_loggers__v1__syslog__descriptor,
     &envoy__extensions__clusters__dns__v3__dns_cluster__descriptor,
     &envoy__extensions__compression__brotli__compressor__v3__brotli__descriptor,
     &envoy__extensions__compression__gzip__compressor__v3__gzip__descriptor,

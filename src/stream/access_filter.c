@@ -118,6 +118,12 @@ static void grpc(struct sp_access_filter *f, const Envoy__Config__Accesslog__V3_
         f->flags |= 1u << msg->statuses[i];
 }
 
+static bool is_written(unsigned type)
+{
+    return type == LOG_TYPE(NotSet) || type == LOG_TYPE(DownstreamEnd) || type == LOG_TYPE(DownstreamStart) ||
+           type == LOG_TYPE(DownstreamPeriodic) || type == LOG_TYPE(DownstreamTunnelSuccessfullyEstablished);
+}
+
 /* What is only named to be left out does no harm; what is asked for has to come. */
 static void log_type(struct sp_access_filter *f, const struct build *b, const Envoy__Config__Accesslog__V3__LogTypeFilter *msg)
 {
@@ -125,8 +131,9 @@ static void log_type(struct sp_access_filter *f, const struct build *b, const En
     f->exclude = msg->exclude;
     for (size_t i = 0; i < msg->n_types; i++) {
         f->flags |= 1u << msg->types[i];
-        if (!msg->exclude && msg->types[i] != LOG_TYPE(NotSet) && msg->types[i] != LOG_TYPE(DownstreamEnd))
-            sp_doc_warn(b->doc, b->diag, msg, "types", (int)i, "no such line is written here (only DownstreamEnd and, for listeners, NotSet)");
+        if (!msg->exclude && !is_written(msg->types[i]))
+            sp_doc_warn(b->doc, b->diag, msg, "types", (int)i, "no such line is written here (only DownstreamEnd, DownstreamStart, "
+                        "DownstreamPeriodic, DownstreamTunnelSuccessfullyEstablished and, for listeners, NotSet)");
     }
 }
 
@@ -279,7 +286,7 @@ bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_for
     case GRPC:
         return ((f->flags & grpc_bit(in)) != 0) != f->exclude;
     case TYPE:
-        return ((f->flags & 1u << (in->of_connection ? LOG_TYPE(NotSet) : LOG_TYPE(DownstreamEnd))) != 0) != f->exclude;
+        return ((f->flags & 1u << sp_format_log_type(in)) != 0) != f->exclude;
     default:
         return (in->info->flags & f->flags) != 0;
     }

@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb-c.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb-c.h"
+#include "sallyport/access_loggers/v1/syslog.pb-c.h"
 #include "stats/stats.h"
 #include "stream/access_filter.h"
 #include "stream/log_from.h"
+#include "stream/syslog.h"
 
 typedef Envoy__Config__Accesslog__V3__AccessLog AccessLog;
 typedef Envoy__Extensions__AccessLoggers__File__V3__FileAccessLog FileAccessLog;
@@ -24,18 +26,20 @@ struct logger {
     struct sp_access_filter *filter; /* NULL: everything */
     struct sp_format *format;
     struct sp_log_file *file;
+    struct sp_syslog *syslog; /* NULL: bytes of a file */
 };
 
 struct sp_access_logs {
     struct logger *v;
     size_t n;
-    struct sp_counter dropped, buffered, completed, failed, reopen_failed;
+    struct sp_counter dropped, buffered, completed, failed, reopen_failed, sent, not_sent;
 };
 
-/* What one of the three kinds says: where to, and in which form. */
+/* What one of the kinds says: where to, and in which form. */
 struct target {
     const void *msg;
     const char *path;
+    const Sallyport__AccessLoggers__V1__Syslog *syslog; /* instead of a path */
     const FormatString *format;
     const char *text; /* FileAccessLog.format; NULL: see `format` */
 };
@@ -69,9 +73,12 @@ static bool target_of(const struct sp_doc *doc, struct sp_diag *diag, const Acce
     } else if (m && m->descriptor == &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor) {
         ret->path = "/dev/stderr";
         ret->format = ((const StderrAccessLog *)(const void *)m)->log_format;
+    } else if (m && m->descriptor == &sallyport__access_loggers__v1__syslog__descriptor) {
+        ret->syslog = (const void *)m;
+        ret->format = ret->syslog->log_format;
     } else {
-        sp_doc_err(doc, diag, msg, "typed_config", -1, "%s is no access log (take FileAccessLog, StdoutAccessLog or "
-                                                       "StderrAccessLog)", m ? m->descriptor->name : "nothing");
+        sp_doc_err(doc, diag, msg, "typed_config", -1, "%s is no access log (take FileAccessLog, StdoutAccessLog, StderrAccessLog or "
+                                                       "Syslog)", m ? m->descriptor->name : "nothing");
         return false;
     }
     return true;
@@ -85,10 +92,15 @@ static bool logger_init(struct logger *l, const struct sp_doc *doc, struct sp_di
         l->filter = sp_access_filter_new(doc, diag, msg->filter);
         good = good && l->filter;
     }
-    if (!to.msg || !to.path)
+    if (!to.msg || !(to.path || to.syslog))
         return false;
     l->format = to.text ? sp_format_new(doc, diag, to.msg, "format", -1, sp_str_c(to.text)) : sp_format_new_msg(doc, diag, to.format);
     good = good && l->format;
+    if (to.syslog) {
+        l->syslog = sp_syslog_new(doc, diag, to.syslog);
+        l->file = good && l->syslog ? sp_syslog_open(l->syslog, doc, diag, to.syslog) : NULL;
+        return l->file != NULL;
+    }
     /* Nothing is made on the disk for a config that is refused anyway. */
     const char *field = strcmp(to.path, "/dev/stdout") && strcmp(to.path, "/dev/stderr") ? "path" : NULL;
     return good && sp_log_file_from(doc, diag, to.msg, field, to.path, &l->file) == 0;
@@ -105,6 +117,8 @@ struct sp_access_logs *sp_access_logs_new(const struct sp_doc *doc, struct sp_di
     l->completed = sp_stats_counter(files, SP_STR("write_completed"));
     l->failed = sp_stats_counter(files, SP_STR("write_failed"));
     l->reopen_failed = sp_stats_counter(files, SP_STR("reopen_failed"));
+    l->sent = sp_stats_counter(own, SP_STR("syslog_sent"));
+    l->not_sent = sp_stats_counter(own, SP_STR("syslog_failed"));
     l->v = sp_xcalloc(n + 1, sizeof(*l->v)); /* and room for sp_access_logs_add_file */
     bool good = true;
     for (size_t i = 0; i < n; i++)
@@ -132,6 +146,7 @@ void sp_access_logs_free(struct sp_access_logs *l)
         sp_access_filter_free(l->v[i].filter);
         sp_format_free(l->v[i].format);
         sp_log_file_close(l->v[i].file);
+        sp_syslog_free(l->v[i].syslog);
     }
     free(l->v);
     free(l);
@@ -147,6 +162,24 @@ static void count(const struct sp_access_logs *l)
         sp_counter_add(l->failed, c.failed);
     if (c.reopen_failed)
         sp_counter_add(l->reopen_failed, c.reopen_failed);
+    if (c.sent)
+        sp_counter_add(l->sent, c.sent);
+    if (c.not_sent)
+        sp_counter_add(l->not_sent, c.not_sent);
+}
+
+/* In the form that its file takes. */
+static bool put(const struct logger *g, const struct sp_format_input *in, struct sp_buf *line)
+{
+    if (SP_LIKELY(!g->syslog))
+        return sp_log_file_put(g->file, line);
+    struct sp_buf record;
+    sp_buf_init(&record);
+    int64_t age = in->now_ns > in->info->start_ns ? (int64_t)(in->now_ns - in->info->start_ns) : 0;
+    sp_syslog_frame(g->syslog, in->info->start_wall_ns + age, line, &record);
+    bool done = sp_log_file_put(g->file, &record);
+    sp_buf_clear(&record);
+    return done;
 }
 
 void sp_access_logs_write(const struct sp_access_logs *l, const struct sp_format_input *in, struct sp_turn *turn,
@@ -163,7 +196,7 @@ void sp_access_logs_write(const struct sp_access_logs *l, const struct sp_format
         if (g->filter && !sp_access_filter_pass(g->filter, in, random))
             continue;
         sp_format_write(g->format, in, &line);
-        sp_counter_inc(sp_log_file_put(g->file, &line) ? l->buffered : l->dropped);
+        sp_counter_inc(put(g, in, &line) ? l->buffered : l->dropped);
         sp_buf_clear(&line);
     }
     if (l->n)

@@ -17,8 +17,12 @@ struct sp_format_input {
     const struct sp_headers *request, *response, *trailers;
     uint64_t now_ns; /* the end, for durations */
     bool of_connection; /* not of a stream: a listener's log */
+    uint8_t log_type;   /* AccessLogType of a stream's line; 0: DownstreamEnd */
     struct sp_str local_reply_body; /* LOCAL_REPLY_BODY; empty elsewhere */
 };
+
+/* ACCESS_LOG_TYPE of the line, as a number of Envoy's enum. */
+unsigned sp_format_log_type(const struct sp_format_input *in);
 
 struct sp_format;
 

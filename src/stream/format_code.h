@@ -28,7 +28,7 @@ struct sp_fmt_instr {
 
 struct sp_format {
     struct sp_arena arena;
-    bool json, omit_empty;
+    bool json, omit_empty, sorted; /* sorted: members of objects by their names */
     struct sp_fmt_instr *v; /* n of them */
     unsigned n, cap;
 };

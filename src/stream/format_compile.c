@@ -193,6 +193,7 @@ struct sp_format *sp_format_new_msg(const struct sp_doc *doc, struct sp_diag *di
         return f;
     }
     f->omit_empty = msg->omit_empty_values;
+    f->sorted = msg->json_format_options && msg->json_format_options->sort_properties;
     switch (msg->format_case) {
     case FORMAT(TEXT_FORMAT):
         good = compile_text(f, &p, sp_str_c(msg->text_format));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "crypto/ct.h"
+#include "envoy/data/accesslog/v3/accesslog.pb-c.h"
 #include "stream/escape.h"
 #include "stream/format_metadata.h"
 #include "stream/format_op.h"
@@ -359,9 +360,17 @@ static bool parse_environment(struct sp_fmt_op *op, const struct sp_fmt_parse *p
     return true;
 }
 
+unsigned sp_format_log_type(const struct sp_format_input *in)
+{
+    return in->of_connection ? ENVOY__DATA__ACCESSLOG__V3__ACCESS_LOG_TYPE__NotSet
+           : in->log_type    ? in->log_type
+                             : ENVOY__DATA__ACCESSLOG__V3__ACCESS_LOG_TYPE__DownstreamEnd;
+}
+
 static void get_log_type(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
-    sp_fmt_set(v, SP_FMT_SAFE, in->of_connection ? SP_STR("NotSet") : SP_STR("DownstreamEnd"));
+    const ProtobufCEnumDescriptor *types = &envoy__data__accesslog__v3__access_log_type__descriptor;
+    sp_fmt_set(v, SP_FMT_SAFE, sp_str_c(protobuf_c_enum_descriptor_get_value(types, (int)sp_format_log_type(in))->name));
 }
 
 static bool parse_filter_state(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "stream/escape.h"
 #include "stream/format_code.h"
@@ -146,14 +147,33 @@ static bool deeper(struct json *j)
     return false;
 }
 
+typedef Google__Protobuf__Struct__FieldsEntry Member;
+
+static int by_name(const void *x, const void *y)
+{
+    return strcmp((*(Member *const *)x)->key, (*(Member *const *)y)->key);
+}
+
+/* A copy of the list, in the format's order. */
+static Member **members(struct json *j, const Google__Protobuf__Struct *s)
+{
+    Member **list = sp_arena_alloc(&j->f->arena, (s->n_fields + 1) * sizeof(Member *));
+    if (s->n_fields)
+        memcpy(list, s->fields, s->n_fields * sizeof(Member *));
+    if (j->f->sorted)
+        qsort(list, s->n_fields, sizeof(Member *), by_name);
+    return list;
+}
+
 static bool object(struct json *j, const Google__Protobuf__Struct *s)
 {
     bool good = deeper(j);
+    Member **list = members(j, s);
     begin(j, "{");
     for (size_t i = 0; good && i < s->n_fields; i++) {
-        struct sp_str name = escaped(j, sp_str_c(s->fields[i]->key));
+        struct sp_str name = escaped(j, sp_str_c(list[i]->key));
         struct sp_str key = sp_arena_printf(&j->f->arena, "\"%.*s\":", SP_STR_ARG(name));
-        good = value(j, key, s->fields[i]->value) && good;
+        good = value(j, key, list[i]->value) && good;
     }
     end(j, "}");
     j->depth--;

@@ -168,6 +168,24 @@ static uint32_t unescape_u(struct sp_str s, size_t i, size_t *ret_used)
     return c >= 0xd800 && c < 0xe000 ? '?' : (uint32_t)c;
 }
 
+struct sp_str sp_json_cut(struct sp_str inner, size_t most)
+{
+    size_t n = 0;
+    while (n < inner.len && n < most) {
+        size_t used = 0, len = 1;
+        if (inner.ptr[n] == '\\' && n + 1 < inner.len && inner.ptr[n + 1] == 'u') {
+            unescape_u(inner, n + 2, &used);
+            len = 2 + used;
+        } else if (inner.ptr[n] == '\\') {
+            len = 2;
+        }
+        if (n + len > SP_MIN(most, inner.len))
+            break;
+        n += len;
+    }
+    return sp_str_sub(inner, 0, n);
+}
+
 /* No character is longer than its escape, so that the room suffices. */
 size_t sp_json_unescape(struct sp_str s, char *out)
 {

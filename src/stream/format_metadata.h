@@ -16,6 +16,8 @@ void sp_fmt_get_metadata(const struct sp_fmt_op *op, const struct sp_format_inpu
 struct sp_str sp_json_member(struct sp_str object, struct sp_str key);
 /* Whether a JSON text is a string; *ret_inner is what stands between its quotes, escapes and all. */
 bool sp_json_is_string(struct sp_str json, struct sp_str *ret_inner);
+/* At most `most` bytes of what stands between quotes, and no half of an escape at the end. */
+struct sp_str sp_json_cut(struct sp_str inner, size_t most);
 /* Undoes the escapes of what stands between quotes, into out, which has room for inner.len bytes; the length. */
 size_t sp_json_unescape(struct sp_str inner, char *out);
 

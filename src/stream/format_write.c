@@ -74,7 +74,7 @@ static void write_text(struct sp_writer *w, const struct sp_format *f, const str
     case SP_FMT_JSON:
         /* A string's inside is escaped already as it is here. */
         if (sp_json_is_string(v.str, &inner))
-            sp_writer_json(w, cut(op, inner));
+            sp_writer_json(w, sp_json_cut(inner, op->max_len));
         else if (in_string)
             sp_writer_escaped(w, cut(op, v.str));
         else

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "crypto/ct.h"
+#include "route/duration.h"
 #include "stream/access_log.h"
 #include "stream/filter_configs.h"
 #include "stream/hcm_upgrades.h"
@@ -76,6 +77,12 @@ static bool logs(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_hc
     size_t n = build->log_doc ? build->n_logs : msg->n_access_log;
     if (!n && !build->log_path)
         return true;
+    const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager__HcmAccessLogOptions *o =
+        msg->access_log_options;
+    if (o)
+        h->lines = (struct sp_hcm_lines){.every_ns = sp_duration_or(o->access_log_flush_interval, 0),
+                                         .at_start = o->flush_access_log_on_new_request,
+                                         .at_tunnel = o->flush_log_on_tunnel_successfully_established};
     h->logs = sp_access_logs_new(doc, build->diag, build->log_doc ? build->logs : msg->access_log, n);
     if (h->logs && build->log_path)
         return sp_access_logs_add_file(h->logs, doc, build->diag, build->log_msg, "access_log_path", build->log_path);

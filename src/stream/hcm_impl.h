@@ -30,6 +30,12 @@ struct sp_hcm_upgrade {
  */
 struct sp_hcm_rest;
 
+/* Lines of the access log besides the one at the end (access_log_options). */
+struct sp_hcm_lines {
+    uint64_t every_ns; /* 0: none */
+    bool at_start, at_tunnel;
+};
+
 struct sp_hcm {
     struct sp_arena arena; /* strings; the struct itself is on the heap */
     struct sp_str stat_prefix, server_name, via;
@@ -38,6 +44,7 @@ struct sp_hcm {
     struct sp_filter_build *builds; /* one a slot, while compiling */
     struct sp_route_table *routes;
     struct sp_access_logs *logs; /* the rest's; NULL: none */
+    struct sp_hcm_lines lines;
     struct sp_hcm_rest *rest;
     struct sp_reply_map *replies; /* local_reply_config; NULL: none */
     struct sp_wire_setup setup;

@@ -19,6 +19,7 @@ struct sp_hcm_rest *sp_hcm_rest_new(const struct sp_hcm *h)
     atomic_init(&r->refs, 1);
     r->hcm.scope = sp_stats_scope_hold(sp_stats_root(), SP_STR("http"), "envoy_http_conn_manager_prefix", h->stat_prefix);
     r->hcm.logs = h->logs;
+    r->hcm.lines = h->lines;
     r->hcm.cx = h->cx;
     r->hcm.stats = h->stats;
     r->hcm.stats.has_listener = false; /* its counters are the listener's, which may go before */

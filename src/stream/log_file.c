@@ -2,19 +2,16 @@
 #include "stream/log_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "stream/log_out.h"
 #include "stream/log_ring.h"
 
 enum {
@@ -22,13 +19,10 @@ enum {
     STALL_MS = 50,         /* until a pipe that took nothing is tried again */
     CLOSE_WAIT_MS = 5000,
     FLUSH_WAIT_MS = 2000,
-    CAREFUL_BYTES = 4096,  /* PIPE_BUF: what a pipe takes at once when poll says that it takes anything */
 };
 
 struct sp_log_file {
     struct sp_list link;
-    char *path;
-    int standard;   /* 1 or 2: the process's own; 0: a path */
     unsigned users; /* registry.lock */
     unsigned index; /* place in each thread's own array */
     uint64_t id;    /* never used twice */
@@ -36,8 +30,7 @@ struct sp_log_file {
     _Atomic(struct sp_log_ring *) rings;
     _Atomic bool reopen;
     /* The writer's, and of whoever closes it once the writer cannot come back to it: */
-    int fd;
-    bool careful; /* blocking, and may be full: asked by poll before each small write */
+    struct sp_log_out out;
     bool stalled; /* the last write took less than all */
 };
 
@@ -50,7 +43,7 @@ static struct {
     pthread_t thread;
     sem_t wake;
     _Alignas(SP_CACHELINE) _Atomic bool stop, urgent;
-    _Alignas(SP_CACHELINE) _Atomic uint64_t written, failed, reopen_failed;
+    _Alignas(SP_CACHELINE) _Atomic uint64_t written, failed, reopen_failed, sent, not_sent;
 } registry = {.life = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* This thread's rings by file index; `id` tells whether it is still the same file. */
@@ -63,86 +56,37 @@ static _Thread_local struct {
     unsigned n;
 } own;
 
-static int open_standard(int standard, bool *ret_careful)
-{
-    struct stat st;
-    char path[32] = "/proc/self/fd/1";
-    path[strlen(path) - 1] = (char)('0' + standard);
-    *ret_careful = true;
-    if (fstat(standard, &st) < 0)
-        return -errno;
-    /* Opened anew it can be made non-blocking without changing what others hold. Not for files: two offsets into one. */
-    if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
-        int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd >= 0) {
-            *ret_careful = false;
-            return fd;
-        }
-    }
-    *ret_careful = !S_ISREG(st.st_mode);
-    int fd = fcntl(standard, F_DUPFD_CLOEXEC, 3);
-    return fd < 0 ? -errno : fd;
-}
-
-/* O_NONBLOCK: a pipe without a reader is an error at once, a full one later does not hold up the writer. */
-static int open_any(const struct sp_log_file *f, bool *ret_careful)
-{
-    *ret_careful = false;
-    if (f->standard)
-        return open_standard(f->standard, ret_careful);
-    int fd = open(f->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-    return fd < 0 ? -errno : fd;
-}
-
 static void reopen(struct sp_log_file *f)
 {
-    bool careful;
-    if (!atomic_exchange_explicit(&f->reopen, false, memory_order_acquire) || f->standard)
+    if (!atomic_exchange_explicit(&f->reopen, false, memory_order_acquire))
         return;
-    int fd = open_any(f, &careful);
-    if (fd < 0) {
-        atomic_fetch_add_explicit(&registry.reopen_failed, 1, memory_order_relaxed);
-        sp_log(SP_LOG_ERROR, "access_log", "cannot reopen %s: %s; the old file is written on", f->path, strerror(-fd));
+    int err = sp_log_out_reopen(&f->out);
+    if (err == 0)
         return;
-    }
-    close(f->fd);
-    f->fd = fd;
-    f->careful = careful;
-}
-
-/* One write: bytes taken, or negative errno. */
-static ssize_t write_some(const struct sp_log_file *f, struct iovec *iov, int n)
-{
-    if (f->careful) {
-        struct pollfd p = {.fd = f->fd, .events = POLLOUT};
-        if (poll(&p, 1, 0) == 0)
-            return -EAGAIN;
-        iov[0].iov_len = SP_MIN(iov[0].iov_len, (size_t)CAREFUL_BYTES);
-        n = 1;
-    }
-    ssize_t k = writev(f->fd, iov, n);
-    return k < 0 ? -errno : k;
+    atomic_fetch_add_explicit(&registry.reopen_failed, 1, memory_order_relaxed);
+    sp_log(SP_LOG_ERROR, "access_log", "cannot reopen %s: %s; the old file is written on", f->out.name, strerror(-err));
 }
 
 static void empty_ring(struct sp_log_file *f, struct sp_log_ring *r)
 {
+    bool syslog = f->out.kind == SP_LOG_SYSLOG;
     struct iovec iov[2];
+    size_t lost;
     int n;
     while ((n = sp_log_ring_peek(r, iov)) > 0) {
-        size_t all = iov[0].iov_len + iov[1].iov_len;
-        ssize_t k = write_some(f, iov, n);
+        ssize_t k = sp_log_out_write(&f->out, iov, n, &lost);
         if (k >= 0) {
             sp_log_ring_take(r, (size_t)k);
-            atomic_fetch_add_explicit(&registry.written, 1, memory_order_relaxed);
-        } else if (k == -EAGAIN || k == -EWOULDBLOCK) {
+            atomic_fetch_add_explicit(syslog ? &registry.sent : &registry.written, 1, memory_order_relaxed);
+        } else if (k == -EAGAIN) {
             f->stalled = true;
             return;
         } else if (k != -EINTR) {
             /* Disk full, reader gone: these lines are lost, the next may fare better. */
-            sp_log_ring_take(r, all);
-            atomic_fetch_add_explicit(&registry.failed, 1, memory_order_relaxed);
-            sp_log_limited(SP_LOG_ERROR, "access_log", 1, "cannot write %s: %s; %zu bytes are lost", f->path,
-                           strerror((int)-k), all);
+            sp_log_ring_take(r, lost);
+            atomic_fetch_add_explicit(syslog ? &registry.not_sent : &registry.failed, 1, memory_order_relaxed);
+            sp_log_limited(SP_LOG_ERROR, "access_log", 1, "cannot write %s: %s; %zu bytes are lost", f->out.name,
+                           strerror((int)-k), lost);
         }
     }
 }
@@ -242,17 +186,12 @@ static void stop(void)
     registry.running = false;
 }
 
-static int standard_of(const char *path)
-{
-    return strcmp(path, "/dev/stdout") == 0 ? 1 : strcmp(path, "/dev/stderr") == 0 ? 2 : 0;
-}
-
 /* Under `lock`: a file of this path that is open. */
-static struct sp_log_file *find(const char *path)
+static struct sp_log_file *find(enum sp_log_kind kind, const char *name)
 {
     SP_LIST_FOREACH(at, &registry.files) {
         struct sp_log_file *f = SP_CONTAINER_OF(at, struct sp_log_file, link);
-        if (strcmp(f->path, path) == 0)
+        if (f->out.kind == kind && strcmp(f->out.name, name) == 0)
             return f;
     }
     return NULL;
@@ -270,18 +209,14 @@ static unsigned free_index(void)
     }
 }
 
-static int open_new(const char *path, struct sp_log_file **ret)
+static int open_new(enum sp_log_kind kind, const char *name, struct sp_log_file **ret)
 {
     struct sp_log_file *f = sp_xcalloc(1, sizeof(*f));
-    f->path = sp_xstrdup(path);
-    f->standard = standard_of(path);
     f->users = 1;
-    f->fd = open_any(f, &f->careful);
-    int err = f->fd < 0 ? f->fd : start();
+    int err = sp_log_out_init(&f->out, kind, name);
+    if (err == 0 && (err = start()) < 0)
+        sp_log_out_done(&f->out);
     if (err < 0) {
-        if (f->fd >= 0)
-            close(f->fd);
-        free(f->path);
         free(f);
         return err;
     }
@@ -294,22 +229,32 @@ static int open_new(const char *path, struct sp_log_file **ret)
     return 0;
 }
 
-int sp_log_file_open(const char *path, struct sp_log_file **ret_file)
+static int open_shared(enum sp_log_kind kind, const char *name, struct sp_log_file **ret_file)
 {
-    assert(path && ret_file);
+    assert(name && ret_file);
     int err = 0;
     pthread_mutex_lock(&registry.life);
     pthread_mutex_lock(&registry.lock);
-    struct sp_log_file *f = registry.files.next ? find(path) : NULL;
+    struct sp_log_file *f = registry.files.next ? find(kind, name) : NULL;
     if (f)
         f->users++;
     pthread_mutex_unlock(&registry.lock);
     if (!f)
-        err = open_new(path, &f);
+        err = open_new(kind, name, &f);
     pthread_mutex_unlock(&registry.life);
     if (err == 0)
         *ret_file = f;
     return err;
+}
+
+int sp_log_file_open(const char *path, struct sp_log_file **ret_file)
+{
+    return open_shared(SP_LOG_PATH, path, ret_file);
+}
+
+int sp_log_file_syslog(const char *address, struct sp_log_file **ret_file)
+{
+    return open_shared(SP_LOG_SYSLOG, address, ret_file);
 }
 
 static void sleep_ms(unsigned ms)
@@ -343,12 +288,11 @@ static void finish(struct sp_log_file *f)
             break;
         sleep_ms(1);
     }
-    close(f->fd);
+    sp_log_out_done(&f->out);
     for (struct sp_log_ring *r = atomic_load(&f->rings), *next; r; r = next) {
         next = r->next;
         free(r);
     }
-    free(f->path);
     free(f);
 }
 
@@ -364,7 +308,7 @@ void sp_log_file_close(struct sp_log_file *f)
     if (last && take_out(f))
         finish(f);
     else if (last)
-        sp_log(SP_LOG_ERROR, "access_log", "%s takes no bytes: what it has not taken is lost", f->path);
+        sp_log(SP_LOG_ERROR, "access_log", "%s takes no bytes: what it has not taken is lost", f->out.name);
     pthread_mutex_lock(&registry.lock);
     bool none = sp_list_empty(&registry.files);
     pthread_mutex_unlock(&registry.lock);
@@ -472,6 +416,8 @@ struct sp_log_counts sp_log_file_counts(void)
         .written = harvest(&registry.written),
         .failed = harvest(&registry.failed),
         .reopen_failed = harvest(&registry.reopen_failed),
+        .sent = harvest(&registry.sent),
+        .not_sent = harvest(&registry.not_sent),
     };
 }
 
@@ -482,8 +428,8 @@ void sp_log_file_each(void (*each)(void *arg, const char *path), void *arg)
     pthread_mutex_lock(&registry.lock);
     SP_LIST_FOREACH(at, &registry.files) {
         struct sp_log_file *f = SP_CONTAINER_OF(at, struct sp_log_file, link);
-        if (!f->standard)
-            each(arg, f->path);
+        if (f->out.kind == SP_LOG_PATH && !f->out.standard)
+            each(arg, f->out.name);
     }
     pthread_mutex_unlock(&registry.lock);
 }

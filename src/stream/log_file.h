@@ -19,6 +19,11 @@ struct sp_log_file;
 
 /* A path, or "/dev/stdout" and "/dev/stderr" for the process's own. 0 or negative errno. Any thread. */
 int sp_log_file_open(const char *path, struct sp_log_file **ret_file);
+/*
+ * A syslog daemon's socket: a path, "@name", or "IP:port" for UDP.  It need not be there.  What is put is one datagram each, of
+ * at most SP_LOG_DATAGRAM_MAX bytes, with a sp_log_out_length in front (stream/log_out.h).
+ */
+int sp_log_file_syslog(const char *address, struct sp_log_file **ret_file);
 /* The last one closes it, after all that was put has been written, or after 5 s without success. NULL-safe. Any thread. */
 void sp_log_file_close(struct sp_log_file *f);
 /* Puts the bytes of `line` (which stay) for the writer, all or none: false when they were dropped. */
@@ -32,6 +37,7 @@ void sp_log_file_reopen(void);
 /* What the writer counted since the last call, of all files; any thread. */
 struct sp_log_counts {
     uint64_t written, failed, reopen_failed; /* writes, writes that lost bytes, files */
+    uint64_t sent, not_sent;                 /* syslog's datagrams; those that were lost */
 };
 struct sp_log_counts sp_log_file_counts(void);
 

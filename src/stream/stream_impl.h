@@ -21,6 +21,7 @@ struct sp_stream {
     uint64_t random;
     struct sp_headers *response_trailers; /* for the access log */
 
+    struct sp_timer *lines; /* for the next line of its access log while it lasts; NULL: there is none */
     struct sp_timer timer; /* for the next of the limits below; moved lazily */
     uint64_t activity_ns, idle_ns, request_due_ns, max_due_ns; /* 0: no limit */
 
@@ -66,6 +67,9 @@ void sp_stream_gone(struct sp_stream *s, enum sp_abort why);
 
 /* stream_life.c: the chain has run to its end, or as far as it will: tells its filters, and writes the log line. */
 void sp_stream_complete(struct sp_stream *s);
+/* A line of another kind (AccessLogType), before the end. */
+void sp_stream_log(struct sp_stream *s, unsigned type);
+void sp_stream_begin_lines(struct sp_stream *s); /* stream_lines.c: and again and again */
 /* A chain for the request, which is zeroed, from its first filter on. */
 void sp_stream_begin(struct sp_stream *s, const struct sp_chain_ops *ops);
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "crypto/ct.h"
+#include "envoy/data/accesslog/v3/accesslog.pb-c.h"
 #include "event/overload.h"
 #include "stream/access_log.h"
 #include "stream/refused.h"
@@ -147,6 +148,8 @@ bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, str
     sp_gauge_inc(s->hcm->stats.rq_active);
     sp_stream_begin(s, &sp_stream_chain_ops);
     init_times(s);
+    if (SP_UNLIKELY(s->hcm->lines.every_ns && s->hcm->logs))
+        sp_stream_begin_lines(s);
     count_requests(s);
     return true;
 }
@@ -176,7 +179,7 @@ void sp_stream_gone(struct sp_stream *s, enum sp_abort why)
     sp_chain_abort(&s->chain, why);
 }
 
-static void finish_info(struct sp_stream *s)
+static void count_bytes(struct sp_stream *s)
 {
     struct sp_stream_info *info = &s->info;
     const struct sp_codec_stream *cs = s->cs;
@@ -184,27 +187,37 @@ static void finish_info(struct sp_stream *s)
     info->rx_body_bytes = cs->rx_body_bytes;
     info->tx_head_bytes = cs->tx_head_bytes;
     info->tx_body_bytes = cs->tx_body_bytes;
-    info->tx_end_ns = s->owner->turn->now_ns;
 }
 
-static void write_log(struct sp_stream *s)
+static void write_log(struct sp_stream *s, unsigned type)
 {
     const struct sp_format_input in = {
         .info = &s->info, .request = s->chain.head[SP_DECODE], .response = s->chain.head[SP_ENCODE],
-        .trailers = s->response_trailers, .now_ns = s->owner->turn->now_ns,
+        .trailers = s->response_trailers, .now_ns = s->owner->turn->now_ns, .log_type = (uint8_t)type,
     };
     sp_access_logs_write(s->hcm->logs, &in, s->owner->turn, s->random);
 }
 
+void sp_stream_log(struct sp_stream *s, unsigned type)
+{
+    if (!s->hcm->logs)
+        return;
+    count_bytes(s);
+    write_log(s, type);
+}
+
+#define LOG_TYPE(name) ENVOY__DATA__ACCESSLOG__V3__ACCESS_LOG_TYPE__##name
+
 void sp_stream_complete(struct sp_stream *s)
 {
-    finish_info(s);
+    count_bytes(s);
+    s->info.tx_end_ns = s->owner->turn->now_ns;
     sp_timing_record(s->hcm->stats.rq_time, s->owner->turn->now_ns - s->info.start_ns);
     sp_chain_complete(&s->chain);
     if (SP_UNLIKELY(s->chain.replier))
         sp_refused_note(&s->info, s->chain.head[SP_DECODE], s->owner->turn->wall_ns);
     if (s->hcm->logs)
-        write_log(s);
+        write_log(s, LOG_TYPE(DownstreamEnd));
 }
 
 void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
@@ -213,6 +226,8 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
     struct sp_stream *s = cs->user;
     sp_stream_gone(s, why ? why : SP_ABORT_CLOSED);
     sp_timer_stop(&s->timer);
+    if (s->lines)
+        sp_timer_stop(s->lines);
     sp_defer_cancel(&s->let_go);
     sp_gauge_dec(s->hcm->stats.rq_active);
     if (s->chain.upgrade)

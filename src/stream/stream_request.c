@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "envoy/data/accesslog/v3/accesslog.pb-c.h"
 #include "event/overload.h"
 #include "stream/chain_route.h"
 #include "stream/host.h"
@@ -107,6 +108,14 @@ static void keep_head(struct sp_stream *s, const struct sp_headers *h)
     s->came = copy;
 }
 
+/* Nobody has seen the head yet, but it is what the line is about. */
+static void log_start(struct sp_stream *s, struct sp_headers *h)
+{
+    s->chain.head[SP_DECODE] = h;
+    sp_stream_log(s, ENVOY__DATA__ACCESSLOG__V3__ACCESS_LOG_TYPE__DownstreamStart);
+    s->chain.head[SP_DECODE] = NULL;
+}
+
 void sp_stream_take(struct sp_stream *s, struct sp_headers *h, bool end)
 {
     unsigned status;
@@ -129,6 +138,8 @@ void sp_stream_take(struct sp_stream *s, struct sp_headers *h, bool end)
         s->chain.expects_origin = s->hcm->proxy_100;
         s->chain.expects = expect && h->version != SP_HTTP_10 && sp_str_ieq(expect->value, SP_STR("100-continue"));
     }
+    if (SP_UNLIKELY(s->hcm->lines.at_start))
+        log_start(s, h);
     sp_chain_request_headers(&s->chain, h, end);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "envoy/data/accesslog/v3/accesslog.pb-c.h"
 #include "stream/decision.h"
 #include "stream/stream_impl.h"
 
@@ -46,6 +47,8 @@ void sp_stream_upgraded(struct sp_stream *s)
 {
     assert(s && !s->upgraded);
     s->upgraded = true;
+    if (s->hcm->lines.at_tunnel)
+        sp_stream_log(s, ENVOY__DATA__ACCESSLOG__V3__ACCESS_LOG_TYPE__DownstreamTunnelSuccessfullyEstablished);
     s->let_go.run = let_go;
     sp_defer(s->owner->turn, &s->let_go);
 }

@@ -104,6 +104,8 @@ def wrap(block):
     if first in ("rate_limits", "virtual_clusters"):
         return config(manager="route_config:\n  virtual_hosts:\n  - name: all\n    domains: ['*']\n"
                       "    routes: [{match: {prefix: /}, route: {cluster: origin}}]\n" + indent(block, 4))
+    if first == "access_log_options":
+        return config(manager=block)
     if first == "remote_jwks":
         return config(manager=JWT + indent(block, 8))
     if first in CHAIN and "UpstreamTlsContext" not in block:

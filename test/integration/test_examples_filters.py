@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The examples of Envoy's filters, as test_examples.py runs the others."""
 import concurrent.futures
+import json
 import os
 import re
 import unittest
@@ -9,8 +10,9 @@ import zlib
 import test_examples
 from authz import Authz
 from echo import Echo
-from harness import Nginx, curl, log_lines, wait_for, work
+from harness import Nginx, curl, free_port, log_lines, wait_for, work
 from health_origin import Grpc, Web, read_events
+from syslog_daemon import Daemon
 from test_examples import etc, read
 
 
@@ -36,6 +38,21 @@ class FilterExamples(unittest.TestCase):
             self.assertEqual(e.get("/checkout/7").status, 403)
         text = read("examples/priorities/sallyport.yaml")
         self.run_example(text.replace("max_requests: 180", "max_requests: 2").replace("address: 10.0.0.1", "address: 127.0.0.1"), check, origin)
+
+    def test_syslog(self):
+        local, collector = Daemon(work("examples-log")), Daemon(("127.0.0.1", free_port()))
+        self.addCleanup(local.stop)
+        self.addCleanup(collector.stop)
+
+        def check(e):
+            self.check_secret(e)
+            wait_for("the lines", lambda: len(collector.got) == 2 and len(local.got) == 1)
+            self.assertRegex(local.got[0], rb'^<36>1 \S+ \S+ door \d+ access - 127.0.0.1 "GET /echo" 403 "origin_shield:denied:origin_shield_refused')
+            good, bad = [json.loads(x[x.index(b" access - ") + 10:])["decision"] for x in collector.got]
+            self.assertEqual(good, {"by": "router", "verdict": "allowed", "reason": "via_upstream", "caller": {"secret": "2026-11"}})
+            self.assertEqual((bad["by"], bad["verdict"], bad["caller"]), ("origin_shield", "denied", {}))
+        text = read("examples/syslog/sallyport.yaml").replace("/dev/log", local.target)
+        self.run_example(text.replace("192.0.2.7:514", f"127.0.0.1:{collector.target[1]}"), check)
 
     def test_ext_authz(self):
         origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_x_user"; }')

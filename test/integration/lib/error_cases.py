@@ -275,7 +275,7 @@ HTTP = [
         "upgrade_type": "websocket", "filters": [envoy("header_mutation.v3.HeaderMutation", mutations={})]}])),
     (["Envoy does not heed it here (turn the value's matcher round, or match_if_key_not_found)"], hcm(access_log=[log(filter={"metadata_filter": {
         "matcher": {"filter": "f", "path": [{"key": "k"}], "value": {"present_match": True}, "invert": True}}})])),
-    (["no such line is written here (only DownstreamEnd and, for listeners, NotSet)"],
+    (["no such line is written here (only DownstreamEnd, DownstreamStart, DownstreamPeriodic, DownstreamTunnelSuccessfullyEstablished and, for listeners, NotSet)"],
      hcm(access_log=[log(filter={"log_type_filter": {"types": ["UpstreamPoolReady"]}})])),
     (["%FILTER_STATE% never has a value: nothing here sets filter state"], hcm(access_log=[{"name": "a", "typed_config": {
         "@type": T + "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",

@@ -283,7 +283,7 @@ static void what_is_refused(void **state)
     assert_string_equal(
         t_config_said(&c),
         "t.yaml:5:27: access_log[0].typed_config: envoy.extensions.filters.http.router.v3.Router is no access log (take "
-        "FileAccessLog, StdoutAccessLog or StderrAccessLog)\n"
+        "FileAccessLog, StdoutAccessLog, StderrAccessLog or Syslog)\n"
         "t.yaml:6:118: access_log[1].typed_config.path: cannot open /nonexistent/x for writing: No such file or directory "
         "(check the path and its permissions)\n"
         "t.yaml:7:57: access_log[2].filter.response_flag_filter.flags[1]: unknown response flag \"UX\" (did you mean "

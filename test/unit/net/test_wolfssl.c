@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What scripts/deps changes in wolfSSL for speed and size: X25519 keys from Ed25519's tables, tables for public keys of P-256
- * that come again, one random generator a thread, no copy of the peer's certificate.
+ * that come again, one random generator a thread, no copy of the peer's certificate, no hash of a handshake that nobody needs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,10 @@
 #include <wolfssl/wolfcrypt/curve25519.h>
 #include <wolfssl/wolfcrypt/ecc.h>
 
+#include "crypto/cert_gen.h"
 #include "crypto/ct.h"
 #include "crypto/rng.h"
+#include "tls_kit.h"
 
 enum { KEY = CURVE25519_KEYSIZE };
 
@@ -133,11 +135,157 @@ static void connections_borrow_it(void **state)
 #endif
 }
 
+/* ---- handshakes by each hash: a server of TLS 1.3 keeps no other, one of TLS 1.2 all that a client may sign by ---- */
+
+struct pipe {
+    uint8_t bytes[65536];
+    size_t n, at;
+};
+
+struct meeting {
+    WOLFSSL *client, *server;
+    struct pipe up, down;
+};
+
+static int pipe_read(WOLFSSL *ssl, char *out, int size, void *ctx)
+{
+    struct pipe *p = ctx;
+    size_t n = p->n - p->at < (size_t)size ? p->n - p->at : (size_t)size;
+    memcpy(out, p->bytes + p->at, n);
+    p->at += n;
+    return n ? (int)n : WOLFSSL_CBIO_ERR_WANT_READ;
+}
+
+static int pipe_write(WOLFSSL *ssl, char *in, int size, void *ctx)
+{
+    struct pipe *p = ctx;
+    assert_true(p->n + (size_t)size <= sizeof(p->bytes));
+    memcpy(p->bytes + p->n, in, (size_t)size);
+    p->n += (size_t)size;
+    return size;
+}
+
+static void side(WOLFSSL *ssl, struct pipe *in, struct pipe *out)
+{
+    assert_non_null(ssl);
+    wolfSSL_SSLSetIORecv(ssl, pipe_read);
+    wolfSSL_SSLSetIOSend(ssl, pipe_write);
+    wolfSSL_SetIOReadCtx(ssl, in);
+    wolfSSL_SetIOWriteCtx(ssl, out);
+}
+
+/* True: both are content with the handshake, and a byte went each way, and so did the server's ticket. */
+static bool meet(struct meeting *m)
+{
+    int c = 0, s = 0;
+    char byte = 0;
+    for (unsigned i = 0; i < 10 && (c != WOLFSSL_SUCCESS || s != WOLFSSL_SUCCESS); i++) {
+        c = wolfSSL_connect(m->client);
+        s = wolfSSL_accept(m->server);
+    }
+    return c == WOLFSSL_SUCCESS && s == WOLFSSL_SUCCESS && wolfSSL_write(m->server, "s", 1) == 1 && wolfSSL_read(m->client, &byte, 1) == 1 &&
+           byte == 's' && wolfSSL_write(m->client, "c", 1) == 1 && wolfSSL_read(m->server, &byte, 1) == 1 && byte == 'c';
+}
+
+static WOLFSSL_CTX *context(WOLFSSL_METHOD *method, const char *cert, bool ask)
+{
+    WOLFSSL_CTX *ctx = wolfSSL_CTX_new(method);
+    const struct sp_made_cert *own = kit_cert(cert), *ca = kit_cert("ca");
+    assert_non_null(ctx);
+    assert_int_equal(wolfSSL_CTX_use_certificate_buffer(ctx, (const uint8_t *)own->cert_pem.ptr, (long)own->cert_pem.len, WOLFSSL_FILETYPE_PEM),
+                     WOLFSSL_SUCCESS);
+    assert_int_equal(wolfSSL_CTX_use_PrivateKey_buffer(ctx, (const uint8_t *)own->key_pem.ptr, (long)own->key_pem.len, WOLFSSL_FILETYPE_PEM),
+                     WOLFSSL_SUCCESS);
+    assert_int_equal(wolfSSL_CTX_load_verify_buffer(ctx, (const uint8_t *)ca->cert_pem.ptr, (long)ca->cert_pem.len, WOLFSSL_FILETYPE_PEM),
+                     WOLFSSL_SUCCESS);
+    wolfSSL_CTX_set_verify(ctx, ask ? WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : WOLFSSL_VERIFY_NONE, NULL);
+    return ctx;
+}
+
+static int turn_bits(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac, int seal, unsigned char *p, int size,
+                        int *ret_size, void *arg)
+{
+    if (seal) { /* wolfSSL refuses zeros */
+        memset(name, 1, WOLFSSL_TICKET_NAME_SZ);
+        memset(iv, 1, WOLFSSL_TICKET_IV_SZ);
+        memset(mac, 1, WOLFSSL_TICKET_MAC_SZ);
+    }
+    for (int i = 0; i < size; i++)
+        p[i] ^= 0xff;
+    *ret_size = size;
+    return WOLFSSL_TICKET_RET_OK;
+}
+
+/* `retry`: the client's first key is for a group that the server does not take. */
+static void by_suite(const char *suite, bool retry)
+{
+    WOLFSSL_CTX *sc = context(wolfTLSv1_3_server_method(), "server", false), *cc = context(wolfTLSv1_3_client_method(), "client", true);
+    WOLFSSL_SESSION *session = NULL;
+    int x25519 = WOLFSSL_ECC_X25519;
+    assert_int_equal(wolfSSL_CTX_set_cipher_list(cc, suite), WOLFSSL_SUCCESS);
+    wolfSSL_CTX_set_TicketEncCb(sc, turn_bits);
+    if (retry)
+        assert_int_equal(wolfSSL_CTX_set_groups(sc, &x25519, 1), WOLFSSL_SUCCESS);
+    for (unsigned round = 0; round < 3; round++) {
+        static struct meeting m;
+        m = (struct meeting){wolfSSL_new(cc), wolfSSL_new(sc), {.n = 0}, {.n = 0}};
+        side(m.client, &m.down, &m.up);
+        side(m.server, &m.up, &m.down);
+        assert_int_equal(wolfSSL_UseKeyShare(m.client, retry ? WOLFSSL_ECC_SECP256R1 : WOLFSSL_ECC_X25519), WOLFSSL_SUCCESS);
+        if (session)
+            assert_int_equal(wolfSSL_set_session(m.client, session), WOLFSSL_SUCCESS);
+        if (!meet(&m))
+            fail_msg("%s, round %u: %d, %d", suite, round, wolfSSL_get_error(m.client, 0), wolfSSL_get_error(m.server, 0));
+        assert_int_equal(wolfSSL_session_reused(m.server) != 0, round > 0);
+        wolfSSL_SESSION_free(session);
+        session = wolfSSL_get1_session(m.client);
+        wolfSSL_free(m.client);
+        wolfSSL_free(m.server);
+    }
+    wolfSSL_SESSION_free(session);
+    wolfSSL_CTX_free(cc);
+    wolfSSL_CTX_free(sc);
+}
+
+static void tls13_by_each_hash(void **state)
+{
+    static const char *const suites[] = {"TLS13-AES128-GCM-SHA256", "TLS13-AES256-GCM-SHA384", "TLS13-CHACHA20-POLY1305-SHA256"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(suites); i++) {
+        by_suite(suites[i], false);
+        by_suite(suites[i], true);
+    }
+}
+
+/* A server that could speak TLS 1.3 talks TLS 1.2 with a client that shows a certificate, and signs by the hash asked for. */
+static void tls12_client_signs_by_each_hash(void **state)
+{
+    static const char *const algorithms[] = {"ECDSA+SHA256", "ECDSA+SHA384", "ECDSA+SHA512"};
+    static const int hashes[] = {NID_sha256, NID_sha384, NID_sha512};
+    for (size_t i = 0; i < SP_ARRAY_LEN(algorithms); i++) {
+        static struct meeting m;
+        int hash = 0;
+        WOLFSSL_CTX *sc = context(wolfSSLv23_server_method(), "server", true), *cc = context(wolfTLSv1_2_client_method(), "client", true);
+        assert_int_equal(wolfSSL_CTX_set1_sigalgs_list(sc, algorithms[i]), WOLFSSL_SUCCESS);
+        m = (struct meeting){wolfSSL_new(cc), wolfSSL_new(sc), {.n = 0}, {.n = 0}};
+        side(m.client, &m.down, &m.up);
+        side(m.server, &m.up, &m.down);
+        if (!meet(&m))
+            fail_msg("%s: %d, %d", algorithms[i], wolfSSL_get_error(m.client, 0), wolfSSL_get_error(m.server, 0));
+        assert_int_equal(wolfSSL_get_peer_signature_nid(m.server, &hash), WOLFSSL_SUCCESS);
+        assert_int_equal(hash, hashes[i]);
+        wolfSSL_free(m.client);
+        wolfSSL_free(m.server);
+        wolfSSL_CTX_free(cc);
+        wolfSSL_CTX_free(sc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(x25519_vectors),         cmocka_unit_test(x25519_as_the_ladder), cmocka_unit_test(p256_keys_that_come_again),
         cmocka_unit_test(one_generator_a_thread), cmocka_unit_test(connections_borrow_it),
+        cmocka_unit_test(tls13_by_each_hash),     cmocka_unit_test(tls12_client_signs_by_each_hash),
     };
     wolfSSL_Init();
     int r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { ARITY = 4 };
+enum { ARITY = 4, HEAP_MIN = 64 };
 
 void sp_turn_init(struct sp_turn *t)
 {
@@ -93,7 +93,7 @@ void sp_timer_start(struct sp_turn *t, struct sp_timer *timer, uint64_t delay_ns
         return;
     }
     if (t->n_timers == t->cap_timers) {
-        t->cap_timers = t->cap_timers ? t->cap_timers * 2 : 64;
+        t->cap_timers = t->cap_timers ? t->cap_timers + t->cap_timers / 2 : HEAP_MIN;
         t->heap = sp_xrealloc(t->heap, t->cap_timers * sizeof(*t->heap));
     }
     timer->turn = t;
@@ -107,6 +107,16 @@ void sp_timer_stop(struct sp_timer *timer)
         return;
     heap_remove(timer->turn, timer);
     timer->turn = NULL;
+}
+
+void sp_turn_trim(struct sp_turn *t)
+{
+    assert(t);
+    unsigned cap = SP_MAX(2 * t->n_timers, (unsigned)HEAP_MIN);
+    if (t->cap_timers <= cap)
+        return;
+    t->cap_timers = cap;
+    t->heap = sp_xrealloc(t->heap, cap * sizeof(*t->heap));
 }
 
 void sp_turn_begin(struct sp_turn *t, uint64_t now_ns, int64_t wall_ns)

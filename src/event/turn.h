@@ -58,6 +58,9 @@ void sp_turn_init(struct sp_turn *t);
 /* Runs what is deferred, frees what is buried, drops the heap's memory; armed timers are forgotten. */
 void sp_turn_done(struct sp_turn *t);
 
+/* Gives back what the heap does not need for the timers that are armed. */
+void sp_turn_trim(struct sp_turn *t);
+
 /* Sets the clock and fires the timers that are due. */
 void sp_turn_begin(struct sp_turn *t, uint64_t now_ns, int64_t wall_ns);
 /* Runs the deferred calls, then frees the buried. */

@@ -3,17 +3,21 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/blocks.h"
 #include "base/pages.h"
 #include "base/buf.h"
 #include "base/mem.h"
+
+enum { EVENTS = 256 }; /* of a turn at most */
 
 static _Thread_local struct sp_worker *self;
 
@@ -40,54 +44,99 @@ static void turn_begin(struct sp_worker *w)
     sp_turn_begin(&w->turn, clock_ns(CLOCK_MONOTONIC), (int64_t)clock_ns(CLOCK_REALTIME));
 }
 
-static void on_alarm(uv_timer_t *t)
+/* After a sleep: timers that are due have to wait, since sockets may have something that stops them. */
+static void set_clock(struct sp_worker *w)
 {
-    (void)t; /* on_prepare fires what is due */
-}
-
-/* Wakes the loop in time for the next timer; uv counts in milliseconds, so round up. */
-static void set_alarm(struct sp_worker *w)
-{
-    uint64_t wait = sp_turn_wait_ns(&w->turn);
-    if (wait == UINT64_MAX) {
-        uv_timer_stop(&w->alarm);
-        return;
-    }
-    uint64_t ms = (wait + SP_NS_PER_MS - 1) / SP_NS_PER_MS;
-    uv_update_time(&w->loop);
-    if (uv_is_active((uv_handle_t *)&w->alarm) && uv_timer_get_due_in(&w->alarm) == ms)
-        return;
-    uv_timer_start(&w->alarm, on_alarm, ms, 0);
-}
-
-static void on_prepare(uv_prepare_t *p)
-{
-    struct sp_worker *w = p->data;
-    turn_begin(w);
-    sp_turn_end(&w->turn);
-    if (w->stopping) {
-        uv_stop(&w->loop);
-        return;
-    }
-    set_alarm(w);
-    w->slept = true;
-    atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
-}
-
-void sp_worker_woke(struct sp_worker *w)
-{
-    assert(w);
-    if (!w->slept)
-        return;
-    w->slept = false;
     w->turn.now_ns = SP_MAX(w->turn.now_ns, clock_ns(CLOCK_MONOTONIC));
     w->turn.wall_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    atomic_store_explicit(&w->busy_ns, w->turn.now_ns, memory_order_relaxed);
 }
 
-static void on_check(uv_check_t *c)
+/* Milliseconds until there is something to do without an event, rounded up; -1: there is nothing. */
+static int sleep_ms(const struct sp_worker *w)
 {
-    sp_worker_woke(c->data);
+    uint64_t ns = sp_turn_wait_ns(&w->turn), ms = (ns + SP_NS_PER_MS - 1) / SP_NS_PER_MS;
+    int own = ns == UINT64_MAX ? -1 : (int)SP_MIN(ms, (uint64_t)INT_MAX);
+    int uv = uv_backend_timeout(&w->loop);
+    return own < 0 || (uv >= 0 && uv < own) ? uv : own;
+}
+
+static void tell(struct sp_watch *x, uint32_t events)
+{
+    if (!(events & (EPOLLIN | EPOLLOUT | EPOLLRDHUP))) /* an error or a hang-up alone: reading or writing finds out */
+        events |= x->events;
+    events &= x->events | EPOLLERR;
+    if (events)
+        x->ready(x, events);
+}
+
+/* True: there is something for uv. */
+static bool tell_all(struct sp_worker *w, struct epoll_event *found, int n)
+{
+    bool uv = false;
+    w->found = found;
+    for (w->n_found = n; w->n_found;) {
+        const struct epoll_event e = *w->found++;
+        w->n_found--;
+        if (e.data.ptr == w)
+            uv = true;
+        else if (e.data.ptr)
+            tell(e.data.ptr, e.events);
+    }
+    return uv;
+}
+
+/* One sleep, and what it brought. */
+static void look(struct sp_worker *w)
+{
+    struct epoll_event found[EVENTS];
+    if (uv_backend_timeout(&w->loop) == 0) { /* it has something to do at once, or changes that its epoll has not heard of */
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        if (w->stopping)
+            return;
+    }
+    int ms = sleep_ms(w);
+    atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
+    int n = epoll_wait(w->epoll, found, EVENTS, ms);
+    set_clock(w);
+    atomic_store_explicit(&w->busy_ns, w->turn.now_ns, memory_order_relaxed);
+    if (tell_all(w, found, SP_MAX(n, 0)))
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
+/* What a turn brought is settled: timers, deferred calls, burials. False: the worker shall end. */
+static bool settle(struct sp_worker *w)
+{
+    turn_begin(w);
+    sp_turn_end(&w->turn);
+    return !w->stopping;
+}
+
+void sp_worker_turn(struct sp_worker *w)
+{
+    assert(w && w->looped);
+    if (settle(w))
+        look(w);
+}
+
+int sp_watch_set(struct sp_worker *w, struct sp_watch *x, uint32_t events)
+{
+    assert(w && w->looped && x && x->ready && x->fd >= 0);
+    if (x->events == events)
+        return 0;
+    int op = !events ? EPOLL_CTL_DEL : x->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(w->epoll, op, x->fd, &(struct epoll_event){.events = events, .data.ptr = x}))
+        return -errno;
+    x->events = events;
+    return 0;
+}
+
+void sp_watch_end(struct sp_worker *w, struct sp_watch *x)
+{
+    assert(w && x);
+    x->events = 0;
+    for (int i = 0; i < w->n_found; i++)
+        if (w->found[i].data.ptr == x)
+            w->found[i].data.ptr = NULL;
 }
 
 static void on_async(uv_async_t *a)
@@ -95,7 +144,6 @@ static void on_async(uv_async_t *a)
     struct sp_worker *w = a->data;
     struct sp_msg *m = atomic_exchange_explicit(&w->inbox, NULL, memory_order_acquire);
     struct sp_msg *in_order = NULL;
-    sp_worker_woke(w);
     while (m) { /* the inbox is a stack: turn it round */
         struct sp_msg *next = m->next;
         m->next = in_order;
@@ -154,30 +202,48 @@ void sp_worker_job(struct sp_worker *w, struct sp_job *j)
     sp_worker_post(w, &j->msg);
 }
 
+static void thread_trim(void)
+{
+    sp_buf_thread_done();
+    sp_arena_thread_done();
+    sp_block_thread_done();
+    sp_pages_thread_done();
+}
+
+void sp_worker_trim(struct sp_worker *w)
+{
+    assert(w);
+    sp_turn_trim(&w->turn);
+    thread_trim();
+}
+
 int sp_worker_init(struct sp_worker *w, const char *name, unsigned index)
 {
     assert(w && name);
     w->index = index;
     snprintf(w->name, sizeof(w->name), "%s", name);
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0)
+        return -errno;
     int r = uv_loop_init(&w->loop);
     if (r)
-        return r;
+        goto no_loop;
+    r = uv_async_init(&w->loop, &w->async, on_async);
+    if (!r && epoll_ctl(w->epoll, EPOLL_CTL_ADD, uv_backend_fd(&w->loop), &(struct epoll_event){.events = EPOLLIN, .data.ptr = w}))
+        r = -errno;
+    if (r)
+        goto no_async;
     sp_turn_init(&w->turn);
     w->turn.worker = w;
     turn_begin(w);
-    r = uv_async_init(&w->loop, &w->async, on_async);
-    if (r) {
-        uv_loop_close(&w->loop);
-        return r;
-    }
-    uv_prepare_init(&w->loop, &w->prepare);
-    uv_check_init(&w->loop, &w->check);
-    uv_timer_init(&w->loop, &w->alarm);
-    w->prepare.data = w->check.data = w->async.data = w;
-    uv_prepare_start(&w->prepare, on_prepare);
-    uv_check_start(&w->check, on_check);
+    w->async.data = w;
     w->looped = true;
     return 0;
+no_async:
+    uv_loop_close(&w->loop);
+no_loop:
+    close(w->epoll);
+    return r;
 }
 
 void sp_worker_run(struct sp_worker *w)
@@ -186,22 +252,18 @@ void sp_worker_run(struct sp_worker *w)
     self = w;
     if (w->on_start)
         w->on_start(w);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
+    while (settle(w))
+        look(w);
     if (w->on_stop)
         w->on_stop(w);
-    /* What on_stop closed still has close callbacks to run. */
-    uv_close((uv_handle_t *)&w->prepare, NULL);
-    uv_close((uv_handle_t *)&w->check, NULL);
-    uv_close((uv_handle_t *)&w->alarm, NULL);
-    uv_close((uv_handle_t *)&w->async, NULL);
     sp_turn_end(&w->turn);
+    /* What on_stop closed still has close callbacks to run. */
+    uv_close((uv_handle_t *)&w->async, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
+    sp_turn_end(&w->turn);
     on_async(&w->async); /* posted after the loop ended: messages own memory */
     sp_turn_done(&w->turn);
-    sp_buf_thread_done();
-    sp_arena_thread_done();
-    sp_block_thread_done();
-    sp_pages_thread_done();
+    thread_trim();
     self = NULL;
 }
 
@@ -259,6 +321,7 @@ void sp_worker_done(struct sp_worker *w)
         on_async(&w->async); /* posted since the thread looked last: a second signal while others still drain */
     }
     w->threaded = false;
+    close(w->epoll);
     int r = uv_loop_close(&w->loop);
     assert(r == 0 && "a uv handle was left open on this worker");
     (void)r;

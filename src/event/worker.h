@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sp_worker: a thread with one uv loop and one sp_turn.  Everything on a worker runs on its thread; the only way
+ * sp_worker: a thread with one event loop and one sp_turn.  Everything on a worker runs on its thread; the only way
  * in from another thread is sp_worker_post.  The process has N serving workers, the prober and, wrapped around
  * the main thread's own loop, the main worker.
  *
- * A turn: the uv loop's I/O callbacks run (each may look at turn.now_ns), then, before the loop sleeps again, due
- * timers fire, posted messages were handled, deferred calls run and the buried are freed.
+ * A turn: sockets' callbacks run (event/watch.h; each may look at turn.now_ns), and uv's, then, before the worker sleeps
+ * again, due timers fire, posted messages were handled, deferred calls run and the buried are freed.  The worker sleeps in an
+ * epoll of its own, which holds the sockets and uv's epoll: uv's loop is run when there is something for it.
  */
 #ifndef SP_EVENT_WORKER_H
 #define SP_EVENT_WORKER_H
@@ -15,6 +16,7 @@
 #include <uv.h>
 
 #include "event/turn.h"
+#include "event/watch.h"
 
 /*
  * A message to another thread: owned by the sender until posted, then by `run`, which frees it.  What comes when the
@@ -42,11 +44,10 @@ struct sp_worker {
     char name[16];
     pthread_t thread;
     bool looped, threaded, stopping; /* looped: it has a loop (in simulation it has none) */
-    bool slept;           /* maybe: the clock is of before */
     _Atomic uint64_t busy_ns; /* when the turn under way began; 0: it sleeps. For whoever watches, on any thread */
-    uv_prepare_t prepare; /* runs last in a turn */
-    uv_check_t check;     /* runs first after the sleep: sets the clock */
-    uv_timer_t alarm;     /* the one uv timer: wakes the loop for the first due sp_timer */
+    int epoll;
+    struct epoll_event *found; /* of this turn, n_found of them not told yet */
+    int n_found;
     uv_async_t async;
     _Atomic(struct sp_msg *) inbox;
     void (*on_start)(struct sp_worker *w); /* on the thread, before the loop runs; may be NULL */
@@ -54,8 +55,6 @@ struct sp_worker {
     void *user;
 };
 
-/* From an I/O callback that goes by the clock: uv calls it before uv_check, which sets it. */
-void sp_worker_woke(struct sp_worker *w);
 /* The worker of the calling thread, or NULL. */
 struct sp_worker *sp_worker_self(void);
 /* A number that nobody else in the process gets, without an atomic: the worker's own stands in front. Never 0. */
@@ -67,10 +66,14 @@ int sp_worker_init(struct sp_worker *w, const char *name, unsigned index);
 int sp_worker_start(struct sp_worker *w);
 /* Runs the loop on the calling thread until sp_worker_stop: for main and for tests. */
 void sp_worker_run(struct sp_worker *w);
+/* One turn: what is due is done, then one sleep and what it brought. For tests. */
+void sp_worker_turn(struct sp_worker *w);
 /* Asks the loop to end at the end of its turn; from any thread. */
 void sp_worker_stop(struct sp_worker *w);
 /* Waits for the thread; then closes the loop. All uv handles of others must have been closed by on_stop. */
 void sp_worker_done(struct sp_worker *w);
+/* Gives back what the thread keeps for whoever asks next: blocks, chunks, pages, the timers' heap. On the worker's thread. */
+void sp_worker_trim(struct sp_worker *w);
 /* Hands a message over; from any thread, lock-free; messages of one sender arrive in order. */
 void sp_worker_post(struct sp_worker *w, struct sp_msg *m);
 /* Begins a job, on the worker's thread; `work` and `done` are set. In simulation the work is done at once, and `done` posted. */

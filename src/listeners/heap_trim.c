@@ -24,6 +24,7 @@ static void done(struct sp_job *j)
 static void fire(struct sp_timer *timer)
 {
     struct sp_heap_trim *t = SP_CONTAINER_OF(timer, struct sp_heap_trim, timer);
+    sp_worker_trim(t->worker); /* what it keeps lies between what is free */
     struct sp_job *j = sp_xcalloc(1, sizeof(*j));
     t->most = t->now;
     t->last_ns = t->worker->turn.now_ns;

@@ -23,8 +23,8 @@ enum {
 struct door {
     struct sp_list link;
     struct sp_listener_socket *socket;
-    uv_poll_t poll;
-    int fd;
+    struct sp_watch watch;
+    struct sp_grave grave;
 };
 
 struct sp_listener_socket {
@@ -32,7 +32,6 @@ struct sp_listener_socket {
     struct sp_list doors;
     struct sp_timer pause;
     rlim_t limit;       /* RLIMIT_NOFILE; the system gives the lowest free number, so a high one means few are left */
-    unsigned n_polled;  /* uv handles that are open */
     bool closing;
     struct sp_grave grave;
 };
@@ -57,25 +56,27 @@ int sp_listener_bind(const struct sp_listener *l, const struct sp_addr *at, stru
     return fd;
 }
 
-static void on_poll(uv_poll_t *p, int status, int events);
-
-static void watch(struct door *d)
+static int watch(struct door *d)
 {
-    if (uv_poll_start(&d->poll, UV_READABLE, on_poll))
-        abort(); /* cannot fail: the descriptor is ours alone */
+    return sp_watch_set(d->socket->home.worker, &d->watch, EPOLLIN);
 }
+
+static void wait_a_while(struct sp_listener_socket *s);
 
 static void on_pause_over(struct sp_timer *t)
 {
     struct sp_listener_socket *s = SP_CONTAINER_OF(t, struct sp_listener_socket, pause);
+    bool all = true;
     SP_LIST_FOREACH (n, &s->doors)
-        watch(SP_CONTAINER_OF(n, struct door, link));
+        all &= !watch(SP_CONTAINER_OF(n, struct door, link));
+    if (!all) /* the kernel has no memory for it */
+        wait_a_while(s);
 }
 
 static void wait_a_while(struct sp_listener_socket *s)
 {
     SP_LIST_FOREACH (n, &s->doors)
-        uv_poll_stop(&SP_CONTAINER_OF(n, struct door, link)->poll);
+        sp_watch_set(s->home.worker, &SP_CONTAINER_OF(n, struct door, link)->watch, 0);
     sp_timer_start(&s->home.worker->turn, &s->pause, PAUSE_MS * SP_NS_PER_MS);
 }
 
@@ -149,7 +150,7 @@ static bool accept_one(struct door *d)
     struct sp_listener_socket *s = d->socket;
     struct sockaddr_storage ss;
     socklen_t len = sizeof(ss);
-    int fd = accept4(d->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC), err = errno;
+    int fd = accept4(d->watch.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC), err = errno;
     if (fd >= 0) {
         take(s, fd, &ss, len);
         return true;
@@ -163,13 +164,11 @@ static bool accept_one(struct door *d)
     return true; /* RFC 1122 errors, ECONNABORTED: the affair of the connection that failed; on to the next */
 }
 
-static void on_poll(uv_poll_t *p, int status, int events)
+static void on_knock(struct sp_watch *w, uint32_t events)
 {
-    struct door *d = p->data;
+    struct door *d = SP_CONTAINER_OF(w, struct door, watch);
     struct sp_listener_socket *s = d->socket;
     (void)events;
-    if (status < 0) /* a listening socket has no errors of its own, but uv would stop watching */
-        watch(d);
     if (s->home.listener->sheds && sp_overload_value(SP_OL_STOP_CONNECTIONS) == SP_OVERLOAD_FULL) {
         wait_a_while(s);
         return;
@@ -194,10 +193,10 @@ static void free_socket(struct sp_grave *g)
     free(s);
 }
 
-/* Once nothing refers to it any more: its own handle, and its connections. */
+/* Once nothing refers to it any more: its connections. */
 static void maybe_free(struct sp_listener_socket *s)
 {
-    if (!s->closing || s->n_polled || s->home.n_conns)
+    if (!s->closing || s->home.n_conns)
         return;
     sp_timer_stop(&s->home.drain);
     sp_heap_trim_stop(&s->home.trim);
@@ -210,13 +209,9 @@ static void emptied(struct sp_downstream_home *h)
     maybe_free(SP_CONTAINER_OF(h, struct sp_listener_socket, home));
 }
 
-static void on_poll_closed(uv_handle_t *h)
+static void free_door(struct sp_grave *g)
 {
-    struct door *d = h->data;
-    struct sp_listener_socket *s = d->socket;
-    free(d);
-    s->n_polled--;
-    maybe_free(s);
+    free(SP_CONTAINER_OF(g, struct door, grave));
 }
 
 static void stop_accepting(struct sp_listener_socket *s)
@@ -225,8 +220,11 @@ static void stop_accepting(struct sp_listener_socket *s)
     SP_LIST_FOREACH_SAFE (n, &s->doors) {
         struct door *d = SP_CONTAINER_OF(n, struct door, link);
         sp_list_remove(n);
-        uv_close((uv_handle_t *)&d->poll, on_poll_closed);
-        close(d->fd);
+        sp_watch_set(s->home.worker, &d->watch, 0); /* other processes may have the socket, too: closing would not end it */
+        sp_watch_end(s->home.worker, &d->watch);
+        close(d->watch.fd);
+        d->grave.free = free_door; /* it may be the one that is just accepting */
+        sp_bury(&s->home.worker->turn, &d->grave);
     }
 }
 
@@ -259,18 +257,15 @@ int sp_listener_accept_on(struct sp_listener_socket *s, int fd)
 {
     assert(s && !s->closing && fd >= 0);
     struct door *d = sp_xcalloc(1, sizeof(*d));
-    int err = listen(fd, s->home.listener->backlog) ? -errno : uv_poll_init(&s->home.worker->loop, &d->poll, fd);
+    d->socket = s;
+    d->watch = (struct sp_watch){.ready = on_knock, .fd = fd};
+    int err = listen(fd, s->home.listener->backlog) ? -errno : watch(d);
     if (err) {
         close(fd);
         free(d);
         return err;
     }
-    d->socket = s;
-    d->fd = fd;
-    d->poll.data = d;
-    s->n_polled++;
     sp_list_push_back(&s->doors, &d->link);
-    watch(d);
     return 0;
 }
 
@@ -286,7 +281,7 @@ void sp_listener_update(struct sp_listener_socket *s, const struct sp_listener *
     sp_downstream_adopt_all(&s->home);
     sp_snapshot_unref(old, s->home.worker->index);
     SP_LIST_FOREACH (n, &s->doors)
-        if (listen(SP_CONTAINER_OF(n, struct door, link)->fd, l->backlog))
+        if (listen(SP_CONTAINER_OF(n, struct door, link)->watch.fd, l->backlog))
             sp_log(SP_LOG_WARNING, "listener", "%.*s: tcp_backlog_size cannot be changed: %s", SP_STR_ARG(l->name),
                    strerrordesc_np(errno));
 }

@@ -20,45 +20,45 @@ enum {
 };
 
 struct sp_transport {
-    uv_poll_t poll;
+    struct sp_watch watch;
     struct sp_worker *worker;
     const struct sp_transport_cb *cb;
     void *ctx;
     struct sp_buf in, out;
-    struct sp_defer report; /* of what happened inside a call of the owner */
-    int fd;
+    union {
+        struct sp_defer report; /* of what happened inside a call of the owner */
+        struct sp_grave grave;  /* once it is closed */
+    };
     int err;                /* of a write or of an immediate connect, to be reported */
-    uint8_t interest;       /* UV_READABLE ... as uv was told */
     uint16_t last_read;     /* bytes, or UINT16_MAX */
-    bool connecting, reading, ended /* nothing more to read */, bulk, shut, broken, closed;
+    bool connecting : 1, reading : 1, ended : 1 /* nothing more to read */, bulk : 1, shut : 1, broken : 1, closed : 1;
+    bool hold : 1;          /* the next write */
 };
 
-static void on_poll(uv_poll_t *p, int status, int events);
-
-/* Tells uv what to watch, if that changes: each change costs two system calls. */
-static void watch(struct sp_transport *t, int events)
+/* Tells the kernel what to watch, if that changes. It fails only where nothing was watched: then the memory is out. */
+static void watch(struct sp_transport *t, uint32_t events)
 {
-    if (t->interest == events)
+    int r = sp_watch_set(t->worker, &t->watch, events);
+    if (!r)
         return;
-    t->interest = (uint8_t)events;
-    if (!events)
-        uv_poll_stop(&t->poll);
-    else if (uv_poll_start(&t->poll, events, on_poll)) /* cannot fail: the descriptor is ours alone */
-        abort();
+    t->broken = true;
+    t->err = r;
+    sp_buf_clear(&t->out);
+    sp_defer(&t->worker->turn, &t->report);
 }
 
 /* Idle sockets are watched for reading even when `reading` is off, until unwanted bytes come: see sp_transport_read. */
 static void rewatch(struct sp_transport *t, bool readable)
 {
-    int events = t->out.len || t->connecting ? UV_WRITABLE : 0;
+    uint32_t events = t->out.len || t->connecting ? EPOLLOUT : 0;
     if (!t->ended && !t->connecting)
-        events |= readable ? UV_READABLE : UV_DISCONNECT;
+        events |= readable ? EPOLLIN : EPOLLRDHUP;
     watch(t, events);
 }
 
 static bool watches_reads(const struct sp_transport *t)
 {
-    return (t->interest & UV_READABLE) || t->reading;
+    return (t->watch.events & EPOLLIN) || t->reading;
 }
 
 /* 0, or the error; what the kernel did not take stays in `b`. */
@@ -75,8 +75,8 @@ static int send_some(struct sp_transport *t, struct sp_buf *b)
         size_t want = 0;
         for (size_t i = 0; i < msg.msg_iovlen; i++)
             want += iov[i].iov_len;
-        const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-        ssize_t n = msg.msg_iovlen == 1 ? send(t->fd, iov[0].iov_base, want, flags) : sendmsg(t->fd, &msg, flags);
+        const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (t->hold ? MSG_MORE : 0);
+        ssize_t n = msg.msg_iovlen == 1 ? send(t->watch.fd, iov[0].iov_base, want, flags) : sendmsg(t->watch.fd, &msg, flags);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -110,7 +110,7 @@ static void flush_queue(struct sp_transport *t)
         return;
     rewatch(t, watches_reads(t));
     if (t->shut)
-        shutdown(t->fd, SHUT_WR);
+        shutdown(t->watch.fd, SHUT_WR);
     t->cb->on_drained(t->ctx, 0);
 }
 
@@ -139,7 +139,8 @@ static ssize_t read_once(struct sp_transport *t, bool *ret_full)
     }
     ssize_t n;
     do {
-        n = n_iov == 1 ? recv(t->fd, iov[0].iov_base, room, MSG_DONTWAIT) : readv(t->fd, iov, (int)n_iov);
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = n_iov};
+        n = n_iov == 1 ? recv(t->watch.fd, iov[0].iov_base, room, MSG_DONTWAIT) : recvmsg(t->watch.fd, &msg, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     int err = n < 0 ? -errno : 0;
     if (n > 0)
@@ -184,27 +185,28 @@ static int socket_error(int fd)
 }
 
 /* Bytes, or the peer's end, while nobody wants to read. */
-static void unwanted(struct sp_transport *t, int status)
+static void unwanted(struct sp_transport *t, bool failed)
 {
-    int err = status < 0 ? socket_error(t->fd) : 0;
+    int err = failed ? socket_error(t->watch.fd) : 0;
     if (err) {
         end_reading(t, err);
         return;
     }
-    if (t->interest & UV_READABLE)
+    if (t->watch.events & EPOLLIN)
         rewatch(t, false);
     else
-        watch(t, t->interest & UV_WRITABLE); /* a half close: level-triggered, it would come for ever */
+        watch(t, t->watch.events & EPOLLOUT); /* a half close: level-triggered, it would come for ever */
 }
 
-static void tell(struct sp_transport *t, int status, int events)
+static void tell(struct sp_transport *t, uint32_t events)
 {
-    if (status < 0) { /* EPOLLERR: uv stopped watching; the calls below find out what it is */
-        t->interest = 0;
-        events = UV_READABLE | UV_WRITABLE;
+    bool failed = events & EPOLLERR;
+    if (failed) { /* the calls below find out what it is; it may stay so for ever, and nobody may want to know */
+        watch(t, 0);
+        events = EPOLLIN | EPOLLOUT;
     }
     if (t->connecting) {
-        int err = socket_error(t->fd);
+        int err = socket_error(t->watch.fd);
         t->connecting = false;
         if (err)
             watch(t, 0);
@@ -213,25 +215,24 @@ static void tell(struct sp_transport *t, int status, int events)
         t->cb->on_connect(t->ctx, err);
         return;
     }
-    if (events & UV_WRITABLE)
+    if (events & EPOLLOUT)
         flush_queue(t);
-    if (!t->closed && (events & (UV_READABLE | UV_DISCONNECT))) {
+    if (!t->closed && (events & (EPOLLIN | EPOLLRDHUP))) {
         if (t->reading)
             read_some(t);
         else if (t->ended)
             rewatch(t, false);
         else
-            unwanted(t, status);
+            unwanted(t, failed);
     }
-    if (status < 0 && !t->closed)
+    if (failed && !t->closed)
         rewatch(t, t->reading);
 }
 
-static void on_poll(uv_poll_t *p, int status, int events)
+static void on_event(struct sp_watch *w, uint32_t events)
 {
-    struct sp_transport *t = p->data;
-    sp_worker_woke(t->worker);
-    tell(t, status, events);
+    struct sp_transport *t = SP_CONTAINER_OF(w, struct sp_transport, watch);
+    tell(t, events);
     if (!t->closed && t->cb->on_turn)
         t->cb->on_turn(t->ctx);
 }
@@ -248,22 +249,21 @@ static void run_report(struct sp_defer *d)
     }
 }
 
-static struct sp_transport *transport_new(struct sp_worker *w, int fd, const struct sp_transport_cb *cb, void *ctx,
-                                          int *ret_err)
+static struct sp_transport *transport_new(struct sp_worker *w, int fd, uint32_t events, const struct sp_transport_cb *cb,
+                                          void *ctx, int *ret_err)
 {
     struct sp_transport *t = sp_xcalloc(1, sizeof(*t));
-    int r = uv_poll_init(&w->loop, &t->poll, fd); /* makes it non-blocking, too */
+    t->watch = (struct sp_watch){.ready = on_event, .fd = fd};
+    int r = sp_watch_set(w, &t->watch, events);
     if (r) {
         close(fd);
         free(t);
         *ret_err = r;
         return NULL;
     }
-    t->poll.data = t;
     t->worker = w;
     t->cb = cb;
     t->ctx = ctx;
-    t->fd = fd;
     t->report.run = run_report;
     return t;
 }
@@ -272,7 +272,7 @@ struct sp_transport *sp_transport_adopt(struct sp_worker *w, int fd, const struc
                                         int *ret_err)
 {
     assert(w && fd >= 0 && ret_err);
-    return transport_new(w, fd, cb, ctx, ret_err);
+    return transport_new(w, fd, EPOLLIN, cb, ctx, ret_err); /* it will be read soon */
 }
 
 struct sp_transport *sp_transport_connect(struct sp_worker *w, const struct sp_addr *to, const struct sp_sock_options *o,
@@ -300,14 +300,12 @@ struct sp_transport *sp_transport_connect(struct sp_worker *w, const struct sp_a
         }
         now = false;
     }
-    struct sp_transport *t = transport_new(w, fd, cb, ctx, ret_err);
+    struct sp_transport *t = transport_new(w, fd, now ? EPOLLIN : EPOLLOUT, cb, ctx, ret_err);
     if (!t)
         return NULL;
     t->connecting = true;
     if (now)
         sp_defer(&w->turn, &t->report);
-    else
-        rewatch(t, false);
     return t;
 }
 
@@ -343,6 +341,7 @@ void sp_transport_write(struct sp_transport *t, struct sp_buf *b)
     }
     if (!t->out.len) {
         int r = send_some(t, b);
+        t->hold = false;
         if (r) {
             sp_buf_clear(b);
             write_failed(t, r);
@@ -356,6 +355,12 @@ void sp_transport_write(struct sp_transport *t, struct sp_buf *b)
     rewatch(t, watches_reads(t));
 }
 
+void sp_transport_hold(struct sp_transport *t, bool hold)
+{
+    assert(t && !t->closed);
+    t->hold = hold && !t->out.len; /* what is queued goes out when the socket takes more, as it is */
+}
+
 size_t sp_transport_queued(const struct sp_transport *t)
 {
     assert(t && !t->closed);
@@ -366,7 +371,7 @@ size_t sp_transport_unacked(const struct sp_transport *t)
 {
     assert(t && !t->closed);
     int n = 0;
-    return t->out.len + (ioctl(t->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0);
+    return t->out.len + (ioctl(t->watch.fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0);
 }
 
 void sp_transport_shutdown(struct sp_transport *t)
@@ -376,19 +381,19 @@ void sp_transport_shutdown(struct sp_transport *t)
         return;
     t->shut = true;
     if (!t->out.len)
-        shutdown(t->fd, SHUT_WR);
+        shutdown(t->watch.fd, SHUT_WR);
 }
 
-static void on_closed(uv_handle_t *h)
+static void free_transport(struct sp_grave *g)
 {
-    free(h->data);
+    free(SP_CONTAINER_OF(g, struct sp_transport, grave));
 }
 
 void sp_transport_close(struct sp_transport *t, bool reset)
 {
     assert(t && !t->closed);
     if (reset)
-        sp_sock_reset_on_close(t->fd);
+        sp_sock_reset_on_close(t->watch.fd);
     else if (t->out.len && !t->connecting)
         send_some(t, &t->out);
     t->closed = true;
@@ -396,18 +401,20 @@ void sp_transport_close(struct sp_transport *t, bool reset)
     sp_defer_cancel(&t->report);
     sp_buf_clear(&t->in);
     sp_buf_clear(&t->out);
-    uv_close((uv_handle_t *)&t->poll, on_closed); /* stops watching at once, so the descriptor may go */
-    close(t->fd);
+    sp_watch_end(t->worker, &t->watch);
+    close(t->watch.fd);
+    t->grave = (struct sp_grave){.free = free_transport};
+    sp_bury(&t->worker->turn, &t->grave);
 }
 
 struct sp_addr sp_transport_peer(const struct sp_transport *t)
 {
     assert(t && !t->closed);
-    return sp_sock_peer(t->fd);
+    return sp_sock_peer(t->watch.fd);
 }
 
 struct sp_addr sp_transport_local(const struct sp_transport *t)
 {
     assert(t && !t->closed);
-    return sp_sock_local(t->fd);
+    return sp_sock_local(t->watch.fd);
 }

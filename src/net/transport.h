@@ -2,10 +2,10 @@
 /*
  * sp_transport: a connected TCP or unix socket on a worker: reads into a buffer, writes with a queue (try first, then
  * when the socket takes more).  Plain bytes; TLS stands above it (http/wire).  One thread.  Owned by whoever made it
- * until sp_transport_close, after which it calls nobody and frees itself once uv has closed the handle.
+ * until sp_transport_close, after which it calls nobody and frees itself at the end of the turn.
  *
- * It stands on a uv_poll handle, not on uv_tcp: an idle connection is smaller by a third, a blocked write costs no
- * allocation, bulk reads take 64 KiB a call, and TCP and unix sockets are the same code.
+ * It stands on event/watch, not on uv_tcp: an idle connection is smaller by half, a blocked write costs no allocation, bulk
+ * reads take 64 KiB a call, and TCP and unix sockets are the same code.
  */
 #ifndef SP_NET_TRANSPORT_H
 #define SP_NET_TRANSPORT_H
@@ -42,6 +42,8 @@ void sp_transport_read(struct sp_transport *t, bool on);
 struct sp_buf *sp_transport_in(struct sp_transport *t);
 /* Takes all bytes of `b`: callers gather a turn's output first. After a failure (on_drained tells) bytes are dropped. */
 void sp_transport_write(struct sp_transport *t, struct sp_buf *b);
+/* What the next write gives may wait in the kernel for what is written behind it, for 200 ms at most (MSG_MORE): a packet less. */
+void sp_transport_hold(struct sp_transport *t, bool hold);
 /* Bytes accepted but not yet given to the kernel. */
 size_t sp_transport_queued(const struct sp_transport *t);
 /* The same and what the kernel holds that the peer has not acknowledged: to see whether a slow reader reads at all. */

@@ -29,7 +29,7 @@ struct loop *loop_new(void)
 
 void loop_turn(struct loop *l)
 {
-    uv_run(&l->worker.loop, UV_RUN_ONCE);
+    sp_worker_turn(&l->worker);
 }
 
 void loop_wait(struct loop *l, unsigned ms)

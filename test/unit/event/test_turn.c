@@ -143,6 +143,35 @@ static void test_timers(void **state)
     assert_int_equal(turn.n_timers, 0);
 }
 
+/* A heap that was large once gives its memory back, and the timers in it fire as before. */
+static void test_trim(void **state)
+{
+    enum { LEFT = 40 };
+    fired = 0;
+    for (size_t i = 0; i < TIMERS; i++) {
+        timers[i] = (struct sp_timer){.fire = on_fire};
+        due[i] = turn.now_ns + 1000 + i;
+        sp_timer_start(&turn, &timers[i], 1000 + i);
+    }
+    unsigned large = turn.cap_timers;
+    assert_true(large >= TIMERS);
+    sp_turn_trim(&turn);
+    assert_true(turn.cap_timers >= TIMERS);
+    for (size_t i = LEFT; i < TIMERS; i++) {
+        sp_timer_stop(&timers[i]);
+        due[i] = 0;
+    }
+    sp_turn_trim(&turn);
+    assert_true(turn.cap_timers >= LEFT && turn.cap_timers <= 2 * LEFT);
+    sp_turn_begin(&turn, turn.now_ns + 2000, 0);
+    assert_int_equal(fired, LEFT);
+    sp_turn_trim(&turn);
+    due[0] = turn.now_ns + 5;
+    sp_timer_start(&turn, &timers[0], 5);
+    sp_turn_begin(&turn, turn.now_ns + 5, 0);
+    assert_int_equal(fired, LEFT + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_asked_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_run_soon_leaves_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trim, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/blocks.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "listeners/heap_trim.h"
 
 enum { BLOCKS = 600, BLOCK = 64 * 1024, FEW = 100 };
@@ -56,6 +58,33 @@ static void test_many_end(void **state)
     loop_free(l);
 }
 
+/* Nor does the worker keep what it has ready for whoever comes next. */
+static void test_ready_memory(void **state)
+{
+    enum { MANY = 300 };
+    static struct sp_pages pages[MANY];
+    static void *small[MANY];
+    struct loop *l = loop_new();
+    struct sp_heap_trim t = {0};
+    sp_heap_trim_note(&t, &l->worker, 4 * SP_HEAP_TRIM_MIN);
+    for (unsigned i = 0; i < MANY; i++) {
+        sp_pages_take(&pages[i]);
+        small[i] = sp_block_alloc(SP_BLOCK_MAX);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        sp_pages_give(&pages[i]);
+        sp_block_free(small[i]);
+    }
+    assert_true(sp_pages_thread_mapped() > 0);
+    assert_true(SP_ASAN || sp_block_thread_kept() > 0);
+    sp_heap_trim_note(&t, &l->worker, 0);
+    LOOP_UNTIL(l, !sp_timer_armed(&t.timer));
+    assert_int_equal(sp_pages_thread_mapped(), 0);
+    assert_int_equal(sp_block_thread_kept(), 0);
+    loop_wait(l, 50);
+    loop_free(l);
+}
+
 /* Coming and going is no reason, nor are few; and the next time is ten seconds later. */
 static void test_when(void **state)
 {
@@ -89,6 +118,6 @@ static void test_when(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_many_end), cmocka_unit_test(test_when)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_many_end), cmocka_unit_test(test_ready_memory), cmocka_unit_test(test_when)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -397,6 +397,31 @@ static void test_reset_while_paused(void **state)
     test_reset_by_peer(state, false);
 }
 
+/* What is held goes out with what is written next; it is not held for ever; and only one write is. */
+static void test_hold(void **state)
+{
+    struct peer *p = *state;
+    struct sp_addr at;
+    char buf[16];
+    int listening = tcp_listen(&at);
+    reconnect(p, &at, NULL);
+    LOOP_UNTIL(p->l, p->connected == 0);
+    p->fd = accept_one(listening);
+    sp_transport_hold(p->t, true);
+    send_str(p->t, "ack");
+    assert_int_equal(sp_transport_queued(p->t), 0); /* the kernel has it */
+    assert_int_equal(recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT), -1);
+    send_str(p->t, ", answer");
+    assert_int_equal(poll(&(struct pollfd){.fd = p->fd, .events = POLLIN}, 1, 5000), 1);
+    assert_int_equal(recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT), 11);
+    assert_memory_equal(buf, "ack, answer", 11);
+    sp_transport_hold(p->t, true);
+    send_str(p->t, "late");
+    assert_int_equal(poll(&(struct pollfd){.fd = p->fd, .events = POLLIN}, 1, 5000), 1);
+    assert_int_equal(recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT), 4);
+    close(listening);
+}
+
 static void test_connect_refused(void **state)
 {
     struct peer *p = *state;
@@ -470,7 +495,7 @@ int main(void)
         T(test_echo), T(test_write_queue), T(test_bulk_read), T(test_read_share), T(test_pause), T(test_half_close),
         T(test_shutdown_after_queue), T(test_write_to_the_dead), T(test_close_inside_read), T(test_close_before_report),
         T(test_left_bytes_stay), T(test_connect_and_reset), T(test_reset_while_reading), T(test_reset_while_paused),
-        T(test_connect_refused), T(test_connect_cannot_begin), T(test_unix), T(test_unix_connect_then_close),
+        T(test_hold), T(test_connect_refused), T(test_connect_cannot_begin), T(test_unix), T(test_unix_connect_then_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ struct sp_peer_check {
 };
 
 enum sp_ocsp_verdict sp_peer_check_begin(struct sp_peer_check *c, struct sp_tls *tls, const char **ret_why);
-/* Before each request: NULL, or why the certificate is not taken any more (static, or tls's). */
+/* Before each request: NULL, or why the certificate is not taken any more (static, or tls's). `c` NULL: nobody is asked. */
 const char *sp_peer_check_again(struct sp_peer_check *c, struct sp_tls *tls);
 /* Asks somebody else from now on, with an open question too: whoever was asked may be gone after that. `tls`: NULL without TLS. */
 void sp_peer_check_move(struct sp_peer_check *c, struct sp_tls *tls, struct sp_asker *to);

@@ -115,6 +115,10 @@ struct sp_codec_config {
 };
 /* The defaults above. */
 void sp_codec_config_init(struct sp_codec_config *c, bool server);
+/* One copy, h1_default_host's text too, for all codecs of the thread that have the same: so that a connection holds a pointer
+ * and not 144 bytes. Each share is given back by an unshare, on the same thread. */
+const struct sp_codec_config *sp_codec_config_share(const struct sp_codec_config *c);
+void sp_codec_config_unshare(const struct sp_codec_config *c);
 
 struct sp_codec_ops {
     const char *name; /* "http1", "http2" */
@@ -145,7 +149,7 @@ struct sp_codec {
     const struct sp_codec_cb *cb;
     void *ctx;
     struct sp_turn *turn;
-    struct sp_codec_config config;
+    const struct sp_codec_config *config; /* shared */
     unsigned n_streams;      /* not yet closed */
     bool want_close;         /* close the connection once all output was sent */
     bool want_reset;         /* close it now, and by reset: a message was cut short, which its end would hide */
@@ -154,6 +158,7 @@ struct sp_codec {
     bool want_fin;           /* HTTP/1: the tunnel's half that is sent has ended: tell the peer once all output was sent */
     bool draining;
     bool last_answer;        /* HTTP/1 server: the next answer is the last, but an idle connection stays */
+    bool may_wait;           /* HTTP/2 server: all that the last flush gave acknowledges SETTINGS, while an answer is due */
     bool lingers;            /* HTTP/2 server: answered requests still arrive, which ends soon; a drain waits for it */
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
      * feed and runs request_headers_timeout by it. */

@@ -15,7 +15,7 @@ enum chunk_state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILERS };
 void sp_h1_body_init(struct sp_h1_body *b, enum sp_h1_body_kind kind, uint64_t length)
 {
     assert(b && (kind == SP_H1_LENGTH || length == 0));
-    *b = (struct sp_h1_body){.kind = kind, .left = length};
+    *b = (struct sp_h1_body){.kind = (uint8_t)kind, .left = length};
     b->over = kind == SP_H1_NO_BODY || (kind == SP_H1_LENGTH && length == 0);
 }
 

@@ -87,7 +87,7 @@ static bool informational(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_bu
     struct sp_h1_info info;
     unsigned status = h1->head.status;
     s->cs.rx_head_bytes += h1->head.total;
-    enum sp_h1_err err = sp_h1_head_take(&h1->head, &h1->codec.config, in, &s->arena, h, &info);
+    enum sp_h1_err err = sp_h1_head_take(&h1->head, h1->codec.config, in, &s->arena, h, &info);
     err = err ? err : info.soft;
     if (err)
         return bad(h1, err);
@@ -112,7 +112,7 @@ static bool begin_response(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_b
 {
     struct sp_h1_info info;
     s->cs.rx_head_bytes += h1->head.total;
-    enum sp_h1_err err = sp_h1_head_take(&h1->head, &h1->codec.config, in, &s->arena, &s->headers, &info);
+    enum sp_h1_err err = sp_h1_head_take(&h1->head, h1->codec.config, in, &s->arena, &s->headers, &info);
     err = err ? err : info.soft;
     if (err)
         return bad(h1, err);
@@ -136,14 +136,14 @@ bool sp_h1_read_response(struct sp_h1 *h1, struct sp_buf *in)
 {
     assert(h1 && in->len);
     struct sp_h1_stream *s = h1->stream;
-    if (h1->codec.config.raw)
+    if (h1->codec.config->raw)
         return false; /* the tunnel's, once it is open */
     if (!s || s->tx == SP_H1_TX_HEAD)
         return bad(h1, SP_H1E_UNSOLICITED);
     if (s->rx_pauses)
         return false;
     h1->head.kind = SP_H1_RESPONSE;
-    enum sp_h1_step step = sp_h1_head_feed(&h1->head, &h1->codec.config, in);
+    enum sp_h1_step step = sp_h1_head_feed(&h1->head, h1->codec.config, in);
     if (step == SP_H1_BAD)
         return bad(h1, h1->head.err);
     if (step == SP_H1_MORE)

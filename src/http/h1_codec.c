@@ -23,7 +23,7 @@ void sp_h1_event(struct sp_h1 *h1, enum sp_h1_err err, unsigned status)
 void sp_h1_set_draining(struct sp_h1 *h1)
 {
     h1->codec.draining = true;
-    if (h1->told_draining || h1->codec.config.server)
+    if (h1->told_draining || h1->codec.config->server)
         return;
     h1->told_draining = true;
     if (h1->codec.cb->on_draining)
@@ -137,14 +137,14 @@ static int feed(struct sp_codec *c, struct sp_buf *in)
         else if (h1->stage == SP_H1_STAGE_BODY)
             more = sp_h1_read_body(h1, in);
         else
-            more = c->config.server ? sp_h1_read_request(h1, in) : sp_h1_read_response(h1, in);
+            more = c->config->server ? sp_h1_read_request(h1, in) : sp_h1_read_response(h1, in);
         sp_h1_try_close(h1);
     }
     if (h1->stage == SP_H1_STAGE_DEAD)
         sp_buf_clear(in);
     h1->leftover = in->len > 0;
     c->want_read = !h1->leftover;
-    c->in_head = c->config.server && !h1->stream && h1->stage == SP_H1_STAGE_HEAD && !sp_h1_head_idle(&h1->head);
+    c->in_head = c->config->server && !h1->stream && h1->stage == SP_H1_STAGE_HEAD && !sp_h1_head_idle(&h1->head);
     settle(h1);
     return h1->failed && (!h1->stream || h1->stream->tx == SP_H1_TX_OVER) ? -EPROTO : 0;
 }
@@ -184,7 +184,7 @@ static void finish_halves(struct sp_h1 *h1, struct sp_h1_stream *s)
         sp_buf_init(&none);
         s->eof = false;
         sp_h1_deliver_data(s, &none, true);
-        if (!h1->codec.config.server)
+        if (!h1->codec.config->server)
             sp_h1_response_over(h1);
     }
 }
@@ -195,14 +195,14 @@ static void flush_stream(struct sp_h1 *h1, struct sp_buf *out, size_t room)
     finish_halves(h1, s);
     if (room && s->out.len)
         sp_buf_move_n(out, &s->out, room);
-    if (s->tx_paused && s->tx != SP_H1_TX_OVER && s->out.len <= h1->codec.config.high_water / 2) {
+    if (s->tx_paused && s->tx != SP_H1_TX_OVER && s->out.len <= h1->codec.config->high_water / 2) {
         s->tx_paused = false;
         if (s->cs.tx.source)
             s->cs.tx.source->ops->resume(s->cs.tx.source);
     }
     if (s->tunnel && s->tx == SP_H1_TX_OVER && !s->out.len && !s->rx_over)
         h1->codec.want_fin = true;
-    if (h1->codec.config.server && s->tx == SP_H1_TX_OVER && !s->out.len && !s->rx_over) {
+    if (h1->codec.config->server && s->tx == SP_H1_TX_OVER && !s->out.len && !s->rx_over) {
         /* The answer is out, and the request was never of interest beyond it. */
         if (h1->stage == SP_H1_STAGE_BODY && h1->body.kind == SP_H1_LENGTH && h1->body.left > SP_H1_DROP_MAX)
             h1->close_after = true;
@@ -220,7 +220,7 @@ static void flush(struct sp_codec *c, struct sp_buf *out, size_t room)
     if (h1->stream)
         flush_stream(h1, out, room);
     settle(h1);
-    if (h1->leftover && !h1->stream && !c->want_close && !c->config.raw) {
+    if (h1->leftover && !h1->stream && !c->want_close && !c->config->raw) {
         c->want_read = true; /* the next request waits */
         sp_h1_wake(h1);
     }
@@ -231,7 +231,7 @@ static void eof(struct sp_codec *c, enum sp_abort why)
     assert(c);
     struct sp_h1 *h1 = sp_h1_of(c);
     struct sp_h1_stream *s = h1->stream;
-    bool ends_body = s && (!c->config.server || s->tunnel) && h1->stage == SP_H1_STAGE_BODY &&
+    bool ends_body = s && (!c->config->server || s->tunnel) && h1->stage == SP_H1_STAGE_BODY &&
                      h1->body.kind == SP_H1_UNTIL_EOF && why == SP_ABORT_CLOSED;
     h1->stage = SP_H1_STAGE_DEAD;
     h1->close_after = true;
@@ -239,7 +239,7 @@ static void eof(struct sp_codec *c, enum sp_abort why)
         s->eof = true;
         finish_halves(h1, s);
         sp_h1_try_close(h1);
-    } else if (s && c->config.server && s->tx == SP_H1_TX_OVER && !s->tx_cut && why == SP_ABORT_CLOSED) {
+    } else if (s && c->config->server && s->tx == SP_H1_TX_OVER && !s->tx_cut && why == SP_ABORT_CLOSED) {
         sp_h1_abort_rx(s, why); /* the peer may still read the answer */
         sp_h1_try_close(h1);
     } else if (s) {
@@ -263,13 +263,13 @@ static unsigned room(struct sp_codec *c)
 {
     assert(c);
     const struct sp_h1 *h1 = sp_h1_of(c);
-    return !c->config.server && !h1->stream && h1->stage == SP_H1_STAGE_HEAD && !c->draining && !h1->close_after &&
+    return !c->config->server && !h1->stream && h1->stage == SP_H1_STAGE_HEAD && !c->draining && !h1->close_after &&
            !c->want_close;
 }
 
 static struct sp_codec_stream *open_stream(struct sp_codec *c, struct sp_sink *response)
 {
-    assert(c && response && !c->config.server);
+    assert(c && response && !c->config->server);
     struct sp_h1 *h1 = sp_h1_of(c);
     if (!room(c))
         return NULL;
@@ -282,7 +282,9 @@ static struct sp_codec_stream *open_stream(struct sp_codec *c, struct sp_sink *r
 
 static void free_codec(struct sp_grave *g)
 {
-    free(SP_CONTAINER_OF(g, struct sp_h1, grave));
+    struct sp_h1 *h1 = SP_CONTAINER_OF(g, struct sp_h1, grave);
+    sp_codec_config_unshare(h1->codec.config);
+    free(h1);
 }
 
 static void destroy(struct sp_codec *c)
@@ -295,7 +297,7 @@ static void destroy(struct sp_codec *c)
         end_stream(h1, SP_ABORT_CLOSED);
     sp_h1_head_done(&h1->head);
     sp_buf_clear(&h1->out);
-    h1->grave.free = free_codec;
+    h1->grave = (struct sp_grave){.free = free_codec};
     sp_bury(c->turn, &h1->grave);
 }
 
@@ -317,7 +319,8 @@ struct sp_codec *sp_h1_new(struct sp_turn *turn, const struct sp_codec_config *c
     assert(turn && config && cb && cb->on_stream_closed && (cb->on_stream || !config->server));
     struct sp_h1 *h1 = sp_xcalloc(1, sizeof(*h1));
     h1->codec =
-        (struct sp_codec){.ops = &h1_ops, .cb = cb, .ctx = ctx, .turn = turn, .config = *config, .want_read = true};
+        (struct sp_codec){.ops = &h1_ops, .cb = cb, .ctx = ctx, .turn = turn, .want_read = true};
+    h1->codec.config = sp_codec_config_share(config);
     sp_h1_head_init(&h1->head, config->server ? SP_H1_REQUEST : SP_H1_RESPONSE);
     return &h1->codec;
 }

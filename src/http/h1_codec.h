@@ -30,7 +30,6 @@ enum sp_h1_framing { SP_H1_TX_NONE, SP_H1_TX_LENGTH, SP_H1_TX_CHUNKED, SP_H1_TX_
 
 struct sp_h1 {
     struct sp_codec codec;
-    struct sp_grave grave;
     struct sp_h1_stream *stream; /* the exchange under way, or NULL */
     uint64_t last_id;
     uint8_t stage;    /* enum sp_h1_stage */
@@ -38,9 +37,12 @@ struct sp_h1 {
     bool failed;      /* the peer broke the protocol */
     bool leftover;    /* the last feed left bytes: a further one may take them */
     bool told_draining;
+    uint32_t dropped; /* bytes of the body that were read for nobody: not many more than SP_H1_DROP_MAX */
     struct sp_h1_head head; /* the trailers too, while a body is read: they never meet, and idle connections are many */
-    struct sp_h1_body body;
-    size_t dropped;    /* bytes of the body that were read for nobody */
+    union {
+        struct sp_h1_body body;
+        struct sp_grave grave; /* once it is destroyed */
+    };
     struct sp_buf out; /* the codec's own answers */
 };
 

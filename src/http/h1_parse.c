@@ -29,7 +29,7 @@ const struct sp_h1_error *sp_h1_error(enum sp_h1_err err)
 void sp_h1_head_init(struct sp_h1_head *p, enum sp_h1_kind kind)
 {
     assert(p);
-    p->kind = kind;
+    p->kind = (uint8_t)kind;
     p->err = SP_H1E_NONE;
     p->cr = false;
     p->empty_lines = 0;
@@ -47,7 +47,7 @@ void sp_h1_head_done(struct sp_h1_head *p)
     assert(p);
     sp_buf_clear(&p->partial);
     free(p->kept);
-    sp_h1_head_init(p, p->kind);
+    sp_h1_head_init(p, (enum sp_h1_kind)p->kind);
 }
 
 /* "HTTP/" DIGIT "." DIGIT; others are none at all. */
@@ -74,11 +74,11 @@ static enum sp_h1_err request_line(struct sp_h1_head *p, const struct sp_codec_c
         return SP_H1E_REQUEST_LINE;
     if (i == 0 || i > METHOD_MAX || line[i] != ' ')
         return SP_H1E_METHOD;
-    p->method_len = i++;
+    p->method_len = (uint8_t)i++;
     const char *target = line + i, *end = line + len;
     const char *space = sp_scan_target(target, end);
-    p->target_at = i;
-    p->target_len = (size_t)(space - target);
+    p->target_at = (uint32_t)i;
+    p->target_len = (uint32_t)(space - target);
     if (p->target_len > config->max_url_bytes)
         return SP_H1E_URL_TOO_LONG;
     if (space == end)
@@ -102,7 +102,7 @@ static enum sp_h1_err status_line(struct sp_h1_head *p, const struct sp_codec_co
     for (unsigned i = 9; i < 12; i++) {
         if (!sp_is_digit(line[i]))
             return SP_H1E_STATUS_LINE;
-        p->status = p->status * 10 + (unsigned)(line[i] - '0');
+        p->status = (uint16_t)(p->status * 10 + (line[i] - '0'));
     }
     return p->status >= 100 ? SP_H1E_NONE : SP_H1E_STATUS_LINE;
 }
@@ -128,7 +128,7 @@ static enum sp_h1_err first_line(struct sp_h1_head *p, const struct sp_codec_con
         keep(p, c);
         line = sp_buf_pullup(&p->partial, len);
     }
-    p->limit = config->max_header_bytes;
+    p->limit = (uint32_t)config->max_header_bytes;
     return p->kind == SP_H1_REQUEST ? request_line(p, config, line, len) : status_line(p, config, line, len);
 }
 
@@ -143,7 +143,7 @@ static enum sp_h1_err too_large(const struct sp_h1_head *p, const struct sp_code
 
 static enum sp_h1_step bad(struct sp_h1_head *p, enum sp_h1_err err)
 {
-    p->err = err;
+    p->err = (uint8_t)err;
     return SP_H1_BAD;
 }
 
@@ -207,8 +207,8 @@ static void scan_lines(struct sp_h1_head *p, const struct sp_codec_config *confi
         at = ctl + 2;
     }
     p->lines = lines;
-    p->line_at = line_at;
-    p->total = total + (size_t)(at - from);
+    p->line_at = (uint32_t)line_at;
+    p->total = (uint32_t)(total + (size_t)(at - from));
     c->pos += (size_t)(at - from);
 }
 
@@ -221,7 +221,7 @@ static enum sp_h1_step scan(struct sp_h1_head *p, const struct sp_codec_config *
                 scan_lines(p, config, c);
             const char *from = c->ptr + c->pos, *ctl = sp_scan_ctl(from, end);
             c->pos += (size_t)(ctl - from);
-            p->total += (size_t)(ctl - from);
+            p->total += (uint32_t)(ctl - from);
             if (ctl == end)
                 break;
         }
@@ -241,7 +241,7 @@ enum sp_h1_step sp_h1_head_feed(struct sp_h1_head *p, const struct sp_codec_conf
         size_t first = p->kind == SP_H1_REQUEST    ? config->max_url_bytes + REQUEST_LINE_REST + 2
                        : p->kind == SP_H1_RESPONSE ? (size_t)STATUS_LINE_MAX
                                                    : config->max_header_bytes;
-        p->limit = SP_MIN(first, config->max_header_bytes);
+        p->limit = (uint32_t)SP_MIN(first, config->max_header_bytes);
     }
     while (in->head) {
         struct sp_str front = sp_buf_front(in);
@@ -250,7 +250,7 @@ enum sp_h1_step sp_h1_head_feed(struct sp_h1_head *p, const struct sp_codec_conf
         if (step == SP_H1_BAD)
             return step;
         if (step == SP_H1_DONE) {
-            p->tail = c.pos - c.taken;
+            p->tail = (uint32_t)(c.pos - c.taken);
             sp_buf_drain(in, c.taken);
             return step;
         }

@@ -76,21 +76,22 @@ enum sp_h1_kind { SP_H1_REQUEST, SP_H1_RESPONSE, SP_H1_TRAILERS };
 
 enum { SP_H1_ENDS = 64 };
 
-/* A head (or trailers) that is being read. */
+/* A head (or trailers) that is being read. Small: every idle connection has one. */
 struct sp_h1_head {
-    enum sp_h1_kind kind;
-    enum sp_h1_err err;     /* after SP_H1_BAD */
+    uint8_t kind;           /* enum sp_h1_kind */
+    uint8_t err;            /* enum sp_h1_err, after SP_H1_BAD */
     bool cr;                /* the last byte was CR */
     uint8_t empty_lines;    /* before a request */
     uint8_t version;        /* enum sp_protocol */
-    unsigned lines;         /* that are complete, the first included, without the empty one */
-    size_t total;           /* bytes so far */
-    size_t line_at;         /* where the line under way begins */
-    size_t limit;           /* of bytes, as far as the first line or the whole head may go */
-    size_t tail;            /* SP_H1_DONE: so many of the bytes are still in `in` */
-    struct sp_buf partial;  /* the bytes before those */
-    size_t method_len, target_at, target_len; /* requests */
-    unsigned status;        /* responses */
+    uint8_t method_len;     /* requests */
+    uint16_t status;        /* responses */
+    uint32_t lines;         /* that are complete, the first included, without the empty one */
+    uint32_t total;         /* bytes so far */
+    uint32_t line_at;       /* where the line under way begins */
+    uint32_t limit;         /* of bytes, as far as the first line or the whole head may go */
+    uint32_t tail;          /* SP_H1_DONE: so many of the bytes are still in `in` */
+    uint32_t target_at, target_len; /* requests */
+    struct sp_buf partial;  /* the bytes before the tail */
     /* Offsets of the first lines' CR, SP_H1_ENDS of them: the thread's own while the head comes in one piece, or `kept`, so
      * that an idle connection has none. */
     uint32_t *ends, *kept;
@@ -131,8 +132,8 @@ enum sp_h1_body_kind { SP_H1_NO_BODY, SP_H1_LENGTH, SP_H1_CHUNKED, SP_H1_UNTIL_E
 
 /* A body that is being read. */
 struct sp_h1_body {
-    enum sp_h1_body_kind kind;
-    enum sp_h1_err err;  /* after SP_H1_BAD */
+    uint8_t kind;        /* enum sp_h1_body_kind */
+    uint8_t err;         /* enum sp_h1_err, after SP_H1_BAD */
     uint8_t state;       /* of chunked */
     bool over;
     unsigned digits;     /* of the chunk size */

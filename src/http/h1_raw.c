@@ -9,7 +9,7 @@
 
 void sp_h1_raw_answer(struct sp_h1 *h1, struct sp_h1_stream *s)
 {
-    assert(h1->codec.config.raw && s->raw_answer);
+    assert(h1->codec.config->raw && s->raw_answer);
     s->raw_answer = false;
     if (s->rx_over || s->tx_cut)
         return;

@@ -36,7 +36,7 @@ static void rx_cancel(struct sp_source *source, enum sp_abort why)
         return;
     s->rx_over = true;
     s->cs.rx.sink = NULL;
-    if (!h1->codec.config.server) {
+    if (!h1->codec.config->server) {
         /* The response cannot be skipped: how long it takes is the origin's choice. */
         s->rx_cancelled = true;
         if (!s->why)
@@ -83,11 +83,11 @@ static enum sp_h1_err deliver_end(struct sp_h1 *h1, struct sp_h1_stream *s, stru
     if (h1->head.lines) {
         struct sp_headers *t = sp_arena_alloc(&s->arena, sizeof(*t));
         struct sp_h1_info info;
-        enum sp_h1_err err = sp_h1_head_take(&h1->head, &h1->codec.config, in, &s->arena, t, &info);
+        enum sp_h1_err err = sp_h1_head_take(&h1->head, h1->codec.config, in, &s->arena, t, &info);
         err = err ? err : info.soft;
         if (err)
             return err;
-        if (h1->codec.config.h1_trailers && t->n) {
+        if (h1->codec.config->h1_trailers && t->n) {
             sp_h1_deliver_data(s, data, false);
             if (!s->rx_over) {
                 struct sp_sink *sink = last_call(s, true);
@@ -105,7 +105,7 @@ static void bad_body(struct sp_h1 *h1, enum sp_h1_err err)
     h1->stage = SP_H1_STAGE_DEAD;
     h1->failed = true;
     h1->close_after = true;
-    if (h1->codec.config.server)
+    if (h1->codec.config->server)
         sp_h1_bad_request_body(h1, err);
     else
         sp_h1_bad_response(h1, err);
@@ -122,8 +122,8 @@ static struct sp_h1_head *trailers(struct sp_h1 *h1)
 static bool drop_body(struct sp_h1 *h1, struct sp_buf *in)
 {
     size_t before = in->len;
-    enum sp_h1_step step = sp_h1_body_feed(&h1->body, &h1->codec.config, trailers(h1), in, NULL);
-    h1->dropped += before - in->len;
+    enum sp_h1_step step = sp_h1_body_feed(&h1->body, h1->codec.config, trailers(h1), in, NULL);
+    h1->dropped += (uint32_t)(before - in->len);
     if (step == SP_H1_BAD) {
         bad_body(h1, h1->body.err);
         return false;
@@ -154,7 +154,7 @@ bool sp_h1_read_body(struct sp_h1 *h1, struct sp_buf *in)
         return false;
     struct sp_buf data;
     sp_buf_init(&data);
-    enum sp_h1_step step = sp_h1_body_feed(&h1->body, &h1->codec.config, trailers(h1), in, &data);
+    enum sp_h1_step step = sp_h1_body_feed(&h1->body, h1->codec.config, trailers(h1), in, &data);
     enum sp_h1_err err = step == SP_H1_BAD ? h1->body.err : SP_H1E_NONE;
     if (step == SP_H1_MORE)
         sp_h1_deliver_data(s, &data, false);
@@ -167,7 +167,7 @@ bool sp_h1_read_body(struct sp_h1 *h1, struct sp_buf *in)
         bad_body(h1, err);
         return false;
     }
-    if (step == SP_H1_DONE && !h1->codec.config.server)
+    if (step == SP_H1_DONE && !h1->codec.config->server)
         sp_h1_response_over(h1);
     return step == SP_H1_DONE;
 }

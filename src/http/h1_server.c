@@ -45,7 +45,7 @@ static void start_body(struct sp_h1 *h1, const struct sp_h1_stream *s, const str
 /* Wrong, but it is known where it ends (stream_error_on_invalid_http_message): its body is dropped. */
 static bool refuse_framed(struct sp_h1 *h1, const struct sp_headers *h, const struct sp_h1_info *info)
 {
-    bool keep = h1->codec.config.h1_keep_open_on_error && info->keep_alive && !info->suspicious &&
+    bool keep = h1->codec.config->h1_keep_open_on_error && info->keep_alive && !info->suspicious &&
                 !info->expect_continue && !h1->codec.draining && info->length <= SP_H1_DROP_MAX;
     if (!keep)
         return refuse_malformed(h1, info->soft);
@@ -92,7 +92,7 @@ bool sp_h1_read_request(struct sp_h1 *h1, struct sp_buf *in)
         h1->stage = SP_H1_STAGE_DEAD;
         return true;
     }
-    const struct sp_codec_config *config = &h1->codec.config;
+    const struct sp_codec_config *config = h1->codec.config;
     h1->head.kind = SP_H1_REQUEST;
     enum sp_h1_step step = sp_h1_head_feed(&h1->head, config, in);
     if (step == SP_H1_BAD)

@@ -26,7 +26,7 @@ static void cut(struct sp_h1 *h1, struct sp_h1_stream *s, enum sp_abort why)
 
 static void written(struct sp_h1 *h1, struct sp_h1_stream *s)
 {
-    if (!s->tx_paused && s->tx != SP_H1_TX_OVER && s->out.len > h1->codec.config.high_water && s->cs.tx.source) {
+    if (!s->tx_paused && s->tx != SP_H1_TX_OVER && s->out.len > h1->codec.config->high_water && s->cs.tx.source) {
         s->tx_paused = true;
         s->cs.tx.source->ops->pause(s->cs.tx.source);
     }
@@ -39,7 +39,7 @@ static void tx_end(struct sp_h1 *h1, struct sp_h1_stream *s, const struct sp_hea
         cut(h1, s, SP_ABORT_PROTOCOL);
         return;
     }
-    if (!h1->codec.config.h1_trailers)
+    if (!h1->codec.config->h1_trailers)
         trailers = NULL;
     if (s->framing == SP_H1_TX_CHUNKED && sp_h1_write_trailers(s, trailers)) {
         cut(h1, s, SP_ABORT_PROTOCOL);
@@ -127,12 +127,12 @@ static void tx_headers(struct sp_sink *sink, struct sp_headers *h, bool end)
     struct sp_h1 *h1 = sp_h1_of(s->cs.codec);
     if (s->tx != SP_H1_TX_HEAD)
         return;
-    if (h1->codec.config.server) {
+    if (h1->codec.config->server) {
         response_headers(h1, s, h, end);
         return;
     }
     s->connect = sp_is_connect(h);
-    if (h1->codec.config.raw) {
+    if (h1->codec.config->raw) {
         s->tx = SP_H1_TX_BODY;
         s->framing = SP_H1_TX_UNTIL_EOF;
         s->raw_answer = true;
@@ -177,7 +177,7 @@ static void tx_data(struct sp_sink *sink, struct sp_buf *b, bool end)
         return;
     }
     /* More than was announced, or the origin's next request if it does not switch. */
-    bool early = !h1->codec.config.server && s->upgrade.len && !s->tunnel && b->len;
+    bool early = !h1->codec.config->server && s->upgrade.len && !s->tunnel && b->len;
     if (early || (s->framing == SP_H1_TX_LENGTH && b->len > s->tx_left)) {
         sp_buf_clear(b);
         cut(h1, s, SP_ABORT_PROTOCOL);
@@ -212,7 +212,7 @@ static void tx_abort(struct sp_sink *sink, enum sp_abort why)
     assert(sink);
     struct sp_h1_stream *s = stream_of(sink);
     struct sp_h1 *h1 = sp_h1_of(s->cs.codec);
-    bool untaken = h1->codec.config.server && why == SP_ABORT_TIMEOUT && s->out.len; /* whole, but nobody reads it */
+    bool untaken = h1->codec.config->server && why == SP_ABORT_TIMEOUT && s->out.len; /* whole, but nobody reads it */
     if (s->tx == SP_H1_TX_OVER && !untaken)
         return;
     s->tx_aborted = true;

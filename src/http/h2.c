@@ -60,12 +60,20 @@ static int feed(struct sp_codec *codec, struct sp_buf *in)
         sp_h2_consume(c, in);
     if (c->dead || codec->want_close)
         sp_buf_clear(in);
-    codec->in_head = codec->config.server && !c->dead && sp_h2_meter_in_block(&c->meter);
+    codec->in_head = codec->config->server && !c->dead && sp_h2_meter_in_block(&c->meter);
     settle(c);
     c->busy = false;
     if (wants_flush(c) || !sp_list_empty(&c->waiting))
         sp_h2_wake(c);
     return c->dead ? -EPROTO : 0;
+}
+
+/* Most clients send their first request right behind their SETTINGS. */
+static bool is_only_ack(const struct sp_buf *out)
+{
+    uint8_t head[SP_H2_FRAME_HEADER];
+    return out->len == sizeof(head) && sp_buf_peek(out, head, sizeof(head)) == sizeof(head) && head[3] == NGHTTP2_SETTINGS &&
+           head[4] == NGHTTP2_FLAG_ACK;
 }
 
 static void flush(struct sp_codec *codec, struct sp_buf *out, size_t room)
@@ -87,6 +95,7 @@ static void flush(struct sp_codec *codec, struct sp_buf *out, size_t room)
             break;
         room -= SP_MIN(room, out->len - before);
     }
+    codec->may_wait = codec->config->server && codec->n_streams && is_only_ack(out);
     c->busy = false;
     if (!sp_list_empty(&c->dirty) || !sp_list_empty(&c->closing))
         sp_h2_wake(c);
@@ -122,7 +131,7 @@ static bool may_open(struct sp_h2 *c)
 static struct sp_codec_stream *open_stream(struct sp_codec *codec, struct sp_sink *response)
 {
     struct sp_h2 *c = sp_h2_of(codec);
-    assert(response && !codec->config.server && !c->freed);
+    assert(response && !codec->config->server && !c->freed);
     if (!may_open(c) || sp_h2_room(c) == 0)
         return NULL;
     struct sp_h2_stream *s = sp_h2_stream_new(c);
@@ -146,7 +155,7 @@ static void goaway(struct sp_codec *codec)
     assert(!c->freed);
     codec->draining = true;
     if (c->shutdown == SP_H2_OPEN)
-        c->shutdown = codec->config.server ? SP_H2_NOTICE_DUE : SP_H2_LAST_DUE;
+        c->shutdown = codec->config->server ? SP_H2_NOTICE_DUE : SP_H2_LAST_DUE;
     else if (c->shutdown < SP_H2_LAST_DUE)
         c->shutdown = SP_H2_LAST_DUE;
     sp_h2_wake(c);
@@ -165,6 +174,7 @@ static void codec_free(struct sp_grave *g)
     struct sp_h2 *c = SP_CONTAINER_OF(g, struct sp_h2, grave);
     nghttp2_session_del(c->session);
     sp_h2_mem_done(&c->mem);
+    sp_codec_config_unshare(c->codec.config);
     free(c);
 }
 
@@ -217,7 +227,7 @@ static void own_later(struct sp_defer *d)
 void sp_h2_ping_later(struct sp_h2 *c)
 {
     assert(c);
-    const struct sp_codec_config *config = &c->codec.config;
+    const struct sp_codec_config *config = c->codec.config;
     if (!config->h2_ping_interval_ns)
         return;
     c->ping_random = c->ping_random * 6364136223846793005u + 1442695040888963407u; /* PCG's step: the high bits are good */
@@ -239,7 +249,7 @@ static void ping_fired(struct sp_timer *t)
         sp_h2_event(c, SP_CE_PING_TIMEOUT, "http2.keepalive_timeout", 0);
     } else {
         c->ping_due = c->ping_waits = true;
-        sp_timer_start(c->codec.turn, t, c->codec.config.h2_ping_timeout_ns);
+        sp_timer_start(c->codec.turn, t, c->codec.config->h2_ping_timeout_ns);
     }
     sp_h2_wake(c);
 }
@@ -269,10 +279,10 @@ static nghttp2_session *session_new(struct sp_h2 *c)
         abort();
     sp_h2_recv_callbacks(cb);
     sp_h2_send_callbacks(cb);
-    nghttp2_option *o = options(&c->codec.config);
+    nghttp2_option *o = options(c->codec.config);
     nghttp2_session *session;
     nghttp2_mem *mem = sp_h2_mem_init(&c->mem);
-    int rc = c->codec.config.server ? nghttp2_session_server_new3(&session, cb, c, o, mem)
+    int rc = c->codec.config->server ? nghttp2_session_server_new3(&session, cb, c, o, mem)
                                     : nghttp2_session_client_new3(&session, cb, c, o, mem);
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
@@ -284,7 +294,7 @@ static nghttp2_session *session_new(struct sp_h2 *c)
 /* The first SETTINGS. They are taken out at once, so that they come first whatever happens then. */
 static void greet(struct sp_h2 *c)
 {
-    const struct sp_codec_config *config = &c->codec.config;
+    const struct sp_codec_config *config = c->codec.config;
     nghttp2_settings_entry v[7];
     size_t n = 0;
     v[n++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, config->h2_stream_window};
@@ -318,7 +328,7 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
            config->h2_grown_window <= INT32_MAX);
     struct sp_h2 *c = sp_xcalloc(1, sizeof(*c));
     c->codec = (struct sp_codec){
-        .ops = &ops, .cb = cb, .ctx = ctx, .turn = turn, .config = *config, .want_read = true};
+        .ops = &ops, .cb = cb, .ctx = ctx, .turn = turn, .config = sp_codec_config_share(config), .want_read = true};
     sp_list_init(&c->streams);
     sp_list_init(&c->ready);
     sp_list_init(&c->dirty);

@@ -19,7 +19,7 @@ static void stream_error(struct sp_h2_stream *s, enum sp_codec_event ev, const c
                          enum sp_abort why)
 {
     struct sp_h2 *c = s->conn;
-    if (ev == SP_CE_BAD_REQUEST && !c->codec.config.h2_stream_error_on_invalid) {
+    if (ev == SP_CE_BAD_REQUEST && !c->codec.config->h2_stream_error_on_invalid) {
         sp_h2_fail(c, ev, detail, code);
         return;
     }
@@ -58,7 +58,7 @@ int sp_h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame,
         kind = SP_H2_REQUEST;
     } else {
         s = sp_h2_stream_of(session, frame->hd.stream_id);
-        if (s && !c->codec.config.server && !s->rx_final)
+        if (s && !c->codec.config->server && !s->rx_final)
             kind = SP_H2_RESPONSE;
         if (s && (s->reset_due || s->rx_over))
             s = NULL;
@@ -69,7 +69,7 @@ int sp_h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame,
         sp_headers_init(h, &s->arena);
     }
     c->fields_of = s;
-    sp_h2_fields_begin(&c->fields, &c->codec.config, kind, h);
+    sp_h2_fields_begin(&c->fields, c->codec.config, kind, h);
     return 0;
 }
 
@@ -158,7 +158,7 @@ static void take_response(struct sp_h2_stream *s, struct sp_headers *h, bool end
 {
     s->rx_n_heads++;
     s->rx_final = h->status >= 200;
-    bool many = s->rx_n_heads > HEADS_MAX || s->cs.rx_head_bytes > s->conn->codec.config.max_header_bytes;
+    bool many = s->rx_n_heads > HEADS_MAX || s->cs.rx_head_bytes > s->conn->codec.config->max_header_bytes;
     if (!s->rx_final && (end || many)) {
         sp_h2_malformed(s, end ? "http2.end_in_1xx" : "http2.too_many_1xx");
         return;

@@ -92,9 +92,9 @@ static void deliver(struct sp_h2_stream *s)
         return;
     while (deliver_next(s))
         continue;
-    if (s->rx_over && !s->conn->codec.config.server)
+    if (s->rx_over && !s->conn->codec.config->server)
         sp_h2_linger_untaken(s);
-    if (s->tx_paused && s->tx_buf.len <= s->conn->codec.config.high_water / 2) {
+    if (s->tx_paused && s->tx_buf.len <= s->conn->codec.config->high_water / 2) {
         s->tx_paused = false;
         if (s->cs.tx.source)
             s->cs.tx.source->ops->resume(s->cs.tx.source);
@@ -144,7 +144,7 @@ static void forget(struct sp_h2_stream *s)
 /* The peer's message is here as a whole, not delivered yet. A response is worth it, a lost peer's request is not. */
 static bool whole(const struct sp_h2_stream *s)
 {
-    return !s->conn->codec.config.server && s->rx_ended && !s->reset_due;
+    return !s->conn->codec.config->server && s->rx_ended && !s->reset_due;
 }
 
 static void close_if_over(struct sp_h2_stream *s)

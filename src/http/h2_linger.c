@@ -25,7 +25,7 @@ static void stop(struct sp_h2_stream *s)
 {
     if (s->reset_due)
         return;
-    if (!s->conn->codec.config.server) {
+    if (!s->conn->codec.config->server) {
         sp_h2_stream_reset(s, NGHTTP2_CANCEL, SP_ABORT_NONE);
         return;
     }
@@ -58,7 +58,7 @@ void sp_h2_linger_init(struct sp_h2 *c)
 void sp_h2_linger_prepare(struct sp_h2_stream *s)
 {
     struct sp_h2 *c = s->conn;
-    assert(c->codec.config.server && s->live && s->tx_ended && !s->rx_ended);
+    assert(c->codec.config->server && s->live && s->tx_ended && !s->rx_ended);
     if (s->may_linger || (s->tx_good && s->rx_expect > BYTES_MAX))
         return;
     s->may_linger = true;
@@ -69,7 +69,7 @@ void sp_h2_linger_prepare(struct sp_h2_stream *s)
 void sp_h2_linger(struct sp_h2_stream *s)
 {
     struct sp_h2 *c = s->conn;
-    assert(c->codec.config.server && s->live && s->may_linger && !s->lingers);
+    assert(c->codec.config->server && s->live && s->may_linger && !s->lingers);
     s->lingers = true;
     s->linger_until_ns = c->codec.turn->now_ns + TIME_NS;
     sp_list_push_back(&c->lingering, &s->lingering);
@@ -81,7 +81,7 @@ void sp_h2_linger(struct sp_h2_stream *s)
 void sp_h2_linger_untaken(struct sp_h2_stream *s)
 {
     struct sp_h2 *c = s->conn;
-    assert(!c->codec.config.server && s->rx_over);
+    assert(!c->codec.config->server && s->rx_over);
     if (!s->live || !s->tx_ended || s->tx_over || s->reset_due || sp_list_linked(&s->lingering))
         return;
     s->linger_until_ns = c->codec.turn->now_ns + UNTAKEN_NS;

@@ -66,7 +66,7 @@ static void on_reset(struct sp_h2 *c, struct sp_h2_stream *s, uint32_t code)
     if (!s)
         return;
     s->reset_by_peer = true;
-    bool server = c->codec.config.server;
+    bool server = c->codec.config->server;
     if (s->why != SP_ABORT_NONE || (!server && s->rx_ended && code == NGHTTP2_NO_ERROR))
         return; /* RFC 9113 section 8.1: the response is whole, the request's rest was not needed */
     s->why = !server && code == NGHTTP2_REFUSED_STREAM && !s->rx_n_heads ? SP_ABORT_REFUSED : SP_ABORT_RESET;
@@ -76,7 +76,7 @@ static void on_goaway(struct sp_h2 *c)
 {
     sp_h2_event(c, SP_CE_GOAWAY_RECEIVED, "http2.goaway_received", 0);
     c->goaway_received = true;
-    if (c->codec.config.server)
+    if (c->codec.config->server)
         return;
     c->codec.draining = true;
     c->tell_draining = true;
@@ -155,14 +155,14 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     c->n_live--;
     sp_h2_mark_closing(s);
     if (code != NGHTTP2_NO_ERROR && !s->reset_by_peer && !s->reset_due) {
-        bool refused = !c->codec.config.server && code == NGHTTP2_REFUSED_STREAM;
+        bool refused = !c->codec.config->server && code == NGHTTP2_REFUSED_STREAM;
         if (s->why == SP_ABORT_NONE)
             s->why = refused ? SP_ABORT_REFUSED : SP_ABORT_PROTOCOL;
         s->reset_due = true; /* what came of it is worth nothing */
         if (!refused)
             sp_h2_count_flood(c, sp_h2_meter_reset(&c->meter)); /* nghttp2 reset it: the window was overrun, say */
     }
-    if (c->codec.config.server)
+    if (c->codec.config->server)
         sp_h2_count_flood(c, sp_h2_meter_ended(&c->meter, how_ended(s, code)));
     if (s->lingers)
         sp_h2_linger_over(s);
@@ -174,8 +174,8 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 {
     (void)session;
     struct sp_h2 *c = user;
-    if (c->codec.config.server && frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_PROTO &&
-        c->n_live >= c->codec.config.h2_max_streams) {
+    if (c->codec.config->server && frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_PROTO &&
+        c->n_live >= c->codec.config->h2_max_streams) {
         c->broken = "http2.too_many_streams";
         c->broken_by_flood = true;
     } else if (frame->hd.type == NGHTTP2_PUSH_PROMISE) {

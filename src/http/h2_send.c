@@ -52,7 +52,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     sp_buf_append_small(c->out, head, SP_H2_FRAME_HEADER);
     sp_buf_move_n(c->out, &s->tx_buf, length);
     c->meter.n_data_sent++;
-    if (s->tx_paused && s->tx_buf.len <= c->codec.config.high_water / 2)
+    if (s->tx_paused && s->tx_buf.len <= c->codec.config->high_water / 2)
         sp_h2_mark_ready(s);
     return 0;
 }
@@ -68,7 +68,7 @@ static void sent(struct sp_h2_stream *s, bool end)
     }
     s->tx_over = true;
     sp_h2_mark_closing(s);
-    if (!s->conn->codec.config.server || s->rx_ended || s->reset_due)
+    if (!s->conn->codec.config->server || s->rx_ended || s->reset_due)
         return;
     if (s->may_linger)
         sp_h2_linger(s);
@@ -124,12 +124,12 @@ void sp_h2_send_callbacks(nghttp2_session_callbacks *cb)
 static unsigned stream_limit(struct sp_h2 *c)
 {
     uint32_t peer = nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return SP_MIN(peer, c->codec.config.h2_max_streams);
+    return SP_MIN(peer, c->codec.config->h2_max_streams);
 }
 
 unsigned sp_h2_room(struct sp_h2 *c)
 {
-    assert(c && !c->codec.config.server);
+    assert(c && !c->codec.config->server);
     unsigned limit = stream_limit(c), used = c->n_live + c->n_unsent;
     return limit > used ? limit - used : 0;
 }
@@ -193,7 +193,7 @@ static bool takes_connect(struct sp_h2 *c)
 static bool submit_heads(struct sp_h2_stream *s)
 {
     struct sp_h2 *c = s->conn;
-    bool server = c->codec.config.server;
+    bool server = c->codec.config->server;
     while (s->tx_heads.first) {
         if (c->room == 0 || (!server && c->n_live >= stream_limit(c)))
             return false;
@@ -271,7 +271,7 @@ static void give_back_window(struct sp_h2_stream *s)
 
 static void give_back_connection(struct sp_h2 *c)
 {
-    if (c->held >= c->codec.config.h2_conn_held_max || c->unacked < c->codec.config.h2_conn_window / 4)
+    if (c->held >= c->codec.config->h2_conn_held_max || c->unacked < c->codec.config->h2_conn_window / 4)
         return;
     nghttp2_session_consume_connection(c->session, c->unacked);
     c->unacked = 0;
@@ -286,7 +286,7 @@ static bool submit(struct sp_h2_stream *s)
     }
     if (s->reply)
         submit_reply(s);
-    if (s->conn->codec.config.server && s->tx_ended && !s->rx_ended && s->live)
+    if (s->conn->codec.config->server && s->tx_ended && !s->rx_ended && s->live)
         sp_h2_linger_prepare(s);
     if (!submit_heads(s))
         return false;
@@ -380,7 +380,7 @@ void sp_h2_produce(struct sp_h2 *c, struct sp_buf *out, size_t room)
         drain(c);
     } while (!c->dead && !sp_list_empty(&c->dirty));
     c->out = NULL;
-    uint32_t most = SP_MIN(c->codec.config.h2_max_outbound, c->codec.config.h2_max_outbound_control);
+    uint32_t most = SP_MIN(c->codec.config->h2_max_outbound, c->codec.config->h2_max_outbound_control);
     if (room == 0 && c->clogged > most)
         sp_h2_fail(c, SP_CE_FLOOD, "http2.outbound_flood", NGHTTP2_ENHANCE_YOUR_CALM);
 }
@@ -413,7 +413,7 @@ void sp_h2_put_goaway(struct sp_h2 *c, struct sp_buf *out)
     assert(c && out && c->goaway_due);
     uint8_t frame[17] = {0, 0, 8, NGHTTP2_GOAWAY};
     uint8_t *p = put32(frame + SP_H2_FRAME_HEADER,
-                       c->codec.config.server ? (uint32_t)nghttp2_session_get_last_proc_stream_id(c->session) : 0);
+                       c->codec.config->server ? (uint32_t)nghttp2_session_get_last_proc_stream_id(c->session) : 0);
     put32(p, c->goaway_code);
     sp_buf_append(out, frame, sizeof(frame));
     c->goaway_due = false;

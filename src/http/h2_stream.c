@@ -156,7 +156,7 @@ static void rx_cancel(struct sp_source *rx, enum sp_abort why)
     sp_h2_end_rx(s);
     sp_h2_mark_dirty(s); /* the connection's window, if it was withheld */
     /* A server that does not want the rest of a request still answers it; what becomes of the rest: http/h2_linger.h. */
-    if (!s->conn->codec.config.server && !(s->rx_ended && s->tx_over))
+    if (!s->conn->codec.config->server && !(s->rx_ended && s->tx_over))
         sp_h2_stream_reset(s, NGHTTP2_CANCEL, why);
 }
 
@@ -189,13 +189,13 @@ void sp_h2_own_heads(struct sp_h2 *c)
 
 static bool bodiless(const struct sp_h2_stream *s, const struct sp_headers *h)
 {
-    return s->conn->codec.config.server && !h->protocol.len && (s->head_request || h->status == 204 || h->status == 304);
+    return s->conn->codec.config->server && !h->protocol.len && (s->head_request || h->status == 204 || h->status == 304);
 }
 
 /* Any 2xx opens the tunnel that was asked for (RFC 9110 section 9.3.6, RFC 8441 section 5): one that is not meant so cannot be sent. */
 static bool misleads(const struct sp_h2_stream *s, const struct sp_headers *h)
 {
-    return s->upgrade.len && s->conn->codec.config.server && !h->protocol.len && h->status >= 200 && h->status < 300;
+    return s->upgrade.len && s->conn->codec.config->server && !h->protocol.len && h->status >= 200 && h->status < 300;
 }
 
 static struct sp_headers *no_tunnel(struct sp_h2_stream *s)
@@ -213,7 +213,7 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
     assert(h);
     if (s->tx_ended)
         return;
-    if (h->status == 101 && s->conn->codec.config.server) {
+    if (h->status == 101 && s->conn->codec.config->server) {
         struct sp_headers *ok = sp_arena_alloc(&s->arena, sizeof(*ok)); /* RFC 8441 section 5 */
         *ok = *h;
         ok->status = 200;
@@ -225,7 +225,7 @@ static void tx_headers(struct sp_sink *tx, struct sp_headers *h, bool end)
     }
     sp_h2_heads_push(&s->tx_heads, h, &s->arena, false);
     s->tx_good = h->status < 300;
-    if (!s->conn->codec.config.server) {
+    if (!s->conn->codec.config->server) {
         s->head_request = sp_str_eq(h->method, SP_STR("HEAD"));
         s->upgrade = sp_arena_str(&s->arena, h->protocol);
         s->connect = sp_is_connect(h);
@@ -247,7 +247,7 @@ static void tx_data(struct sp_sink *tx, struct sp_buf *b, bool end)
         sp_buf_move(&s->tx_buf, b);
         s->tx_ended = end;
         sp_h2_mark_dirty(s);
-        if (!end && s->tx_buf.len > s->conn->codec.config.high_water && !s->tx_paused && tx->source) {
+        if (!end && s->tx_buf.len > s->conn->codec.config->high_water && !s->tx_paused && tx->source) {
             s->tx_paused = true;
             tx->source->ops->pause(tx->source);
         }
@@ -288,7 +288,7 @@ static uint32_t abort_code(enum sp_abort why)
 static void tx_abort(struct sp_sink *tx, enum sp_abort why)
 {
     struct sp_h2_stream *s = of_tx(tx);
-    bool server = s->conn->codec.config.server;
+    bool server = s->conn->codec.config->server;
     /* A whole response that its reader does not take, its window shut, would be held for as long as the connection. */
     if (s->tx_over || (s->tx_ended && !(server && why == SP_ABORT_TIMEOUT)))
         return;

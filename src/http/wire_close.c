@@ -44,6 +44,8 @@ void sp_wire_begin_close(struct sp_wire *w, enum sp_wire_end why)
         w->codec->ops->destroy(w->codec);
     w->codec = NULL;
     w->age_due = 0;
+    w->idling = false;
+    w->lingered = 0; /* it stands where the idle time did */
     w->left = (uint32_t)sp_transport_unacked(w->transport);
     sp_wire_set_due(w, (w->delayed_ms ? w->delayed_ms : FLUSH_MS) * SP_NS_PER_MS);
     sp_transport_shutdown(w->transport);

@@ -94,6 +94,7 @@ static size_t flush_once(struct sp_wire *w, size_t room)
     size_t before = out->len;
     w->codec->ops->flush(w->codec, out, room);
     size_t n = out->len - before;
+    sp_transport_hold(w->transport, w->codec->may_wait);
     if (w->tls)
         push_tls(w);
     else

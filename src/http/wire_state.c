@@ -104,7 +104,7 @@ void sp_wire_finish(struct sp_wire *w, enum sp_wire_end why, int err, bool reset
 {
     assert(w->phase != SP_WP_DEAD);
     w->phase = SP_WP_DEAD;
-    w->end_err = err;
+    w->end_err = (int16_t)err;
     if (w->codec)
         w->codec->ops->destroy(w->codec);
     w->codec = NULL;

@@ -59,11 +59,18 @@ struct sp_wire {
     };
     uint64_t phase_due, age_due;      /* 0: none */
     uint64_t rest_due;                /* when the codec's memory may go; 0: it went, or is needed */
-    uint32_t idle_ms, headers_ms, delayed_ms, high_water;
+    union {
+        struct {
+            uint32_t idle_ms, headers_ms;
+        };
+        struct {
+            uint32_t lingered, left;  /* while closing: bytes dropped; unread by the peer when last looked at */
+        };
+    };
+    uint32_t delayed_ms, drain_ms, high_water;
     uint32_t in_seen;                 /* of the transport's input: counted already */
-    uint32_t lingered, left;          /* while closing: bytes dropped; unread by the peer when last looked at */
     uint32_t rx, tx;                  /* not yet told to on_bytes */
-    int in_err, write_err, end_err;
+    int16_t in_err, write_err, end_err; /* negative errno, uv's too */
     uint8_t phase, end, tls_state;    /* enum sp_wire_phase, sp_wire_end, sp_tls_state */
     uint8_t drain_step, extended;
     bool server, inspect;
@@ -73,7 +80,6 @@ struct sp_wire {
     bool idling, heading, new_head;   /* what phase_due means in SP_WP_OPEN */
     bool close_asked, close_reset, proceed;
     bool draining, again, fin_sent, safe_age;
-    uint32_t drain_ms;
     bool sheds;                       /* the idle time gets shorter while the process is overloaded */
 };
 

@@ -34,7 +34,7 @@ static void on_connect(void *ctx, int err)
 {
     struct sp_wire *w = ctx;
     w->connected = !err;
-    w->write_err = err;
+    w->write_err = (int16_t)err;
     sp_wire_kick(w);
 }
 
@@ -44,7 +44,7 @@ static void on_read(void *ctx, struct sp_buf *in, int err)
     (void)in;
     if (err) {
         w->in_end = true;
-        w->in_err = err == UV_EOF ? 0 : err;
+        w->in_err = (int16_t)(err == UV_EOF ? 0 : err);
     }
     sp_wire_kick(w);
 }
@@ -52,7 +52,7 @@ static void on_read(void *ctx, struct sp_buf *in, int err)
 static void on_drained(void *ctx, int err)
 {
     struct sp_wire *w = ctx;
-    w->write_err = err;
+    w->write_err = (int16_t)err;
     sp_wire_kick(w);
 }
 
@@ -305,10 +305,12 @@ struct sp_wire *sp_wire_client(struct sp_worker *worker, const struct sp_addr *t
     w->phase = SP_WP_CONNECT;
     sp_wire_set_up(w, setup);
     sp_wire_set_due(w, setup->connect_ns);
+    int err = 0;
     if (SP_UNLIKELY(setup->n_race))
         w->opening->race = sp_race_new(worker, setup->race, setup->n_race, &setup->sock, on_raced, w);
     else
-        w->transport = sp_transport_connect(worker, to, &setup->sock, &transport_cb, w, &w->write_err);
+        w->transport = sp_transport_connect(worker, to, &setup->sock, &transport_cb, w, &err);
+    w->write_err = (int16_t)err;
     sp_wire_kick(w);
     return w;
 }

@@ -109,12 +109,8 @@ static void move(struct sp_downstream *d, const struct sp_filter_chain *to)
     sp_cx_limit_move(&d->listener->limit, &l->limit);
     sp_cx_limit_move(&d->listener->global_limit, &l->global_limit);
     if (d->chain) {
-        struct sp_wire_setup setup;
         count_limit(d->chain, to);
-        sp_hcm_wire_setup(to->hcm, &setup);
-        sp_peer_check_move(&d->check, sp_wire_tls(d->wire), sp_ocsp_asker(to->ocsp));
-        if (d->ready) /* the one thing in there that is text of the old version */
-            sp_wire_codec(d->wire)->config.h1_default_host = setup.config.h1_default_host;
+        sp_downstream_ask(d, sp_ocsp_asker(to->ocsp));
     }
     d->chain = to;
     d->listener = l;
@@ -134,7 +130,7 @@ static void move_streams(struct sp_downstream *d, const struct sp_filter_chain *
 /* It is still being opened, or a question about its certificate is under way: later. */
 static bool is_between(const struct sp_downstream *d)
 {
-    return (d->chain && !d->ready) || d->check.wait.entry;
+    return (d->chain && !d->ready) || (d->check && d->check->check.wait.entry);
 }
 
 static void adopt_unchosen(struct sp_downstream *d)

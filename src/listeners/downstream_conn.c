@@ -136,21 +136,33 @@ static void refuse_certificate(struct sp_downstream *d, enum sp_tls_fail fail, c
 
 static void on_settled(struct sp_peer_check *c, const char *why)
 {
-    struct sp_downstream *d = SP_CONTAINER_OF(c, struct sp_downstream, check);
+    struct sp_downstream *d = SP_CONTAINER_OF(c, struct sp_downstream_check, check)->of;
     if (why)
         refuse_certificate(d, SP_TLS_FAIL_VERIFY_CA, why);
     else if (!d->ready)
         sp_wire_proceed(d->wire);
 }
 
+void sp_downstream_ask(struct sp_downstream *d, struct sp_asker *asker)
+{
+    assert(d);
+    if (!d->check && asker) {
+        d->check = sp_xcalloc(1, sizeof(*d->check));
+        d->check->check = (struct sp_peer_check){.settled = on_settled, .worker = d->home->worker, .asker = asker};
+        d->check->of = d;
+    }
+    if (d->check)
+        sp_peer_check_move(&d->check->check, sp_wire_tls(d->wire), asker);
+}
+
 static bool on_secure(void *ctx)
 {
     struct sp_downstream *d = ctx;
     const char *why = NULL;
-    d->check.settled = on_settled;
-    d->check.worker = d->home->worker;
-    d->check.asker = sp_ocsp_asker(d->chain->ocsp);
-    enum sp_ocsp_verdict verdict = sp_peer_check_begin(&d->check, sp_wire_tls(d->wire), &why);
+    sp_downstream_ask(d, sp_ocsp_asker(d->chain->ocsp));
+    if (!d->check)
+        return true;
+    enum sp_ocsp_verdict verdict = sp_peer_check_begin(&d->check->check, sp_wire_tls(d->wire), &why);
     if (verdict == SP_OCSP_REFUSES)
         refuse_certificate(d, SP_TLS_FAIL_VERIFY_CA, why);
     return verdict == SP_OCSP_PASSES;
@@ -284,6 +296,7 @@ static void bury(struct sp_grave *g)
         sp_gauge_dec(d->chain->limit_active);
     }
     sp_downstream_let_go(d);
+    free(d->check);
     free(d);
     sp_heap_trim_note(&h->trim, h->worker, --h->n_conns);
     if (h->n_conns == 0 && h->emptied)
@@ -304,7 +317,8 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
     struct sp_downstream *d = ctx;
     assert(sp_list_empty(&d->owner.streams));
     (void)err;
-    sp_peer_check_cancel(&d->check);
+    if (d->check)
+        sp_peer_check_cancel(&d->check->check);
     tell_watches(d);
     report(d, why, text);
     count_closed(d, why);
@@ -312,7 +326,7 @@ static void on_closed(void *ctx, enum sp_wire_end why, int err, struct sp_str te
         write_log(d, why, text);
     sp_list_remove(&d->link);
     d->wire = NULL;
-    d->grave.free = bury;
+    d->grave = (struct sp_grave){.free = bury};
     sp_bury(&d->home->worker->turn, &d->grave);
 }
 
@@ -325,7 +339,7 @@ static const struct sp_wire_cb proxied_cb = {on_choose, on_ready, on_closed, on_
 static bool still_good(struct sp_downstream *d)
 {
     struct sp_tls *tls = sp_wire_tls(d->wire);
-    const char *why = tls ? sp_peer_check_again(&d->check, tls) : NULL;
+    const char *why = tls ? sp_peer_check_again(d->check ? &d->check->check : NULL, tls) : NULL;
     if (!why)
         return true;
     enum sp_tls_fail fail = sp_tls_failure(tls);

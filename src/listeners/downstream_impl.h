@@ -14,6 +14,12 @@
 #include "http/wire.h"
 #include "listeners/downstream.h"
 
+/* What a responder is asked about a client's certificate. */
+struct sp_downstream_check {
+    struct sp_peer_check check;
+    struct sp_downstream *of;
+};
+
 struct sp_downstream {
     struct sp_list link;
     struct sp_downstream_home *home;
@@ -25,19 +31,23 @@ struct sp_downstream {
     struct sp_gauge worker_active; /* where it counts for its worker */
     const char *detail; /* what the codec last complained about; static */
     uint64_t drain_due_ns; /* while it drains for a newer config: when it is closed at the latest */
+    uint64_t stale_due_ns; /* while it is stale: the same limit */
     bool ready, h2, cut /* with streams on it */;
     bool stale;            /* the home has a newer version that it could not go over to yet */
-    uint64_t stale_due_ns; /* while it is: the same limit */
     struct sp_stream_owner owner;
     struct sp_conn_info conn;
-    struct sp_list watches; /* of sp_conn_watch */
-    struct sp_peer_check check;
-    struct sp_grave grave;
+    struct sp_downstream_check *check; /* NULL: nobody is asked */
+    union {
+        struct sp_list watches; /* of sp_conn_watch */
+        struct sp_grave grave;  /* once it has ended */
+    };
 };
 
 /* A new connection's references: of the snapshot its home has. */
 void sp_downstream_hold(struct sp_downstream *d, struct sp_snapshot *snapshot);
 void sp_downstream_let_go(struct sp_downstream *d);
+/* Who is asked from now on; NULL: nobody. */
+void sp_downstream_ask(struct sp_downstream *d, struct sp_asker *asker);
 /* Goes over to the home's version, or begins to drain. */
 void sp_downstream_adopt(struct sp_downstream *d);
 /* The same for one that was still being opened when the newer version came. */

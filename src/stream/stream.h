@@ -18,10 +18,10 @@ struct sp_stream_owner {
     const struct sp_hcm *hcm;
     struct sp_snapshot *snapshot; /* each stream takes its own reference */
     unsigned worker;              /* index, for the snapshot's counts */
+    bool draining;                /* answers get Connection: close (HTTP/1) */
     const struct sp_conn_info *conn;
     struct sp_turn *turn;
     struct sp_list streams;       /* of sp_stream, for draining and the admin page */
-    bool draining;                /* answers get Connection: close (HTTP/1) */
     /* The connection shall close once this stream is answered (a 4xx for malformed input, drain). */
     void (*drain)(struct sp_stream_owner *o);
 };

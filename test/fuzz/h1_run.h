@@ -82,7 +82,7 @@ static inline void send_message(struct user *u)
     struct sp_headers *h = sp_arena_alloc(u->cs->arena, sizeof(*h));
     sp_headers_init(h, u->cs->arena);
     h->status = r->chaos && roll(r, 4) == 0 ? 100 + roll(r, 450) : 200;
-    if (!u->cs->codec->config.server) {
+    if (!u->cs->codec->config->server) {
         static const struct sp_str methods[] = {SP_STR_INIT("GET"), SP_STR_INIT("HEAD"), SP_STR_INIT("POST")};
         h->status = 0;
         h->method = methods[roll(r, 3)];
@@ -147,7 +147,7 @@ static inline void fz_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     u->rx_over = end;
     say(u->run, end ? SP_STR("headers, the end") : SP_STR("headers"));
     tell_lines(u->run, h);
-    if (end && u->cs->codec->config.server && !u->run->chaos)
+    if (end && u->cs->codec->config->server && !u->run->chaos)
         send_message(u);
     act(u);
 }
@@ -166,7 +166,7 @@ static inline void fz_data(struct sp_sink *s, struct sp_buf *b, bool end)
     sp_buf_move(&u->body, b);
     if (end)
         tell_body(u);
-    if (end && u->cs->codec->config.server && !u->run->chaos)
+    if (end && u->cs->codec->config->server && !u->run->chaos)
         send_message(u);
     act(u);
 }
@@ -178,7 +178,7 @@ static inline void fz_trailers(struct sp_sink *s, struct sp_headers *t)
     u->rx_over = true;
     tell_body(u);
     tell_lines(u->run, t);
-    if (u->cs->codec->config.server && !u->run->chaos)
+    if (u->cs->codec->config->server && !u->run->chaos)
         send_message(u);
     act(u);
 }

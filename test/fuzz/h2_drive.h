@@ -79,7 +79,7 @@ static void act_on(struct drive *d, struct cu_exchange *x)
 static void act(struct drive *d)
 {
     struct sp_codec *c = d->side.codec;
-    if (!c->config.server && d->side.n < 30 && roll(d, 3) == 0)
+    if (!c->config->server && d->side.n < 30 && roll(d, 3) == 0)
         cu_open(&d->side);
     if (d->side.n) {
         /* The newest are the most alive. */

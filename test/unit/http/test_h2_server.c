@@ -32,6 +32,30 @@ static void test_greeting(void **state)
     rig_free(r);
 }
 
+/* An acknowledgement of SETTINGS may wait for the answer that follows, and for nothing else. */
+static void test_may_wait(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    assert_false(r->side.codec->may_wait);
+    h2f_frame(&r->in, H2F_SETTINGS, 0, 0, NULL, 0);
+    rig_go(r);
+    assert_int_equal(r->n_setting_acks, 2);
+    assert_false(r->side.codec->may_wait); /* nobody waits for an answer */
+    h2f_frame(&r->in, H2F_SETTINGS, 0, 0, NULL, 0);
+    h2f_get(&r->in, 1, H2F_END_STREAM);
+    rig_go(r);
+    assert_int_equal(r->n_setting_acks, 3);
+    assert_true(r->side.codec->may_wait);
+    rig_go(r);
+    assert_false(r->side.codec->may_wait);
+    h2f_frame(&r->in, H2F_SETTINGS, 0, 0, NULL, 0);
+    h2f_ping(&r->in, 0);
+    rig_go(r);
+    assert_false(r->side.codec->may_wait);
+    rig_free(r);
+}
+
 static void test_bad_preface(void **state)
 {
     (void)state;
@@ -529,7 +553,7 @@ static void test_headers_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_greeting), cmocka_unit_test(test_may_wait),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_bad_preface),
         cmocka_unit_test(test_in_head),

@@ -13,8 +13,8 @@ static void test_request(void **state)
     LOOP_UNTIL(o->l, o->streams == 1);
     assert_int_equal(o->ready, 1);
     assert_false(o->h2);
-    assert_true(o->codec->base.config.server);
-    assert_false(o->codec->base.config.tls);
+    assert_true(o->codec->base.config->server);
+    assert_false(o->codec->base.config->tls);
     fake_answer(o->codec, "hello", 5);
     hear(o, "hello");
     assert_int_equal(o->stream_closed, 1);

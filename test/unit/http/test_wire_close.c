@@ -489,7 +489,7 @@ static void test_client(void **state)
     o->setup.connect_ns = MS(400);
     own_client(o);
     accept_client(o);
-    assert_false(o->codec->base.config.server);
+    assert_false(o->codec->base.config->server);
     loop_wait(o->l, 500); /* the connect deadline is over with the connect */
     o->codec->base.ops->open(&o->codec->base, NULL);
     hear(o, "get\n");

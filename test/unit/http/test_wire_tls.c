@@ -29,7 +29,7 @@ static void test_request(void **state)
     assert_int_equal(o->ready, 0); /* no ALPN: the first bytes decide */
     say(o, "D\4get\n");
     LOOP_UNTIL(o->l, o->streams);
-    assert_true(o->codec->base.config.tls);
+    assert_true(o->codec->base.config->tls);
     assert_int_equal(fake_ctx.refs, 1);
     assert_non_null(sp_wire_tls(o->wire));
     fake_answer(o->codec, "hello", 5);
@@ -381,7 +381,7 @@ static void test_client(void **state)
     say(o, "\x16SRV");
     LOOP_UNTIL(o->l, o->ready);
     assert_true(o->h2);
-    assert_false(o->codec->base.config.server);
+    assert_false(o->codec->base.config->server);
     loop_wait(o->l, 80);
     assert_int_equal(o->closed, 0);
     close(o->fd);

@@ -72,7 +72,7 @@ static void fake_open_stream(struct fake_codec *c)
     c->open[i] = true;
     c->base.n_streams++;
     c->n_get++;
-    if (c->base.config.server && !c->base.cb->on_stream(c->base.ctx, &c->streams[i], NULL))
+    if (c->base.config->server && !c->base.cb->on_stream(c->base.ctx, &c->streams[i], NULL))
         fake_close_stream(c, i, SP_ABORT_REFUSED);
 }
 
@@ -175,6 +175,7 @@ static void fake_destroy(struct sp_codec *base)
     sp_buf_clear(&c->out);
     sp_buf_clear(&c->control);
     fake_owner->codec = NULL;
+    sp_codec_config_unshare(base->config);
     free(c);
 }
 
@@ -187,7 +188,7 @@ static struct sp_codec *fake_new(struct sp_turn *turn, const struct sp_codec_con
                                  void *ctx, const struct sp_codec_ops *ops)
 {
     struct fake_codec *c = sp_xcalloc(1, sizeof(*c));
-    c->base = (struct sp_codec){.ops = ops, .cb = cb, .ctx = ctx, .turn = turn, .config = *config, .want_read = true};
+    c->base = (struct sp_codec){.ops = ops, .cb = cb, .ctx = ctx, .turn = turn, .config = sp_codec_config_share(config), .want_read = true};
     fake_owner->codec = c;
     fake_owner->h2 = ops == &fake_h2;
     return &c->base;

@@ -85,9 +85,9 @@ static bool informational(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_bu
 {
     struct sp_headers *h = sp_arena_alloc(&s->arena, sizeof(*h));
     struct sp_h1_info info;
-    unsigned status = h1->head.status;
-    s->cs.rx_head_bytes += h1->head.total;
-    enum sp_h1_err err = sp_h1_head_take(&h1->head, h1->codec.config, in, &s->arena, h, &info);
+    unsigned status = h1->head->status;
+    s->cs.rx_head_bytes += h1->head->total;
+    enum sp_h1_err err = sp_h1_head_take(h1->head, h1->codec.config, in, &s->arena, h, &info);
     err = err ? err : info.soft;
     if (err)
         return bad(h1, err);
@@ -111,8 +111,8 @@ static enum sp_h1_body_kind body_kind(const struct sp_h1_stream *s, unsigned sta
 static bool begin_response(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_buf *in)
 {
     struct sp_h1_info info;
-    s->cs.rx_head_bytes += h1->head.total;
-    enum sp_h1_err err = sp_h1_head_take(&h1->head, h1->codec.config, in, &s->arena, &s->headers, &info);
+    s->cs.rx_head_bytes += h1->head->total;
+    enum sp_h1_err err = sp_h1_head_take(h1->head, h1->codec.config, in, &s->arena, &s->headers, &info);
     err = err ? err : info.soft;
     if (err)
         return bad(h1, err);
@@ -142,11 +142,11 @@ bool sp_h1_read_response(struct sp_h1 *h1, struct sp_buf *in)
         return bad(h1, SP_H1E_UNSOLICITED);
     if (s->rx_pauses)
         return false;
-    h1->head.kind = SP_H1_RESPONSE;
-    enum sp_h1_step step = sp_h1_head_feed(&h1->head, h1->codec.config, in);
+    struct sp_h1_head *head = sp_h1_head_for(h1, SP_H1_RESPONSE);
+    enum sp_h1_step step = sp_h1_head_feed(head, h1->codec.config, in);
     if (step == SP_H1_BAD)
-        return bad(h1, h1->head.err);
+        return bad(h1, (enum sp_h1_err)head->err);
     if (step == SP_H1_MORE)
         return false;
-    return h1->head.status < 200 ? informational(h1, s, in) : begin_response(h1, s, in);
+    return head->status < 200 ? informational(h1, s, in) : begin_response(h1, s, in);
 }

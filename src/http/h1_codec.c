@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/blocks.h"
 #include "base/mem.h"
 
 void sp_h1_wake(struct sp_h1 *h1)
@@ -52,6 +53,31 @@ struct sp_h1_stream *sp_h1_stream_new(struct sp_h1 *h1)
     s->cs.id = ++h1->last_id;
     s->cs.grave.free = free_stream;
     return s;
+}
+
+struct sp_h1_head *sp_h1_head_for(struct sp_h1 *h1, enum sp_h1_kind kind)
+{
+    assert(h1);
+    if (!h1->head) {
+        h1->head = sp_block_alloc(sizeof(*h1->head));
+        sp_h1_head_init(h1->head, kind);
+    }
+    h1->head->kind = (uint8_t)kind;
+    return h1->head;
+}
+
+static void free_head(struct sp_h1 *h1)
+{
+    if (!h1->head)
+        return;
+    sp_h1_head_done(h1->head);
+    sp_block_free(h1->head);
+    h1->head = NULL;
+}
+
+static bool head_begun(const struct sp_h1 *h1)
+{
+    return h1->head && !sp_h1_head_idle(h1->head);
 }
 
 void sp_h1_stream_drop(struct sp_h1 *h1, struct sp_h1_stream *s)
@@ -121,7 +147,7 @@ static void settle(struct sp_h1 *h1)
     struct sp_codec *c = &h1->codec;
     if (h1->stream || h1->out.len)
         return;
-    bool between = h1->stage == SP_H1_STAGE_HEAD && sp_h1_head_idle(&h1->head);
+    bool between = h1->stage == SP_H1_STAGE_HEAD && !head_begun(h1);
     if (h1->close_after || h1->stage == SP_H1_STAGE_DEAD || (c->draining && between))
         c->want_close = true;
 }
@@ -142,9 +168,11 @@ static int feed(struct sp_codec *c, struct sp_buf *in)
     }
     if (h1->stage == SP_H1_STAGE_DEAD)
         sp_buf_clear(in);
+    if (h1->head && !head_begun(h1) && !h1->head->empty_lines)
+        free_head(h1);
     h1->leftover = in->len > 0;
     c->want_read = !h1->leftover;
-    c->in_head = c->config->server && !h1->stream && h1->stage == SP_H1_STAGE_HEAD && !sp_h1_head_idle(&h1->head);
+    c->in_head = c->config->server && !h1->stream && h1->stage == SP_H1_STAGE_HEAD && head_begun(h1);
     settle(h1);
     return h1->failed && (!h1->stream || h1->stream->tx == SP_H1_TX_OVER) ? -EPROTO : 0;
 }
@@ -295,7 +323,7 @@ static void destroy(struct sp_codec *c)
     h1->close_after = true;
     if (h1->stream)
         end_stream(h1, SP_ABORT_CLOSED);
-    sp_h1_head_done(&h1->head);
+    free_head(h1);
     sp_buf_clear(&h1->out);
     h1->grave = (struct sp_grave){.free = free_codec};
     sp_bury(c->turn, &h1->grave);
@@ -321,6 +349,5 @@ struct sp_codec *sp_h1_new(struct sp_turn *turn, const struct sp_codec_config *c
     h1->codec =
         (struct sp_codec){.ops = &h1_ops, .cb = cb, .ctx = ctx, .turn = turn, .want_read = true};
     h1->codec.config = sp_codec_config_share(config);
-    sp_h1_head_init(&h1->head, config->server ? SP_H1_REQUEST : SP_H1_RESPONSE);
     return &h1->codec;
 }

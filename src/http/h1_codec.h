@@ -38,7 +38,8 @@ struct sp_h1 {
     bool leftover;    /* the last feed left bytes: a further one may take them */
     bool told_draining;
     uint32_t dropped; /* bytes of the body that were read for nobody: not many more than SP_H1_DROP_MAX */
-    struct sp_h1_head head; /* the trailers too, while a body is read: they never meet, and idle connections are many */
+    /* What is being read, or the trailers while a body is: they never meet. NULL between messages: idle connections are many. */
+    struct sp_h1_head *head;
     union {
         struct sp_h1_body body;
         struct sp_grave grave; /* once it is destroyed */
@@ -81,6 +82,8 @@ static inline struct sp_h1 *sp_h1_of(struct sp_codec *c)
 
 /* h1_codec.c */
 struct sp_h1_stream *sp_h1_stream_new(struct sp_h1 *h1);
+/* h1->head, made where there is none. */
+struct sp_h1_head *sp_h1_head_for(struct sp_h1 *h1, enum sp_h1_kind kind);
 /* A stream that was never announced. */
 void sp_h1_stream_drop(struct sp_h1 *h1, struct sp_h1_stream *s);
 /* Ends the exchange if both halves are over and all was handed out. */

@@ -80,10 +80,10 @@ void sp_h1_deliver_data(struct sp_h1_stream *s, struct sp_buf *data, bool end)
 
 static enum sp_h1_err deliver_end(struct sp_h1 *h1, struct sp_h1_stream *s, struct sp_buf *in, struct sp_buf *data)
 {
-    if (h1->head.lines) {
+    if (h1->head && h1->head->lines) {
         struct sp_headers *t = sp_arena_alloc(&s->arena, sizeof(*t));
         struct sp_h1_info info;
-        enum sp_h1_err err = sp_h1_head_take(&h1->head, h1->codec.config, in, &s->arena, t, &info);
+        enum sp_h1_err err = sp_h1_head_take(h1->head, h1->codec.config, in, &s->arena, t, &info);
         err = err ? err : info.soft;
         if (err)
             return err;
@@ -113,9 +113,10 @@ static void bad_body(struct sp_h1 *h1, enum sp_h1_err err)
 
 static struct sp_h1_head *trailers(struct sp_h1 *h1)
 {
-    assert(h1->head.kind == SP_H1_TRAILERS || sp_h1_head_idle(&h1->head));
-    h1->head.kind = SP_H1_TRAILERS;
-    return &h1->head;
+    if (h1->body.kind != SP_H1_CHUNKED)
+        return NULL;
+    assert(!h1->head || h1->head->kind == SP_H1_TRAILERS || sp_h1_head_idle(h1->head));
+    return sp_h1_head_for(h1, SP_H1_TRAILERS);
 }
 
 /* Nobody wants the rest of the request. */
@@ -129,9 +130,10 @@ static bool drop_body(struct sp_h1 *h1, struct sp_buf *in)
         return false;
     }
     if (step == SP_H1_DONE) {
-        if (h1->head.lines)
-            sp_buf_drain(in, h1->head.tail);
-        sp_h1_head_done(&h1->head);
+        if (h1->head && h1->head->lines)
+            sp_buf_drain(in, h1->head->tail);
+        if (h1->head)
+            sp_h1_head_done(h1->head);
         h1->stage = SP_H1_STAGE_HEAD;
         return true;
     }

@@ -24,7 +24,8 @@ static bool refuse_malformed(struct sp_h1 *h1, enum sp_h1_err err)
 {
     unsigned status = sp_h1_error(err)->status;
     h1->failed = true;
-    sp_h1_head_done(&h1->head);
+    if (h1->head)
+        sp_h1_head_done(h1->head);
     status = refuse(h1, status, sp_h1_error(err)->detail);
     sp_h1_event(h1, err, status);
     return false;
@@ -93,16 +94,16 @@ bool sp_h1_read_request(struct sp_h1 *h1, struct sp_buf *in)
         return true;
     }
     const struct sp_codec_config *config = h1->codec.config;
-    h1->head.kind = SP_H1_REQUEST;
-    enum sp_h1_step step = sp_h1_head_feed(&h1->head, config, in);
+    struct sp_h1_head *head = sp_h1_head_for(h1, SP_H1_REQUEST);
+    enum sp_h1_step step = sp_h1_head_feed(head, config, in);
     if (step == SP_H1_BAD)
-        return refuse_malformed(h1, h1->head.err);
+        return refuse_malformed(h1, (enum sp_h1_err)head->err);
     if (step == SP_H1_MORE)
         return false;
     struct sp_h1_stream *s = sp_h1_stream_new(h1);
     struct sp_h1_info info;
-    s->cs.rx_head_bytes = h1->head.total;
-    enum sp_h1_err err = sp_h1_head_take(&h1->head, config, in, &s->arena, &s->headers, &info);
+    s->cs.rx_head_bytes = head->total;
+    enum sp_h1_err err = sp_h1_head_take(head, config, in, &s->arena, &s->headers, &info);
     const struct sp_codec_cb *cb = h1->codec.cb;
     for (unsigned i = 0; cb->on_event && i < info.underscores_dropped; i++)
         cb->on_event(h1->codec.ctx, SP_CE_HEADERS_DROPPED_UNDERSCORE, "http1.dropped_underscore", 0);

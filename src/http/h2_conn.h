@@ -151,7 +151,7 @@ static inline struct sp_h2_stream *sp_h2_stream_of(nghttp2_session *session, int
 /* How much may be under way to the stream's reader. */
 static inline uint32_t sp_h2_window(const struct sp_h2_stream *s)
 {
-    const struct sp_codec_config *config = &s->conn->codec.config;
+    const struct sp_codec_config *config = s->conn->codec.config;
     return s->grown ? config->h2_grown_window : config->h2_stream_window;
 }
 

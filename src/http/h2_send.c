@@ -250,7 +250,7 @@ static void submit_content(struct sp_h2_stream *s)
 /* Once: there is more to come than a window, and nobody was waited for so far. */
 static void grow_window(struct sp_h2_stream *s)
 {
-    const struct sp_codec_config *config = &s->conn->codec.config;
+    const struct sp_codec_config *config = s->conn->codec.config;
     uint32_t window = config->h2_stream_window;
     if (s->grown || s->slow || config->h2_grown_window <= window || s->cs.rx_body_bytes < window ||
         (s->rx_expect >= 0 && s->rx_expect <= window))

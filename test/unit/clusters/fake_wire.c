@@ -291,6 +291,7 @@ void fake_connect_as(struct sp_wire *w, bool h2)
 {
     assert(!w->ready && !w->dead);
     w->codec.ops = h2 ? &h2_ops : &h1_ops;
+    w->codec.config = &w->setup.config;
     w->ready = true;
     w->cb->on_ready(w->ctx);
 }

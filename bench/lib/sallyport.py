@@ -99,8 +99,11 @@ def profile_parts(profile, env):
 
 
 def everything(env, hcm, config):
-    """An access log to a file, and an admin page whose stats are fetched while it runs."""
+    """An access log to a file, an admin page whose stats are fetched while it runs, and one request of a hundred traced; nobody collects."""
     hcm["access_log"] = [typed("file", "envoy.extensions.access_loggers.file.v3.FileAccessLog", path=env["ACCESS_LOG"])]
+    collector = typed("otel", "envoy.config.trace.v3.OpenTelemetryConfig", service_name="bench", http_service={
+        "http_uri": {"uri": "http://collector/v1/traces", "cluster": "collector", "timeout": "1s"}})
+    hcm["tracing"] = {"random_sampling": {"value": 1}, "spawn_upstream_span": True, "provider": collector}
     config["admin"] = {"address": address(f"{env['LISTEN_ADDR']}:{env['ADMIN_PORT']}")}
 
 
@@ -114,6 +117,7 @@ def build(profile, env):
     config = {}
     if env.get("ACCESS_LOG"):
         everything(env, hcm, config)
+        clusters.append(cluster("collector", "127.0.0.1:9"))
     chain = {"filters": [typed("http", "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", **hcm)]}
     if profile != "plain_h1":
         chain["transport_socket"] = typed("tls", TLS + "DownstreamTlsContext", common_tls_context={

@@ -61,7 +61,7 @@ OWN = [
     Scenario("clusters", "tls_h1up", "1 cluster; 1,000, all but one idle", variants={"1": Variant(), "1,000": Variant(IDLE_CLUSTERS="999")}),
     Scenario("scale", "tls_h1up", "one worker; two, with twice the connections", variants={
         "1 worker": Variant(), "2 workers": Variant(workers=2, conns=32)}),
-    Scenario("everything", "tls_h1up", "nothing on; an access log to a file and stats fetched each second", variants={
+    Scenario("everything", "tls_h1up", "nothing on; an access log to a file, stats fetched each second, one request of a hundred traced", variants={
         "off": Variant(), "on": Variant(EVERYTHING="1")}),
     Scenario("jwt_cached", "jwt", "without JWT; ES256 tokens (200 in turn), their verdicts cached", tokens="ES256", variants={
         "no JWT": Variant(profile="tls_h1up"), "cached": Variant(JWT_CACHE="1000")}),

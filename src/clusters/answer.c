@@ -111,6 +111,8 @@ static void inform(struct sp_upstream *u, const struct sp_headers *from)
 
 static void broken(struct sp_upstream *u)
 {
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->response = NULL; /* it goes with its stream */
     sp_outcome_release(u, SP_ABORT_PROTOCOL);
     sp_outcome_reset(u, SP_RESET_PROTOCOL, SP_STR_NULL);
 }
@@ -125,6 +127,8 @@ static void switched(struct sp_upstream *u, const struct sp_headers *from)
         return;
     }
     u->response_started = true;
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->response = h;
     sp_timer_stop(&u->timeout);
     sp_timer_stop(&u->try_timer);
     sp_outcome_charge(u, h->status);
@@ -166,6 +170,11 @@ static void rx_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     }
     if (u->setup.info && !u->setup.info->up_first_rx_ns)
         u->setup.info->up_first_rx_ns = now(u);
+    if (SP_UNLIKELY(u->span != NULL)) {
+        u->span->status = h->status;
+        u->span->first_rx_ns = now(u);
+        u->span->response = h;
+    }
     heed_host(u, h);
     if (SP_UNLIKELY(stats(u)->tracked.on))
         sp_track_answer(&u->track, h);
@@ -202,6 +211,8 @@ static void rx_trailers(struct sp_sink *s, struct sp_headers *t)
     assert(u->phase == SP_UPSTREAM_OPEN && u->response_started);
     struct sp_headers *copy = sp_arena_alloc(u->setup.arena, sizeof(*copy));
     sp_headers_copy(copy, u->setup.arena, t);
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->trailers = copy;
     response_over(u);
     u->out.sink->ops->trailers(u->out.sink, copy);
     sp_outcome_resume_request(u);

@@ -112,7 +112,7 @@ struct sp_grpc_call *sp_grpc_call_start(struct sp_cluster *cluster, struct sp_wo
     c->http = sp_http_call_start(cluster, w, &(struct sp_http_request){
         .method = SP_STR("POST"), .scheme = sp_cluster_tls(cluster) ? SP_STR("https") : SP_STR("http"),
         .authority = r->authority.len ? r->authority : sp_cluster_name(cluster), .path = r->path,
-        .headers = headers, .n_headers = 3 + r->n_metadata, .body = sp_str_n(body, SP_GRPC_PREFIX + len),
+        .headers = headers, .n_headers = 3 + r->n_metadata, .parent = r->parent, .span_name = r->span_name, .body = sp_str_n(body, SP_GRPC_PREFIX + len),
         .timeout_ns = r->timeout_ns, .max_body = SP_GRPC_PREFIX + r->max_message}, on_done, c);
     free(headers);
     free(body);

@@ -18,6 +18,8 @@ struct sp_grpc_request {
     struct sp_str message;         /* serialised; copied, as all here */
     const struct sp_header *metadata;
     unsigned n_metadata;
+    const struct sp_span *parent;  /* as in sp_http_request */
+    struct sp_str span_name;
     uint64_t timeout_ns;           /* for the whole call; more than 0 */
     size_t max_message;            /* of the answer */
 };

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "clusters/upstream.h"
+#include "stream/server_span.h"
 
 struct sp_http_call {
     struct sp_upstream up;
@@ -24,6 +25,8 @@ struct sp_http_call {
     struct sp_grave grave;
     struct sp_headers request;
     struct sp_buf request_body;
+    struct sp_span span;        /* of a request that is sampled; else without rules */
+    struct sp_str span_name;
 };
 
 static void call_free(struct sp_grave *g)
@@ -47,12 +50,32 @@ static void bury(struct sp_http_call *c)
     sp_bury(c->turn, &c->grave);
 }
 
+static void end_span(struct sp_http_call *c, unsigned status)
+{
+    struct sp_str cluster = sp_cluster_name(c->cluster);
+    struct sp_attrs attrs = {.n = 0};
+    bool error = !status || status >= 500;
+    sp_attrs_str(&attrs, SP_STR("component"), SP_STR("proxy"));
+    sp_attrs_str(&attrs, SP_STR("upstream_cluster"), cluster);
+    sp_attrs_str(&attrs, SP_STR("upstream_cluster.name"), cluster);
+    sp_attrs_str(&attrs, SP_STR("http.status_code"), sp_arena_u64(&c->arena, status));
+    error |= status && sp_span_grpc_tags(c->trailers ? c->trailers : c->response, &attrs);
+    if (error)
+        sp_attrs_str(&attrs, SP_STR("error"), SP_STR("true"));
+    struct sp_span_data data = {.kind = SP_SPAN_CLIENT, .attrs = &attrs, .error = error, .name = c->span_name};
+    if (!data.name.len)
+        data.name = sp_arena_printf(&c->arena, "async %.*s egress", SP_STR_ARG(cluster));
+    sp_span_end(&c->span, c->turn, &data);
+}
+
 static void run_end(struct sp_defer *d)
 {
     struct sp_http_call *c = SP_CONTAINER_OF(d, struct sp_http_call, end);
     assert(!c->over);
     c->over = true;
     bool good = c->why == SP_ABORT_NONE && c->response;
+    if (SP_UNLIKELY(c->span.rules != NULL))
+        end_span(c, good ? c->response->status : 0);
     c->done(c->ctx, good ? c->response->status : 0, good ? c->response : NULL, &c->body, c->why);
     bury(c);
 }
@@ -130,6 +153,18 @@ static void run_begin(struct sp_defer *d)
         sp_upstream_data(&c->up, &c->request_body, true);
 }
 
+/* Whoever is called is told of the trace either way. */
+static void begin_span(struct sp_http_call *c, const struct sp_http_request *r)
+{
+    const struct sp_span *tell = r->parent;
+    c->span_name = r->span_name;
+    if (sp_span_counts(r->parent)) {
+        sp_span_begin_child(&c->span, r->parent, c->turn);
+        tell = &c->span;
+    }
+    sp_span_tell(tell, &c->request);
+}
+
 static void fill_request(struct sp_http_call *c, const struct sp_http_request *r)
 {
     struct sp_headers *h = &c->request;
@@ -142,6 +177,8 @@ static void fill_request(struct sp_http_call *c, const struct sp_http_request *r
         sp_headers_add(h, sp_arena_str(&c->arena, r->headers[i].name), sp_arena_str(&c->arena, r->headers[i].value));
         h->v[h->n - 1].never_index = r->headers[i].never_index;
     }
+    if (SP_UNLIKELY(r->parent != NULL))
+        begin_span(c, r);
     if (r->body.len) {
         sp_headers_set_id(h, SP_H_CONTENT_LENGTH, sp_arena_printf(&c->arena, "%zu", r->body.len));
         sp_buf_append_str(&c->request_body, r->body);
@@ -184,5 +221,7 @@ const struct sp_headers *sp_http_call_trailers(const struct sp_http_call *call)
 void sp_http_call_cancel(struct sp_http_call *call)
 {
     assert(call && !call->over);
+    if (SP_UNLIKELY(call->span.rules != NULL))
+        end_span(call, 0);
     bury(call);
 }

@@ -17,6 +17,8 @@ struct sp_http_request {
     const struct sp_header *headers;
     unsigned n_headers;
     struct sp_str body;
+    const struct sp_span *parent; /* of a call's span, for as long as it takes; NULL: it is nobody's */
+    struct sp_str span_name;      /* static; empty: "async <cluster> egress" */
     uint64_t timeout_ns;
     size_t max_body; /* of the answer */
 };

@@ -97,6 +97,7 @@ void sp_outcome_leave(struct sp_upstream *u)
 void sp_outcome_finish(struct sp_upstream *u)
 {
     assert(!u->ticket.cs && !u->ticket.pool);
+    sp_outcome_end_span(u);
     u->phase = SP_UPSTREAM_DONE;
     sp_timer_stop(&u->timeout);
     sp_timer_stop(&u->try_timer);
@@ -131,6 +132,8 @@ void sp_outcome_charge(struct sp_upstream *u, unsigned status)
 static void fail(struct sp_upstream *u, const struct sp_upstream_failure *f)
 {
     struct sp_stream_info *info = u->setup.info;
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->flags |= f->flags;
     sp_outcome_finish(u);
     sp_outcome_resume_request(u);
     if (!u->response_started) {
@@ -253,6 +256,7 @@ static bool can_send_again(const struct sp_upstream *u)
 
 static void pause_until(struct sp_upstream *u, uint64_t wait_ns)
 {
+    sp_outcome_end_span(u);
     u->phase = SP_UPSTREAM_PAUSING;
     u->avoid = u->host;
     if (wait_ns)
@@ -293,6 +297,10 @@ void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str
 {
     assert(!u->ticket.cs && !u->ticket.pool);
     track_attempt(u); /* if it never had a stream */
+    if (SP_UNLIKELY(u->span != NULL)) {
+        u->span->reason = sp_reset_text(reason);
+        u->span->flags |= sp_reset_flag(reason);
+    }
     if (u->slot->cluster->outlier && u->host && reason != SP_RESET_OVERFLOW)
         sp_outlier_local(u->slot, u->host, 503);
     if (text.len && u->setup.info)
@@ -318,6 +326,12 @@ void sp_outcome_reset(struct sp_upstream *u, enum sp_reset reason, struct sp_str
     fail_reset(u, reason, text);
 }
 
+static void give_up_span(struct sp_upstream *u)
+{
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->canceled = true;
+}
+
 static void charge_timeout(struct sp_upstream *u)
 {
     sp_host_count(&counts(u)->rq_timeout, 1);
@@ -331,6 +345,7 @@ static void on_timeout(struct sp_timer *t)
     sp_counter_inc(stats(u)->upstream_rq_timeout);
     SP_OUTCOME_COUNT(u, timeout);
     u->track.out_of_time = !begun(u);
+    give_up_span(u);
     if (u->host && u->phase != SP_UPSTREAM_PAUSING)
         charge_timeout(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
@@ -355,6 +370,7 @@ static bool again_after_ours(struct sp_upstream *u)
 static void try_is_late(struct sp_upstream *u, struct sp_str details)
 {
     charge_timeout(u);
+    give_up_span(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
     u->late = true;
     if (!again_after_ours(u))
@@ -390,6 +406,7 @@ static void on_max_timer(struct sp_timer *t)
 {
     struct sp_upstream *u = SP_CONTAINER_OF(t, struct sp_upstream, max_timer);
     sp_counter_inc(stats(u)->upstream_rq_max_duration_reached);
+    give_up_span(u);
     sp_outcome_release(u, SP_ABORT_TIMEOUT);
     if (again_after_ours(u))
         return;
@@ -412,6 +429,8 @@ void sp_outcome_init(struct sp_upstream *u)
 /* Nobody wants what follows this head. */
 static void give_up_answer(struct sp_upstream *u, bool end)
 {
+    give_up_span(u);
+    sp_outcome_end_span(u); /* while the head is there */
     if (end && u->request_ended)
         sp_outcome_leave(u);
     else

@@ -12,6 +12,7 @@
 #include "clusters/websocket.h"
 #include "route/answer_stats.h"
 #include "stream/info.h"
+#include "tracing/span.h"
 
 struct sp_upstream;
 
@@ -70,6 +71,18 @@ struct sp_upstream_setup {
     struct sp_rq_stats *counted[2];       /* of its virtual cluster and its route; the first may be NULL only if the second is */
 };
 
+/* What is known of an attempt, where it has a span (clusters/attempt_span.h). */
+struct sp_attempt_span {
+    struct sp_span span;
+    void (*finish)(struct sp_upstream *u); /* ends it; u->span is NULL then */
+    unsigned status;      /* of its answer; 0: none */
+    uint32_t flags;       /* SP_FLAG_* */
+    struct sp_str reason; /* why its stream was reset; empty: it was not, or by us */
+    bool canceled;        /* by us */
+    uint64_t first_tx_ns, first_rx_ns;
+    const struct sp_headers *response, *trailers; /* while it ends; NULL: none */
+};
+
 enum sp_upstream_phase { SP_UPSTREAM_NEW, SP_UPSTREAM_WAITING, SP_UPSTREAM_OPEN, SP_UPSTREAM_PAUSING, SP_UPSTREAM_DONE };
 
 struct sp_upstream {
@@ -113,11 +126,18 @@ struct sp_upstream {
     unsigned out_pauses;         /* of the response, by its sink */
     uint64_t started_ns, request_end_ns;
     struct sp_track track;
+    struct sp_attempt_span *span; /* of the attempt under way; NULL: it has none */
     uint64_t try_active_ns;      /* when the attempt last moved, for per_try_idle_ns */
     struct sp_timer timeout, try_timer, max_timer, idle_timer; /* try_timer: per-try timeout or back-off */
     struct sp_defer again;
 };
 
+/* The attempt is over: nearly always it has no span. */
+static inline void sp_outcome_end_span(struct sp_upstream *u)
+{
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->finish(u);
+}
 /* Sets the timers up; `again` is the caller's. */
 void sp_outcome_init(struct sp_upstream *u);
 /* Holds a host (or NULL) in place of the one before. */

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "clusters/answer.h"
+#include "clusters/attempt_span.h"
 #include "clusters/attempt.h"
 #include "clusters/offline.h"
 #include "clusters/subset_lb.h"
@@ -84,6 +85,7 @@ static void begin_attempt(struct sp_upstream *u)
         return;
     }
     sp_attempt_note_host(u);
+    sp_attempt_span_begin(u);
     u->key.host = u->host;
     u->phase = SP_UPSTREAM_WAITING;
     switch (sp_pool_get(u->slot, &u->key, &u->ticket)) {
@@ -335,6 +337,8 @@ void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why)
     assert(u);
     if (u->phase == SP_UPSTREAM_DONE || u->phase == SP_UPSTREAM_NEW)
         return;
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->canceled = true;
     sp_outcome_release(u, why);
     sp_outcome_finish(u);
 }
@@ -342,6 +346,7 @@ void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why)
 void sp_upstream_let_go(struct sp_upstream *u)
 {
     assert(u && u->switched && !u->holds_cluster);
+    sp_outcome_end_span(u);
     u->holds_cluster = true;
     sp_cluster_hold(u->slot->cluster);
     u->slot->n_tunnels++;

@@ -122,6 +122,8 @@ void sp_upstream_opened(struct sp_upstream *u)
 {
     assert(u && u->ticket.cs);
     u->phase = SP_UPSTREAM_OPEN;
+    if (SP_UNLIKELY(u->span != NULL))
+        u->span->first_tx_ns = now(u);
     if (SP_UNLIKELY(u->slot->cluster->outlier))
         sp_outlier_local(u->slot, u->host, 0);
     note_connection(u);

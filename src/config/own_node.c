@@ -20,6 +20,13 @@ struct sp_str sp_own_cluster(const struct sp_doc *doc)
     return node ? sp_str_c(node->cluster) : SP_STR("");
 }
 
+struct sp_str sp_own_id(const struct sp_doc *doc)
+{
+    assert(doc);
+    const Envoy__Config__Core__V3__Node *node = node_of(doc);
+    return node ? sp_str_c(node->id) : SP_STR("");
+}
+
 struct sp_own_locality sp_own_locality(const struct sp_doc *doc)
 {
     assert(doc);

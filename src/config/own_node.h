@@ -10,6 +10,9 @@
 /* node.cluster; "" where there is none or the document is no whole config. Belongs to the document. */
 struct sp_str sp_own_cluster(const struct sp_doc *doc);
 
+/* node.id; likewise. */
+struct sp_str sp_own_id(const struct sp_doc *doc);
+
 /* Where it stands. Texts as above. */
 struct sp_own_locality {
     bool known; /* node.locality is there, possibly empty */

@@ -17,6 +17,7 @@ static const struct sp_rule_table *const tables[] = {
     &sp_rules_tls,
     &sp_rules_shield,
     &sp_rules_own,
+    &sp_rules_trace,
 };
 
 static const struct sp_rule **sorted; /* lives as long as the process */

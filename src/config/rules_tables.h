@@ -29,5 +29,6 @@ extern const struct sp_rule_table sp_rules_filters;
 extern const struct sp_rule_table sp_rules_tls;
 extern const struct sp_rule_table sp_rules_shield;
 extern const struct sp_rule_table sp_rules_own;
+extern const struct sp_rule_table sp_rules_trace;
 
 #endif

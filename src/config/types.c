@@ -61,6 +61,13 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
 #include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
+#include "envoy/config/trace/v3/opentelemetry.pb-c.h"
+#include "envoy/extensions/request_id/uuid/v3/uuid.pb-c.h"
+#include "envoy/extensions/tracers/opentelemetry/resource_detectors/v3/environment_resource_detector.pb-c.h"
+#include "envoy/extensions/tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector.pb-c.h"
+#include "envoy/extensions/tracers/opentelemetry/samplers/v3/always_on_sampler.pb-c.h"
+#include "envoy/extensions/tracers/opentelemetry/samplers/v3/parent_based_sampler.pb-c.h"
+#include "envoy/extensions/tracers/opentelemetry/samplers/v3/trace_id_ratio_based_sampler.pb-c.h"
 #include "envoy/extensions/retry/host/omit_canary_hosts/v3/omit_canary_hosts.pb-c.h"
 #include "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.pb-c.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb-c.h"
@@ -85,12 +92,21 @@
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/oidc/v1/oidc.pb-c.h"
 #include "sallyport/tls/v1/revocation.pb-c.h"
+#include "sallyport/tracing/v1/tracing.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__config__cluster__v3__cluster__descriptor,
     &envoy__config__endpoint__v3__cluster_load_assignment__descriptor,
     &envoy__config__listener__v3__listener__descriptor,
     &envoy__config__route__v3__route_configuration__descriptor,
+    &envoy__config__trace__v3__open_telemetry_config__descriptor,
+    &envoy__extensions__request_id__uuid__v3__uuid_request_id_config__descriptor,
+    &envoy__extensions__tracers__opentelemetry__resource_detectors__v3__environment_resource_detector_config__descriptor,
+    &envoy__extensions__tracers__opentelemetry__resource_detectors__v3__static_config_resource_detector_config__descriptor,
+    &envoy__extensions__tracers__opentelemetry__samplers__v3__always_on_sampler_config__descriptor,
+    &envoy__extensions__tracers__opentelemetry__samplers__v3__parent_based_sampler_config__descriptor,
+    &envoy__extensions__tracers__opentelemetry__samplers__v3__trace_id_ratio_based_sampler_config__descriptor,
+    &sallyport__tracing__v1__open_telemetry__descriptor,
     &envoy__extensions__access_loggers__file__v3__file_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stderr_access_log__descriptor,
     &envoy__extensions__access_loggers__stream__v3__stdout_access_log__descriptor,

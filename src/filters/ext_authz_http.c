@@ -135,7 +135,7 @@ struct sp_http_call *sp_authz_http_ask(const struct sp_authz_http *s, struct sp_
     add_own(s, f, &to);
     return sp_http_call_start(s->target.cluster, sp_filter_turn(f)->worker, &(struct sp_http_request){
         .method = h->method, .scheme = s->target.scheme, .authority = h->authority, .path = sp_arena_cat(a, s->prefix, h->path),
-        .headers = to.v, .n_headers = to.n, .body = body, .timeout_ns = s->target.timeout_ns, .max_body = MAX_BODY}, done, ctx);
+        .headers = to.v, .n_headers = to.n, .body = body, .parent = sp_filter_info(f)->span, .timeout_ns = s->target.timeout_ns, .max_body = MAX_BODY}, done, ctx);
 }
 
 /* --- the answer --- */

@@ -14,6 +14,7 @@
 #include "filters/registry.h"
 #include "stream/caller.h"
 #include "stream/stream.h"
+#include "stream/wait_span.h"
 
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__JwtAuthentication Message;
 typedef Envoy__Extensions__Filters__Http__JwtAuthn__V3__PerRouteConfig PerRouteConfig;
@@ -41,6 +42,7 @@ struct waiting {
     struct sp_filter base;
     struct sp_jwks_waiter waiter;
     const struct sp_jwt_requirement *requires;
+    struct sp_span *span; /* of the wait; NULL: it does not, or nobody traces */
     unsigned waits;
     unsigned rule; /* that matched, counted from 1: for explain */
     const struct sp_jwt_provider *provider; /* of the first good token; NULL: there was none */
@@ -312,6 +314,7 @@ static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const st
 static void on_woken(struct sp_jwks_waiter *waiter)
 {
     struct waiting *w = SP_CONTAINER_OF(waiter, struct waiting, waiter);
+    sp_wait_span_end(&w->base, w->span, SP_STR("jwt_authn keys"), SP_STR_NULL);
     if (sp_filter_response(&w->base))
         return; /* a timeout answered meanwhile */
     if (decide(&w->base, sp_filter_request(&w->base), w->requires) == SP_CONTINUE)
@@ -330,6 +333,7 @@ static bool waits(struct sp_filter *f, const struct sp_jwt_verifier *v, const st
     if (!sp_jwks_remote_wait(v->lacking, &w->waiter, sp_filter_turn(f)))
         return false;
     w->waits++;
+    w->span = sp_wait_span_begin(f);
     return true;
 }
 
@@ -445,6 +449,7 @@ static void destroy(struct sp_filter *f)
 {
     sp_jwks_remote_unwait(&of(f)->waiter);
     json_decref(of(f)->payload);
+    sp_wait_span_end(f, of(f)->span, SP_STR("jwt_authn keys"), SP_STR("given up"));
 }
 
 const struct sp_filter_ops sp_jwt_authn_ops = {

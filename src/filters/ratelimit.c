@@ -9,10 +9,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "clusters/grpc_client.h"
-#include "config/no_cluster.h"
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb-c.h"
 #include "filters/fraction.h"
+#include "filters/grpc_target.h"
 #include "filters/limit_request.h"
 #include "filters/ratelimit_rls.h"
 #include "filters/registry.h"
@@ -31,10 +30,8 @@ enum request_type { BOTH, INTERNAL, EXTERNAL };
 
 struct config {
     struct sp_arena arena;
-    struct sp_cluster *service;
-    struct sp_str authority, domain;
-    struct sp_header *metadata; /* n_metadata of them */
-    unsigned n_metadata;
+    struct sp_grpc_target service;
+    struct sp_str domain;
     uint64_t timeout_ns;
     enum request_type type;
     unsigned stage, status, status_on_error;
@@ -70,42 +67,6 @@ static void config_free(void *config)
     sp_header_ops_free(c->headers);
     sp_arena_done_wipe(&c->arena); /* metadata may have a token */
     free(c);
-}
-
-static bool find_service(struct config *c, const struct sp_filter_build *b, const Envoy__Config__Core__V3__GrpcService *g)
-{
-    const Envoy__Config__Core__V3__GrpcService__EnvoyGrpc *e = g->envoy_grpc;
-    c->service = b->find_cluster(b->ctx, sp_str_c(e->cluster_name));
-    c->authority = sp_arena_str(&c->arena, sp_str_c(e->authority));
-    if (!c->service)
-        sp_no_cluster_err(b->doc, b->diag, e, "cluster_name", sp_str_c(e->cluster_name));
-    else if (!sp_cluster_always_h2(c->service))
-        sp_doc_err(b->doc, b->diag, e, "cluster_name", -1,
-                   "cluster \"%s\" does not speak HTTP/2, which gRPC needs (set http2_protocol_options in its "
-                   "explicit_http_config)", e->cluster_name);
-    else
-        return true;
-    return false;
-}
-
-static bool take_metadata(struct config *c, const struct sp_filter_build *b, const Envoy__Config__Core__V3__GrpcService *g)
-{
-    bool good = true;
-    c->metadata = sp_arena_zalloc(&c->arena, (g->n_initial_metadata + 1) * sizeof(*c->metadata));
-    for (size_t i = 0; i < g->n_initial_metadata; i++) {
-        struct sp_header *h = &c->metadata[c->n_metadata++];
-        struct sp_str name = sp_arena_str(&c->arena, sp_str_c(g->initial_metadata[i]->key));
-        for (size_t k = 0; k < name.len; k++)
-            ((char *)(uintptr_t)name.ptr)[k] = sp_ascii_lower(name.ptr[k]);
-        h->name = name;
-        h->value = sp_arena_str(&c->arena, sp_str_c(g->initial_metadata[i]->value));
-        h->never_index = true;
-        if (sp_header_name_valid(name) && sp_header_value_valid(h->value) && !sp_str_starts(name, SP_STR("grpc-")))
-            continue;
-        sp_doc_err(b->doc, b->diag, g->initial_metadata[i], "key", -1, "this cannot be sent as metadata (take an ordinary header)");
-        good = false;
-    }
-    return good;
 }
 
 static bool take_type(struct config *c, const struct sp_filter_build *b, const Message *msg)
@@ -157,8 +118,7 @@ static void *config_new(const struct sp_filter_build *b, const ProtobufCMessage 
     c->exhausted = msg->rate_limited_as_resource_exhausted;
     c->find_cluster = b->find_cluster;
     c->ctx = b->ctx;
-    find_service(c, b, g);
-    take_metadata(c, b, g);
+    sp_grpc_target_init(&c->service, b, &c->arena, g);
     take_type(c, b, msg);
     take_failure_mode(c, b, msg);
     c->own = sp_rate_limits_new(b->doc, b->diag, msg->rate_limits, msg->n_rate_limits);
@@ -214,7 +174,7 @@ static void failed(struct filter *f, int code, struct sp_str why)
 {
     const struct config *c = f->base.config;
     bool deny = sp_fraction_draw(c->deny);
-    struct sp_str name = sp_cluster_name(c->service);
+    struct sp_str name = sp_cluster_name(c->service.cluster);
     sp_log_limited(SP_LOG_WARNING, "ratelimit", 1, "the rate limit service (cluster \"%.*s\") did not answer: %.*s (gRPC status %d): the request %s",
                    SP_STR_ARG(name), SP_STR_ARG(why), code, deny ? "is refused" : "passes uncounted");
     sp_cluster_count_ratelimit(f->target, SP_RATELIMIT_ERROR);
@@ -276,9 +236,10 @@ static void ask(struct filter *f, struct sp_str domain, const struct sp_descript
 {
     const struct config *c = f->base.config;
     struct sp_arena *arena = sp_filter_arena(&f->base);
-    f->call = sp_grpc_call_start(c->service, sp_filter_turn(&f->base)->worker, &(struct sp_grpc_request){
-        .authority = c->authority, .path = SP_STR(SP_RLS_PATH), .message = sp_rls_request(domain, d, arena),
-        .metadata = c->metadata, .n_metadata = c->n_metadata, .timeout_ns = c->timeout_ns, .max_message = MAX_ANSWER},
+    f->call = sp_grpc_call_start(c->service.cluster, sp_filter_turn(&f->base)->worker, &(struct sp_grpc_request){
+        .authority = c->service.authority, .path = SP_STR(SP_RLS_PATH), .message = sp_rls_request(domain, d, arena),
+        .parent = sp_filter_info(&f->base)->span, .span_name = SP_STR("async envoy.service.ratelimit.v3.RateLimitService.ShouldRateLimit egress"),
+        .metadata = c->service.metadata, .n_metadata = c->service.n_metadata, .timeout_ns = c->timeout_ns, .max_message = MAX_ANSWER},
         on_answer, f);
 }
 

@@ -21,6 +21,7 @@
 #include "stream/local_reply.h"
 #include "stream/redirect.h"
 #include "stream/stream.h"
+#include "tracing/span.h"
 
 struct router_config {
     bool suppress; /* suppress_envoy_headers */
@@ -238,6 +239,9 @@ static bool finish_request(struct router *r, const struct sp_route *route, const
     sp_stream_finalize_request(&r->filter, w);
     if (!sp_route_rewrite(route, w, h, &path, &host))
         return false;
+    struct sp_stream_info *info = sp_filter_info(&r->filter);
+    if (SP_UNLIKELY(info->span != NULL))
+        sp_span_tell(info->span, h);
     if (config_of(r)->suppress)
         return true;
     if (path.len)

@@ -13,6 +13,7 @@
 #include "filters/token_config.h"
 #include "stream/caller.h"
 #include "stream/stream.h"
+#include "stream/wait_span.h"
 
 static const struct sp_str ns = SP_STR_INIT("sallyport.filters.http.token_introspection");
 
@@ -23,6 +24,7 @@ struct token_filter {
     struct sp_token_waiter waiter;
     struct sp_str token;
     json_t *claims; /* of a good one; its own reference */
+    struct sp_span *span; /* of the wait; NULL: it does not, or nobody traces */
 };
 
 static struct token_filter *of_filter(struct sp_filter *f)
@@ -227,6 +229,7 @@ static bool settle(struct sp_filter *f, enum sp_token_status s, json_t *claims)
 static void told(struct sp_token_waiter *w, enum sp_token_status s, json_t *claims)
 {
     struct token_filter *t = SP_CONTAINER_OF(w, struct token_filter, waiter);
+    sp_wait_span_end(&t->filter, t->span, SP_STR("token_introspection"), SP_STR_NULL);
     if (sp_filter_response(&t->filter))
         return; /* a timeout answered meanwhile */
     if (settle(&t->filter, s, claims))
@@ -271,8 +274,10 @@ static enum sp_status with_token(struct sp_filter *f, struct sp_str token)
     t->token = token;
     t->waiter.told = told;
     if (!sp_token_desk_ask(c->desk, sp_filter_turn(f), sp_stream_get_owner(sp_filter_stream(f))->worker, token, &t->waiter, &s,
-                           &claims))
+                           &claims)) {
+        t->span = sp_wait_span_begin(f);
         return SP_STOP_PAUSE;
+    }
     bool good = settle(f, s, claims);
     json_decref(claims);
     return good ? SP_CONTINUE : SP_STOP;
@@ -313,6 +318,7 @@ static void destroy(struct sp_filter *f)
 {
     sp_token_desk_leave(&of_filter(f)->waiter);
     json_decref(of_filter(f)->claims);
+    sp_wait_span_end(f, of_filter(f)->span, SP_STR("token_introspection"), SP_STR("given up"));
 }
 
 static void caller(const struct sp_filter *f, struct sp_caller *out)

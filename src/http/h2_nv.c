@@ -83,7 +83,7 @@ static bool secret(const struct sp_header *line)
 /* Milliseconds of two digits come again soon, and are one byte then; of three they hardly do. */
 static bool volatile_value(const struct sp_header *line)
 {
-    return line->id == SP_H_X_REQUEST_ID || (line->id == SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME && line->value.len > 2);
+    return line->id == SP_H_X_REQUEST_ID || line->id == SP_H_TRACEPARENT || (line->id == SP_H_X_ENVOY_UPSTREAM_SERVICE_TIME && line->value.len > 2);
 }
 
 void sp_h2_nv_build(struct sp_h2_nv *to, enum sp_h2_nv_kind kind, const struct sp_headers *h, struct sp_arena *arena,

@@ -21,9 +21,10 @@
     X(HTTP2_SETTINGS, "http2-settings") X(IF_MODIFIED_SINCE, "if-modified-since") X(IF_NONE_MATCH, "if-none-match") \
     X(KEEP_ALIVE, "keep-alive") X(LAST_MODIFIED, "last-modified") X(LOCATION, "location") X(ORIGIN, "origin") \
     X(PROXY_CONNECTION, "proxy-connection") X(RANGE, "range") X(REFERER, "referer") X(RETRY_AFTER, "retry-after") \
-    X(SERVER, "server") X(SET_COOKIE, "set-cookie") X(TE, "te") X(TRAILER, "trailer") \
+    X(SERVER, "server") X(SET_COOKIE, "set-cookie") X(TE, "te") X(TRACEPARENT, "traceparent") X(TRACESTATE, "tracestate") \
+    X(TRAILER, "trailer") \
     X(TRANSFER_ENCODING, "transfer-encoding") X(UPGRADE, "upgrade") X(USER_AGENT, "user-agent") X(VARY, "vary") \
-    X(VIA, "via") X(WWW_AUTHENTICATE, "www-authenticate") \
+    X(VIA, "via") X(WWW_AUTHENTICATE, "www-authenticate") X(X_CLIENT_TRACE_ID, "x-client-trace-id") \
     X(X_ENVOY_ATTEMPT_COUNT, "x-envoy-attempt-count") \
     X(X_ENVOY_DECORATOR_OPERATION, "x-envoy-decorator-operation") \
     X(X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER, "x-envoy-downstream-service-cluster") \

@@ -7,6 +7,7 @@
 #include "config/doc_hash.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
+#include "filters/trace_export.h"
 #include "listeners/listener_filters.h"
 #include "route/duration.h"
 #include "stream/local_health.h"
@@ -158,6 +159,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
         .registry = b->registry,
         .find_cluster = b->find_cluster,
         .ctx = b->ctx,
+        .make_tracer = sp_trace_export_new,
         .tls = msg->transport_socket && sp_doc_any_as(b->doc, msg->transport_socket->typed_config, TLS_DESC),
         .tls_verifies = c->tls && sp_tls_ctx_verifies(c->tls),
         .buffer_limit = l->buffer_limit,

@@ -146,9 +146,7 @@ void sp_tls_expiries_show(const struct sp_tls_expiries *e, const struct sp_tls_s
 {
     assert(e && s);
     for (unsigned i = 0; s->scope && i < e->n; i++) {
-        char text[320];
-        int n = snprintf(text, sizeof(text), "certificate.%.*s.expiration_unix_time_seconds", SP_STR_ARG(e->v[i].name));
-        if (n < (int)sizeof(text))
-            sp_gauge_set(sp_stats_gauge(s->scope, sp_str_n(text, (size_t)n)), (uint64_t)SP_MAX(e->v[i].not_after, 0));
+        struct sp_stats_scope *scope = sp_stats_scope(s->scope, SP_STR("certificate"), "envoy_tls_certificate", e->v[i].name);
+        sp_gauge_set(sp_stats_gauge(scope, SP_STR("expiration_unix_time_seconds")), (uint64_t)SP_MAX(e->v[i].not_after, 0));
     }
 }

@@ -34,6 +34,9 @@ struct sp_route_build {
     /* Compile a list of rate limits; NULL when it is empty. Errors go to diag. */
     struct sp_rate_limits *(*rate_limits)(void *ctx, Envoy__Config__Route__V3__RateLimit *const *list, size_t n);
     void (*rate_limits_free)(struct sp_rate_limits *l);
+    /* Compile what a route says of tracing; NULL: nothing. Errors go to diag. */
+    struct sp_route_tracing *(*tracing)(void *ctx, const Envoy__Config__Route__V3__Route *msg);
+    void (*tracing_free)(struct sp_route_tracing *t);
 };
 
 enum sp_route_kind { SP_ROUTE_CLUSTER, SP_ROUTE_REDIRECT, SP_ROUTE_DIRECT };
@@ -114,6 +117,7 @@ struct sp_route {
     enum sp_route_kind kind;
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
+    struct sp_route_tracing *tracing; /* NULL: as the connection manager has it */
     /* SP_ROUTE_CLUSTER */
     struct sp_str cluster_name;    /* cluster */
     struct sp_cluster *cluster;

@@ -268,6 +268,8 @@ bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Route
                                       msg->response_headers_to_remove, msg->n_response_headers_to_remove);
     if (b->filter_configs)
         r->filter_configs = b->filter_configs(b->ctx, msg, msg->typed_per_filter_config, msg->n_typed_per_filter_config);
+    if (b->tracing)
+        r->tracing = b->tracing(b->ctx, msg);
     return good;
 }
 
@@ -287,6 +289,8 @@ void sp_route_done(struct sp_route *r, const struct sp_route_ctx *c)
         b->filter_configs_free(r->filter_configs);
     if (b->rate_limits_free && r->rate_limits)
         b->rate_limits_free(r->rate_limits);
+    if (b->tracing_free && r->tracing)
+        b->tracing_free(r->tracing);
     sp_hash_policies_done(r);
     if (r->retry != c->retry)
         sp_retry_policy_done(r->retry);

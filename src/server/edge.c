@@ -107,9 +107,10 @@ static void read_key(struct ctx *x, struct sp_str key, const ValueMessage *v)
     bool global = sp_str_eq(key, SP_STR("overload.global_downstream_max_connections"));
     bool own = key.len > prefix + suffix && sp_str_starts(key, sp_str_c(listener_prefix)) &&
                sp_str_eq(sp_str_sub(key, key.len - suffix, key.len), sp_str_c(limit_suffix));
-    if (!global && !own) {
+    bool tracing = sp_str_eq(key, SP_STR("tracing.opentelemetry.min_flush_spans")) || sp_str_eq(key, SP_STR("tracing.opentelemetry.flush_interval_ms"));
+    if (!global && !own && !tracing) {
         fail(x, key, "no such runtime key here (envoy.resource_limits.listener.<name>.connection_limit, "
-                     "overload.global_downstream_max_connections)");
+                     "overload.global_downstream_max_connections, tracing.opentelemetry.min_flush_spans, .flush_interval_ms)");
         return;
     }
     double n = v->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE ? v->number_value : 0;
@@ -117,6 +118,8 @@ static void read_key(struct ctx *x, struct sp_str key, const ValueMessage *v)
         fail(x, key, "not a whole number from 1 to 4294967295");
         return;
     }
+    if (tracing)
+        return; /* who makes tracers reads it: filters/trace_config.c */
     struct sp_str name = own ? sp_str_sub(key, prefix, key.len - suffix) : SP_STR_NULL;
     if (global)
         x->e->limits.global = (uint64_t)n;

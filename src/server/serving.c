@@ -10,8 +10,9 @@
 #include "stats/stats.h"
 #include "stream/access_log.h"
 #include "stream/refused.h"
+#include "tracing/tracer.h"
 
-enum { POLL_MS = 10 };
+enum { POLL_MS = 10, FLUSH_MS = 1000 };
 
 /* A message to the worker, which goes back to main as the answer. */
 enum order { WARM, SWITCH, COOL, FORGET, CUT, STOP, DRAIN, ENDED };
@@ -283,6 +284,19 @@ static void close_all(struct sp_serving *v)
     }
     look_at_leaving(v, true);
     cool(v, NULL);
+    sp_tracers_flush();
+    v->flush_due_ns = v->worker.turn.now_ns + FLUSH_MS * SP_NS_PER_MS;
+}
+
+/* What is on its way to a collector may arrive, if it does so soon. */
+static bool has_flushed(const struct sp_serving *v)
+{
+    return !sp_tracers_busy() || v->worker.turn.now_ns >= v->flush_due_ns;
+}
+
+static void detach_all(struct sp_serving *v)
+{
+    v->detached = true;
     for (unsigned i = 0; i < v->n_clusters; i++) {
         if (v->prober)
             sp_cluster_stop(v->clusters[i]);
@@ -305,9 +319,11 @@ static void on_poll(struct sp_timer *t)
     struct sp_turn *turn = &v->worker.turn;
     look_at_leaving(v, false);
     look_at_forgetting(v);
-    if (v->draining && !v->closed && (!connections_of(v) || turn->now_ns >= v->deadline_ns)) {
+    if (v->draining && !v->closed && (!connections_of(v) || turn->now_ns >= v->deadline_ns))
         close_all(v);
-    } else if (v->closed && !upstream_connections(v)) {
+    if (v->closed && !v->detached && has_flushed(v)) {
+        detach_all(v);
+    } else if (v->detached && !upstream_connections(v)) {
         end(v);
         return;
     }
@@ -426,6 +442,7 @@ static void on_stop(struct sp_worker *w)
     sp_timer_stop(&v->poll);
     sp_access_log_thread_flush();
     sp_refused_thread_done();
+    sp_tracers_end();
 }
 
 int sp_serving_init(struct sp_serving *v, const char *name, unsigned index, bool prober, uint64_t reload_drain_ns,

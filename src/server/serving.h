@@ -40,7 +40,8 @@ struct sp_serving {
     struct sp_list tasks;                 /* configs whose background work runs: the prober's */
     struct sp_timer poll;
     uint64_t deadline_ns;
-    bool draining, handed_over, closed;
+    uint64_t flush_due_ns; /* closed: until when what is under way to collectors is waited for */
+    bool draining, handed_over, closed, detached;
 };
 
 /* 0 or negative errno. */

@@ -50,10 +50,8 @@ static const struct {
     {"DOWNSTREAM_TLS_SESSION_ID", "CONNECTION_ID tells connections apart"},
     {"LISTENER_METADATA", "write the text itself; LISTENER_NAME names the listener"},
     {"ROUNDTRIP_DURATION", "it is of QUIC, which is not served"},
-    {"SPAN_ID", "take it out"},
     {"TLS_JA3_FINGERPRINT", "ClientHellos are not fingerprinted: take it out"},
     {"TLS_JA4_FINGERPRINT", "ClientHellos are not fingerprinted: take it out"},
-    {"TRACE_ID", "take it out"},
     {"UPSTREAM_DETECTED_CLOSE_TYPE", "RESPONSE_FLAGS has UC or UR where the origin left"},
     {"UPSTREAM_FILTER_STATE", "there are no filters towards an origin: take it out"},
     {"UPSTREAM_LOCAL_CLOSE_REASON", "RESPONSE_CODE_DETAILS says why"},
@@ -68,7 +66,7 @@ static const struct {
 static const struct sp_fmt_desc *find(struct sp_str name, struct sp_nearest *near)
 {
     const struct sp_fmt_desc *const parts[] = {sp_fmt_ops_http, sp_fmt_ops_timing,  sp_fmt_ops_conn,
-                                              sp_fmt_ops_attempt, sp_fmt_ops_cert, sp_fmt_ops_decision, sp_fmt_ops_secret};
+                                              sp_fmt_ops_attempt, sp_fmt_ops_cert, sp_fmt_ops_decision, sp_fmt_ops_secret, sp_fmt_ops_trace};
     for (size_t i = 0; i < SP_ARRAY_LEN(parts); i++)
         for (const struct sp_fmt_desc *d = parts[i]; d->name; d++) {
             if (sp_str_eq(name, sp_str_c(d->name)))

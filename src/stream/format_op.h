@@ -91,7 +91,7 @@ struct sp_fmt_desc {
 };
 /* The table's parts, each ending with a NULL name. */
 extern const struct sp_fmt_desc sp_fmt_ops_http[], sp_fmt_ops_timing[], sp_fmt_ops_conn[], sp_fmt_ops_attempt[], sp_fmt_ops_cert[],
-    sp_fmt_ops_decision[], sp_fmt_ops_secret[];
+    sp_fmt_ops_decision[], sp_fmt_ops_secret[], sp_fmt_ops_trace[];
 
 /* Shared by them. An empty text is no value. */
 static inline void sp_fmt_set(struct sp_fmt_value *v, enum sp_fmt_kind kind, struct sp_str s)

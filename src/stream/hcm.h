@@ -21,6 +21,7 @@ struct sp_no_route {
     bool reset;      /* no answer */
 };
 
+struct sp_tracer; /* tracing/tracer.h */
 struct sp_conn_info;
 /* The filter chain that it stands in: for requests that belong to another one. */
 struct sp_hcm_place {
@@ -35,6 +36,8 @@ struct sp_hcm_build {
     const struct sp_filter_ops *const *registry; /* NULL-terminated: all filters there are */
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
+    /* Where spans go (clusters/trace_export.h): a reference, or NULL after an error. NULL: nothing is traced. */
+    struct sp_tracer *(*make_tracer)(const struct sp_hcm_build *build, const Envoy__Config__Trace__V3__Tracing__Http *provider);
     bool tls_verifies;  /* the filter chain's TLS context verifies client certificates against a CA */
     bool tls;           /* the filter chain has TLS */
     size_t buffer_limit; /* per_connection_buffer_limit_bytes: what a stream may hold a direction; 0: 1 MiB */

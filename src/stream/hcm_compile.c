@@ -14,6 +14,7 @@
 #include "stream/header_ops.h"
 #include "stream/rate_limits.h"
 #include "stream/reply_map.h"
+#include "stream/tracing.h"
 
 struct route_ctx {
     struct sp_hcm *h;
@@ -47,6 +48,12 @@ static struct sp_rate_limits *rate_limits(void *ctx, Envoy__Config__Route__V3__R
     return sp_rate_limits_new(x->build->doc, x->build->diag, list, n);
 }
 
+static struct sp_route_tracing *route_tracing(void *ctx, const Envoy__Config__Route__V3__Route *msg)
+{
+    const struct route_ctx *x = ctx;
+    return sp_route_tracing_new(x->h->tracing, x->build->doc, x->build->diag, msg);
+}
+
 static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
 {
     const struct route_ctx *x = ctx;
@@ -66,6 +73,7 @@ static bool routes(struct sp_hcm *h, const struct sp_hcm_build *build, const sp_
         .header_ops = header_ops, .header_ops_free = sp_header_ops_free,
         .filter_configs = filter_configs, .filter_configs_free = sp_filter_configs_free,
         .rate_limits = rate_limits, .rate_limits_free = sp_rate_limits_free,
+        .tracing = route_tracing, .tracing_free = sp_route_tracing_free,
     };
     h->routes = sp_route_table_new(&b, msg->route_config);
     return h->routes != NULL;
@@ -117,6 +125,7 @@ struct sp_hcm *sp_hcm_new(const struct sp_hcm_build *build, const sp_hcm_msg *ms
     bool good = sp_hcm_options(h, build, msg);
     good &= sp_hcm_upgrades(h, build, msg);
     good &= sp_hcm_filters(h, build, msg);
+    good &= sp_tracing_new(build, h->scope, msg, &h->tracing, &h->packs_reason);
     warn_of_xfcc(h, build, msg);
     good &= routes(h, build, msg);
     good &= logs(h, build, msg);
@@ -147,6 +156,7 @@ void sp_hcm_free(struct sp_hcm *h)
     else if (h->logs)
         sp_access_logs_free(h->logs);
     sp_reply_map_free(h->replies);
+    sp_tracing_free(h->tracing);
     sp_hcm_options_free(h);
     sp_hcm_stats_done(&h->stats);
     sp_stats_scope_drop(h->scope);

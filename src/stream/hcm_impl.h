@@ -13,6 +13,7 @@
 
 struct sp_reply_map; /* stream/reply_map.h */
 struct sp_mutations; /* stream/header_ops.h */
+struct sp_tracing;   /* stream/tracing.h */
 
 typedef Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager sp_hcm_msg;
 
@@ -46,6 +47,7 @@ struct sp_hcm {
     struct sp_access_logs *logs; /* the rest's; NULL: none */
     struct sp_hcm_lines lines;
     struct sp_hcm_rest *rest;
+    struct sp_tracing *tracing; /* NULL: nothing is traced */
     struct sp_reply_map *replies; /* local_reply_config; NULL: none */
     struct sp_wire_setup setup;
     struct sp_hcm_cx_stats cx;
@@ -56,6 +58,7 @@ struct sp_hcm {
     struct sp_xfcc_rules xfcc;
     struct sp_addr local; /* of this host, for x-forwarded-for of requests over the loopback */
     uint8_t server_header; /* enum sp_server_header */
+    bool packs_reason; /* into request ids (stream/tracing.h) */
     bool generate_request_id, preserve_request_id, request_id_in_response;
     bool append_xfp; /* x-forwarded-port */
     bool strip_any_port, strip_matching_port, strip_dot;

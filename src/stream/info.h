@@ -72,6 +72,8 @@ struct sp_conn_info {
     struct sp_list *watches;      /* of sp_conn_watch; NULL: it has ended, or nobody tells */
 };
 
+struct sp_span; /* tracing/span.h */
+
 /* Dynamic metadata: a JSON document (text) under a namespace, in the order it was set. */
 struct sp_metadata {
     struct sp_metadata *next;
@@ -131,6 +133,9 @@ struct sp_stream_info {
     struct sp_str *shadow; /* n_shadow of them: "filter:details", what would have refused it, were it enforced */
     unsigned n_shadow;
     struct sp_str request_id;
+    struct sp_span *span; /* of the request; NULL: nothing is traced here, or it is not known yet */
+    bool trace_hints;     /* the head may have headers about its trace */
+    bool trace_forced;    /* x-envoy-force-trace of a client that may say so: it is told its request_id */
 
     /* The access token that a filter found good (filters/access_token.h), though it may be out of the request by now; a
      * secret. access_tokens_differ: several were, so that nobody can say which one the request is about. */

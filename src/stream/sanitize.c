@@ -5,6 +5,7 @@
 
 #include "crypto/ct.h"
 #include "http/chars.h"
+#include "tracing/decision.h"
 
 /* What is done with a known name. */
 enum action {
@@ -16,6 +17,7 @@ enum action {
     REFERER,
     EXPECT,
     XFCC,
+    TRACE, /* kept, but there is something to be looked for */
 };
 
 static const uint8_t actions[SP_H_COUNT] = {
@@ -53,6 +55,9 @@ static const uint8_t actions[SP_H_COUNT] = {
     [SP_H_REFERER] = REFERER,
     [SP_H_EXPECT] = EXPECT,
     [SP_H_X_FORWARDED_CLIENT_CERT] = XFCC,
+    [SP_H_TRACEPARENT] = TRACE,
+    [SP_H_TRACESTATE] = TRACE,
+    [SP_H_X_CLIENT_TRACE_ID] = TRACE,
 };
 
 /* The lines that are needed again, joined if there are several. */
@@ -60,7 +65,7 @@ enum place { XFF, XFP, XFPORT, REQUEST_ID, EXTERNAL, VIA, N_PLACES };
 
 struct found {
     unsigned referers;
-    bool drop_xfcc, proxy_100;
+    bool drop_xfcc, proxy_100, traces, forced;
     struct sp_header *line[N_PLACES]; /* NULL where there is none */
     size_t room[N_PLACES];            /* at the value's own bytes, once several were joined; else 0 */
 };
@@ -111,7 +116,7 @@ static bool is_guarded(enum sp_header_id id)
 {
     enum action action = (enum action)actions[id];
     return id != SP_H_OTHER && (id == SP_H_CONTENT_LENGTH || id == SP_H_X_ORIGIN_VERIFY || place_of((uint8_t)id) != N_PLACES ||
-                                (action != KEEP && action != REFERER && action != EXPECT));
+                                (action != KEEP && action != REFERER && action != EXPECT && action != TRACE));
 }
 
 /*
@@ -132,8 +137,10 @@ static bool drops(const struct sp_header *line, const struct sp_client *client, 
     case HOP:
         return true;
     case OUTSIDE:
+        f->forced |= client->internal && line->id == SP_H_X_ENVOY_FORCE_TRACE;
         return !client->internal;
     case EDGE:
+        f->traces |= !client->edge;
         return client->edge;
     case STRANGER:
         return client->stranger;
@@ -143,6 +150,9 @@ static bool drops(const struct sp_header *line, const struct sp_client *client, 
         return !f->proxy_100 && sp_str_ieq(line->value, SP_STR("100-continue")); /* we see to it ourselves */
     case XFCC:
         return f->drop_xfcc;
+    case TRACE:
+        f->traces = true;
+        break;
     }
     return false;
 }
@@ -301,6 +311,8 @@ static void request_id(const struct sp_hcm *hcm, struct sp_stream_info *info, co
         info->request_id = sp_request_id_new(h->arena);
         put(h, SP_H_X_REQUEST_ID, line, info->request_id);
     } else if (line) {
+        if (client->edge && hcm->preserve_request_id && hcm->packs_reason)
+            sp_trace_forget_reason(&line->value, h->arena);
         info->request_id = line->value;
     }
 }
@@ -333,6 +345,8 @@ void sp_sanitize_request(const struct sp_hcm *hcm, struct sp_stream_info *info, 
     if (client->stranger)
         forget_client(h);
     walk(h, client, &f);
+    info->trace_forced = f.forced;
+    info->trace_hints = f.traces || f.forced;
     if (client->append || client->stranger)
         append_xff(hcm, &info->conn->peer, f.line[XFF], h);
     forwarded_proto(info->conn, client, f.line[XFP], h);

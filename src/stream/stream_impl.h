@@ -9,6 +9,7 @@
 
 #include "stream/hcm_impl.h"
 #include "stream/stream.h"
+#include "tracing/context.h"
 
 struct sp_stream {
     struct sp_sink rx;    /* the codec feeds it */
@@ -35,6 +36,7 @@ struct sp_stream {
     struct sp_defer let_go;   /* upgraded: it gives its snapshot up, once the turn is over */
     struct sp_hcm_rest *rest; /* and goes on by this; NULL: not yet */
     bool close;         /* HTTP/1: not to be used again */
+    const struct sp_trace_ctx *trace_before; /* of the request that a redirect led on from; NULL: there was none */
     const struct sp_headers *came;     /* the head as it came, where redirects may be followed; else NULL */
     struct sp_redirected *redirected;  /* NULL: no redirect was followed (stream_redirect.c) */
 

@@ -9,6 +9,7 @@
 #include "event/overload.h"
 #include "stream/access_log.h"
 #include "stream/refused.h"
+#include "stream/server_span.h"
 #include "stream/stream_impl.h"
 
 /* --- time --- */
@@ -216,6 +217,8 @@ void sp_stream_complete(struct sp_stream *s)
     sp_chain_complete(&s->chain);
     if (SP_UNLIKELY(s->chain.replier))
         sp_refused_note(&s->info, s->chain.head[SP_DECODE], s->owner->turn->wall_ns);
+    if (SP_UNLIKELY(s->info.span != NULL))
+        sp_server_span_end(s);
     if (s->hcm->logs)
         write_log(s, LOG_TYPE(DownstreamEnd));
 }

@@ -8,6 +8,7 @@
 
 #include "stream/path.h"
 #include "stream/stream_impl.h"
+#include "tracing/span.h"
 
 /* In the stream's arena, from its first redirect on. */
 struct sp_redirected {
@@ -163,6 +164,8 @@ static void end_before(struct sp_stream *s)
     s->info.details = SP_STR("internal_redirect");
     s->chain.head[SP_ENCODE] = answer;
     sp_stream_complete(s);
+    if (s->info.span)
+        s->trace_before = &s->info.span->ctx;
     sp_chain_destroy(&s->chain);
 }
 

@@ -8,6 +8,7 @@
 #include "stream/date.h"
 #include "stream/reply_map.h"
 #include "stream/local_health.h"
+#include "stream/server_span.h"
 #include "stream/stream_impl.h"
 
 static bool on_rewrites(struct sp_chain *c)
@@ -88,8 +89,10 @@ static void finish_head(struct sp_stream *s, struct sp_headers *h)
         sp_headers_add_id(h, SP_H_SERVER, hcm->server_name);
     if (!date)
         sp_headers_add_id(h, SP_H_DATE, sp_date(s->owner->turn->wall_ns, h->arena));
-    if (hcm->request_id_in_response && s->info.request_id.len)
+    if ((hcm->request_id_in_response || s->info.trace_forced) && s->info.request_id.len)
         sp_headers_set_id(h, SP_H_X_REQUEST_ID, s->info.request_id);
+    if (SP_UNLIKELY(s->info.span != NULL))
+        sp_server_span_answer(s, h);
     if (hcm->via.len)
         append_via(hcm, h);
 }

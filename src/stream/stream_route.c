@@ -10,6 +10,7 @@
 #include "stream/header_ops.h"
 #include "stream/local_reply.h"
 #include "stream/sanitize.h"
+#include "stream/server_span.h"
 #include "stream/stream_impl.h"
 
 static bool answer(struct sp_stream *s, unsigned status, struct sp_str details, uint32_t flags)
@@ -143,10 +144,18 @@ static bool answer_unrouted(struct sp_stream *s, const struct sp_headers *h)
     return s->wants_tls ? demand_tls(s, h) : no_route(s);
 }
 
+/* Once it is known how the route has it, if there is one. */
+static void begin_span(struct sp_stream *s)
+{
+    if (SP_UNLIKELY(s->hcm->tracing != NULL) && !s->info.span)
+        sp_server_span_begin(s, s->chain.head[SP_DECODE]);
+}
+
 /* There is no route to go by: filters that need none are asked first, the others are left out. */
 static bool unrouted(struct sp_stream *s, const struct sp_headers *h)
 {
     struct sp_chain *c = &s->chain;
+    begin_span(s);
     if (c->plan->n_early == c->plan->n_gates)
         return answer_unrouted(s, h);
     s->unrouted = true;
@@ -223,6 +232,7 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     if (!c->route)
         return first ? unrouted(s, h) : no_route(s);
     s->info.route_name = c->route->name;
+    begin_span(s);
     if (c->route->n_weighted) {
         struct sp_str name;
         sp_route_pick_cluster(c->route, h, s->random, NULL, NULL, &name, &c->weighted);

@@ -7,6 +7,7 @@
 
 #include "envoy/data/accesslog/v3/accesslog.pb-c.h"
 #include "stream/decision.h"
+#include "stream/server_span.h"
 #include "stream/stream_impl.h"
 
 /* What the access log says at the end. */
@@ -36,6 +37,8 @@ static void let_go(struct sp_defer *d)
         return;
     s->info.decided = decided;
     own_texts(s);
+    if (s->info.span) /* its rules go */
+        sp_server_span_end(s);
     s->rest = sp_hcm_rest_ref(s->hcm->rest);
     s->hcm = sp_hcm_rest_hcm(s->rest);
     struct sp_snapshot *snapshot = s->snapshot;

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "stream/stream_impl.h"
+#include "stream/tracing.h"
 
 /* Stands in a slot in place of the filter's own. */
 struct traced_filter {
@@ -97,6 +98,8 @@ void sp_hcm_trace(struct sp_hcm *h, struct sp_trace *t)
     }
     h->logs = NULL;
     sp_hcm_rest_mute(h->rest);
+    sp_tracing_free(h->tracing);
+    h->tracing = NULL;
 }
 
 /* --- the chain's ends --- */

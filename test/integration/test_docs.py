@@ -41,7 +41,8 @@ ISSUER = '''transport_socket:
 '''
 # What the connection manager, a filter chain, a listener and a cluster are made of, for a block that begins with it.
 MANAGER = ("http_filters", "route_config", "access_log", "codec_type", "common_http_protocol_options", "http_protocol_options",
-           "http2_protocol_options", "local_reply_config", "normalize_path", "upgrade_configs", "original_ip_detection_extensions")
+           "http2_protocol_options", "local_reply_config", "normalize_path", "upgrade_configs", "original_ip_detection_extensions",
+           "tracing", "early_header_mutation_extensions")
 CHAIN = ("transport_socket", "filter_chain_match")
 HTTP2 = """typed_extension_protocol_options:
   envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
@@ -83,7 +84,7 @@ def config(manager="", chain="", listener="", of_cluster=""):
             "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n" + indent(listener, 4) +
             "  secrets: [{name: origin, generic_secret: {secret: {filename: /etc/sallyport/origin-credential}}}]\n  clusters:\n" +
             "".join(indent(cluster(c, of_cluster if c == "origin" else ""), 2) for c in CLUSTERS) +
-            indent(cluster("issuer", ISSUER), 2) + indent(cluster("limits", HTTP2), 2) + indent(cluster("next", "lb_policy: RANDOM\n"), 2))
+            indent(cluster("issuer", ISSUER), 2) + indent(cluster("limits", HTTP2), 2) + indent(cluster("collector", HTTP2), 2) + indent(cluster("next", "lb_policy: RANDOM\n"), 2))
 
 
 def wrap(block):

@@ -7,6 +7,7 @@ import re
 import unittest
 import zlib
 
+import otlp
 import test_examples
 from authz import Authz
 from echo import Echo
@@ -70,6 +71,28 @@ class FilterExamples(unittest.TestCase):
             self.assertEqual(ask("/broken")[0], 503)
             self.assertEqual(e.get("/ok").status, 403)
         text = read("examples/ext-authz/sallyport.yaml").replace("port_value: 8081", f"port_value: {service.port}")
+        self.run_example(text, check, origin)
+
+    def test_tracing(self):
+        origin = Nginx('listen 127.0.0.1:$PORT; location / { return 200 "$http_traceparent $http_tracestate"; }')
+        self.addCleanup(origin.kill)
+        collector = otlp.HttpCollector()
+        self.addCleanup(collector.stop)
+        os.environ["COLLECTOR_KEY"] = "k1"
+        foreign = "0af7651916cd43dd8448eb211c80319c"
+
+        def check(e):
+            a = e.get("/", *self.secret, "-H", f"traceparent: 00-{foreign}-b7ad6b7169203331-01", "-H", "tracestate: a=b")
+            spans = {s.name: s for s in collector.wait(2)}
+            server, attempt = spans["pages"], spans["router origin egress"]
+            self.assertEqual(a.body, f"00-{server.trace}-{attempt.id}-01 ".encode())
+            self.assertEqual((attempt.parent, server.parent, server.trace == foreign), (server.id, "", False))
+            self.assertEqual((server.attrs["route"], server.attrs["deployment.environment"], server.attrs["zone"]), ("pages", "production", "eu-1a"))
+            self.assertEqual(collector.requests[0][0]["x-api-key"], "k1")
+            self.assertNotIn("x-envoy-decorator-operation", a.headers)
+            self.assertEqual(e.get("/").status, 403)
+        text = read("examples/tracing/sallyport.yaml").replace("port_value: 4318", f"port_value: {collector.port}").replace("{value: 1}", "{value: 100}")
+        text += "layered_runtime: {layers: [{name: soon, static_layer: {tracing.opentelemetry.min_flush_spans: 1}}]}\n"
         self.run_example(text, check, origin)
 
     def test_compression(self):

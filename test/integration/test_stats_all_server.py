@@ -87,8 +87,6 @@ class Page(StatsCase):
         shot = Shot(s)
         self.assertGreater(len(shot.values), 300)
         for name in [*shot.values, *shot.histograms]:
-            if name.endswith("consecutive_5xx"):
-                continue
             row = stats_page.find(stats_case.PAGE, name)
             self.assertIsNotNone(row, name)
             self.assertEqual(row.kind == "histogram", name in shot.histograms, name)

@@ -7,7 +7,7 @@ each error text of the source.
 import base64
 
 from error_build import *  # pylint: disable=wildcard-import,unused-wildcard-import
-
+from error_cases_tracing import TRACING
 
 def to_proxy(conf, inner=None):
     """A cluster whose connections begin with a PROXY header; of INNER the transport socket alone."""
@@ -597,4 +597,4 @@ LATER = [
 ]
 
 AREAS = {"server": SERVER, "clusters": CLUSTERS, "listeners": LISTENERS, "tls": TLS_CASES, "routes": ROUTES, "http": HTTP, "shield": SHIELD,
-         "jwt": JWT, "filters": FILTERS, "more": LATER}
+         "jwt": JWT, "filters": FILTERS, "tracing": TRACING, "more": LATER}

@@ -17,7 +17,8 @@ LABELS = {"cluster": "envoy_cluster_name", "address": "envoy_listener_address", 
           "class": "envoy_response_code_class", "proxy_proto prefix": "envoy_proxy_protocol_prefix",
           "rate prefix": "envoy_local_http_ratelimit_prefix", "limit prefix": "envoy_connection_limit_prefix",
           "accept prefix": "envoy_local_listener_ratelimit_prefix", "vhost": "envoy_virtual_host",
-          "vcluster": "envoy_virtual_cluster", "route": "envoy_route"}
+          "vcluster": "envoy_virtual_cluster", "route": "envoy_route",
+          "certificate": "envoy_tls_certificate"}
 SHAPES = {"code": r"[1-5]\d\d", "class": r"[1-5]", "thread": r"worker_\d+|main_thread", "threads": "workers|main_thread"}
 
 

@@ -106,6 +106,7 @@ static const struct sp_filter_ops fakes[N_FAKES] = {
     [ROUTER] = {.name = "router", .type_url = "envoy.extensions.filters.http.router.v3.Router", .terminal = true,
                 .on_complete = complete, COMMON},
 };
+struct sp_tracer *(*fake_tracer)(const struct sp_hcm_build *build, const Envoy__Config__Trace__V3__Tracing__Http *provider);
 const struct sp_filter_ops *const fake_registry[] = {&fakes[0], &fakes[1], &fakes[2], &fakes[3], &fakes[4], NULL};
 
 /* --- compiling --- */
@@ -156,7 +157,7 @@ static struct sp_hcm *compile(struct t_config *c, const char *yaml, const char *
     t_config_load(c, type(), text);
     const struct sp_hcm_build b = {
         .doc = c->doc, .diag = &c->diag, .registry = fake_registry, .find_cluster = find_cluster, .ctx = &cluster,
-        .tls_verifies = tls_verifies, .tls = tls_verifies,
+        .tls_verifies = tls_verifies, .tls = tls_verifies, .make_tracer = fake_tracer,
         .listener_scope = sp_stats_scope(sp_stats_root(), SP_STR("listener"), "envoy_listener_address", SP_STR("l")),
     };
     return sp_hcm_new(&b, c->msg);

@@ -29,6 +29,8 @@ extern void (*fake_complete)(struct sp_filter *f); /* the router's */
 extern void (*fake_caller[N_FAKES])(const struct sp_filter *f, struct sp_caller *out); /* NULL: it knows nobody */
 extern unsigned fake_destroyed[N_FAKES], fake_seen[N_FAKES]; /* heads decoded */
 extern const struct sp_filter_ops *const fake_registry[];
+/* What `tracing` has for a tracer; NULL: none, as outside of listeners. */
+extern struct sp_tracer *(*fake_tracer)(const struct sp_hcm_build *build, const Envoy__Config__Trace__V3__Tracing__Http *provider);
 /* Whether the builds saw client_derived, by filter. */
 extern bool fake_derived[N_FAKES];
 

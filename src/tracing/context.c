@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <endian.h>
 
-#include "http/chars.h"
-
 /* --- digits --- */
 
 /* Eight digits at a time: each byte of a word becomes one. */
@@ -25,21 +23,26 @@ void sp_trace_hex(uint64_t v, char out[static 16])
     memcpy(out + 8, &low, 8);
 }
 
+/* A digit's worth; UPPER with it for those of upper case, BAD for what is none. */
+enum { UPPER = 0x40, BAD = 0x80 };
+static const uint8_t worth[256] = {
+    [0 ... '0' - 1] = BAD, ['0'] = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ['9' + 1 ... 'A' - 1] = BAD,
+    ['A'] = UPPER | 10, UPPER | 11, UPPER | 12, UPPER | 13, UPPER | 14, UPPER | 15, ['F' + 1 ... 'a' - 1] = BAD,
+    ['a'] = 10, 11, 12, 13, 14, 15, ['f' + 1 ... 255] = BAD,
+};
+
 bool sp_trace_unhex(const char *s, size_t n, bool strict, uint64_t *ret)
 {
     assert(s && n <= 16 && ret);
     uint64_t v = 0;
+    uint8_t seen = 0;
     for (size_t i = 0; i < n; i++) {
-        char c = s[i];
-        if (!strict)
-            c = sp_ascii_lower(c);
-        if (c >= '0' && c <= '9')
-            v = v << 4 | (uint64_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            v = v << 4 | (uint64_t)(c - 'a' + 10);
-        else
-            return false;
+        uint8_t digit = worth[(uint8_t)s[i]];
+        seen |= digit;
+        v = v << 4 | (digit & 15);
     }
+    if (seen & (strict ? UPPER | BAD : BAD))
+        return false;
     *ret = v;
     return true;
 }
@@ -164,15 +167,27 @@ static bool extract_w3c(const struct sp_headers *h, struct sp_trace_ctx *ret)
     return true;
 }
 
+static bool has_w3c(const struct sp_headers *h)
+{
+    for (unsigned i = 0; i < h->n; i++)
+        if (h->v[i].id == SP_H_TRACEPARENT || h->v[i].id == SP_H_TRACESTATE)
+            return true;
+    return false;
+}
+
 static void inject_w3c(const struct sp_trace_ctx *ctx, struct sp_headers *h)
 {
     char *text = sp_arena_alloc(h->arena, SP_TRACEPARENT_LEN);
     sp_traceparent_write(ctx, text);
-    sp_headers_set_id(h, SP_H_TRACEPARENT, sp_str_n(text, SP_TRACEPARENT_LEN));
-    if (ctx->state.len)
-        sp_headers_set_id(h, SP_H_TRACESTATE, ctx->state);
-    else /* what stood there belonged to another trace */
+    struct sp_str parent = sp_str_n(text, SP_TRACEPARENT_LEN);
+    if (has_w3c(h)) { /* a state too, which may belong to another trace */
+        sp_headers_set_id(h, SP_H_TRACEPARENT, parent);
         sp_headers_remove_id(h, SP_H_TRACESTATE);
+    } else {
+        sp_headers_add_id(h, SP_H_TRACEPARENT, parent);
+    }
+    if (ctx->state.len)
+        sp_headers_add_id(h, SP_H_TRACESTATE, ctx->state);
 }
 
 /* --- B3 --- */

@@ -248,14 +248,14 @@ static void clusters(struct sp_top_model *m, const char *filter)
     m->clusters = sp_arena_zalloc(&m->arena, (json_array_size(list) + 1) * sizeof(*m->clusters));
     json_array_foreach(list, i, j) {
         const json_t *before = earlier(m, "clusters", j, "name", NULL, i), *took = json_object_get(j, "request_ms");
-        const json_t *recent = json_object_get(took, "recent");
+        const json_t *last = json_object_get(took, "last");
         struct sp_top_cluster c = {.name = text(j, "name"), .hosts = whole(j, "hosts.total"),
                                    .healthy = whole(j, "hosts.healthy") + whole(j, "hosts.degraded"),
                                    .connections = whole(j, "connections.active"), .active = whole(j, "requests.active"),
                                    .pending = whole(j, "requests.pending"), .requests_s = a_second(m, j, before, "requests.total"),
                                    .errors = errors_of(m, j, before)};
-        if (json_is_object(recent))
-            took = recent;
+        if (json_is_object(last))
+            took = last;
         bool none = !whole(took, "count");
         c.p50 = none ? NAN : json_number_value(json_object_get(took, "p50"));
         c.p99 = none ? NAN : json_number_value(json_object_get(took, "p99"));

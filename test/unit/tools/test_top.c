@@ -18,7 +18,7 @@
 #define CLUSTER(name, hosts, healthy, total, completed, errors) \
     "{\"name\":\"" name "\",\"hosts\":{\"total\":" #hosts ",\"healthy\":" #healthy ",\"degraded\":0},\"connections\":{\"active\":3}," \
     "\"requests\":{\"total\":" #total ",\"completed\":" #completed ",\"5xx\":" #errors ",\"active\":1,\"pending\":2}," \
-    "\"request_ms\":{\"count\":9,\"p50\":1.5,\"p99\":20.0}}"
+    "\"request_ms\":{\"count\":9,\"p50\":1.5,\"p99\":20.0,\"last\":{\"count\":" #errors ",\"p50\":2.5,\"p99\":30.0}}}"
 #define ANSWER(at, uptime, clusters, denied, refused) \
     "{\"at_ms\":" #at ",\"server\":{\"version\":\"9\",\"state\":\"LIVE\",\"uptime_seconds\":" #uptime ",\"workers\":2}," \
     "\"config\":{\"version\":4,\"loaded\":\"then\",\"refused\":null,\"phase\":\"serving\"},\"totals\":{\"clusters\":3}," \
@@ -41,10 +41,12 @@ static void rates(void **state)
     sp_top_model_rows(&m, SP_TOP_BY_TROUBLE, "");
     assert_true(isnan(m.clusters[0].requests_s) && isnan(m.requests_s));
     assert_true(m.clusters[0].errors == 0); /* ever */
+    assert_true(isnan(m.clusters[0].p99)); /* nothing lately */
     assert_string_equal(m.listeners[0].why, "overload");
     assert_true(take(&m, ANSWER(3000, 7, CLUSTER("a", 2, 2, 300, 190, 5), 30, 3)));
     sp_top_model_rows(&m, SP_TOP_BY_TROUBLE, "");
     assert_true(m.clusters[0].requests_s == 100 && m.clusters[0].errors == .05 && m.clusters[0].bad);
+    assert_true(m.clusters[0].p50 == 2.5 && m.clusters[0].p99 == 30); /* lately, not ever */
     assert_true(m.requests_s == 10); /* a manager that two chains have counts once */
     assert_true(m.listeners[0].requests_s == 10 && m.listeners[0].refused_s == 1);
     assert_string_equal(m.listeners[0].why, "ip_restriction"); /* what grew */

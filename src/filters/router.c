@@ -294,7 +294,7 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
         .redirects = route->redirects,
     };
     if (route->vhost->vclusters)
-        setup.counted[0] = sp_vclusters_find(route->vhost->vclusters, h);
+        setup.counted[0] = sp_vclusters_find(route->vhost->vclusters, h, &sp_filter_info(f)->virtual_cluster);
     setup.counted[setup.counted[0] != NULL] = route->stats;
     take_times(h, route, &setup);
     if (!finish_request(r, route, w, h))

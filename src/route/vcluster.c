@@ -9,6 +9,7 @@ typedef Envoy__Config__Route__V3__VirtualCluster VirtualCluster;
 struct vcluster {
     struct sp_header_matcher **headers; /* n of them */
     size_t n;
+    struct sp_str name;
     struct sp_rq_stats stats;
 };
 
@@ -32,6 +33,7 @@ static bool vcluster_init(struct vcluster *v, const struct sp_route_ctx *c, cons
         good = good && v->headers[v->n];
         v->n += v->headers[v->n] != NULL;
     }
+    v->name = sp_arena_str(c->arena, sp_str_c(msg->name));
     stats_init(&v->stats, c, SP_STR("vcluster"), "envoy_virtual_cluster", sp_str_c(msg->name));
     return good;
 }
@@ -56,16 +58,19 @@ void sp_vclusters_free(struct sp_vclusters *v)
             sp_header_matcher_free(v->v[i].headers[k]);
 }
 
-struct sp_rq_stats *sp_vclusters_find(const struct sp_vclusters *v, const struct sp_headers *h)
+struct sp_rq_stats *sp_vclusters_find(const struct sp_vclusters *v, const struct sp_headers *h, struct sp_str *ret_name)
 {
-    assert(v && h);
+    assert(v && h && ret_name);
     for (size_t i = 0; i < v->n; i++) {
         size_t k = 0;
         while (k < v->v[i].n && sp_header_match(v->v[i].headers[k], h))
             k++;
-        if (k == v->v[i].n)
+        if (k == v->v[i].n) {
+            *ret_name = v->v[i].name;
             return &v->v[i].stats;
+        }
     }
+    *ret_name = SP_STR_NULL;
     return (struct sp_rq_stats *)(uintptr_t)&v->other;
 }
 

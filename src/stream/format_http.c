@@ -214,7 +214,7 @@ static void get_count(const struct sp_fmt_op *op, const struct sp_format_input *
     }
 }
 
-enum string { TERMINATION, ROUTE, VHOST, CLUSTER, UP_FAILURE, REQUEST_ID };
+enum string { TERMINATION, ROUTE, VHOST, VCLUSTER, CLUSTER, UP_FAILURE, REQUEST_ID };
 
 static void get_string(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
@@ -226,6 +226,8 @@ static void get_string(const struct sp_fmt_op *op, const struct sp_format_input 
         return sp_fmt_set(v, SP_FMT_STR, s->route_name);
     case VHOST:
         return sp_fmt_set(v, SP_FMT_STR, s->vhost_name);
+    case VCLUSTER:
+        return sp_fmt_set(v, SP_FMT_STR, s->virtual_cluster);
     case CLUSTER:
         return sp_fmt_set(v, SP_FMT_STR, s->upstream_cluster);
     case UP_FAILURE:
@@ -457,6 +459,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"UPSTREAM_PROTOCOL", get_upstream_protocol, 0, 0, NULL, NO, false},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", get_count, ATTEMPTS, 0, NULL, NO, false},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", get_string, UP_FAILURE, 0, NULL, NO, false},
+    {"VIRTUAL_CLUSTER_NAME", get_string, VCLUSTER, 0, NULL, NO, false},
     {"VIRTUAL_HOST_NAME", get_string, VHOST, 0, NULL, NO, false},
     {NULL, NULL, 0, 0, NULL, NO, false},
 };

@@ -60,7 +60,6 @@ static const struct {
     {"UPSTREAM_PEER_CERT", "UPSTREAM_PEER_SUBJECT and the names of the certificate are there"},
     {"UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "there are no internal addresses: UPSTREAM_REMOTE_ADDRESS"},
     {"UPSTREAM_TLS_SESSION_ID", "UPSTREAM_CONNECTION_ID tells connections apart"},
-    {"VIRTUAL_CLUSTER_NAME", "take it out"},
 };
 
 static const struct sp_fmt_desc *find(struct sp_str name, struct sp_nearest *near)

@@ -116,7 +116,7 @@ struct sp_stream_info {
     uint32_t flags;         /* SP_FLAG_* */
     struct sp_str termination_details; /* CONNECTION_TERMINATION_DETAILS */
 
-    struct sp_str route_name, vhost_name, upstream_cluster;
+    struct sp_str route_name, vhost_name, virtual_cluster, upstream_cluster;
     struct sp_addr upstream_host, upstream_local; /* family 0 when there was none */
     struct sp_str upstream_failure_reason; /* UPSTREAM_TRANSPORT_FAILURE_REASON */
     enum sp_protocol upstream_protocol;

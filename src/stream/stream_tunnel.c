@@ -15,7 +15,7 @@ static void own_texts(struct sp_stream *s)
 {
     struct sp_arena *arena = s->chain.arena;
     struct sp_stream_info *info = &s->info;
-    struct sp_str *texts[] = {&info->details, &info->termination_details, &info->route_name, &info->vhost_name,
+    struct sp_str *texts[] = {&info->details, &info->termination_details, &info->route_name, &info->vhost_name, &info->virtual_cluster,
                               &info->upstream_cluster, &info->upstream_failure_reason, &info->request_id, &info->raw_path};
     for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
         if (texts[i]->ptr)

@@ -117,6 +117,20 @@ class Lines(unittest.TestCase):
             self.assertRegex(x["unique"], r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", name)
             self.assertEqual((x["group"], x["cert"], x["sni"]), (None, None, None), name)
 
+    def test_virtual_clusters(self):
+        origin = Echo()
+        self.addCleanup(origin.stop)
+        vclusters = [{"name": "searches", "headers": [{"name": ":path", "string_match": {"prefix": "/search"}}]}]
+
+        def conf(path):
+            c = config([listener(1, [route_to("o")], hcm={"access_log": logs(path, {"v": "%VIRTUAL_CLUSTER_NAME%"})})], [cluster("o", origin.port)])
+            manager = c["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+            manager["route_config"]["virtual_hosts"][0]["virtual_clusters"] = vclusters
+            return c
+        seen = self.run_both(conf, lambda s: [curl(f"http://127.0.0.1:{s.port}{p}") for p in ("/search?q", "/x")], 2)
+        for name, lines in seen.items():
+            self.assertEqual([x["v"] for x in lines], ["searches", None], name)
+
     def test_sorted(self):
         origin = Echo()
         self.addCleanup(origin.stop)

@@ -81,6 +81,9 @@ static void connections(void **state)
     s.conn.socket_local = addr("10.9.9.9:443");
     s.conn.filter_chain = SP_STR("inner");
     s.tls.curve = SP_STR("X25519");
+    is("%VIRTUAL_CLUSTER_NAME%", "-");
+    s.info.virtual_cluster = SP_STR("searches");
+    is("%VIRTUAL_CLUSTER_NAME%", "searches");
     s.info.upstream_tls.sni = SP_STR("origin.test");
     is("%DOWNSTREAM_DIRECT_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_LOCAL_PORT%", "10.9.9.9:443 10.9.9.9 443");
     is("%FILTER_CHAIN_NAME% %DOWNSTREAM_TLS_GROUP% %UPSTREAM_SERVER_NAME% %DOWNSTREAM_HANDSHAKE_DURATION%", "inner X25519 origin.test -");

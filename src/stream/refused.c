@@ -8,7 +8,10 @@
 #include "stream/chain.h"
 
 struct ring {
-    uint64_t n; /* ever */
+    uint64_t n;     /* ever */
+    uint64_t skipped; /* of floods: more than a ring of them in one second */
+    int64_t second;
+    unsigned in_second;
     struct sp_refused v[SP_REFUSED_RING];
 };
 
@@ -108,6 +111,20 @@ static void fill(struct sp_refused *r, const struct sp_stream_info *info, const 
     r->start[SP_REFUSED_TEXTS] = (uint16_t)at;
 }
 
+/* Nobody could read that many: a flood is not written down any more, but counted. */
+static bool is_flood(int64_t second)
+{
+    if (second != own->second)
+        own->in_second = 0;
+    own->second = second;
+    if (own->in_second == SP_REFUSED_RING) {
+        own->skipped++;
+        return true;
+    }
+    own->in_second++;
+    return false;
+}
+
 void sp_refused_note(const struct sp_stream_info *info, const struct sp_headers *request, int64_t now_wall_ns)
 {
     assert(info && info->conn);
@@ -115,9 +132,11 @@ void sp_refused_note(const struct sp_stream_info *info, const struct sp_headers 
     sp_decision_verdict(info, &d);
     if (d.verdict != SP_DENIED || info->health_check)
         return;
-    sp_decision_make(info, &d);
     if (!own)
         own = sp_xcalloc(1, sizeof(*own));
+    if (is_flood(now_wall_ns / 1000000000))
+        return;
+    sp_decision_make(info, &d);
     struct sp_refused *r = &own->v[own->n++ % SP_REFUSED_RING];
     r->at_ns = now_wall_ns;
     r->client = without_path(&info->client);
@@ -135,9 +154,10 @@ struct sp_refused_copy *sp_refused_take_copy(void)
     unsigned n = (unsigned)SP_MIN(own->n, (uint64_t)SP_REFUSED_RING);
     struct sp_refused_copy *copy = sp_xmalloc(sizeof(*copy) + n * sizeof(copy->v[0]));
     copy->n = n;
-    copy->dropped = own->n - n;
+    uint64_t first = own->n - n;
+    copy->dropped = first + own->skipped;
     for (unsigned i = 0; i < n; i++)
-        copy->v[i] = own->v[(copy->dropped + i) % SP_REFUSED_RING];
+        copy->v[i] = own->v[(first + i) % SP_REFUSED_RING];
     return copy;
 }
 

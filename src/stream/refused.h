@@ -41,7 +41,10 @@ struct sp_headers;
 /* Remembers the request if it was refused. `request` may be NULL: there was no head that could be read. */
 void sp_refused_note(const struct sp_stream_info *info, const struct sp_headers *request, int64_t now_wall_ns);
 
-/* A thread's ring as it is now, the oldest first; `dropped`: older ones that are overwritten. */
+/*
+ * A thread's ring as it is now, the oldest first; `dropped`: older ones that are overwritten, and those of a flood, of which no more
+ * than a ring a second are written down.
+ */
 struct sp_refused_copy {
     unsigned n;
     uint64_t dropped;

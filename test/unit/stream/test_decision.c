@@ -204,6 +204,7 @@ static void test_ring(void **state)
     for (unsigned i = 0; i < SP_REFUSED_RING + 3; i++) {
         snprintf(head, sizeof(head), GET("/%u%.*s?token=secret"), i, i == 5 ? 2000 : 0, path);
         over(ask(w, head, true), SP_ABORT_NONE);
+        world_pass(w, 10);
     }
     struct sp_refused_copy *all = sp_refused_take_copy();
     assert_int_equal(all->n, SP_REFUSED_RING);
@@ -222,6 +223,12 @@ static void test_ring(void **state)
     assert_memory_equal(trace.ptr, "+shield\0~jwt\0-mutation", trace.len);
     assert_int_equal(sp_refused_text(&all->v[2], SP_REFUSED_PATH).len, 128);
     is(&all->v[SP_REFUSED_RING - 1], SP_REFUSED_PATH, "/130");
+    free(all);
+    for (unsigned i = 0; i < 3 * SP_REFUSED_RING; i++) /* in one second or, on its edge, in two */
+        over(ask(w, GET("/flood"), true), SP_ABORT_NONE);
+    all = sp_refused_take_copy();
+    assert_int_equal(all->n + all->dropped, 4 * SP_REFUSED_RING + 3);
+    is(&all->v[SP_REFUSED_RING - 1], SP_REFUSED_PATH, "/flood");
     free(all);
     world_free(w);
     sp_refused_thread_done();

@@ -40,6 +40,7 @@ struct sp_route_table {
     void (*header_ops_free)(struct sp_header_ops *ops);
     void (*filter_configs_free)(struct sp_filter_configs *c);
     void (*rate_limits_free)(struct sp_rate_limits *l);
+    void (*tracing_free)(struct sp_route_tracing *t);
 };
 
 /* Enters one virtual host's domains. */
@@ -149,6 +150,7 @@ struct sp_route_table *sp_route_table_new(const struct sp_route_build *b, const 
     t->header_ops_free = b->header_ops_free;
     t->filter_configs_free = b->filter_configs_free;
     t->rate_limits_free = b->rate_limits_free;
+    t->tracing_free = b->tracing_free;
     t->name = sp_arena_str(&t->arena, sp_str_c(msg->name));
     t->most_specific_wins = msg->most_specific_header_mutations_wins;
     t->ignore_port = msg->ignore_port_in_host_matching;
@@ -181,7 +183,7 @@ struct sp_route_table *sp_route_table_new(const struct sp_route_build *b, const 
 static void vhost_done(struct sp_route_table *t, struct vhost *v)
 {
     struct sp_route_build b = {.header_ops_free = t->header_ops_free, .filter_configs_free = t->filter_configs_free,
-                               .rate_limits_free = t->rate_limits_free};
+                               .rate_limits_free = t->rate_limits_free, .tracing_free = t->tracing_free};
     struct sp_route_ctx c = {.build = &b, .retry = v->retry};
     for (unsigned i = 0; i < v->n_routes; i++)
         sp_route_done(&v->routes[i], &c);

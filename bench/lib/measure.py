@@ -46,10 +46,14 @@ class Scrape(threading.Thread):
     def __init__(self, env):
         super().__init__(daemon=True)
         self.url, self.over, self.answers = f"http://127.0.0.1:{env['ADMIN_PORT']}/stats/prometheus", threading.Event(), 0
+        self.longest_s, self.bytes = None, 0
 
     def run(self):
         while not self.over.wait(1 if self.answers else 0.1):
-            self.answers += len(urllib.request.urlopen(self.url, timeout=5).read()) > 0
+            began = time.monotonic()
+            self.bytes = len(urllib.request.urlopen(self.url, timeout=5).read())
+            self.longest_s = max(self.longest_s or 0, time.monotonic() - began)
+            self.answers += self.bytes > 0
 
 
 def for_variant(scenario, variant):
@@ -132,7 +136,7 @@ class Span:
 def timed(bench, s, subject, seconds):
     warm_up(bench, s, subject, min(0.7, seconds))
     one = generator(bench, s, subject, seconds)
-    scrape = Scrape(subject.env) if subject.env.get("EVERYTHING") else None
+    scrape = Scrape(subject.env) if subject.env.get("EVERYTHING") or subject.env.get("SCRAPE") else None
     try:
         one.ready()
         time.sleep(0.1)
@@ -154,7 +158,7 @@ def timed(bench, s, subject, seconds):
     bytes_moved = done * (s.upload or s.length or 0)
     return {"cpu_us": cpu["total"] * 1e6 / done, "user_us": cpu["user"] * 1e6 / done, "system_us": cpu["system"] * 1e6 / done,
             "cpu_source": cpu["source"], "rps": done / out["seconds"], "p50_us": out["p50_us"], "p99_us": out["p99_us"], "done": done,
-            "failed": bad(out), "retried": out["retried"], "reloads": changes, "resident": resident, "most": most,
+            "scrape_s": scrape and scrape.longest_s, "failed": bad(out), "retried": out["retried"], "reloads": changes, "resident": resident, "most": most,
             "cpu_s_per_gb": cpu["total"] / bytes_moved * 1e9 if bytes_moved >= done << 19 else None, "util": cpu["total"] / used["time"],
             "foreign": max(0.0, (used["busy"] - cpu["total"] - used["origins"] - used["self"] - out["cpu_s"]) / used["time"])}
 

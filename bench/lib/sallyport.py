@@ -19,7 +19,7 @@ def typed(name, kind, **fields):
 
 def cluster(name, at, http2=False, tls=None):
     c = {"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": [
-        {"lb_endpoints": [{"endpoint": {"address": address(at)}}]}]},
+        {"lb_endpoints": [{"endpoint": {"address": address(a)}} for a in at.split()]}]},
         "circuit_breakers": {"thresholds": [{"max_connections": 20000, "max_pending_requests": 20000, "max_requests": 20000}]}}
     if http2:
         kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -98,13 +98,12 @@ def profile_parts(profile, env):
     raise ValueError(f"no profile {profile}")
 
 
-def everything(env, hcm, config):
-    """An access log to a file, an admin page whose stats are fetched while it runs, and one request of a hundred traced; nobody collects."""
+def everything(env, hcm):
+    """An access log to a file, and one request of a hundred traced; nobody collects."""
     hcm["access_log"] = [typed("file", "envoy.extensions.access_loggers.file.v3.FileAccessLog", path=env["ACCESS_LOG"])]
     collector = typed("otel", "envoy.config.trace.v3.OpenTelemetryConfig", service_name="bench", http_service={
         "http_uri": {"uri": "http://collector/v1/traces", "cluster": "collector", "timeout": "1s"}})
     hcm["tracing"] = {"random_sampling": {"value": 1}, "spawn_upstream_span": True, "provider": collector}
-    config["admin"] = {"address": address(f"{env['LISTEN_ADDR']}:{env['ADMIN_PORT']}")}
 
 
 def build(profile, env):
@@ -113,11 +112,14 @@ def build(profile, env):
            "http_filters": filters + [typed("router", "envoy.extensions.filters.http.router.v3.Router")],
            "route_config": {"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": routes}], **table}}
     # clusters that nobody asks: what they cost is what their stats and timers cost
-    clusters += [cluster(f"idle{i}", "127.0.0.1:9") for i in range(int(env.get("IDLE_CLUSTERS", 0)))]
+    hosts = " ".join(f"127.0.0.{h + 1}:9" for h in range(int(env.get("IDLE_HOSTS", 1))))
+    clusters += [cluster(f"idle{i}", hosts) for i in range(int(env.get("IDLE_CLUSTERS", 0)))]
     config = {}
     if env.get("ACCESS_LOG"):
-        everything(env, hcm, config)
+        everything(env, hcm)
         clusters.append(cluster("collector", "127.0.0.1:9"))
+    if env.get("ACCESS_LOG") or env.get("ADMIN"):
+        config["admin"] = {"address": address(f"{env['LISTEN_ADDR']}:{env['ADMIN_PORT']}")}
     chain = {"filters": [typed("http", "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", **hcm)]}
     if profile != "plain_h1":
         chain["transport_socket"] = typed("tls", TLS + "DownstreamTlsContext", common_tls_context={

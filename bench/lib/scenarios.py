@@ -63,6 +63,9 @@ OWN = [
         "1 worker": Variant(), "2 workers": Variant(workers=2, conns=32)}),
     Scenario("everything", "tls_h1up", "nothing on; an access log to a file, stats fetched each second, one request of a hundred traced", variants={
         "off": Variant(), "on": Variant(EVERYTHING="1")}),
+    Scenario("scrape", "tls_h1up", "10,000 hosts in 1,000 clusters, 4,000 requests/s: nobody asks for stats; Prometheus does, each second", rate=4000,
+             streams=1, variants={"alone": Variant(IDLE_CLUSTERS="999", IDLE_HOSTS="10", ADMIN="1"),
+                                  "scraped": Variant(IDLE_CLUSTERS="999", IDLE_HOSTS="10", ADMIN="1", SCRAPE="1")}),
     Scenario("jwt_cached", "jwt", "without JWT; ES256 tokens (200 in turn), their verdicts cached", tokens="ES256", variants={
         "no JWT": Variant(profile="tls_h1up"), "cached": Variant(JWT_CACHE="1000")}),
     Scenario("start", "routes", "from the start to the first connection: 1 cluster, 10 routes; 1,000 and 10,000", once=True, variants={

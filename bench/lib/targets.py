@@ -105,6 +105,9 @@ TARGETS = [
     variant("clusters", "1,000", "1", 1.03, "CPU by that of one (3 % for the noise)"),
     variant("scale", "2 workers", "1 worker", 1.08, "CPU by that of one worker"),
     variant("everything", "on", "off", 1.10, "CPU by that of everything off"),
+    Target("scrape", "ms until all of /stats/prometheus was there", 200,
+           lambda r: (lambda s: s and s * 1000)(figure(r, "scrape", "scraped", "scrape_s")), "{:.0f}"),
+    Target("scrape", "99th percentile by that without", 1.5, lambda r: ratio(r, "scrape", "p99_us", "scraped", ["alone"])),
     variant("jwt_cached", "cached", "no JWT", 1.1, "CPU by that without JWT"),
     Target("start", "seconds", 1.0, lambda r: figure(r, "start", "1,000 and 10,000", "start_s")),
 ]

@@ -7,6 +7,7 @@
 #include "config/names.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 #include "envoy/config/listener/v3/listener.pb-c.h"
+#include "envoy/config/metrics/v3/stats.pb-c.h"
 #include "envoy/config/overload/v3/overload.pb-c.h"
 #include "envoy/config/route/v3/route.pb-c.h"
 #include "envoy/config/route/v3/route_components.pb-c.h"
@@ -181,6 +182,8 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
     &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor,
     &envoy__config__overload__v3__scale_timers_overload_action_config__descriptor,
+    &envoy__config__metrics__v3__statsd_sink__descriptor,
+    &envoy__config__metrics__v3__dog_statsd_sink__descriptor,
     &envoy__config__route__v3__filter_config__descriptor,
     &sallyport__admin__v1__admin__descriptor,
     &sallyport__bootstrap__v1__edge__descriptor,

@@ -14,6 +14,7 @@
 #include "server/overload.h"
 #include "server/secure_defaults.h"
 #include "server/stats_config.h"
+#include "server/stats_sinks.h"
 
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
 {
@@ -179,6 +180,7 @@ struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, cons
     compile_overload(c, &edge, diag);
     if (c->bootstrap->stats_config)
         c->stats = sp_stats_config_new(c->doc, diag, c->bootstrap->stats_config);
+    c->sinks = sp_stats_sinks_new(c->doc, diag, c->bootstrap);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, previous, diag);
         compile_listeners(c, &edge, diag);
@@ -201,6 +203,7 @@ void sp_config_free(struct sp_config *c)
         sp_cluster_unref(c->clusters.v[i]);
     sp_overload_free(c->overload);
     sp_stats_config_free(c->stats);
+    sp_stats_sinks_free(c->sinks);
     sp_warned_done(&c->warned);
     sp_parts_done(&c->parts);
     free(c->listeners);

@@ -16,6 +16,8 @@
 #include "server/parts.h"
 #include "server/warned.h"
 
+struct sp_stats_sinks;
+
 struct sp_config {
     struct sp_snapshot snapshot;
     /* The rest of this group is server/reload's. */
@@ -30,6 +32,7 @@ struct sp_config {
     struct sp_listener **listeners;
     unsigned n_listeners;
     struct sp_stats_config *stats; /* NULL: stats are shown as they are; else as long as this config is the newest */
+    struct sp_stats_sinks *sinks; /* NULL: nobody is told of stats */
     struct sp_parts parts;
     struct sp_warned warned; /* what was said of it */
     struct sp_overload *overload; /* NULL: none; runs while this config is the newest */

@@ -307,6 +307,11 @@ static void on_failed(void *ctx)
     drain_all(s, 0);
 }
 
+static void update_gauges(void *ctx)
+{
+    sp_server_update_gauges(ctx);
+}
+
 static void on_serving(void *ctx)
 {
     struct sp_server *s = ctx;
@@ -315,7 +320,7 @@ static void on_serving(void *ctx)
     s->state = SP_SERVER_LIVE;
     sp_gauges_ready(&s->gauges);
     sp_watchdog_start(&s->watchdog, &s->main, s->readers, s->n_workers);
-    sp_stats_flush_start(&s->flush, s->reload, &s->main.turn);
+    sp_stats_flush_start(&s->flush, s->reload, &s->main.turn, update_gauges, s);
     const struct sp_config *c = sp_server_config(s);
     for (unsigned i = 0; i < c->n_listeners; i++) {
         char text[SP_ADDR_TEXT_MAX];

@@ -166,9 +166,9 @@ static void send(struct sp_statsd *x, unsigned i, bool all)
     o->n -= begin;
 }
 
-bool sp_statsd_step(struct sp_statsd *x)
+static bool batch(struct sp_statsd *x)
 {
-    enum { TOGETHER = 64, TOGETHER_UNTOLD = 2048 };
+    enum { TOGETHER = 64, TOGETHER_UNTOLD = 512 };
     pthread_mutex_lock(&sp_registry.lock);
     if (!x->begun)
         sp_stats_walk_begin(&x->walk);
@@ -185,4 +185,13 @@ bool sp_statsd_step(struct sp_statsd *x)
     for (unsigned i = 0; i < x->n; i++)
         send(x, i, x->over);
     return !x->over;
+}
+
+bool sp_statsd_step(struct sp_statsd *s)
+{
+    enum { BATCHES = 8 };
+    bool more = true;
+    for (unsigned i = 0; i < BATCHES && more; i++)
+        more = batch(s);
+    return more;
 }

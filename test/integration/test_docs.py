@@ -96,7 +96,7 @@ def wrap(block):
         with open(path, "w", encoding="utf-8") as f:
             f.write(block)
         return f"static_resources: {{clusters: [{{name: origin, type: EDS, eds_cluster_config: {{eds_config: {{path: {path}}}}}}}]}}\n"
-    if first in ("bootstrap_extensions", "layered_runtime", "overload_manager", "stats_config"):
+    if first in ("bootstrap_extensions", "layered_runtime", "overload_manager", "stats_config", "stats_flush_interval"):
         return block + config()
     if first.startswith("- name"):
         return config(manager="http_filters:\n" + block)

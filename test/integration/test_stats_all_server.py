@@ -215,6 +215,19 @@ class Logs(StatsCase):
             talk(s.port, GET % b"/direct", 1)
 
 
+class Sinks(StatsCase):
+    def test_told(self):
+        conf = config([door_of("plain")], [])
+        at = {"pipe": {"path": work("nobody.sock")}}
+        metrics = "type.googleapis.com/envoy.config.metrics.v3."
+        conf.update(stats_flush_interval="0.1s", stats_sinks=[
+            {"name": "there", "typed_config": {"@type": metrics + "StatsdSink", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 9}}}},
+            {"name": "not", "typed_config": {"@type": metrics + "DogStatsdSink", "address": at}}])
+        s = self.door(conf)
+        with self.drives(s, {"stats_sinks.datagrams": some, "stats_sinks.dropped": some}):
+            time.sleep(0.5)
+
+
 class Overload(StatsCase):
     def test_pressure(self):
         path = work(f"pressure-{time.time_ns()}")

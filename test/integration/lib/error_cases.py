@@ -7,6 +7,7 @@ each error text of the source.
 import base64
 
 from error_build import *  # pylint: disable=wildcard-import,unused-wildcard-import
+from sink_cases import SINKS
 from error_cases_tracing import TRACING
 
 def to_proxy(conf, inner=None):
@@ -484,14 +485,13 @@ def text_of(path):
 def dns(cluster_type=None, **fields):
     return boot(clusters=[{**cluster("c", 1), **fields, **({"type": None, "cluster_type": cluster_type} if cluster_type else {"type": "STRICT_DNS"})}])
 
-
 PROXY = {"name": "p", "typed_config": {"@type": T + "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"}}
 CERT_PEM, KEY_PEM = text_of(cert("server")[0]), text_of(cert("server")[1])
 def stats(*tags, **more):
     return boot(stats_config={"stats_tags": list(tags), **more})
 
 
-LATER = [
+LATER = SINKS + [
     (["envoy.resource_limits.listener.x.connection_limit: no listener has that name, so it limits nothing (name one)"],
      boot([lst()], layered_runtime={"layers": [{"name": "a", "static_layer": {"envoy.resource_limits.listener.x.connection_limit": 5}}]})),
     (["a name alone stands for one of Envoy's own expressions, which are not run here (write regex or fixed_value)"], stats({"tag_name": "a"})),

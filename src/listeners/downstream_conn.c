@@ -114,7 +114,7 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
     }
     count_chosen(d);
     d->owner.hcm = d->chain->hcm;
-    d->conn.filter_chain = d->chain->name;
+    d->conn.filter_chain = &d->chain->name;
     d->conn.tls_used = d->chain->tls != NULL;
     sp_hcm_wire_setup(d->chain->hcm, ret);
     ret->tls = d->chain->tls;
@@ -180,7 +180,7 @@ static void on_ready(void *ctx)
     sp_gauge_inc(d->h2 ? cx(d)->http2_active : cx(d)->http1_active);
     if (!tls)
         return;
-    d->conn.handshake_ns = SP_MAX(d->home->worker->turn.now_ns - d->start_ns, 1u);
+    d->conn.handshake_us = (uint32_t)SP_MIN((d->home->worker->turn.now_ns - d->start_ns) / 1000 + 1, (uint64_t)UINT32_MAX);
     d->conn.tls = sp_tls_get_info(tls);
     d->conn.cert.tls = d->conn.tls;
     d->conn.cert.der = sp_tls_peer_der(tls);
@@ -421,7 +421,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->conn.socket = d->conn.peer = *peer;
     d->conn.local = d->conn.socket_local = local;
     d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
-    d->conn.listener = l->name;
+    d->conn.listener = &l->name;
     d->owner = (struct sp_stream_owner){
         .worker = h->worker->index,
         .conn = &d->conn,

@@ -165,14 +165,15 @@ enum place { LISTENER, CHAIN };
 static void get_place(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     const struct sp_conn_info *c = in->info->conn;
-    sp_fmt_set(v, SP_FMT_STR, !c ? SP_STR_NULL : op->arg == CHAIN ? c->filter_chain : c->listener);
+    const struct sp_str *name = !c ? NULL : op->arg == CHAIN ? c->filter_chain : c->listener;
+    sp_fmt_set(v, SP_FMT_STR, name ? *name : SP_STR_NULL);
 }
 
 static void get_handshake(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
-    bool any = in->info->conn && in->info->conn->handshake_ns;
+    bool any = in->info->conn && in->info->conn->handshake_us;
     v->kind = any ? SP_FMT_NUM : SP_FMT_NONE;
-    v->num = any ? in->info->conn->handshake_ns / SP_NS_PER_MS : 0;
+    v->num = any ? in->info->conn->handshake_us / 1000 : 0;
 }
 
 static void get_failure(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)

@@ -63,12 +63,12 @@ struct sp_conn_info {
     struct sp_addr peer;   /* PEER: after the PROXY protocol; as socket without it */
     struct sp_addr local;
     struct sp_addr socket_local; /* its own, before the PROXY protocol (Envoy: direct local address) */
+    uint32_t handshake_us; /* how long TLS took to be ready; 0: not yet, or there is none */
     bool tls_used;
     const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
     struct sp_client_cert cert;   /* of the connection: a stream's is sp_info_cert */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
-    struct sp_str listener, filter_chain; /* names; filter_chain may be empty */
-    uint64_t handshake_ns;        /* how long TLS took to be ready; 0: not yet, or there is none */
+    const struct sp_str *listener, *filter_chain; /* their names, which may be empty; NULL: nothing has one yet */
     struct sp_list *watches;      /* of sp_conn_watch; NULL: it has ended, or nobody tells */
 };
 

@@ -195,7 +195,8 @@ static void test_ring(void **state)
 {
     char head[4096], path[2048];
     struct world *w = world_new(NULL, SHIELD_FILTER STAGED_JWT MUTATION_FILTER ROUTER_FILTER, NULL);
-    w->conn.listener = SP_STR("door");
+    static const struct sp_str door = SP_STR_INIT("door");
+    w->conn.listener = &door;
     sp_refused_thread_done();
     fake_decode[JWT] = refuse;
     fake_decode[MUTATION] = refuse;

@@ -152,7 +152,8 @@ static void names_and_flags(void **state)
     struct t_stream *s = *state;
     is("%PROTOCOL% %UPSTREAM_PROTOCOL% %RESPONSE_CODE_DETAILS% %ROUTE_NAME% %VIRTUAL_HOST_NAME% %UPSTREAM_CLUSTER%",
        "HTTP/2 HTTP/1.1 via_upstream main site origin");
-    s->conn.listener = SP_STR("door");
+    static const struct sp_str door = SP_STR_INIT("door");
+    s->conn.listener = &door;
     is("%STREAM_ID% %ACCESS_LOG_TYPE% %UPSTREAM_CLUSTER_RAW% %LISTENER_NAME%",
        "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2 DownstreamEnd origin door");
     is("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%", "- -");

@@ -79,7 +79,8 @@ static void connections(void **state)
 {
     t_stream_init(&s);
     s.conn.socket_local = addr("10.9.9.9:443");
-    s.conn.filter_chain = SP_STR("inner");
+    static const struct sp_str inner = SP_STR_INIT("inner");
+    s.conn.filter_chain = &inner;
     s.tls.curve = SP_STR("X25519");
     is("%VIRTUAL_CLUSTER_NAME%", "-");
     s.info.virtual_cluster = SP_STR("searches");
@@ -87,7 +88,7 @@ static void connections(void **state)
     s.info.upstream_tls.sni = SP_STR("origin.test");
     is("%DOWNSTREAM_DIRECT_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_LOCAL_PORT%", "10.9.9.9:443 10.9.9.9 443");
     is("%FILTER_CHAIN_NAME% %DOWNSTREAM_TLS_GROUP% %UPSTREAM_SERVER_NAME% %DOWNSTREAM_HANDSHAKE_DURATION%", "inner X25519 origin.test -");
-    s.conn.handshake_ns = 5000000;
+    s.conn.handshake_us = 5000;
     is("%DOWNSTREAM_HANDSHAKE_DURATION%", "5");
     char id[64];
     snprintf(id, sizeof(id), "%s", t_text(&s, "%UNIQUE_ID%"));

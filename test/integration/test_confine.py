@@ -196,7 +196,7 @@ class Confined(unittest.TestCase):
         self.assertEqual(p.returncode, 0, p.stdout[-3000:] + p.stderr[-2000:])
         self.assertNotRegex(p.stdout, r"^0 passed")
 
-    def test_example(self):
+    def test_least_privilege(self):
         chain, key = cert("confine-example", san="DNS:localhost")
         copy(chain, "door.pem")
         copy(key, "door.key")

@@ -56,7 +56,7 @@ class Examples(unittest.TestCase):
 
     def test_all_are_here(self):
         cdns = "".join(read(f"test/integration/{name}.py") for name in (
-            "test_cdn", "test_observability", "test_examples_filters", "test_examples_origins", "test_examples_tls"))
+            "test_cdn", "test_confine", "test_observability", "test_statsd", "test_examples_filters", "test_examples_origins", "test_examples_tls"))
         for name in os.listdir(os.path.join(ROOT, "examples")):
             if name == "README.md":  # the index of them
                 continue

@@ -199,7 +199,7 @@ class Sinks(unittest.TestCase):
                       "envoy.config.metrics.v3.HystrixSink"):
             self.assertRegex(said({"@type": T + other}), "sallyport does not run it|unknown type", other)
 
-    def test_example(self):
+    def test_statsd(self):
         plain, tagged = self.receivers()
         chain, key = cert("statsd-example", san="DNS:localhost")
         copy(chain, "door.pem")

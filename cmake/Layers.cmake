@@ -37,6 +37,8 @@ foreach(dir IN LISTS SP_LAYERS)
   # Nearest layer first: a static linker resolves from left to right.
   list(PREPEND left sp_${dir})
 endforeach()
+# wolfSSL asks for it weakly (scripts/deps): nothing else would bring it into a program, and threads would end without giving their tables back.
+target_link_options(sp_crypto INTERFACE LINKER:-u,sp_thread_tables)
 add_library(sp_all INTERFACE)
 target_link_libraries(sp_all INTERFACE ${left})
 

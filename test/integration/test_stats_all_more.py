@@ -146,11 +146,12 @@ class Hosts(Case):
             write(resources(kind, {"name": "pair", "nonsense": 1}))
 
     def test_subsets_and_zones(self):
-        o = Scripted()
-        self.addCleanup(o.stop)
+        origins = [Scripted(), Scripted()]
+        for o in origins:
+            self.addCleanup(o.stop)
         meta = lambda v: {"metadata": {"filter_metadata": {"envoy.lb": {"v": v}}}}
         hosts = lambda *values: {"load_assignment": {"cluster_name": "c", "endpoints": [{"lb_endpoints": [
-            {"endpoint": {"address": address(o.port, f"127.0.0.{i + 1}")}, **meta(v)} for i, v in enumerate(values)]}]}}
+            {"endpoint": {"address": address(origins[i].port)}, **meta(v)} for i, v in enumerate(values)]}]}}
         panic = {"lb_subset_config": {"fallback_policy": "DEFAULT_SUBSET", "default_subset": {"v": "gone"}, "panic_mode_any": True, "subset_selectors": [{"keys": ["v"]}]}}
         from live import Live
         port = free_port()

@@ -34,7 +34,7 @@ static void on_drain_due(struct sp_timer *t)
     uint64_t now = h->worker->turn.now_ns, next = UINT64_MAX;
     SP_LIST_FOREACH_SAFE (n, &h->conns) {
         struct sp_downstream *d = SP_CONTAINER_OF(n, struct sp_downstream, link);
-        uint64_t due = d->drain_due_ns ? d->drain_due_ns : d->stale ? d->stale_due_ns : 0;
+        uint64_t due = d->drains || d->stale ? d->due_ns : 0;
         if (!due || !d->wire)
             continue;
         if (due <= now)
@@ -75,22 +75,21 @@ static uint64_t drain_due(struct sp_downstream_home *h)
 static void retire(struct sp_downstream *d)
 {
     struct sp_downstream_home *h = d->home;
-    if (d->drain_due_ns || is_ending(d))
+    if (d->drains || is_ending(d))
         return;
     if (d->chain && !d->owner.draining)
         sp_counter_inc(sp_hcm_cx(d->chain->hcm)->drain_close);
-    d->drain_due_ns = drain_due(h);
+    d->drains = true;
+    d->due_ns = drain_due(h);
     say_goodbye(d);
 }
 
 /* Whoever never comes to the end of a handshake must not hold an old config for ever. */
 static void set_stale(struct sp_downstream *d, bool stale)
 {
+    if (stale && !d->stale && !d->drains)
+        d->due_ns = drain_due(d->home);
     d->stale = stale;
-    if (!stale)
-        d->stale_due_ns = 0;
-    else if (!d->stale_due_ns)
-        d->stale_due_ns = drain_due(d->home);
 }
 
 static void count_limit(const struct sp_filter_chain *from, const struct sp_filter_chain *to)
@@ -159,7 +158,7 @@ void sp_downstream_adopt(struct sp_downstream *d)
         return;
     bool stays;
     const struct sp_filter_chain *to = sp_listener_successor(l, d->chain, &stays);
-    stays = stays && !d->drain_due_ns && sp_listener_same_base(d->listener, l);
+    stays = stays && !d->drains && sp_listener_same_base(d->listener, l);
     if (to)
         move_streams(d, to);
     if (stays)
@@ -171,7 +170,7 @@ void sp_downstream_adopt(struct sp_downstream *d)
 void sp_downstream_opened(struct sp_downstream *d)
 {
     assert(d && d->ready);
-    if (d->drain_due_ns)
+    if (d->drains)
         say_goodbye(d);
     if (d->stale)
         sp_downstream_adopt(d);

@@ -173,7 +173,7 @@ static void on_ready(void *ctx)
     struct sp_downstream *d = ctx;
     struct sp_tls *tls = sp_wire_tls(d->wire);
     d->ready = true;
-    if (SP_UNLIKELY(d->stale || d->drain_due_ns))
+    if (SP_UNLIKELY(d->stale || d->drains))
         sp_downstream_opened(d);
     d->h2 = sp_wire_codec(d->wire)->ops->protocol == SP_HTTP_2;
     sp_counter_inc(d->h2 ? cx(d)->http2_total : cx(d)->http1_total);

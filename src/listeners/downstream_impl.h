@@ -29,11 +29,11 @@ struct sp_downstream {
     const struct sp_filter_chain *chain; /* NULL until chosen */
     uint64_t start_ns;
     struct sp_gauge worker_active; /* where it counts for its worker */
+    bool ready : 1, h2 : 1, cut : 1 /* with streams on it */;
+    bool stale : 1;        /* the home has a newer version that it could not go over to yet */
+    bool drains : 1;       /* for a newer config */
     const char *detail; /* what the codec last complained about; static */
-    uint64_t drain_due_ns; /* while it drains for a newer config: when it is closed at the latest */
-    uint64_t stale_due_ns; /* while it is stale: the same limit */
-    bool ready, h2, cut /* with streams on it */;
-    bool stale;            /* the home has a newer version that it could not go over to yet */
+    uint64_t due_ns;       /* while it is stale or drains: when it is closed at the latest */
     struct sp_stream_owner owner;
     struct sp_conn_info conn;
     struct sp_downstream_check *check; /* NULL: nobody is asked */

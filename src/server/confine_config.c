@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/doc_hash.h"
+#include "server/edge.h"
 
 typedef Envoy__Config__Bootstrap__V3__Bootstrap Message;
 typedef Sallyport__Bootstrap__V1__Process ProcessMessage;
@@ -19,14 +20,8 @@ enum { NAMES_MAX = 16384 };
 
 const ProcessMessage *sp_confine_process(const struct sp_doc *doc, const Message *msg)
 {
-    assert(doc && msg);
-    for (size_t i = 0; i < msg->n_bootstrap_extensions; i++) {
-        const Sallyport__Bootstrap__V1__Edge *edge =
-            sp_doc_any_as(doc, msg->bootstrap_extensions[i]->typed_config, &sallyport__bootstrap__v1__edge__descriptor);
-        if (edge)
-            return edge->process;
-    }
-    return NULL;
+    const Sallyport__Bootstrap__V1__Edge *edge = sp_edge_find(doc, msg);
+    return edge ? edge->process : NULL;
 }
 
 /* ---- who ---- */

@@ -5,7 +5,6 @@
 
 #include "envoy/extensions/regex_engines/v3/google_re2.pb-c.h"
 #include "filters/oidc_discovery.h"
-#include "sallyport/bootstrap/v1/edge.pb-c.h"
 
 typedef Envoy__Config__Bootstrap__V3__Bootstrap Message;
 typedef Envoy__Config__Bootstrap__V3__RuntimeLayer LayerMessage;
@@ -29,6 +28,17 @@ struct ctx {
 };
 
 /* ---- sallyport.bootstrap.v1.Edge ---- */
+
+const EdgeMessage *sp_edge_find(const struct sp_doc *doc, const Message *msg)
+{
+    assert(doc && msg);
+    for (size_t i = 0; i < msg->n_bootstrap_extensions; i++) {
+        const EdgeMessage *edge = sp_doc_any_as(doc, msg->bootstrap_extensions[i]->typed_config, EDGE_DESC);
+        if (edge)
+            return edge;
+    }
+    return NULL;
+}
 
 static void read_edge(struct ctx *x, const EdgeMessage *msg)
 {

@@ -10,6 +10,7 @@
 #include "config/doc.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "listeners/listener.h"
+#include "sallyport/bootstrap/v1/edge.pb-c.h"
 
 struct sp_edge {
     struct sp_no_route no_route;
@@ -20,5 +21,8 @@ struct sp_edge {
 /* Adds errors to `diag`: extensions and keys that are not run, warnings: limits of listeners that there are not. */
 void sp_edge_read(struct sp_edge *e, struct sp_arena *arena, const struct sp_doc *doc, struct sp_diag *diag,
                   const Envoy__Config__Bootstrap__V3__Bootstrap *msg);
+
+/* The message itself; NULL: there is none. */
+const Sallyport__Bootstrap__V1__Edge *sp_edge_find(const struct sp_doc *doc, const Envoy__Config__Bootstrap__V3__Bootstrap *msg);
 
 #endif

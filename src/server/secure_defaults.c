@@ -8,7 +8,7 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb-c.h"
-#include "sallyport/bootstrap/v1/edge.pb-c.h"
+#include "server/edge.h"
 
 typedef Envoy__Config__Bootstrap__V3__Bootstrap Bootstrap;
 typedef Envoy__Config__Cluster__V3__Cluster Cluster;
@@ -26,7 +26,6 @@ typedef Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions Options;
 #define DOWN_DESC &envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor
 #define UP_DESC &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor
 #define OPTIONS_DESC &envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor
-#define EDGE_DESC &sallyport__bootstrap__v1__edge__descriptor
 #define REDIRECT \
     ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__PATH_WITH_ESCAPED_SLASHES_ACTION__UNESCAPE_AND_REDIRECT
 #define REJECT ENVOY__CONFIG__CORE__V3__HTTP_PROTOCOL_OPTIONS__HEADERS_WITH_UNDERSCORES_ACTION__REJECT_REQUEST
@@ -69,12 +68,8 @@ const struct sp_secure_default *sp_secure_defaults_table(size_t *ret_n)
 bool sp_secure_defaults_on(const struct sp_doc *doc, const Bootstrap *msg)
 {
     assert(doc && msg);
-    for (size_t i = 0; i < msg->n_bootstrap_extensions; i++) {
-        const Sallyport__Bootstrap__V1__Edge *edge = sp_doc_any_as(doc, msg->bootstrap_extensions[i]->typed_config, EDGE_DESC);
-        if (edge)
-            return edge->secure_defaults;
-    }
-    return false;
+    const Sallyport__Bootstrap__V1__Edge *edge = sp_edge_find(doc, msg);
+    return edge && edge->secure_defaults;
 }
 
 /* What would contradict the rest of the message, or say something of nothing. */

@@ -156,6 +156,20 @@ uint64_t *sp_stats_print_counts(const struct sp_stat *s, const struct sp_hist_su
     return ret;
 }
 
+void sp_stats_print_buckets(struct sp_stats_print *p, const struct sp_stat *s,
+                            void (*each)(struct sp_stats_print *p, bool first, double bound, uint64_t some, uint64_t all))
+{
+    unsigned n;
+    bool disjoint = p->q.buckets == SP_STATS_DISJOINT;
+    const double *bounds = sp_stats_print_bounds(s, &n);
+    uint64_t *all = sp_stats_print_counts(s, &p->sum, bounds, n, disjoint);
+    uint64_t *some = sp_stats_print_counts(s, &p->interval, bounds, n, disjoint);
+    for (unsigned i = 0; i < n; i++)
+        each(p, i == 0, bounds[i], some[i], all[i]);
+    free(all);
+    free(some);
+}
+
 void sp_stats_print_pieces(struct sp_stats_print *p, const struct sp_stat *s, const struct sp_hist_sum *h,
                            void (*each)(struct sp_stats_print *p, bool first, const struct sp_hist_piece *piece))
 {

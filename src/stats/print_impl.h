@@ -48,6 +48,9 @@ bool sp_stats_print_quantiles(const struct sp_stat *s, const struct sp_hist_sum 
 const double *sp_stats_print_bounds(const struct sp_stat *s, unsigned *ret_n);
 /* ret: n of them; to be freed. */
 uint64_t *sp_stats_print_counts(const struct sp_stat *s, const struct sp_hist_sum *h, const double *bounds, unsigned n, bool disjoint);
+/* For pages that have the last interval beside all: calls for each bound with both counts, disjoint ones if the query asks for them. */
+void sp_stats_print_buckets(struct sp_stats_print *p, const struct sp_stat *s,
+                            void (*each)(struct sp_stats_print *p, bool first, double bound, uint64_t some, uint64_t all));
 /* A detailed list's bucket. */
 struct sp_hist_piece {
     double from, width;

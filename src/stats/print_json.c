@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* /stats as JSON, in Envoy's structure: {"stats":[{"name":..,"value":..},..,{"histograms":..}]}. */
-#include <stdlib.h>
-
 #include "stats/print_impl.h"
 
 /* In a list: a comma before all but the first. */
@@ -60,24 +58,15 @@ static void put_quantiles(struct sp_stats_print *p, const struct sp_stat *s)
     }
 }
 
-static void put_counts(struct sp_stats_print *p, const struct sp_stat *s)
+static void put_bucket(struct sp_stats_print *p, bool first, double bound, uint64_t some, uint64_t all)
 {
-    unsigned n;
-    bool disjoint = p->q.buckets == SP_STATS_DISJOINT;
-    const double *bounds = sp_stats_print_bounds(s, &n);
-    uint64_t *all = sp_stats_print_counts(s, &p->sum, bounds, n, disjoint);
-    uint64_t *some = sp_stats_print_counts(s, &p->interval, bounds, n, disjoint);
-    for (unsigned i = 0; i < n; i++) {
-        sp_out_put(&p->out, i ? SP_STR(",{\"upper_bound\":") : SP_STR("{\"upper_bound\":"));
-        sp_out_g(&p->out, bounds[i], 10);
-        SP_OUT_LIT(&p->out, ",\"interval\":");
-        sp_out_u64(&p->out, some[i]);
-        SP_OUT_LIT(&p->out, ",\"cumulative\":");
-        sp_out_u64(&p->out, all[i]);
-        sp_out_char(&p->out, '}');
-    }
-    free(all);
-    free(some);
+    sp_out_put(&p->out, first ? SP_STR("{\"upper_bound\":") : SP_STR(",{\"upper_bound\":"));
+    sp_out_g(&p->out, bound, 10);
+    SP_OUT_LIT(&p->out, ",\"interval\":");
+    sp_out_u64(&p->out, some);
+    SP_OUT_LIT(&p->out, ",\"cumulative\":");
+    sp_out_u64(&p->out, all);
+    sp_out_char(&p->out, '}');
 }
 
 static void put_piece(struct sp_stats_print *p, bool first, const struct sp_hist_piece *piece)
@@ -98,7 +87,7 @@ static void put_hist(struct sp_stats_print *p, const struct sp_stat *s)
     case SP_STATS_CUMULATIVE:
     case SP_STATS_DISJOINT:
         SP_OUT_LIT(&p->out, ",\"buckets\":[");
-        put_counts(p, s);
+        sp_stats_print_buckets(p, s, put_bucket);
         break;
     case SP_STATS_DETAILED:
         SP_OUT_LIT(&p->out, ",\"totals\":[");

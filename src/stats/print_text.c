@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* /stats as text: "name: value" in order of name; histograms behind all others. */
-#include <stdlib.h>
-
 #include "stats/print_impl.h"
 
 static void put_pairs(struct sp_stats_print *p, const struct sp_stat *s)
@@ -26,24 +24,15 @@ static void put_pairs(struct sp_stats_print *p, const struct sp_stat *s)
     }
 }
 
-static void put_counts(struct sp_stats_print *p, const struct sp_stat *s)
+static void put_bucket(struct sp_stats_print *p, bool first, double bound, uint64_t some, uint64_t all)
 {
-    unsigned n;
-    bool disjoint = p->q.buckets == SP_STATS_DISJOINT;
-    const double *bounds = sp_stats_print_bounds(s, &n);
-    uint64_t *all = sp_stats_print_counts(s, &p->sum, bounds, n, disjoint);
-    uint64_t *some = sp_stats_print_counts(s, &p->interval, bounds, n, disjoint);
-    for (unsigned i = 0; i < n; i++) {
-        sp_out_put(&p->out, i ? SP_STR(" B") : SP_STR("B"));
-        sp_out_g(&p->out, bounds[i], 6);
-        sp_out_char(&p->out, '(');
-        sp_out_u64(&p->out, some[i]);
-        sp_out_char(&p->out, ',');
-        sp_out_u64(&p->out, all[i]);
-        sp_out_char(&p->out, ')');
-    }
-    free(all);
-    free(some);
+    sp_out_put(&p->out, first ? SP_STR("B") : SP_STR(" B"));
+    sp_out_g(&p->out, bound, 6);
+    sp_out_char(&p->out, '(');
+    sp_out_u64(&p->out, some);
+    sp_out_char(&p->out, ',');
+    sp_out_u64(&p->out, all);
+    sp_out_char(&p->out, ')');
 }
 
 static void put_piece(struct sp_stats_print *p, bool first, const struct sp_hist_piece *piece)
@@ -69,7 +58,7 @@ static void put_hist(struct sp_stats_print *p, const struct sp_stat *s)
         sp_out_char(&p->out, ' ');
     }
     if (p->q.buckets == SP_STATS_CUMULATIVE || p->q.buckets == SP_STATS_DISJOINT)
-        put_counts(p, s);
+        sp_stats_print_buckets(p, s, put_bucket);
     else
         put_pairs(p, s);
 }

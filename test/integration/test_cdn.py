@@ -12,6 +12,7 @@ import subprocess
 import time
 import unittest
 
+from example import door_files
 from harness import b64url, ca, cert, log_lines, nginx_plain, work
 from test_examples import SECRET, Example, copy, etc, read
 
@@ -60,10 +61,7 @@ class Cdn(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        chain, key = cert("examples", san="DNS:localhost,DNS:api.example.com,DNS:www.example.com,DNS:other.test")
-        copy(chain, "door.pem")
-        copy(key, "door.key")
-        etc("origin-secret", SECRET + "\n")
+        door_files(cert("examples", san="DNS:localhost,DNS:api.example.com,DNS:www.example.com,DNS:other.test"), SECRET)
         cls.origin = nginx_plain()
 
     @classmethod

@@ -15,7 +15,7 @@ import tempfile
 import time
 import unittest
 
-from example import copy, etc
+from example import door_files
 from harness import BIN, ROOT, SLOW, T, address, cert, config, curl, free_port, listener, log_to, nginx_plain, wait_for, work
 from live import Live
 from test_examples import SECRET, read
@@ -197,10 +197,7 @@ class Confined(unittest.TestCase):
         self.assertNotRegex(p.stdout, r"^0 passed")
 
     def test_least_privilege(self):
-        chain, key = cert("confine-example", san="DNS:localhost")
-        copy(chain, "door.pem")
-        copy(key, "door.key")
-        etc("origin-secret", SECRET + "\n")
+        door_files(cert("confine-example", san="DNS:localhost"), SECRET)
         shutil.chown(work("etc/origin-secret"), USER)
         origin = nginx_plain()
         self.addCleanup(origin.kill)

@@ -15,7 +15,7 @@ import proxied
 import rls
 from echo import Echo
 from idp import INTROSPECTION, SECRET as CLIENT_SECRET, EcKey, Idp
-from example import Example, copy, etc
+from example import Example, copy, door_files, etc
 from harness import (BIN, ROOT, SLOW, Nginx, Proc, b64url, ca, cert, curl, free_port, good_token, jwks, log_lines, nginx_mtls, nginx_plain,
                      token, wait_for, work)
 from mtls import Revoker
@@ -31,14 +31,11 @@ def read(name):
 class Examples(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        chain, key = cert("examples", san="DNS:localhost,DNS:api.example.com,DNS:www.example.com,DNS:other.test")
-        copy(chain, "door.pem")
-        copy(key, "door.key")
+        door_files(cert("examples", san="DNS:localhost,DNS:api.example.com,DNS:www.example.com,DNS:other.test"), SECRET)
         copy(ca(), "origin-ca.pem")
         copy(ca("cdn-ca"), "cdn-ca.pem")
         for i, path in enumerate(cert("client")):
             copy(path, ("client.pem", "client.key")[i])
-        etc("origin-secret", SECRET + "\n")
         etc("jwks.json", jwks())
         cls.origin = nginx_plain()
         cls.secret = ["-H", f"x-origin-verify: {SECRET}"]

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from example import Example, copy
+from example import Example, copy, door_files
 from harness import ECHO, Nginx, ca, cert, curl, free_port, nginx_plain, wait_for, work
 from mtls import Revoker, s_client
 from test_examples import SECRET, etc, read
@@ -14,10 +14,7 @@ from test_origin_ocsp import BY, Server, response
 class TlsExamples(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        chain, key = cert("tls-examples", san="DNS:localhost,DNS:api.example.com")
-        copy(chain, "door.pem")
-        copy(key, "door.key")
-        etc("origin-secret", SECRET + "\n")
+        door_files(cert("tls-examples", san="DNS:localhost,DNS:api.example.com"), SECRET)
         cls.origin = nginx_plain()
 
     @classmethod

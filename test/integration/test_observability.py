@@ -10,7 +10,7 @@ import unittest
 
 import yaml
 
-from example import Example, copy, etc
+from example import Example, door_files
 from harness import ROOT, SLOW, T, Sallyport, ca, cert, cluster, config, curl, free_port, ip_restriction, jwt_filter, listener, nginx_plain, \
     route_to, shield, wait_for, work
 
@@ -80,10 +80,7 @@ class Promtool(unittest.TestCase):
 class Metrics(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        chain, key = cert("examples", san="DNS:localhost")
-        copy(chain, "door.pem")
-        copy(key, "door.key")
-        etc("origin-secret", SECRET + "\n")
+        door_files(cert("examples", san="DNS:localhost"), SECRET)
         cls.origin = nginx_plain()
 
     @classmethod

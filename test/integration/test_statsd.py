@@ -8,10 +8,10 @@ import threading
 import time
 import unittest
 
-from example import Example, copy
+from example import Example, door_files
 from harness import SLOW, Sallyport, T, address, cert, cluster, config, curl, free_port, listener, nginx_plain, refused, route_to, wait_for
 from test_envoy import Envoy, find_envoy, set_port
-from test_examples import SECRET, etc, read
+from test_examples import SECRET, read
 
 METRICS = T + "envoy.config.metrics.v3."
 
@@ -201,10 +201,7 @@ class Sinks(unittest.TestCase):
 
     def test_statsd(self):
         plain, tagged = self.receivers()
-        chain, key = cert("statsd-example", san="DNS:localhost")
-        copy(chain, "door.pem")
-        copy(key, "door.key")
-        etc("origin-secret", SECRET + "\n")
+        door_files(cert("statsd-example", san="DNS:localhost"), SECRET)
         text = read("examples/statsd/sallyport.yaml").replace("stats_flush_interval: 10s", "stats_flush_interval: 0.2s").replace("192.0.2.25", "127.0.0.1")
         for port, r in (("8125", tagged), ("8126", plain)):
             text = text.replace(f"port_value: {port}", f"port_value: {r.s.getsockname()[1]}")

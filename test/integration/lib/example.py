@@ -20,6 +20,13 @@ def copy(source, name):
         etc(name, f.read())
 
 
+def door_files(pair, secret):
+    """What the door of most examples has: its certificate and key, the secret that the CDN sends."""
+    for source, name in zip(pair, ("door.pem", "door.key")):
+        copy(source, name)
+    etc("origin-secret", secret + "\n")
+
+
 class Example:
     """One of them, running."""
 

@@ -170,6 +170,7 @@ void sp_decode_any(struct sp_decode *l, struct sp_place *place)
         sp_decode_expected(l, place, NULL, -1, node, node->proto ? "a message" : "a mapping with \"@type\"");
         return;
     }
+    /* cppcheck-suppress uninitvar; it does not look behind the choice of a function */
     if (!(node->proto ? find_proto : find_json)(l, place, node, &any))
         return;
     if (any.type->kind != SP_NODE_STRING) {

@@ -46,8 +46,8 @@ static void put(struct text *t, const char *s, size_t n)
 
 static void put_hex(struct text *t, uint8_t byte)
 {
-    char hex[4];
-    put(t, hex, (size_t)snprintf(hex, sizeof(hex), "\\%02X", byte));
+    static const char digits[] = "0123456789ABCDEF";
+    put(t, (char[3]){'\\', digits[byte >> 4], digits[byte & 15]}, 3);
 }
 
 /* RFC 2253 section 2.4; bytes outside of ASCII are escaped too, so that no log has to guess a character set. */

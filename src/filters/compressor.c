@@ -71,7 +71,7 @@ static void config_free(void *config)
     free(c);
 }
 
-static uint32_t or(const Google__Protobuf__UInt32Value *v, uint32_t otherwise)
+static uint32_t given(const Google__Protobuf__UInt32Value *v, uint32_t otherwise)
 {
     return v ? v->value : otherwise;
 }
@@ -84,15 +84,15 @@ static bool read_library(const struct sp_filter_build *b, struct config *c, cons
     if (g) {
         c->encoding = SP_STR("gzip");
         c->options.gzip = (struct sp_gzip_options){.level = g->compression_level ? (int)g->compression_level : -1,
-                                                   .strategy = (int)g->compression_strategy, .window_bits = (int)or(g->window_bits, 12),
-                                                   .memory_level = (int)or(g->memory_level, 5)};
+                                                   .strategy = (int)g->compression_strategy, .window_bits = (int)given(g->window_bits, 12),
+                                                   .memory_level = (int)given(g->memory_level, 5)};
         return true;
     }
     if (r) {
         c->brotli = true;
         c->encoding = SP_STR("br");
-        c->options.br = (struct sp_brotli_options){.quality = or(r->quality, 3), .window_bits = or(r->window_bits, 18),
-                                                   .block_bits = or(r->input_block_bits, 24),
+        c->options.br = (struct sp_brotli_options){.quality = given(r->quality, 3), .window_bits = given(r->window_bits, 18),
+                                                   .block_bits = given(r->input_block_bits, 24),
                                                    .mode = r->encoder_mode ? (unsigned)r->encoder_mode - 1 : 0,
                                                    .no_literal_context = r->disable_literal_context_modeling};
         return true;
@@ -122,7 +122,7 @@ static void read_response(struct config *c, const Message *msg)
     const Response *r = msg->response_direction_config;
     const Common *common = r ? r->common_config : NULL;
     c->enabled = r ? is_on(common ? common->enabled : NULL) : is_on(msg->runtime_enabled);
-    c->min_length = r ? or(common ? common->min_content_length : NULL, MIN_LENGTH) : or(msg->content_length, MIN_LENGTH);
+    c->min_length = r ? given(common ? common->min_content_length : NULL, MIN_LENGTH) : given(msg->content_length, MIN_LENGTH);
     if (r)
         read_types(c, common ? common->content_type : NULL, common ? common->n_content_type : 0);
     else

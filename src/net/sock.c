@@ -17,7 +17,9 @@ static int set(int fd, int level, int name, int value)
 static int new_socket(int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0)
+        return -errno;
+    return fd;
 }
 
 static int set_keepalive(int fd, const struct sp_sock_options *o)

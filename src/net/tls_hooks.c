@@ -30,6 +30,7 @@ static const uint8_t retry_random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x6
 int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_member **ret_choice)
 {
     struct sp_client_hello hello;
+    /* cppcheck-suppress uninitvar; it does not look behind the choice of a function */
     int r = (t->retried ? sp_client_hello_parse_again : sp_client_hello_parse)(t->in, arena, &hello, &t->why);
     if (r <= 0)
         return r;

@@ -45,9 +45,9 @@ static const char *find_user(const char *user, struct sp_identity *ret)
     if (!names)
         abort();
     if (is_number(user, &number))
-        getpwuid_r((uid_t)number, &entry, names, NAMES_MAX, &found);
+        (void)getpwuid_r((uid_t)number, &entry, names, NAMES_MAX, &found); /* `found` says it all */
     else
-        getpwnam_r(user, &entry, names, NAMES_MAX, &found);
+        (void)getpwnam_r(user, &entry, names, NAMES_MAX, &found);
     const char *why = NULL;
     if (found) {
         ret->uid = found->pw_uid;

@@ -343,6 +343,7 @@ static void on_knock(uv_poll_t *p, int status, int events)
     struct sp_hot_restart *h = ((struct end *)p->data)->home;
     (void)status;
     (void)events;
+    /* cppcheck-suppress nullPointer; who it is may be left out (accept(2)) */
     int fd = accept4(h->door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;

@@ -90,7 +90,7 @@ static int number(const char *dir, const char *name, uint64_t *ret)
 
 static int read_cgroup(const struct sp_monitor *m, double *ret)
 {
-    uint64_t used, limit;
+    uint64_t used, limit = UINT64_MAX;
     int err = number(m->root, "memory.current", &used);
     if (err == 0) {
         if (number(m->root, "memory.max", &limit) < 0)

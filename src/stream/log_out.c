@@ -45,7 +45,9 @@ static int open_path(const struct sp_log_out *o, bool *ret_careful)
     if (o->standard)
         return open_standard(o->standard, ret_careful);
     int fd = open(o->name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0)
+        return -errno;
+    return fd;
 }
 
 static ssize_t write_bytes(const struct sp_log_out *o, struct iovec *iov, int n, size_t *ret_lost)

@@ -342,7 +342,9 @@ static void put_route_transformers(struct sp_convert *c, unsigned indent, const 
     const struct sp_kong_plugin *s = sp_kong_plugin_of(&c->kong, "response-transformer", r);
     if (!q && !s)
         return;
-    sp_put_remark(c, indent, q ? q->node : s->node, "plugin %.*s", SP_STR_ARG(q ? q->name : s->name));
+    const struct sp_kong_plugin *first = q ? q : s;
+    /* cppcheck-suppress nullPointerRedundantCheck; one of the two is there */
+    sp_put_remark(c, indent, first->node, "plugin %.*s", SP_STR_ARG(first->name));
     sp_put(c, indent, "transformer:");
     sp_put(c, indent + 2, "\"@type\": " SP_T "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute");
     sp_put(c, indent + 2, "mutations:");

@@ -53,7 +53,7 @@ static void *router_config(const struct sp_filter_build *build, const ProtobufCM
     return malloc(1);
 }
 
-static const struct sp_filter_ops router = {
+const struct sp_filter_ops door_router = {
     .name = "router",
     .type_url = "envoy.extensions.filters.http.router.v3.Router",
     .terminal = true,
@@ -64,8 +64,8 @@ static const struct sp_filter_ops router = {
     .decode_data = router_data,
     .decode_trailers = router_trailers,
 };
-static const struct sp_filter_ops *const registry[] = {&sp_origin_shield_ops, &sp_ip_restriction_ops, &sp_jwt_authn_ops,
-                                                       &router, NULL};
+static const struct sp_filter_ops *const own_registry[] = {&sp_origin_shield_ops, &sp_ip_restriction_ops, &sp_jwt_authn_ops,
+                                                           &door_router, NULL};
 
 static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
 {
@@ -74,7 +74,8 @@ static struct sp_cluster *find_cluster(void *ctx, struct sp_str name)
 
 #define TYPE(what) envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__##what
 
-static void compile(struct door *d, const char *filters, const char *more, const char *routes)
+static void compile(struct door *d, const struct sp_filter_ops *const *registry, const char *filters, const char *more,
+                    const char *routes)
 {
     static int cluster;
     char *yaml = NULL;
@@ -103,12 +104,18 @@ static void drain(struct sp_stream_owner *o)
 {
 }
 
-struct door *door_open(const char *filters, const char *more, const char *routes)
+struct door *door_open_with(const struct sp_filter_ops *const *registry, const char *filters, const char *more, const char *routes)
 {
     struct door *d = calloc(1, sizeof(*d));
-    compile(d, filters, more, routes);
+    compile(d, registry, filters, more, routes);
     if (!d->hcm)
         fail_msg("%s", t_config_said(&d->config));
+    door_ready(d);
+    return d;
+}
+
+void door_ready(struct door *d)
+{
     sp_turn_init(&d->turn);
     sp_turn_begin(&d->turn, 1000 * SP_NS_PER_S, 1800000000 * (int64_t)SP_NS_PER_S);
     d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
@@ -120,10 +127,14 @@ struct door *door_open(const char *filters, const char *more, const char *routes
     d->codec.turn = &d->turn;
     d->owner = (struct sp_stream_owner){.hcm = d->hcm, .conn = &d->conn, .turn = &d->turn, .drain = drain};
     sp_list_init(&d->owner.streams);
-    return d;
 }
 
-static void finish(struct door *d)
+struct door *door_open(const char *filters, const char *more, const char *routes)
+{
+    return door_open_with(own_registry, filters, more, routes);
+}
+
+void door_drop(struct door *d)
 {
     sp_hcm_free(d->hcm);
     t_config_done(&d->config);
@@ -139,17 +150,17 @@ void door_close(struct door *d)
     assert_int_equal(d->turn.n_timers, 0);
     assert_int_equal(sp_buf_thread_chunks(), 0);
     sp_turn_done(&d->turn);
-    finish(d);
+    door_drop(d);
 }
 
 void door_refused(const char *filters, const char *more, const char *routes, const char *words)
 {
     struct door *d = calloc(1, sizeof(*d));
-    compile(d, filters, more, routes);
+    compile(d, own_registry, filters, more, routes);
     assert_null(d->hcm);
     if (!strstr(t_config_said(&d->config), words))
         fail_msg("expected \"%s\" in: %s", words, t_config_said(&d->config));
-    finish(d);
+    door_drop(d);
 }
 
 uint64_t door_stat(const char *name)
@@ -195,24 +206,49 @@ static void rx_cancel(struct sp_source *rx, enum sp_abort why)
 static const struct sp_sink_ops tx_ops = {tx_headers, tx_data, tx_trailers, tx_abort};
 static const struct sp_source_ops rx_ops = {up_none, up_none, rx_cancel};
 
-struct visit *visit_begin(struct door *d, const char *lines, bool end)
+static struct visit *visit_new(struct door *d)
 {
     struct visit *v = calloc(1, sizeof(*v));
     sp_arena_init(&v->arena);
     v->cs = (struct sp_codec_stream){.rx.ops = &rx_ops, .tx.ops = &tx_ops, .codec = &d->codec, .arena = &v->arena,
         .id = 1};
-    t_headers(&v->request, &v->arena, lines);
-    v->request.method = v->request.method.len ? v->request.method : SP_STR("GET");
-    v->request.scheme = SP_STR("https");
-    v->request.authority = SP_STR("a.test");
-    v->request.path = v->request.path.len ? v->request.path : SP_STR("/");
-    v->request.version = SP_HTTP_2;
+    return v;
+}
+
+static struct visit *visit_accept(struct door *d, struct visit *v, bool end)
+{
     assert_true(sp_stream_accept(&d->owner, &v->cs, &v->request));
     struct sp_sink *sink = v->cs.rx.sink;
     if (end)
         v->cs.rx.sink = NULL;
     sink->ops->headers(sink, &v->request, end);
     return v;
+}
+
+struct visit *visit_begin(struct door *d, const char *lines, bool end)
+{
+    struct visit *v = visit_new(d);
+    t_headers(&v->request, &v->arena, lines);
+    v->request.method = v->request.method.len ? v->request.method : SP_STR("GET");
+    v->request.scheme = SP_STR("https");
+    v->request.authority = SP_STR("a.test");
+    v->request.path = v->request.path.len ? v->request.path : SP_STR("/");
+    v->request.version = SP_HTTP_2;
+    return visit_accept(d, v, end);
+}
+
+struct visit *visit_of(struct door *d, const struct sp_headers *h, bool end)
+{
+    struct visit *v = visit_new(d);
+    sp_headers_init(&v->request, &v->arena);
+    v->request.method = h->method;
+    v->request.scheme = h->scheme;
+    v->request.authority = h->authority;
+    v->request.path = h->path;
+    v->request.version = h->version;
+    for (unsigned i = 0; i < h->n; i++)
+        sp_headers_add(&v->request, sp_arena_str(&v->arena, h->v[i].name), sp_arena_str(&v->arena, h->v[i].value));
+    return visit_accept(d, v, end);
 }
 
 void visit_data(struct visit *v, const char *text, bool end)

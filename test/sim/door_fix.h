@@ -29,7 +29,14 @@ struct door {
 
 /* `filters`: the list without the router. `more`: other fields of the connection manager. `routes`: NULL for one. */
 struct door *door_open(const char *filters, const char *more, const char *routes);
+/* With other filters than the gates, jwt_authn and the fake router. */
+struct door *door_open_with(const struct sp_filter_ops *const *registry, const char *filters, const char *more, const char *routes);
+/* What door_open does when the connection manager is there: d->hcm. */
+void door_ready(struct door *d);
+extern const struct sp_filter_ops door_router;
 void door_close(struct door *d);
+/* Of one that is not ready. */
+void door_drop(struct door *d);
 /* Compiles what must be refused; the errors have to contain `words`. */
 void door_refused(const char *filters, const char *more, const char *routes, const char *words);
 uint64_t door_stat(const char *name);
@@ -48,6 +55,8 @@ struct visit {
 
 /* One request, head only. `lines`: ":path: /x\nname: value\n"; GET https://a.test/ unless said. */
 struct visit *visit_begin(struct door *d, const char *lines, bool end);
+/* The same with this head; what it points to outlives the visit. */
+struct visit *visit_of(struct door *d, const struct sp_headers *h, bool end);
 void visit_data(struct visit *v, const char *text, bool end);
 void visit_trailers(struct visit *v, const char *lines);
 /* A whole GET, with what is asserted of it: 200 when the origin answered. */

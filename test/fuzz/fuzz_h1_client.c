@@ -21,28 +21,10 @@ static void open_one(struct run *r)
     c->ops->flush(c, &r->sent, SIZE_MAX);
 }
 
-static void send_request(struct run *r, unsigned which)
-{
-    static const struct sp_str methods[] = {SP_STR_INIT("GET"), SP_STR_INIT("HEAD"), SP_STR_INIT("DELETE")};
-    struct user *u = user_new(r);
-    u->cs = r->codec->ops->open(r->codec, &u->sink);
-    CHECK(u->cs);
-    u->cs->user = u;
-    sp_link(&u->source, &u->cs->tx);
-    struct sp_headers *h = sp_arena_alloc(u->cs->arena, sizeof(*h));
-    sp_headers_init(h, u->cs->arena);
-    h->method = methods[which % 3];
-    h->path = SP_STR("/");
-    h->authority = SP_STR("a");
-    u->tx_begun = u->tx_over = true;
-    u->cs->tx.ops->headers(&u->cs->tx, h, true);
-    r->codec->ops->flush(r->codec, &r->sent, SIZE_MAX);
-}
-
 static void run(struct run *r, const uint8_t *data, size_t size, size_t piece)
 {
     run_begin(r, data[0] & ~0x60u, false, 0);
-    send_request(r, data[2]);
+    run_request(r, data[2]);
     run_feed(r, data + 3, size - 3, piece);
     run_end(r);
 }

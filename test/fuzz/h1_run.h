@@ -25,6 +25,7 @@ struct user {
     struct sp_source source;
     struct sp_codec_stream *cs;
     struct run *run;
+    struct sp_headers *head; /* of the message that arrives, not of an interim one */
     struct sp_buf body;
     bool rx_over, tx_over, tx_begun, closed; /* as the user knows it */
     int pauses, paused_by; /* ours of the codec, the codec's of us */
@@ -36,6 +37,7 @@ struct run {
     struct sp_buf in, sent, text;
     struct user *user;
     unsigned chaos;
+    void (*on_message)(struct user *u); /* one has come whole: its head and body; or NULL */
 };
 
 static inline unsigned roll(struct run *r, unsigned sides)
@@ -145,8 +147,12 @@ static inline void fz_headers(struct sp_sink *s, struct sp_headers *h, bool end)
     struct user *u = SP_CONTAINER_OF(s, struct user, sink);
     CHECK(!u->closed && !u->rx_over);
     u->rx_over = end;
+    if (!h->status || h->status >= 200)
+        u->head = h;
     say(u->run, end ? SP_STR("headers, the end") : SP_STR("headers"));
     tell_lines(u->run, h);
+    if (end && u->run->on_message)
+        u->run->on_message(u);
     if (end && u->cs->codec->config->server && !u->run->chaos)
         send_message(u);
     act(u);
@@ -154,6 +160,8 @@ static inline void fz_headers(struct sp_sink *s, struct sp_headers *h, bool end)
 
 static inline void tell_body(struct user *u)
 {
+    if (u->run->on_message)
+        u->run->on_message(u);
     sp_buf_move(&u->run->text, &u->body);
     say(u->run, SP_STR(" is the body"));
 }
@@ -291,6 +299,25 @@ static inline void run_begin(struct run *r, unsigned flags, bool server, unsigne
         config.max_url_bytes = 40;
     }
     r->codec = sp_h1_new(&r->turn, &config, &fz_cb, r);
+}
+
+/* Client: one request without a body: GET, HEAD or DELETE. */
+static inline void run_request(struct run *r, unsigned which)
+{
+    static const struct sp_str methods[] = {SP_STR_INIT("GET"), SP_STR_INIT("HEAD"), SP_STR_INIT("DELETE")};
+    struct user *u = user_new(r);
+    u->cs = r->codec->ops->open(r->codec, &u->sink);
+    CHECK(u->cs);
+    u->cs->user = u;
+    sp_link(&u->source, &u->cs->tx);
+    struct sp_headers *h = sp_arena_alloc(u->cs->arena, sizeof(*h));
+    sp_headers_init(h, u->cs->arena);
+    h->method = methods[which % 3];
+    h->path = SP_STR("/");
+    h->authority = SP_STR("a");
+    u->tx_begun = u->tx_over = true;
+    u->cs->tx.ops->headers(&u->cs->tx, h, true);
+    r->codec->ops->flush(r->codec, &r->sent, SIZE_MAX);
 }
 
 /* What the wire does in a turn. */

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * HTTP/1 messages as our codec reads them, beside http_parser, which is another's: whatever ours takes as a whole message, the other
+ * one has to take too, with the same method or status, the same fields and the same body.  Who reads a message otherwise than the
+ * next one in the row can be made to smuggle.  Byte 0: 0 requests, 1 to 3 an answer (to GET, HEAD, DELETE), and bits for options of
+ * ours.  SP_SHOW=1 in the environment shows what both have read.
+ */
+#include <http_parser.h>
+#include <stdio.h>
+
+#include "h1_run.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MOST = 32 };
+
+/* A message as text: "GET\nname:value\n...\n\nbody". */
+struct message {
+    char *text;
+    size_t len, body; /* where the body begins */
+    bool whole, nominates; /* there is a Connection header: fields may go by it */
+};
+
+struct list {
+    struct message v[MOST];
+    unsigned n;
+};
+
+static struct list ours, theirs;
+
+static void list_clear(struct list *l)
+{
+    for (unsigned i = 0; i < l->n; i++)
+        free(l->v[i].text);
+    l->n = 0;
+}
+
+/* Fields that frame the message, or that ours keeps elsewhere, are not compared. */
+static bool is_compared(struct sp_str name)
+{
+    enum sp_header_id id = sp_header_id(name);
+    return id != SP_H_HOST && !sp_header_is_framing(id);
+}
+
+static void put_field(FILE *f, struct sp_str name, struct sp_str value)
+{
+    if (is_compared(name))
+        fprintf(f, "%.*s:%.*s\n", SP_STR_ARG(name), SP_STR_ARG(value));
+}
+
+/* --- ours --- */
+
+static void on_message(struct user *u)
+{
+    struct message *m = &ours.v[ours.n];
+    if (ours.n == MOST)
+        return;
+    ours.n++;
+    FILE *f = open_memstream(&m->text, &m->len);
+    CHECK(f && u->head);
+    if (u->head->status)
+        fprintf(f, "%u\n", u->head->status);
+    else
+        fprintf(f, "%.*s\n", SP_STR_ARG(u->head->method));
+    for (unsigned i = 0; i < u->head->n; i++)
+        put_field(f, u->head->v[i].name, u->head->v[i].value);
+    fputc('\n', f);
+    fflush(f);
+    m->body = m->len;
+    for (const struct sp_seg *s = u->body.head; s; s = s->next)
+        fwrite(s->ptr, 1, s->len, f);
+    fclose(f);
+    m->whole = true;
+}
+
+/* --- theirs --- */
+
+struct other {
+    FILE *f;
+    char name[300];
+    size_t name_len;
+    char *value;
+    size_t value_len;
+    bool in_value, in_body, no_body, tunnel;
+};
+
+static struct message *current(void)
+{
+    return &theirs.v[theirs.n - 1];
+}
+
+static void end_field(struct other *o)
+{
+    if (!o->in_value)
+        return;
+    o->in_value = false;
+    struct sp_str name = sp_str_n(o->name, o->name_len);
+    if (!o->in_body)
+        put_field(o->f, name, sp_str_trim(sp_str_n(o->value, o->value_len)));
+    if (sp_header_id(name) == SP_H_CONNECTION)
+        current()->nominates = true;
+    o->name_len = 0;
+    free(o->value);
+    o->value = NULL;
+    o->value_len = 0;
+}
+
+static int begin(http_parser *p)
+{
+    struct other *o = p->data;
+    if (theirs.n == MOST)
+        return 1;
+    struct message *m = &theirs.v[theirs.n++];
+    *m = (struct message){0};
+    o->in_body = false;
+    o->f = open_memstream(&m->text, &m->len);
+    CHECK(o->f);
+    return 0;
+}
+
+static int field(http_parser *p, const char *at, size_t n)
+{
+    struct other *o = p->data;
+    end_field(o);
+    for (; n && o->name_len < sizeof(o->name); at++, n--)
+        o->name[o->name_len++] = sp_ascii_lower(*at);
+    return 0;
+}
+
+static int value(http_parser *p, const char *at, size_t n)
+{
+    struct other *o = p->data;
+    o->in_value = true;
+    o->value = realloc(o->value, o->value_len + n + 1);
+    CHECK(o->value);
+    memcpy(o->value + o->value_len, at, n);
+    o->value_len += n;
+    return 0;
+}
+
+static int head_end(http_parser *p)
+{
+    struct other *o = p->data;
+    end_field(o);
+    char *rest;
+    fputc('\n', o->f);
+    fflush(o->f);
+    /* The line that the head begins with is put first. */
+    struct message *m = current();
+    int at = p->type == HTTP_REQUEST ? asprintf(&rest, "%s\n%s", http_method_str(p->method), m->text)
+                                     : asprintf(&rest, "%u\n%s", p->status_code, m->text);
+    CHECK(at > 0);
+    fclose(o->f);
+    free(m->text);
+    o->f = open_memstream(&m->text, &m->len);
+    CHECK(o->f);
+    fwrite(rest, 1, (size_t)at, o->f);
+    fflush(o->f);
+    free(rest);
+    m->body = m->len;
+    o->in_body = true;
+    o->tunnel = p->upgrade;
+    /* http_parser leaves it to its user to know which answers have no body, whatever their length says (RFC 9112 section 6.3). */
+    return o->no_body || p->status_code == 204 || p->status_code == 304 ? 1 : 0;
+}
+
+static int body(http_parser *p, const char *at, size_t n)
+{
+    fwrite(at, 1, n, ((struct other *)p->data)->f);
+    return 0;
+}
+
+static int message_end(http_parser *p)
+{
+    struct other *o = p->data;
+    end_field(o);
+    fclose(o->f);
+    o->f = NULL;
+    current()->whole = true;
+    if (p->type == HTTP_RESPONSE && p->status_code < 200 && !o->tunnel) /* an interim one: ours counts the last */
+        free(theirs.v[--theirs.n].text);
+    return 0;
+}
+
+static enum http_errno parse_theirs(const uint8_t *data, size_t size, unsigned kind, struct other *o)
+{
+    static const http_parser_settings settings = {.on_message_begin = begin, .on_header_field = field, .on_header_value = value,
+                                                  .on_headers_complete = head_end, .on_body = body, .on_message_complete = message_end};
+    http_parser p;
+    http_parser_init(&p, kind ? HTTP_RESPONSE : HTTP_REQUEST);
+    p.data = o;
+    o->no_body = kind == 2;
+    size_t n = http_parser_execute(&p, &settings, (const char *)data, size);
+    if (n == size && !p.upgrade && HTTP_PARSER_ERRNO(&p) == HPE_OK)
+        http_parser_execute(&p, &settings, NULL, 0);
+    if (o->f) {
+        fclose(o->f);
+        o->f = NULL;
+    }
+    free(o->value);
+    return HTTP_PARSER_ERRNO(&p);
+}
+
+/* --- both --- */
+
+/* What http_parser refuses for reasons of its own: methods it has no name for, characters of targets, what comes behind a last message. */
+static bool is_excused(enum http_errno err)
+{
+    return err == HPE_INVALID_METHOD || err == HPE_INVALID_URL || err == HPE_INVALID_HOST || err == HPE_CLOSED_CONNECTION ||
+           err == HPE_CB_message_begin || err == HPE_INVALID_VERSION;
+}
+
+static void compare(enum http_errno err, bool tunnel)
+{
+    for (unsigned i = 0; getenv("SP_SHOW") && i < SP_MAX(ours.n, theirs.n); i++)
+        fprintf(stderr, "%s\nours: \"%s\"\ntheirs: \"%s\"\n", http_errno_name(err), i < ours.n ? ours.v[i].text : "",
+                i < theirs.n ? theirs.v[i].text : "");
+    for (unsigned i = 0; i < ours.n; i++) {
+        const struct message *a = &ours.v[i], *b = &theirs.v[i];
+        if (i >= theirs.n || !b->whole) {
+            CHECK(is_excused(err) || tunnel);
+            return;
+        }
+        if (!b->nominates)
+            CHECK(a->body == b->body && memcmp(a->text, b->text, a->body) == 0);
+        CHECK(a->len - a->body == b->len - b->body && memcmp(a->text + a->body, b->text + b->body, a->len - a->body) == 0);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct run r;
+    struct other other = {0};
+    if (size < 2)
+        return 0;
+    unsigned kind = data[0] & 3, flags = data[0] >> 2 & 3;
+    list_clear(&ours);
+    list_clear(&theirs);
+    run_begin(&r, flags, kind == 0, 0);
+    r.on_message = on_message;
+    if (kind)
+        run_request(&r, kind - 1);
+    run_feed(&r, data + 1, size - 1, size);
+    run_end(&r);
+    run_forget(&r);
+    enum http_errno err = parse_theirs(data + 1, size - 1, kind, &other);
+    compare(err, other.tunnel);
+    return 0;
+}

@@ -49,6 +49,7 @@ if(NOT SALLYPORT_FUZZ)
     sp_test_programs(${SP_TEST}/unit/${dir} unit_${dir} sp_${dir})
   endforeach()
   sp_test_programs(${SP_TEST}/sim sim sp_all)
+  include(cmake/Faults.cmake)
 
   # A lint is an executable under test/lint; one that knows --self-test is run that way too.
   file(GLOB lints CONFIGURE_DEPENDS ${SP_TEST}/lint/*)
@@ -69,7 +70,7 @@ if(NOT SALLYPORT_FUZZ)
 
   # Each suite is a test of its own. Those that measure memory or load run alone; the others may share the machine.
   file(GLOB suites CONFIGURE_DEPENDS ${SP_TEST}/integration/test_*.py)
-  set(alone attack chaos cost lifecycle storm streams)
+  set(alone attack chaos cost faults lifecycle storm streams)
   if(TARGET sallyport)
     foreach(suite IN LISTS suites)
       get_filename_component(name ${suite} NAME_WE)

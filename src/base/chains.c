@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -22,11 +23,17 @@ static void put(struct sp_chains *c, struct sp_chain_node *n)
     *at = n;
 }
 
+/* Without memory for more of them the chains get longer. */
 static void grow(struct sp_chains *c)
 {
     struct sp_chains old = *c;
-    c->cap = old.cap ? old.cap * 2 : FIRST_CAP;
-    c->v = sp_xcalloc(c->cap, sizeof(struct sp_chain_node *));
+    unsigned cap = old.cap ? old.cap * 2 : FIRST_CAP;
+    struct sp_chain_node **v = old.cap ? sp_try_malloc(cap * sizeof(*v)) : sp_xmalloc(cap * sizeof(*v));
+    if (!v)
+        return;
+    memset(v, 0, cap * sizeof(*v));
+    c->cap = cap;
+    c->v = v;
     for (unsigned i = 0; i < old.cap; i++)
         for (struct sp_chain_node *n = old.v[i], *next; n; n = next) {
             next = n->next;

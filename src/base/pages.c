@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -36,13 +35,12 @@ static void set_up(void)
 
 static struct sp_page_slab *slab_new(void)
 {
-    struct sp_page_slab *s = sp_xcalloc(1, sizeof(*s));
     size_t size = RUNS * own.stride;
-    s->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (s->mem == MAP_FAILED) {
-        fprintf(stderr, "sallyport: out of memory (%zu bytes)\n", size);
-        abort();
-    }
+    char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mem == MAP_FAILED)
+        return NULL;
+    struct sp_page_slab *s = sp_xcalloc(1, sizeof(*s));
+    s->mem = mem;
     madvise(s->mem, size, MADV_NOHUGEPAGE); /* one page of 2 MiB would be held for the sake of any run in it */
     own.mapped += size;
     s->free = s->cold = UINT64_MAX;
@@ -59,12 +57,14 @@ static void slab_free(struct sp_page_slab *s)
     free(s);
 }
 
-void sp_pages_take(struct sp_pages *p)
+bool sp_pages_take(struct sp_pages *p)
 {
     assert(p && !p->mem);
     set_up();
     struct sp_page_slab *s =
         sp_list_empty(&own.slabs) ? slab_new() : SP_CONTAINER_OF(own.slabs.next, struct sp_page_slab, link);
+    if (!s)
+        return false;
     uint64_t warm = s->free & ~s->cold, of = warm ? warm : s->free;
     unsigned i = (unsigned)__builtin_ctzll(of);
     own.warm -= warm != 0;
@@ -73,14 +73,15 @@ void sp_pages_take(struct sp_pages *p)
     if (!s->free)
         sp_list_remove(&s->link);
     *p = (struct sp_pages){s->mem + i * own.stride, s};
+    return true;
 }
 
 void sp_pages_rest(struct sp_pages *p, size_t from)
 {
     assert(p && p->mem && from <= SP_PAGES_SIZE);
     size_t at = (from + own.page - 1) / own.page * own.page;
-    if (at < own.stride && madvise(p->mem + at, own.stride - at, MADV_DONTNEED))
-        abort(); /* it is ours, and nobody has locked it */
+    if (at < own.stride)
+        madvise(p->mem + at, own.stride - at, MADV_DONTNEED); /* if it fails, the memory stays: that is all */
 }
 
 void sp_pages_give(struct sp_pages *p)

@@ -3,11 +3,12 @@
  * sp_pages: runs of whole pages for large blocks that are worth nothing while their owner rests, as malloc cannot do it: it
  * packs what is small around them.  What rests holds addresses, and no memory.  A thread keeps some runs as they are for
  * whoever asks next; the system gets the memory of others back at once, and their addresses once a slab of them is empty.  A run is
- * given back on the thread that took it.  Aborts when memory is out.
+ * given back on the thread that took it.
  */
 #ifndef SP_BASE_PAGES_H
 #define SP_BASE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -23,9 +24,10 @@ struct sp_pages {
     struct sp_page_slab *slab;
 };
 
-void sp_pages_take(struct sp_pages *p);
+/* False: the system gives no addresses. */
+bool sp_pages_take(struct sp_pages *p);
 void sp_pages_give(struct sp_pages *p); /* none: nothing */
-/* The system gets back the memory of all whole pages from byte `from` on; read again, they are zero. */
+/* The system gets back the memory of all whole pages from byte `from` on, if it wants it; read again, they are zero then. */
 void sp_pages_rest(struct sp_pages *p, size_t from);
 
 /* Gives back what the calling thread keeps: at the thread's end. */

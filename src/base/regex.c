@@ -28,6 +28,7 @@ struct scratch {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t scratch_key;
+static pcre2_general_context *memory; /* that a match does not fail for want of it: what cannot be matched may be what refuses */
 static pcre2_match_context *limits;
 static _Thread_local struct scratch *scratch_self;
 
@@ -44,11 +45,22 @@ static pcre2_jit_stack *stack_of_thread(void *unused)
     return scratch_self ? scratch_self->stack : NULL;
 }
 
+static void *take(size_t size, void *unused)
+{
+    return sp_xmalloc(size);
+}
+
+static void give(void *p, void *unused)
+{
+    free(p);
+}
+
 static void init(void)
 {
-    limits = pcre2_match_context_create(NULL);
+    memory = pcre2_general_context_create(take, give, NULL);
+    limits = pcre2_match_context_create(memory);
     if (!limits || pthread_key_create(&scratch_key, scratch_free) != 0)
-        abort();
+        abort(); /* at the start: the first expression of the first config */
     pcre2_set_match_limit(limits, SP_REGEX_MATCH_LIMIT);
     /* For builds of PCRE2 without JIT: the interpreter's heap is bounded too. */
     pcre2_set_depth_limit(limits, SP_REGEX_MATCH_LIMIT);
@@ -61,10 +73,10 @@ static struct scratch *scratch(void)
     if (SP_LIKELY(scratch_self != NULL))
         return scratch_self;
     struct scratch *s = sp_xcalloc(1, sizeof(*s));
-    s->data = pcre2_match_data_create(GROUPS, NULL);
-    s->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
+    s->data = pcre2_match_data_create(GROUPS, memory);
+    s->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, memory); /* NULL: there are 32 KiB on the thread's own */
     if (!s->data || pthread_setspecific(scratch_key, s) != 0)
-        abort();
+        abort(); /* neither takes memory that could be out */
     scratch_self = s;
     return s;
 }

@@ -230,9 +230,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
         sp_cluster_drop(c);
         return NULL;
     }
-    c = aligned_alloc(SP_CACHELINE, sizeof(*c));
-    if (!c)
-        abort();
+    c = sp_xaligned(sizeof(*c));
     memset(c, 0, sizeof(*c));
     sp_arena_init(&c->arena);
     atomic_init(&c->refs, 1);

@@ -323,9 +323,7 @@ struct sp_dns_query *sp_dns_ask(struct sp_worker *w, const struct sp_dns_servers
     q->done = done;
     q->ctx = ctx;
     q->tell.run = tell;
-    q->name = strdup(name);
-    if (!q->name)
-        abort();
+    q->name = sp_xstrdup(name);
     memcpy(q->families, families[family], sizeof(q->families));
     q->n_families = q->families[1] ? 2 : 1;
     q->status = ARES_ENOMEM;

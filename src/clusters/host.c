@@ -23,9 +23,7 @@ struct sp_host *sp_host_new(const struct sp_addr *addr, struct sp_str hostname, 
     struct sp_str path = addr->family == AF_UNIX ? sp_str_c(addr->path) : SP_STR_NULL;
     size_t head = sizeof(struct sp_host) + n_parts * sizeof(struct sp_host_part);
     size_t size = head + hostname.len + path.len + 2;
-    struct sp_host *h = aligned_alloc(SP_CACHELINE, (size + SP_CACHELINE - 1) / SP_CACHELINE * SP_CACHELINE);
-    if (!h)
-        abort();
+    struct sp_host *h = sp_xaligned(size);
     memset(h, 0, size);
     char *at = (char *)h + head;
     h->addr = *addr;

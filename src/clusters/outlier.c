@@ -15,9 +15,7 @@ struct sp_outlier_host *sp_outlier_host_new(const struct sp_outlier *o)
 {
     assert(o);
     size_t size = sizeof(struct sp_outlier_host) + o->cluster->n_slots * sizeof(struct sp_outlier_part);
-    struct sp_outlier_host *x = aligned_alloc(SP_CACHELINE, (size + SP_CACHELINE - 1) / SP_CACHELINE * SP_CACHELINE);
-    if (!x)
-        abort();
+    struct sp_outlier_host *x = sp_xaligned(size);
     memset(x, 0, size);
     for (size_t i = 0; i < SP_OUTLIER_RATES; i++)
         atomic_init(&x->rate[i], -1);

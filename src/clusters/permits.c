@@ -25,9 +25,7 @@ void sp_permits_init(struct sp_permits *p, uint32_t limit, unsigned n_slots)
     assert(p && n_slots);
     p->limit = limit;
     p->batch = SP_MIN(SP_MAX(limit / (8 * n_slots), 1u), (unsigned)BATCH_MAX);
-    p->loans = aligned_alloc(SP_CACHELINE, n_slots * sizeof(*p->loans));
-    if (!p->loans)
-        abort();
+    p->loans = sp_xaligned(n_slots * sizeof(*p->loans));
     p->n_loans = n_slots;
     for (unsigned i = 0; i < n_slots; i++)
         atomic_init(&p->loans[i].unused, 0);

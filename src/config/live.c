@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/files.h"
-#include "event/file_watch.h"
+#include "event/far_watch.h"
 #include "stats/stats.h"
 
 struct sp_live {
@@ -35,7 +35,7 @@ struct sp_live_set {
     struct sp_worker *main; /* NULL: it has never run */
     struct sp_worker *const *workers;
     unsigned n_workers;
-    struct sp_file_watcher *watcher;
+    struct sp_far_watcher *watcher;
     struct load *load; /* under way */
     bool running;
     struct sp_live_set **used; /* of a document: those that it uses, n_used of them, a reference of each */
@@ -50,12 +50,14 @@ struct sp_live_set {
 /* A file that is read on a helper thread. */
 struct load {
     uv_work_t work;
-    uv_sem_t over;           /* up when kind->load has returned */
-    struct sp_live_set *set; /* NULL: nobody waits for it any more */
+    struct sp_live_set *set;
+    bool unwanted;           /* the set has stopped */
     struct sp_live *live;
     struct sp_diag diag;
     void *fresh;
 };
+
+static unsigned n_unwanted; /* main thread: reads under way that nobody waits for */
 
 static pthread_mutex_t peeking = PTHREAD_MUTEX_INITIALIZER;
 
@@ -364,7 +366,6 @@ static void load_work(uv_work_t *w)
     load->fresh = load->live->kind->load(load->live->ctx, sp_live_get(load->live), &load->diag);
     sp_buf_thread_done();
     sp_arena_thread_done();
-    uv_sem_post(&load->over);
 }
 
 static void load_next(struct sp_live_set *set);
@@ -389,32 +390,30 @@ static void load_done(uv_work_t *w, int status)
 {
     struct load *load = SP_CONTAINER_OF(w, struct load, work);
     struct sp_live_set *set = load->set;
-    if (set)
-        set->load = NULL;
-    if (set && load->fresh) {
+    set->load = NULL;
+    if (load->unwanted) {
+        n_unwanted--;
+        if (load->fresh)
+            load->live->kind->free(load->fresh);
+    } else if (load->fresh) {
         take(load->live, load->fresh);
-    } else if (set && status == 0) {
+    } else if (status == 0) {
         char *why = why_of(&load->diag);
         refuse(load->live, why);
         free(why);
     }
     sp_diag_done(&load->diag);
-    uv_sem_destroy(&load->over);
     free(load);
-    if (set)
-        load_next(set);
+    load_next(set);
+    sp_live_set_unref(set);
 }
 
-/* The set stops: what is being read is in use until that is over, and then nobody wants it. */
+/* The set stops: what is being read is in use until that is over (sp_live_set_idle), and then nobody wants it. */
 static void abandon(struct load *load)
 {
-    load->set->load = NULL;
-    load->set = NULL;
-    if (uv_cancel((uv_req_t *)&load->work) != 0)
-        uv_sem_wait(&load->over);
-    if (load->fresh)
-        load->live->kind->free(load->fresh);
-    load->fresh = NULL;
+    load->unwanted = true;
+    n_unwanted++;
+    uv_cancel((uv_req_t *)&load->work); /* if it has not begun; load_done comes in any case */
 }
 
 static void load_next(struct sp_live_set *set)
@@ -424,10 +423,9 @@ static void load_next(struct sp_live_set *set)
         return;
     struct load *load = set->load = sp_xcalloc(1, sizeof(*load));
     load->set = set;
+    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
     load->live = SP_CONTAINER_OF(it, struct sp_live, dirty);
     sp_diag_init(&load->diag);
-    if (uv_sem_init(&load->over, 0) != 0)
-        abort();
     uv_queue_work(&set->main->loop, &load->work, load_work, load_done);
 }
 
@@ -452,9 +450,9 @@ static void run(struct sp_live_set *set, struct sp_worker *main, struct sp_worke
     SP_LIST_FOREACH (it, &set->all) {
         struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
         if (l->n_paths && !set->watcher)
-            set->watcher = sp_file_watcher_new(main);
+            set->watcher = sp_far_watcher_new(main);
         for (unsigned i = 0; i < l->n_paths; i++)
-            sp_file_watch(set->watcher, l->paths[i], &l->known[i], on_changed, l);
+            sp_far_watch(set->watcher, l->paths[i], &l->known[i], on_changed, l);
         if (l->kind->tried && sp_live_get(l))
             l->kind->tried(l->ctx, sp_live_get(l), true);
     }
@@ -472,9 +470,9 @@ void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_
 static void stop(struct sp_live_set *set)
 {
     set->running = false;
-    if (set->load)
+    if (set->load && !set->load->unwanted)
         abandon(set->load);
-    sp_file_watcher_free(set->watcher);
+    sp_far_watcher_free(set->watcher);
     set->watcher = NULL;
     SP_LIST_FOREACH (it, &set->all) {
         struct sp_live *l = SP_CONTAINER_OF(it, struct sp_live, link);
@@ -496,6 +494,17 @@ void sp_live_set_stop(struct sp_live_set *set)
     for (unsigned i = 0; i < set->n_used; i++)
         if (--set->used[i]->n_runs == 0)
             stop(set->used[i]);
+}
+
+bool sp_live_set_idle(const struct sp_live_set *set)
+{
+    assert(set);
+    return !set->load;
+}
+
+bool sp_live_is_reading(void)
+{
+    return n_unwanted > 0;
 }
 
 void sp_live_set_start_tasks(struct sp_live_set *set, struct sp_worker *prober)

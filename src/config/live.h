@@ -103,11 +103,15 @@ void sp_live_set_files(struct sp_live_set *set, struct sp_files *files);
 void sp_live_set_free(struct sp_live_set *set); /* NULL-safe; stopped */
 /*
  * On the main worker's thread, with its loop running: watches the files; publishes to `workers`, n_workers of them, all that
- * may read.  Until `stop`, which must come before any of them ends, and before what values' ctx points to goes: it waits for a
- * load that is under way.  A document that takes another one's place runs before that one stops: what both use runs on.
+ * may read.  Until `stop`, which must come before any of them ends; it waits for nothing: a file may be read on, for as long as its
+ * file system takes, and what values' ctx points to has to stay until the set is idle.  A document that takes another one's place runs before that one stops: what both use runs on.
  */
 void sp_live_set_run(struct sp_live_set *set, struct sp_worker *main, struct sp_worker *const *workers, unsigned n_workers);
 void sp_live_set_stop(struct sp_live_set *set);
+/* Nothing of it is being read. Main thread. */
+bool sp_live_set_idle(const struct sp_live_set *set);
+/* Of a set that has stopped something is still being read. Main thread. */
+bool sp_live_is_reading(void);
 /* On the prober's thread. */
 void sp_live_set_start_tasks(struct sp_live_set *set, struct sp_worker *prober);
 void sp_live_set_stop_tasks(struct sp_live_set *set);

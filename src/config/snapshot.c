@@ -15,9 +15,7 @@ void sp_snapshot_init(struct sp_snapshot *s, unsigned n_workers, void (*dead)(st
     assert(s && dead && n_workers > 0);
     s->dead = dead;
     s->n_workers = n_workers;
-    s->counts = aligned_alloc(SP_CACHELINE, n_workers * sizeof(*s->counts));
-    if (!s->counts)
-        abort();
+    s->counts = sp_xaligned(n_workers * sizeof(*s->counts));
     for (unsigned i = 0; i < n_workers; i++)
         s->counts[i].n = 1;
     atomic_store(&s->shares, n_workers);

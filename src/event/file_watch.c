@@ -56,7 +56,7 @@ struct core {
     struct sp_list files; /* those that were looked at last stand last */
     struct sp_list pending, touched;
     struct sp_timer settle, look;
-    unsigned n_files, n_watchers, n_restless;
+    unsigned n_files, n_watchers;
     unsigned n_to_look; /* in this round */
     uint64_t patience_ns;
     bool telling;
@@ -68,6 +68,7 @@ struct sp_file_watcher {
 };
 
 static _Thread_local struct core *core_here;
+static _Atomic unsigned n_restless;
 
 struct sp_file_facts sp_file_facts(const char *path)
 {
@@ -147,7 +148,7 @@ static void rest(struct core *c, struct file *f)
 {
     sp_list_remove(&f->pending);
     f->due_ns = 0;
-    c->n_restless -= f->restless;
+    n_restless -= f->restless;
     f->restless = false;
 }
 
@@ -155,7 +156,7 @@ static void rest(struct core *c, struct file *f)
 static void complain(struct core *c, struct file *f)
 {
     f->restless = true;
-    c->n_restless++;
+    n_restless++;
     sp_log(SP_LOG_WARNING, "files", "%s has been written for %d s without a pause of a second: it is read when it comes to rest "
            "(better: write another file and move it over this one)", f->path,
            (int)(c->patience_ns / SP_NS_PER_S));
@@ -417,7 +418,7 @@ void sp_file_watcher_patience(struct sp_file_watcher *fw, uint64_t ns)
 
 unsigned sp_file_watch_restless(void)
 {
-    return core_here ? core_here->n_restless : 0;
+    return n_restless;
 }
 
 void sp_file_watcher_free(struct sp_file_watcher *fw)

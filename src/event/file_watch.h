@@ -39,7 +39,7 @@ unsigned sp_file_watcher_dirs(const struct sp_file_watcher *fw);
  * again; it must not free the watcher. */
 void sp_file_watch(struct sp_file_watcher *fw, const char *path, const struct sp_file_facts *known,
                    void (*changed)(void *ctx), void *ctx);
-/* Files of this thread's watchers that are restless now. */
+/* Files that are restless now. Any thread. */
 unsigned sp_file_watch_restless(void);
 /* Another time than SP_FILE_RESTLESS_S. For tests. */
 void sp_file_watcher_patience(struct sp_file_watcher *fw, uint64_t ns);

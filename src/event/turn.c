@@ -81,6 +81,23 @@ static void heap_remove(struct sp_turn *t, struct sp_timer *timer)
         sift_down(t, i, last);
 }
 
+/*
+ * Ahead of need: should there be no memory for it, nothing new is begun (base/reserve.h), and what is under way has the room that
+ * is left until there is. Only when that is used up too it is taken from the reserve.
+ */
+static void grow(struct sp_turn *t)
+{
+    unsigned cap = t->cap_timers ? t->cap_timers + t->cap_timers / 2 : HEAP_MIN;
+    struct sp_timer_place *heap = t->n_timers < t->cap_timers ? sp_try_malloc(cap * sizeof(*heap)) : sp_xmalloc(cap * sizeof(*heap));
+    if (!heap)
+        return;
+    if (t->n_timers)
+        memcpy(heap, t->heap, t->n_timers * sizeof(*heap));
+    free(t->heap);
+    t->heap = heap;
+    t->cap_timers = cap;
+}
+
 void sp_timer_start(struct sp_turn *t, struct sp_timer *timer, uint64_t delay_ns)
 {
     assert(t && timer && timer->fire);
@@ -92,10 +109,8 @@ void sp_timer_start(struct sp_turn *t, struct sp_timer *timer, uint64_t delay_ns
             sift_up(t, timer->index, (struct sp_timer_place){due, timer});
         return;
     }
-    if (t->n_timers == t->cap_timers) {
-        t->cap_timers = t->cap_timers ? t->cap_timers + t->cap_timers / 2 : HEAP_MIN;
-        t->heap = sp_xrealloc(t->heap, t->cap_timers * sizeof(*t->heap));
-    }
+    if (SP_UNLIKELY(t->n_timers >= t->cap_timers - t->cap_timers / 8))
+        grow(t);
     timer->turn = t;
     sift_up(t, t->n_timers++, (struct sp_timer_place){due, timer});
 }
@@ -115,8 +130,11 @@ void sp_turn_trim(struct sp_turn *t)
     unsigned cap = SP_MAX(2 * t->n_timers, (unsigned)HEAP_MIN);
     if (t->cap_timers <= cap)
         return;
+    struct sp_timer_place *heap = realloc(t->heap, cap * sizeof(*heap));
+    if (!heap)
+        return; /* it stays as it is */
     t->cap_timers = cap;
-    t->heap = sp_xrealloc(t->heap, cap * sizeof(*t->heap));
+    t->heap = heap;
 }
 
 void sp_turn_begin(struct sp_turn *t, uint64_t now_ns, int64_t wall_ns)

@@ -15,7 +15,9 @@
 #include "base/blocks.h"
 #include "base/pages.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 
 enum { EVENTS = 256 }; /* of a turn at most */
 
@@ -108,6 +110,12 @@ static bool settle(struct sp_worker *w)
 {
     turn_begin(w);
     sp_turn_end(&w->turn);
+    enum sp_memory m = sp_memory();
+    if (SP_UNLIKELY(m != SP_MEM_WELL)) {
+        sp_log_limited(SP_LOG_ERROR, "server", 1, "the system gives no memory: %s until it does",
+                       m == SP_MEM_LOW ? "connections are closed" : "new connections and requests are refused");
+        sp_worker_trim(w); /* what nobody uses just now may be what others lack */
+    }
     return !w->stopping;
 }
 
@@ -311,6 +319,15 @@ void sp_worker_stop(struct sp_worker *w)
     s->msg.run = run_stop;
     s->worker = w;
     sp_worker_post(w, &s->msg);
+}
+
+void sp_worker_drop(struct sp_worker *w)
+{
+    assert(w && w->looped && !w->threaded);
+    uv_close((uv_handle_t *)&w->async, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    sp_turn_done(&w->turn);
+    sp_worker_done(w);
 }
 
 void sp_worker_done(struct sp_worker *w)

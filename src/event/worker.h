@@ -70,6 +70,8 @@ void sp_worker_run(struct sp_worker *w);
 void sp_worker_turn(struct sp_worker *w);
 /* Asks the loop to end at the end of its turn; from any thread. */
 void sp_worker_stop(struct sp_worker *w);
+/* Instead of the next one, for a worker that never ran: its thread could not be started. */
+void sp_worker_drop(struct sp_worker *w);
 /* Waits for the thread; then closes the loop. All uv handles of others must have been closed by on_stop. */
 void sp_worker_done(struct sp_worker *w);
 /* Gives back what the thread keeps for whoever asks next: blocks, chunks, pages, the timers' heap. On the worker's thread. */

@@ -106,9 +106,7 @@ static bool add_all(struct sp_local_buckets *b, const struct sp_filter_build *bu
 static void make_cells(struct sp_local_buckets *b, unsigned n_keys)
 {
     size_t size = (b->n + 1) * sizeof(*b->cells);
-    b->cells = aligned_alloc(SP_CACHELINE, size);
-    if (!b->cells)
-        abort();
+    b->cells = sp_xaligned(size);
     memset(b->cells, 0, size);
     for (unsigned i = 0; i <= b->n; i++) {
         struct bucket *x = i < b->n ? &b->v[i] : b->common;

@@ -65,10 +65,8 @@ static uint32_t size_of(uint32_t capacity)
 struct sp_replay_set *sp_replay_set_new(uint32_t capacity)
 {
     uint32_t n = size_of(capacity);
-    struct sp_replay_set *s = aligned_alloc(SP_CACHELINE, sizeof(*s));
-    struct bucket *buckets = aligned_alloc(SP_CACHELINE, n / WAYS * sizeof(*buckets));
-    if (!s || !buckets)
-        abort();
+    struct sp_replay_set *s = sp_xaligned(sizeof(*s));
+    struct bucket *buckets = sp_xaligned(n / WAYS * sizeof(*buckets));
     for (uint32_t i = 0; i < n / WAYS; i++)
         for (unsigned j = 0; j < WAYS; j++)
             atomic_init(&buckets[i].slot[j], 0);

@@ -74,9 +74,7 @@ struct sp_token_table *sp_token_table_new(unsigned n)
     while (t->n_sets * WAYS < n)
         t->n_sets *= 2;
     size_t size = (size_t)t->n_sets * WAYS * sizeof(*t->v);
-    t->v = aligned_alloc(SP_CACHELINE, size);
-    if (!t->v)
-        abort();
+    t->v = sp_xaligned(size);
     memset(t->v, 0, size);
     return t;
 }

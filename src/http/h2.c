@@ -254,11 +254,12 @@ static void ping_fired(struct sp_timer *t)
     sp_h2_wake(c);
 }
 
+/* NULL: there is no memory for it, as below. */
 static nghttp2_option *options(const struct sp_codec_config *config)
 {
     nghttp2_option *o;
     if (nghttp2_option_new(&o) != 0)
-        abort();
+        return NULL;
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_no_http_messaging(o, 1); /* http/h2_fields is stricter */
     nghttp2_option_set_no_closed_streams(o, 1);
@@ -276,23 +277,22 @@ static nghttp2_session *session_new(struct sp_h2 *c)
 {
     nghttp2_session_callbacks *cb;
     if (nghttp2_session_callbacks_new(&cb) != 0)
-        abort();
+        return NULL;
     sp_h2_recv_callbacks(cb);
     sp_h2_send_callbacks(cb);
     nghttp2_option *o = options(c->codec.config);
     nghttp2_session *session;
     nghttp2_mem *mem = sp_h2_mem_init(&c->mem);
-    int rc = c->codec.config->server ? nghttp2_session_server_new3(&session, cb, c, o, mem)
-                                    : nghttp2_session_client_new3(&session, cb, c, o, mem);
+    int rc = !o                        ? NGHTTP2_ERR_NOMEM
+             : c->codec.config->server ? nghttp2_session_server_new3(&session, cb, c, o, mem)
+                                       : nghttp2_session_client_new3(&session, cb, c, o, mem);
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
-    if (rc != 0)
-        abort();
-    return session;
+    return rc == 0 ? session : NULL;
 }
 
-/* The first SETTINGS. They are taken out at once, so that they come first whatever happens then. */
-static void greet(struct sp_h2 *c)
+/* The first SETTINGS. They are taken out at once, so that they come first whatever happens then. False: they cannot be. */
+static bool greet(struct sp_h2 *c)
 {
     const struct sp_codec_config *config = c->codec.config;
     nghttp2_settings_entry v[7];
@@ -312,11 +312,12 @@ static void greet(struct sp_h2 *c)
     assert(n <= SP_ARRAY_LEN(v));
     if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, v, n) != 0 ||
         nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, (int32_t)config->h2_conn_window) != 0)
-        abort();
+        return false;
     const uint8_t *p;
     ssize_t len;
     while ((len = nghttp2_session_mem_send(c->session, &p)) > 0)
         sp_buf_append(&c->greeting, p, (size_t)len);
+    return len == 0;
 }
 
 struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,
@@ -342,7 +343,11 @@ struct sp_codec *sp_h2_new(struct sp_turn *turn, const struct sp_codec_config *c
     c->ping_timer.fire = ping_fired;
     sp_h2_meter_init(&c->meter, config, turn->now_ns);
     c->session = session_new(c);
-    greet(c);
+    if (!c->session || !greet(c)) {
+        sp_buf_clear(&c->greeting);
+        codec_free(&c->grave);
+        return NULL;
+    }
     c->ping_random = turn->now_ns ^ (uintptr_t)c; /* so that connections differ */
     sp_h2_ping_later(c);
     return &c->codec;

@@ -3,7 +3,8 @@
 
 #include <assert.h>
 
-#include "http/h2_send.h"
+#include "base/reserve.h"
+#include "http/h2_fail.h"
 #include "http/h2_stream.h"
 
 enum { HEADS_MAX = 16 }; /* 1xx heads of one response */
@@ -48,13 +49,23 @@ static struct sp_h2_stream *open_request(struct sp_h2 *c, int32_t id)
     return s;
 }
 
+/* It has not been looked at: the client may ask again, here or elsewhere. */
+static bool refused(struct sp_h2 *c, int32_t id)
+{
+    if (SP_LIKELY(sp_memory() == SP_MEM_WELL))
+        return false;
+    sp_h2_check(c, nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM));
+    sp_h2_event(c, SP_CE_TX_RESET, "http2.out_of_memory", 0);
+    return true;
+}
+
 int sp_h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct sp_h2 *c = user;
     struct sp_h2_stream *s;
     enum sp_h2_block kind = SP_H2_TRAILERS;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        s = open_request(c, frame->hd.stream_id);
+        s = refused(c, frame->hd.stream_id) ? NULL : open_request(c, frame->hd.stream_id);
         kind = SP_H2_REQUEST;
     } else {
         s = sp_h2_stream_of(session, frame->hd.stream_id);
@@ -70,7 +81,7 @@ int sp_h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame,
     }
     c->fields_of = s;
     sp_h2_fields_begin(&c->fields, c->codec.config, kind, h);
-    return 0;
+    return sp_h2_verdict(c);
 }
 
 static struct sp_str rc_str(nghttp2_rcbuf *b)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "http/h2_fail.h"
 #include "http/h2_stream.h"
 
 enum { BYTES_MAX = 256 * 1024 };
@@ -63,7 +64,7 @@ void sp_h2_linger_prepare(struct sp_h2_stream *s)
         return;
     s->may_linger = true;
     int64_t window = SP_MIN((int64_t)sp_h2_window(s) + BYTES_MAX, (int64_t)INT32_MAX);
-    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, s->id, (int32_t)window);
+    sp_h2_check(c, nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, s->id, (int32_t)window));
 }
 
 void sp_h2_linger(struct sp_h2_stream *s)

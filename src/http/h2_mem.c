@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/blocks.h"
+#include "base/reserve.h"
 #include "base/defs.h"
 
 enum {
@@ -16,20 +17,24 @@ enum {
 
 _Static_assert(TABLE + FRAMES <= SP_PAGES_SIZE, "both stand in one run of pages");
 
-static char *run(struct sp_h2_mem *m)
+static bool has_run(struct sp_h2_mem *m)
 {
-    if (!m->pages.mem)
-        sp_pages_take(&m->pages);
-    return m->pages.mem;
+    return m->pages.mem || sp_pages_take(&m->pages);
+}
+
+/* NULL: nghttp2 gives its session up. It can be told, unlike others, so what is left is for those. */
+static void *block(size_t size)
+{
+    return SP_UNLIKELY(sp_memory() == SP_MEM_LOW) ? NULL : sp_block_alloc(size);
 }
 
 static void *take(size_t size, void *user)
 {
     struct sp_h2_mem *m = user;
-    if (!PAGES || size != FRAMES || m->has_frames)
-        return sp_block_alloc(size);
+    if (!PAGES || size != FRAMES || m->has_frames || !has_run(m))
+        return block(size);
     m->has_frames = true;
-    return run(m) + TABLE;
+    return m->pages.mem + TABLE;
 }
 
 static void give(void *p, void *user)
@@ -48,10 +53,14 @@ static void *take_zeroed(size_t n, size_t size, void *user)
     struct sp_h2_mem *m = user;
     if (size && n > SIZE_MAX / 2 / size)
         return NULL;
-    if (!PAGES || n * size != TABLE || m->has_table)
-        return memset(sp_block_alloc(n * size), 0, n * size);
-    m->has_table = true;
-    return memset(run(m), 0, TABLE);
+    void *p = NULL;
+    if (PAGES && n * size == TABLE && !m->has_table && has_run(m)) {
+        m->has_table = true;
+        p = m->pages.mem;
+    } else {
+        p = block(n * size);
+    }
+    return p ? memset(p, 0, n * size) : NULL;
 }
 
 static size_t size_of(const struct sp_h2_mem *m, const void *p)
@@ -69,7 +78,10 @@ static void *resize(void *p, size_t size, void *user)
     size_t had = size_of(m, p);
     if (size <= had)
         return p;
-    void *q = memcpy(sp_block_alloc(size), p, had);
+    void *q = block(size);
+    if (!q)
+        return NULL;
+    memcpy(q, p, had);
     give(p, m);
     return q;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "http/h2_blocks.h"
+#include "http/h2_fail.h"
 #include "http/h2_linger.h"
 #include "http/h2_send.h"
 #include "http/h2_stream.h"

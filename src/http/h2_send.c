@@ -220,7 +220,7 @@ static void submit_reset(struct sp_h2_stream *s)
     if (!s->live || s->reset_sent)
         return;
     s->reset_sent = true;
-    nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, s->reset_code);
+    sp_h2_check(s->conn, nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, s->reset_code));
     sp_h2_event(s->conn, SP_CE_TX_RESET, "http2.tx_reset", 0);
 }
 
@@ -240,10 +240,10 @@ static void submit_content(struct sp_h2_stream *s)
         sp_h2_nv_build(&nv, SP_H2_NV_TRAILERS, s->tx_trailers, &s->arena, true);
         s->tx_trailers = NULL;
         s->tx_waits = false;
-        nghttp2_submit_trailer(s->conn->session, s->id, nv.v, nv.n);
+        sp_h2_check(s->conn, nghttp2_submit_trailer(s->conn->session, s->id, nv.v, nv.n));
     } else if (s->tx_waits && (s->tx_buf.len || s->tx_ended)) {
         s->tx_waits = false;
-        nghttp2_session_resume_data(s->conn->session, s->id);
+        sp_h2_check(s->conn, nghttp2_session_resume_data(s->conn->session, s->id));
     }
 }
 
@@ -256,7 +256,8 @@ static void grow_window(struct sp_h2_stream *s)
         (s->rx_expect >= 0 && s->rx_expect <= window))
         return;
     s->grown = true;
-    nghttp2_session_set_local_window_size(s->conn->session, NGHTTP2_FLAG_NONE, s->id, (int32_t)config->h2_grown_window);
+    sp_h2_check(s->conn, nghttp2_session_set_local_window_size(s->conn->session, NGHTTP2_FLAG_NONE, s->id,
+                                                               (int32_t)config->h2_grown_window));
 }
 
 /* Only what a reader took, and not before it is worth a frame: nghttp2 sends one for half of the window. */
@@ -264,7 +265,7 @@ static void give_back_window(struct sp_h2_stream *s)
 {
     if (!s->live || s->rx_pauses || s->rx_ended || s->rx_over || s->rx_unacked < sp_h2_window(s) / 4)
         return;
-    nghttp2_session_consume_stream(s->conn->session, s->id, s->rx_unacked);
+    sp_h2_check(s->conn, nghttp2_session_consume_stream(s->conn->session, s->id, s->rx_unacked));
     s->rx_unacked = 0;
     grow_window(s);
 }
@@ -273,7 +274,7 @@ static void give_back_connection(struct sp_h2 *c)
 {
     if (c->held >= c->codec.config->h2_conn_held_max || c->unacked < c->codec.config->h2_conn_window / 4)
         return;
-    nghttp2_session_consume_connection(c->session, c->unacked);
+    sp_h2_check(c, nghttp2_session_consume_connection(c->session, c->unacked));
     c->unacked = 0;
 }
 
@@ -309,15 +310,15 @@ static void submit_control(struct sp_h2 *c)
 {
     if (c->ping_due) {
         c->ping_due = false;
-        nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, alive_ping);
+        sp_h2_check(c, nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, alive_ping));
     }
     if (c->shutdown == SP_H2_NOTICE_DUE) {
         c->shutdown = SP_H2_NOTICE_SENT;
-        nghttp2_submit_shutdown_notice(c->session);
+        sp_h2_check(c, nghttp2_submit_shutdown_notice(c->session));
     } else if (c->shutdown == SP_H2_LAST_DUE) {
         c->shutdown = SP_H2_LAST_SENT;
-        nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session),
-                              NGHTTP2_NO_ERROR, NULL, 0);
+        sp_h2_check(c, nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session),
+                                             NGHTTP2_NO_ERROR, NULL, 0));
     }
     give_back_connection(c);
 }
@@ -383,20 +384,6 @@ void sp_h2_produce(struct sp_h2 *c, struct sp_buf *out, size_t room)
     uint32_t most = SP_MIN(c->codec.config->h2_max_outbound, c->codec.config->h2_max_outbound_control);
     if (room == 0 && c->clogged > most)
         sp_h2_fail(c, SP_CE_FLOOD, "http2.outbound_flood", NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-void sp_h2_fail(struct sp_h2 *c, enum sp_codec_event ev, const char *detail, uint32_t code)
-{
-    assert(c && detail);
-    if (c->dead)
-        return;
-    c->dead = true;
-    c->goaway_due = true;
-    c->goaway_code = code;
-    c->end_why = SP_ABORT_PROTOCOL;
-    c->codec.want_close = true;
-    c->codec.want_read = false;
-    sp_h2_event(c, ev, detail, 0);
 }
 
 static uint8_t *put32(uint8_t *p, uint32_t v)

@@ -6,7 +6,7 @@
 #ifndef SP_HTTP_H2_SEND_H
 #define SP_HTTP_H2_SEND_H
 
-#include "http/h2_conn.h"
+#include "http/h2_fail.h"
 
 /* The nghttp2 callbacks of this side. */
 void sp_h2_send_callbacks(nghttp2_session_callbacks *cb);
@@ -14,12 +14,7 @@ void sp_h2_send_callbacks(nghttp2_session_callbacks *cb);
 /* Appends frames to `out`: control frames; with room > 0 heads too, and about that much content. Calls no user. */
 void sp_h2_produce(struct sp_h2 *c, struct sp_buf *out, size_t room);
 
-/*
- * The connection is broken or abused: it says GOAWAY(code) and closes. May be called from anywhere; the streams end
- * when sp_h2_end_all is called.
- */
-void sp_h2_fail(struct sp_h2 *c, enum sp_codec_event ev, const char *detail, uint32_t code);
-/* That GOAWAY, made by hand as nghttp2 may be in the middle of something. */
+/* The GOAWAY of a connection that failed, made by hand as nghttp2 may be in the middle of something. */
 void sp_h2_put_goaway(struct sp_h2 *c, struct sp_buf *out);
 
 /* Of the PING that is sent behind the first GOAWAY of a graceful shutdown. */

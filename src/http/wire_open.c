@@ -2,6 +2,7 @@
 #include "http/wire_open.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -104,6 +105,10 @@ static bool make_codec(struct sp_wire *w, enum sp_codec_kind kind)
     struct sp_codec *(*make)(struct sp_turn *, const struct sp_codec_config *, const struct sp_codec_cb *, void *) =
         kind == SP_CODEC_H2 ? sp_h2_new : sp_h1_new;
     w->codec = make(&w->worker->turn, &w->opening->config, &forward, w);
+    if (!w->codec) {
+        sp_wire_finish(w, w->server ? SP_WIRE_LOCAL : SP_WIRE_CONNECT, -ENOMEM, true);
+        return false;
+    }
     free(w->opening);
     w->opening = NULL;
     w->phase = SP_WP_OPEN;
@@ -234,7 +239,7 @@ static bool step_handshake(struct sp_wire *w)
     if (w->tls_state == SP_TLS_OPEN) {
         if (!w->cb->on_secure || w->cb->on_secure(w->ctx)) {
             bool on = pick_codec(w);
-            if (w->phase != SP_WP_OPEN)
+            if (w->phase != SP_WP_OPEN && w->phase != SP_WP_DEAD)
                 sp_wire_send_tls(w); /* else it goes out with the codec's first words, at the end of this turn: one write */
             return on;
         }

@@ -34,9 +34,7 @@ static struct sp_cx_count *find(struct sp_str name)
 
 static struct sp_cx_count *make(struct sp_str name)
 {
-    struct sp_cx_count *c = aligned_alloc(CACHE_LINE, sizeof(*c));
-    if (!c)
-        abort();
+    struct sp_cx_count *c = sp_xaligned(sizeof(*c));
     char *copy = sp_xcalloc(1, name.len + 1);
     if (name.len)
         memcpy(copy, name.ptr, name.len);

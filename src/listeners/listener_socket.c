@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "event/overload.h"
 #include "listeners/downstream.h"
 #include "listeners/listener_filters.h"
@@ -115,9 +116,13 @@ static bool within_limits(const struct sp_listener *l)
     return false;
 }
 
-/* The overload manager wants no more of them. */
+/* The overload manager wants no more of them, or there is no memory for them. */
 static bool is_shed(const struct sp_listener *l)
 {
+    if (SP_UNLIKELY(sp_memory() != SP_MEM_WELL)) {
+        sp_counter_inc(l->stats.cx_overload_reject);
+        return true;
+    }
     if (!l->sheds || !(sp_overload_hits(SP_OL_REJECT_CONNECTIONS) || sp_overload_hits(SP_OL_SHED_ACCEPT)))
         return false;
     sp_counter_inc(l->stats.cx_overload_reject);
@@ -144,6 +149,17 @@ static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_sto
     }
 }
 
+/* Of the connection that is gone before it was taken (accept(2) of Linux passes them on), or of a firewall: the next one may be well. */
+static bool is_its_own(int err)
+{
+    static const int v[] = {ECONNABORTED, EINTR, EPROTO, EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET, ENOPROTOOPT,
+                            EOPNOTSUPP, ETIMEDOUT, ECONNRESET};
+    for (size_t i = 0; i < SP_ARRAY_LEN(v); i++)
+        if (v[i] == err)
+            return true;
+    return false;
+}
+
 /* False: there is none, or it has to wait. */
 static bool accept_one(struct door *d)
 {
@@ -157,11 +173,10 @@ static bool accept_one(struct door *d)
     }
     if (err == EAGAIN || err == EWOULDBLOCK)
         return false;
-    if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM) {
-        pause_accepting(s, err);
-        return false;
-    }
-    return true; /* RFC 1122 errors, ECONNABORTED: the affair of the connection that failed; on to the next */
+    if (is_its_own(err))
+        return true;
+    pause_accepting(s, err); /* EMFILE, ENFILE, ENOBUFS, ENOMEM, or what nobody knows: it would come again at once, for ever */
+    return false;
 }
 
 static void on_knock(struct sp_watch *w, uint32_t events)

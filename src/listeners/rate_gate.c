@@ -34,9 +34,7 @@ static struct sp_rate_bucket *bucket_of(const struct sp_doc *doc, const Message 
     struct sp_kept *k = sp_keep_find(&kind, &key);
     if (k)
         return SP_CONTAINER_OF(k, struct sp_rate_bucket, kept);
-    struct sp_rate_bucket *b = aligned_alloc(SP_CACHELINE, sizeof(*b));
-    if (!b)
-        abort();
+    struct sp_rate_bucket *b = sp_xaligned(sizeof(*b));
     memset(b, 0, sizeof(*b));
     sp_keep_add(&b->kept, &kind, &key);
     return b;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/reserve.h"
 
 enum {
     READ_MIN = 4096,          /* room for a read: less at the end of a chunk is given up */
@@ -126,7 +127,7 @@ static ssize_t read_once(struct sp_transport *t, bool *ret_full)
 {
     struct iovec iov[READ_CHUNKS];
     struct sp_buf more[READ_CHUNKS - 1];
-    unsigned n_iov = t->bulk ? READ_CHUNKS : 1;
+    unsigned n_iov = t->bulk && SP_LIKELY(sp_memory() == SP_MEM_WELL) ? READ_CHUNKS : 1;
     bool small = !t->bulk && t->last_read < READ_MIN / 2; /* into a chunk that connections share */
     size_t room = 0;
     for (unsigned i = 0; i < n_iov; i++) {
@@ -163,7 +164,8 @@ static void read_some(struct sp_transport *t)
     size_t done = 0;
     bool full = true;
     while (full && done < READ_TURN && t->reading && !t->closed) {
-        ssize_t n = read_once(t, &full);
+        /* With no memory for what comes, this peer is one whose connection ends, so that the others' may go on. */
+        ssize_t n = SP_UNLIKELY(sp_memory() == SP_MEM_LOW) ? -ENOMEM : read_once(t, &full);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;
         if (n <= 0) {
@@ -285,7 +287,7 @@ struct sp_transport *sp_transport_connect(struct sp_worker *w, const struct sp_a
         *ret_err = -EINVAL;
         return NULL;
     }
-    int fd = sp_sock_client(to, o);
+    int fd = SP_UNLIKELY(sp_memory() == SP_MEM_LOW) ? -ENOMEM : sp_sock_client(to, o);
     if (fd < 0) {
         *ret_err = fd;
         return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "clusters/asks.h"
 #include "clusters/origin_ocsp.h"
 #include "filters/registry.h"
@@ -15,6 +16,15 @@
 #include "server/secure_defaults.h"
 #include "server/stats_config.h"
 #include "server/stats_sinks.h"
+
+/* Where half of what was put aside is gone, the rest is for those who are served: the config that serves goes on. */
+static bool is_out_of_memory(struct sp_diag *diag)
+{
+    if (SP_LIKELY(sp_memory() != SP_MEM_LOW))
+        return false;
+    sp_diag_add(diag, SP_ERROR, (struct sp_mark){0}, NULL, "there is no memory to compile it (give the process more, or the config less)");
+    return true;
+}
 
 struct sp_cluster *sp_config_find_cluster(void *ctx, struct sp_str name)
 {
@@ -92,7 +102,7 @@ static void compile_clusters(struct sp_config *c, unsigned n_workers, const stru
     if (local < res->n_clusters)
         made[local] = build.local;
     for (int asking = 0; asking < 2; asking++)
-        for (size_t i = 0; i < res->n_clusters; i++)
+        for (size_t i = 0; i < res->n_clusters && !is_out_of_memory(diag); i++)
             if (i != local && sp_asks(c->doc, res->clusters[i]) == (bool)asking)
                 made[i] = compile_cluster(c, &build, res->clusters[i]);
     for (size_t i = 0; i < res->n_clusters; i++) /* in the document's order */
@@ -131,7 +141,7 @@ static void compile_listeners(struct sp_config *c, const struct sp_edge *edge, s
                                       .answer_misdirected = edge->answer_misdirected,
                                       .limits = &edge->limits};
     c->listeners = sp_xcalloc(res->n_listeners + 1, sizeof(*c->listeners));
-    for (size_t i = 0; i < res->n_listeners; i++) {
+    for (size_t i = 0; i < res->n_listeners && !is_out_of_memory(diag); i++) {
         const Envoy__Config__Listener__V3__Listener *msg = res->listeners[i];
         struct sp_listener *l = sp_listener_new(&build, msg);
         if (!l)

@@ -22,6 +22,7 @@ struct sp_config {
     struct sp_snapshot snapshot;
     /* The rest of this group is server/reload's. */
     struct sp_list link;
+    struct sp_timer late; /* looks whether a file of it is still being read, before it is freed */
     struct sp_msg dead; /* posted to main by the last worker that lets go of it */
     void *home;
     uint64_t number;    /* 1, 2 ... in order of their loading */

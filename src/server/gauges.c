@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/reserve.h"
 #include "event/file_watch.h"
 #include "event/turn.h"
 #include "sallyport_version.h"
@@ -33,6 +34,8 @@ void sp_gauges_init(struct sp_gauges *g)
     g->memory_allocated = sp_stats_gauge(server, SP_STR("memory_allocated"));
     g->memory_heap_size = sp_stats_gauge(server, SP_STR("memory_heap_size"));
     g->memory_physical_size = sp_stats_gauge(server, SP_STR("memory_physical_size"));
+    g->memory_reserve = sp_stats_gauge(server, SP_STR("memory_reserve"));
+    g->memory_failed = sp_stats_counter(server, SP_STR("memory_failed"));
     g->days_until_first_cert_expiring = sp_stats_gauge(server, SP_STR("days_until_first_cert_expiring"));
     g->total_listeners_active = sp_stats_gauge(listeners, SP_STR("total_listeners_active"));
     g->workers_started = sp_stats_gauge(listeners, SP_STR("workers_started"));
@@ -60,6 +63,14 @@ static uint64_t connections(const struct sp_config *c)
     for (unsigned i = 0; i < c->n_listeners; i++)
         n += sp_listener_open_connections(c->listeners[i]);
     return n;
+}
+
+static void update_reserve(struct sp_gauges *g)
+{
+    struct sp_reserve_counts c = sp_reserve_counts();
+    sp_gauge_set(g->memory_reserve, c.left);
+    sp_counter_add(g->memory_failed, c.failed - g->failed);
+    g->failed = c.failed;
 }
 
 static void earliest(void *arg, const struct sp_tls_cert_info *info)
@@ -94,6 +105,7 @@ void sp_gauges_update(struct sp_gauges *g, const struct sp_gauges_input *in)
     sp_gauge_set(g->memory_allocated, allocated);
     sp_gauge_set(g->memory_heap_size, heap);
     sp_gauge_set(g->memory_physical_size, sp_memory_resident());
+    update_reserve(g);
     sp_gauge_set(g->days_until_first_cert_expiring, days_left(in->config));
     if (in->config)
         sp_config_expiries(in->config);

@@ -11,7 +11,10 @@
 
 struct sp_gauges {
     struct sp_gauge live, uptime, concurrency, state, version, memory_allocated, memory_heap_size, memory_physical_size,
-        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch, restless, total_connections;
+        days_until_first_cert_expiring, total_listeners_active, workers_started, active_clusters, hot_restart_epoch, restless, total_connections,
+        memory_reserve;
+    struct sp_counter memory_failed;
+    uint64_t failed; /* that were counted */
     struct sp_timing initialization_ms;
     uint64_t started_ns; /* monotonic */
 };

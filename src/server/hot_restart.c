@@ -17,7 +17,7 @@
 #include "base/str.h"
 #include "net/inherit.h"
 
-enum { PACKET_MAX = 256, FDS_MAX = 64, WAIT_S = 5, SERVE_S = 30 /* warming takes 15 at most */, REFUSED_MAX = 8 };
+enum { PACKET_MAX = 256, FDS_MAX = 64, WAIT_S = 5, SERVE_S = 30 /* warming takes 15 at most */, REFUSED_MAX = 8, PAUSE_MS = 100 };
 
 /* A descriptor that main's loop watches; freed by itself when it is closed. */
 struct end {
@@ -37,6 +37,7 @@ struct sp_hot_restart {
     struct end *door, *peer; /* where the next process asks; the one that does */
     bool given;            /* it has the sockets */
     uint64_t since_ns;     /* since when we wait for what it says next */
+    struct sp_timer pause; /* of the door, while nobody can be let in */
     struct end *refused[REFUSED_MAX]; /* those who are told no when they ask: closing before would lose the words */
 };
 
@@ -212,14 +213,21 @@ static void end_close(struct end **e)
     *e = NULL;
 }
 
+/* Takes the descriptor; NULL: the system has no memory to watch it with, and it is closed. */
 static struct end *end_open(struct sp_hot_restart *h, int fd, uv_poll_cb cb)
 {
     struct end *e = sp_xcalloc(1, sizeof(*e));
     e->fd = fd;
     e->home = h;
     e->poll.data = e;
-    if (uv_poll_init(&h->main->loop, &e->poll, fd) || uv_poll_start(&e->poll, UV_READABLE, cb))
-        abort(); /* cannot fail: the descriptor is ours alone */
+    if (uv_poll_init(&h->main->loop, &e->poll, fd)) {
+        close(fd);
+        free(e);
+        return NULL;
+    }
+    int r = uv_poll_start(&e->poll, UV_READABLE, cb);
+    assert(r == 0); /* it is not being closed */
+    (void)r;
     return e;
 }
 
@@ -267,6 +275,7 @@ static void give(struct sp_hot_restart *h)
 void sp_hot_restart_stop(struct sp_hot_restart *h)
 {
     assert(h);
+    sp_timer_stop(&h->pause);
     end_close(&h->peer);
     end_close(&h->door);
     for (size_t i = 0; i < REFUSED_MAX; i++)
@@ -326,7 +335,8 @@ static void refuse(struct sp_hot_restart *h, int fd, const char *no)
         if (h->refused[i])
             continue;
         h->refused[i] = end_open(h, fd, on_refused);
-        h->refused[i]->no = no;
+        if (h->refused[i])
+            h->refused[i]->no = no;
         return;
     }
     close(fd);
@@ -338,15 +348,37 @@ static bool is_stuck(const struct sp_hot_restart *h)
     return h->main->turn.now_ns - h->since_ns > (h->given ? SERVE_S : WAIT_S) * SP_NS_PER_S;
 }
 
+static void on_knock(uv_poll_t *p, int status, int events);
+
+static void on_pause_over(struct sp_timer *t)
+{
+    struct sp_hot_restart *h = SP_CONTAINER_OF(t, struct sp_hot_restart, pause);
+    if (h->door)
+        uv_poll_start(&h->door->poll, UV_READABLE, on_knock);
+}
+
+/* No descriptor is left, say: who knocks stays where he is, and would be told of again at once, for ever. */
+static void wait_a_while(struct sp_hot_restart *h, int err)
+{
+    sp_log_limited(SP_LOG_ERROR, "hot-restart", 1, "cannot take the connection of another process: %s; waiting %d ms", strerrordesc_np(err),
+                   PAUSE_MS);
+    uv_poll_stop(&h->door->poll);
+    h->pause.fire = on_pause_over;
+    sp_timer_start(&h->main->turn, &h->pause, PAUSE_MS * SP_NS_PER_MS);
+}
+
 static void on_knock(uv_poll_t *p, int status, int events)
 {
     struct sp_hot_restart *h = ((struct end *)p->data)->home;
     (void)status;
     (void)events;
     /* cppcheck-suppress nullPointer; who it is may be left out (accept(2)) */
-    int fd = accept4(h->door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    int fd = accept4(h->door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), err = errno;
+    if (fd < 0) {
+        if (err != EAGAIN && err != EWOULDBLOCK && err != EINTR && err != ECONNABORTED)
+            wait_a_while(h, err);
         return;
+    }
     if (!trusted(fd, (uid_t)-1)) {
         refuse(h, fd, "no it is not the same user");
     } else if (h->peer && !is_stuck(h)) {
@@ -399,11 +431,10 @@ bool sp_hot_restart_serve(struct sp_hot_restart *h, struct sp_worker *main, cons
     h->events = events;
     h->ctx = ctx;
     int fd = listen_at(h->path);
-    if (fd < 0)
+    h->door = fd < 0 ? NULL : end_open(h, fd, on_knock);
+    if (!h->door)
         sp_log(SP_LOG_ERROR, "hot-restart", "cannot listen at %s: %s (its directory must exist and be writable); the next process will not "
-               "be able to take over", h->path, strerrordesc_np(-fd));
-    else
-        h->door = end_open(h, fd, on_knock);
+               "be able to take over", h->path, strerrordesc_np(fd < 0 ? -fd : ENOMEM));
     if (h->old < 0)
         return true;
     int err = send_packet(h->old, "serving", NULL, 0);

@@ -4,6 +4,8 @@
 #include "config/live.h"
 #include "server/reload_impl.h"
 
+enum { LATE_MS = 100 };
+
 static bool still_used(const struct sp_reload *r, const struct sp_cluster *cluster)
 {
     SP_LIST_FOREACH (n, &r->configs) {
@@ -40,11 +42,27 @@ void sp_reload_bury(struct sp_reload *r, struct sp_config *c)
     sp_config_free(c);
 }
 
+/* What reads a file of it looks into it, for as long as the file system takes. */
+static void bury_idle(struct sp_reload *r, struct sp_config *c)
+{
+    if (sp_live_set_idle(sp_doc_live(c->doc)))
+        sp_reload_bury(r, c);
+    else
+        sp_timer_start(&r->build.main->turn, &c->late, LATE_MS * SP_NS_PER_MS);
+}
+
+static void on_late(struct sp_timer *t)
+{
+    struct sp_config *c = SP_CONTAINER_OF(t, struct sp_config, late);
+    bury_idle(c->home, c);
+}
+
 void sp_reload_cooled(struct sp_reload *r, struct sp_config *c, struct sp_plan *given_up)
 {
     sp_plan_free(given_up);
     sp_live_set_stop(sp_doc_live(c->doc));
-    sp_reload_bury(r, c);
+    c->late.fire = on_late;
+    bury_idle(r, c);
 }
 
 /* Main thread: the last worker let go of it. */

@@ -7,7 +7,7 @@
 #define SP_SERVER_RELOAD_IMPL_H
 
 #include "config/load.h"
-#include "event/file_watch.h"
+#include "event/far_watch.h"
 #include "server/reload.h"
 #include "server/xds_stats.h"
 #include "server/tally.h"
@@ -35,7 +35,7 @@ struct sp_reload {
     struct sp_timer warm;
     struct sp_defer no_more; /* answers those who ask for a reload when the process ends */
     struct sp_reload_job *job; /* the thread that compiles */
-    struct sp_file_watcher *watcher;
+    struct sp_far_watcher *watcher;
     struct sp_xds_stats *xds;
     char *why;
     unsigned n_errors;         /* in it */
@@ -60,7 +60,9 @@ void sp_reload_config_dead(struct sp_snapshot *snapshot);
 /* Begins to compile the next one; sp_reload_compiled follows, unless _end comes first, which waits for the thread and drops what it made. */
 void sp_reload_compile(struct sp_reload *r);
 void sp_reload_compile_end(struct sp_reload *r);
-/* The same when main's loop has ended. */
+/* The thread that compiles is at work. */
+bool sp_reload_is_loading(const struct sp_reload *r);
+/* As sp_reload_compile_end, when main's loop has ended. */
 void sp_reload_compile_join(struct sp_reload *r);
 /* config NULL: refused; takes `why`. `files`: what it was made of. */
 void sp_reload_compiled(struct sp_reload *r, struct sp_config *config, const struct sp_files *files, char *why, unsigned n_errors);

@@ -15,11 +15,12 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "config/live.h"
 #include "config/files.h"
 #include "server/reload_impl.h"
 
-enum { NICE = 5, WHY_MAX = 16384 };
+enum { NICE = 5, WHY_MAX = 16384, ROOM = 4 * 1024 * 1024 };
 
 struct sp_reload_job {
     struct sp_msg msg;
@@ -42,12 +43,12 @@ static void on_changed(void *ctx)
 static void watch(void *arg, const char *path, const struct sp_file_facts *facts)
 {
     struct sp_reload *r = arg;
-    sp_file_watch(r->watcher, path, facts, on_changed, r);
+    sp_far_watch(r->watcher, path, facts, on_changed, r);
 }
 
 void sp_reload_unwatch(struct sp_reload *r)
 {
-    sp_file_watcher_free(r->watcher);
+    sp_far_watcher_free(r->watcher);
     r->watcher = NULL;
 }
 
@@ -56,18 +57,18 @@ void sp_reload_watch(struct sp_reload *r, const struct sp_doc *doc)
     assert(r && doc);
     if (r->stopped)
         return; /* the workers were switching when the end came: a watcher would keep the loop for ever */
-    struct sp_file_watcher *before = r->watcher;
-    r->watcher = sp_file_watcher_new(r->build.main);
+    struct sp_far_watcher *before = r->watcher;
+    r->watcher = sp_far_watcher_new(r->build.main);
     sp_doc_each_file(doc, watch, r);
-    sp_file_watcher_free(before); /* last: most files are the same */
+    sp_far_watcher_free(before); /* last: most files are the same */
 }
 
 static void watch_refused(struct sp_reload *r, const struct sp_reload_job *j)
 {
-    struct sp_file_watcher *before = r->watcher;
-    r->watcher = sp_file_watcher_new(r->build.main);
+    struct sp_far_watcher *before = r->watcher;
+    r->watcher = sp_far_watcher_new(r->build.main);
     sp_files_each(j->files, true, watch, r);
-    sp_file_watcher_free(before);
+    sp_far_watcher_free(before);
 }
 
 /* ---- the thread ---- */
@@ -140,6 +141,21 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
+static void refuse(struct sp_reload *r, struct sp_files *files, const char *why)
+{
+    sp_log(SP_LOG_ERROR, "config", "%s", why);
+    sp_reload_compiled(r, NULL, files, sp_xstrdup(why), 1);
+    sp_files_unref(files);
+}
+
+/* It takes about as much as the config that serves did, twice over. What serves may not be the one that pays for it. */
+static bool has_memory(const struct sp_reload *r)
+{
+    void *p = sp_memory() == SP_MEM_WELL ? sp_try_malloc(ROOM + 4 * sp_doc_size(r->current->doc)) : NULL;
+    free(p);
+    return p != NULL;
+}
+
 void sp_reload_compile(struct sp_reload *r)
 {
     assert(r && !r->job && r->current);
@@ -150,16 +166,20 @@ void sp_reload_compile(struct sp_reload *r)
     j->previous = r->current;
     j->files = sp_files_new();
     r->job = j;
-    int err = pthread_create(&j->thread, NULL, run_thread, j);
+    int err = has_memory(r) ? pthread_create(&j->thread, NULL, run_thread, j) : ENOMEM;
     if (!err)
         return;
     r->job = NULL;
     char text[128], why[192];
     snprintf(why, sizeof(why), "cannot start a thread to load the config: %s", strerror_r(err, text, sizeof(text)));
-    sp_log(SP_LOG_ERROR, "config", "%s", why);
-    sp_reload_compiled(r, NULL, j->files, sp_xstrdup(why), 1);
-    sp_files_unref(j->files);
+    refuse(r, j->files, why);
     free(j);
+}
+
+bool sp_reload_is_loading(const struct sp_reload *r)
+{
+    assert(r);
+    return r->job != NULL;
 }
 
 void sp_reload_compile_end(struct sp_reload *r)

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "config/live.h"
 #include "net/inherit.h"
 #include "net/tls_ctx.h"
@@ -28,6 +30,8 @@
 #include "stream/access_log.h"
 #include "stream/local_health.h"
 #include "stream/refused.h"
+
+enum { FILES_WAIT_MS = 2000 };
 
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -172,7 +176,7 @@ static void make_workers(struct sp_server *s)
         if (r < 0) {
             sp_log(SP_LOG_CRITICAL, "server", "cannot make an event loop: %s (raise the limit of open files: ulimit -n)",
                    uv_strerror(r));
-            abort(); /* nothing serves yet, and there is nothing to fall back to */
+            _exit(SP_EXIT_BIND); /* nothing serves yet, and there is nothing to fall back to */
         }
     }
 }
@@ -402,11 +406,15 @@ static void on_main_start(struct sp_worker *w)
     }
     if (s->hooks.on_start)
         s->hooks.on_start(s->hooks.ctx, s);
+    int far = sp_far_watch_start();
+    if (far < 0)
+        sp_log(SP_LOG_WARNING, "files", "cannot start a thread to watch them: %s; a file system that does not answer will hold up the main thread",
+               strerrordesc_np(-far));
     for (unsigned i = 0; i <= s->n_workers; i++) {
         int r = sp_serving_start(&s->workers[i]);
         if (r < 0) {
-            sp_log(SP_LOG_CRITICAL, "server", "cannot start a thread: %s", strerror(-r));
-            abort();
+            sp_log(SP_LOG_CRITICAL, "server", "cannot start a thread: %s (raise the limits: ulimit -u, pids.max)", strerrordesc_np(-r));
+            _exit(SP_EXIT_BIND); /* nothing serves yet; some threads run already */
         }
     }
     sp_reload_start(s->reload);
@@ -424,10 +432,31 @@ static void ignore_signals(struct sp_server *s)
     }
 }
 
+/* Files that are still being read are waited for, but not for ever. False: a file system does not answer. */
+static bool files_answer(const struct sp_server *s, struct sp_worker *w)
+{
+    const struct timespec step = {.tv_nsec = 5 * 1000000};
+    for (unsigned waited = 0; sp_live_is_reading() || sp_reload_is_loading(s->reload); waited += 5) {
+        if (waited >= FILES_WAIT_MS) {
+            sp_log(SP_LOG_WARNING, "files", "a file is still being read: the process ends without waiting for it");
+            return false;
+        }
+        nanosleep(&step, NULL);
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    }
+    return true;
+}
+
 static void on_main_stop(struct sp_worker *w)
 {
     struct sp_server *s = w->user;
     ignore_signals(s);
+    bool read = files_answer(s, w);
+    if (!sp_far_watch_stop() || !read) { /* what they use cannot be freed */
+        sp_access_log_thread_flush();
+        sp_log(SP_LOG_INFO, "server", "ended");
+        _exit(s->exit_code);
+    }
     sp_watchdog_stop(&s->watchdog);
     sp_timer_stop(&s->last);
     sp_timer_stop(&s->stop);
@@ -437,6 +466,7 @@ static void on_main_stop(struct sp_worker *w)
 static void harden_process(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log that reaches RLIMIT_FSIZE is a write that fails */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
@@ -486,9 +516,12 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     struct sp_config *config = NULL;
     int code = SP_EXIT_CONFIG;
     harden_process();
+    uv_replace_allocator(sp_xmalloc, sp_xrealloc, sp_xcalloc, free); /* it ends the process where it has none */
     sp_stats_init(s->n_workers + 1);
     sp_gauges_init(&s->gauges);
-    if (sp_tls_global_init() < 0)
+    if (!sp_reserve_open(2 + s->n_workers / 4))
+        sp_log(SP_LOG_CRITICAL, "server", "there is no memory to put aside for bad times");
+    else if (sp_tls_global_init() < 0)
         sp_log(SP_LOG_CRITICAL, "tls", "wolfSSL's start failed");
     else if ((config = load(options, hooks, s->n_workers, diag_to)) != NULL)
         code = sp_worker_init(&s->main, "main", s->n_workers + 1) < 0 ? SP_EXIT_BIND : SP_EXIT_OK;
@@ -516,5 +549,6 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     free(s);
     sp_stats_done();
     sp_tls_global_done();
+    sp_reserve_close();
     return code;
 }

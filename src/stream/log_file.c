@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "stream/log_out.h"
 #include "stream/log_ring.h"
 
@@ -317,11 +318,14 @@ void sp_log_file_close(struct sp_log_file *f)
     pthread_mutex_unlock(&registry.life);
 }
 
+/* NULL: there is no memory for it. */
 static struct sp_log_ring *ring_new(struct sp_log_file *f)
 {
     struct sp_log_ring *r = NULL;
-    if (posix_memalign((void **)&r, SP_CACHELINE, sizeof(*r) + SP_LOG_RING) != 0)
-        abort();
+    if (posix_memalign((void **)&r, SP_CACHELINE, sizeof(*r) + SP_LOG_RING) != 0) {
+        sp_reserve_miss(sizeof(*r) + SP_LOG_RING);
+        return NULL;
+    }
     memset(r, 0, sizeof(*r));
     r->size = SP_LOG_RING;
     r->owner = &own;
@@ -341,15 +345,17 @@ static struct sp_log_ring *ring_of(struct sp_log_file *f)
         memset(own.v + own.n, 0, (n - own.n) * sizeof(*own.v));
         own.n = n;
     }
-    own.v[f->index] = (struct own){f->id, ring_new(f)};
-    return own.v[f->index].ring;
+    struct sp_log_ring *r = ring_new(f);
+    if (r)
+        own.v[f->index] = (struct own){f->id, r};
+    return r;
 }
 
 bool sp_log_file_put(struct sp_log_file *f, const struct sp_buf *line)
 {
     assert(f && line);
     struct sp_log_ring *r = ring_of(f);
-    if (!sp_log_ring_put(r, line))
+    if (!r || !sp_log_ring_put(r, line))
         return false;
     if (!atomic_exchange(&r->signalled, true))
         sem_post(&registry.wake);

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "envoy/data/accesslog/v3/accesslog.pb-c.h"
+#include "base/reserve.h"
 #include "event/overload.h"
 #include "stream/chain_route.h"
 #include "stream/host.h"
@@ -89,7 +90,8 @@ static void derive_client(struct sp_stream *s, const struct sp_headers *h)
 /* Before anything else is done for the request. True: it was answered. */
 static bool shed(struct sp_stream *s, struct sp_headers *h, bool end)
 {
-    if (!s->hcm->sheds || !(sp_overload_hits(SP_OL_STOP_REQUESTS) || sp_overload_hits(SP_OL_SHED_HEADERS)))
+    bool managed = s->hcm->sheds && (sp_overload_hits(SP_OL_STOP_REQUESTS) || sp_overload_hits(SP_OL_SHED_HEADERS));
+    if (SP_LIKELY(!managed && sp_memory() == SP_MEM_WELL))
         return false;
     sp_counter_inc(s->hcm->stats.rq_overload_close);
     s->chain.head[SP_DECODE] = h;

@@ -262,6 +262,7 @@ static void run_h2(struct run *x, const struct sp_wire_setup *setup)
     sp_codec_config_init(&config, false);
     config.max_header_bytes = setup->config.max_header_bytes;
     x->client = sp_h2_new(x->turn, &config, &client_cb, x);
+    assert(x->client); /* a tool may end so where memory is out */
     h2_send(x, &q, &arena);
     talk(x);
     x->client->ops->destroy(x->client);

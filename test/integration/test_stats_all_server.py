@@ -28,10 +28,11 @@ class Process(StatsCase):
         time.sleep(1.1)
         self.shows(s, {"server.live": 1, "server.concurrency": 2, "server.uptime": lambda n: 0 < n < 100, "server.version": some, "server.memory_allocated": some,
                        "server.memory_heap_size": some, "server.memory_physical_size": lambda n: n > 1 << 20, "server.initialization_time_ms": 1,
+                       "server.memory_reserve": lambda n: n > 1 << 20,
                        "server.days_until_first_cert_expiring": 2**32 - 1, "listener_manager.workers_started": 1, "config_reload.version": 1,
                        "runtime.load_success": 1, "listener_manager.listener_added": 1, "listener_manager.listener_create_success": 2})
         shot = Shot(s)
-        self.assertEqual((shot.of("server.state"), shot.of("server.hot_restart_epoch")), (0, 0))
+        self.assertEqual((shot.of("server.state"), shot.of("server.hot_restart_epoch"), shot.of("server.memory_failed")), (0, 0, 0))
 
     def test_draining_is_a_state(self):
         s = self.door(config([door_of("plain")], []), "--drain-time-s", "5")

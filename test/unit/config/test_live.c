@@ -356,14 +356,18 @@ static bool come(struct change *c, unsigned n)
     }
     switch (n) {
     case 1:
-    case 5:
+    case 6:
         return sp_gauge_value(c->failing) == 1;
     case 2:
         return served == SLOW && serves(c->kept, "good slow") && sp_gauge_value(c->failing) == 0;
     case 3:
         return reading > 0;
     case 4:
-        return serves(c->kept, "good one");
+        for (unsigned i = 0; i < SLOW; i++)
+            reading += !sp_live_set_idle(c->slow[i]);
+        return !reading;
+    case 5:
+        return !sp_live_is_reading() && serves(c->kept, "good one");
     default:
         return true;
     }
@@ -389,7 +393,7 @@ static void on_change(struct sp_timer *t)
         for (unsigned i = 0; i < SLOW; i++)
             object_write(c->ctx[i], "slow");
         break;
-    case 2: /* what waits to be read is let go of, what is being read is waited for; then all may be freed at once */
+    case 2: /* what waits to be read is let go of, what is being read is read on: nobody waits for it */
         for (unsigned i = 0; i < SLOW; i++)
             object_write(c->ctx[i], "slow");
         break;
@@ -397,6 +401,11 @@ static void on_change(struct sp_timer *t)
         for (unsigned i = 0; i < SLOW; i++) {
             sp_live_publish(c->ctx[i]->live, value_new("good news")); /* on its way when the set goes */
             sp_live_set_stop(c->slow[i]);
+        }
+        assert_true(sp_live_is_reading());
+        break;
+    case 4: /* they are idle, and may be freed */
+        for (unsigned i = 0; i < SLOW; i++) {
             object_free(c->ctx[i]);
             sp_live_set_free(c->slow[i]);
         }
@@ -406,7 +415,7 @@ static void on_change(struct sp_timer *t)
         sp_live_set_run(d[2], &c->main, c->list, 1);
         assert_true(serves(c->kept, "good slow"));
         break;
-    case 4:
+    case 5:
         object_write(c->kept, "bad");
         break;
     default:

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "admin/page_bytes.h"
@@ -126,8 +127,8 @@ void sp_admin_time_text(int64_t at, char out[32])
 {
     struct tm tm;
     time_t t = at;
-    gmtime_r(&t, &tm);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (!gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        memcpy(out, "never", sizeof("never")); /* in a year that has no number */
 }
 
 json_t *sp_admin_json_time(int64_t at)

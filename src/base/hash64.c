@@ -38,7 +38,7 @@ static uint64_t stripes(const char *p, size_t len, uint64_t seed)
 {
     uint64_t v[4] = {seed + P1 + P2, seed + P2, seed, seed - P1};
     for (size_t at = 0; at + 32 <= len; at += 32)
-        for (unsigned i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++)
             v[i] = mix(v[i], load(p + at + 8 * i, 8));
     uint64_t h = rotl(v[0], 1) + rotl(v[1], 7) + rotl(v[2], 12) + rotl(v[3], 18);
     for (unsigned i = 0; i < 4; i++)

@@ -162,7 +162,7 @@ bool sp_regex_groups(const struct sp_regex *r, struct sp_str text, struct sp_str
     const size_t *v = pcre2_get_ovector_pointer(s->data);
     if (rc == 0) /* more groups than there is room for */
         rc = GROUPS;
-    for (unsigned i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         groups[i] = (int)i < rc && v[2 * i] != PCRE2_UNSET ? sp_str_n(text.ptr + v[2 * i], v[2 * i + 1] - v[2 * i]) : SP_STR_NULL;
     return rc > 0;
 }
@@ -229,10 +229,10 @@ static void put_with(struct out *o, struct sp_str text, struct sp_str with, pcre
             continue;
         }
         char c = with.ptr[++i];
-        int g = c - '0';
+        size_t g = (size_t)(unsigned char)c - '0';
         if (c == '\\')
             put(o, "\\", 1);
-        else if (g >= 0 && g < groups && v[2 * g] != PCRE2_UNSET)
+        else if (g < (size_t)groups && v[2 * g] != PCRE2_UNSET)
             put(o, text.ptr + v[2 * g], v[2 * g + 1] - v[2 * g]);
     }
 }

@@ -106,7 +106,7 @@ static void build_maglev(struct sp_hash_table *t, const struct sp_lb_config *c, 
     t->n = size;
     for (uint64_t i = 0; i < size; i++)
         t->of[i] = FREE;
-    for (double turn = 1; filled < size; turn++)
+    for (unsigned turn = 1; filled < size; turn++)
         for (unsigned i = 0; i < s->n && filled < size; i++) {
             if (turn * s->v[i].weight < w[i].target)
                 continue;

@@ -54,7 +54,7 @@ static bool put_alt_names(Cert *c, const struct sp_cert_request *req)
     int n = c->altNamesSz, head = n < 128 ? 2 : n < 256 ? 3 : 4;
     if (n == 0)
         return true;
-    if ((size_t)(n + head) > sizeof(c->altNames))
+    if ((size_t)n + (size_t)head > sizeof(c->altNames))
         return false;
     memmove(c->altNames + head, c->altNames, (size_t)n);
     c->altNames[0] = 0x30;

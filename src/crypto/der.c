@@ -131,6 +131,6 @@ bool sp_der_take_time(struct sp_der *d, int64_t *ret)
     int year = general ? century * 100 + part[0] : part[0] < 50 ? 2000 + part[0] : 1900 + part[0];
     if (!valid_day(year, part[1], part[2]) || part[3] > 23 || part[4] > 59 || part[5] > 59)
         return false;
-    *ret = days(year, part[1], part[2]) * 86400 + part[3] * 3600 + part[4] * 60 + part[5];
+    *ret = days(year, part[1], part[2]) * 86400 + ((int64_t)part[3] * 60 + part[4]) * 60 + part[5];
     return true;
 }

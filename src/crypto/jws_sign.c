@@ -68,7 +68,7 @@ static int sign(struct sp_signer *s, const uint8_t digest[32], uint8_t out[2 * C
         return -1;
     memset(out, 0, 2 * COORDINATE);
     memcpy(out + COORDINATE - nr, r, nr);
-    memcpy(out + 2 * COORDINATE - nv, v, nv);
+    memcpy(out + COORDINATE + (COORDINATE - nv), v, nv);
     return 0;
 }
 

@@ -184,9 +184,12 @@ static bool single(struct reader *r, struct sp_der d, struct sp_ocsp_answer *a)
         return bad(r, "malformed status");
     if (!times(r, &d, a))
         return false;
-    if (sp_der_is(&d, SP_DER_CONTEXT_CONS(1)) &&
-        (!sp_der_take(&d, SP_DER_CONTEXT_CONS(1), &v) || !extensions(r, v, NULL)))
-        return false;
+    if (sp_der_is(&d, SP_DER_CONTEXT_CONS(1))) {
+        if (!sp_der_take(&d, SP_DER_CONTEXT_CONS(1), &v))
+            return bad(r, "malformed extensions");
+        if (!extensions(r, v, NULL))
+            return false;
+    }
     return d.n == 0 || bad(r, "malformed answer");
 }
 
@@ -222,9 +225,12 @@ static bool data(struct reader *r, struct sp_ocsp_answer *ret)
     if (!sp_der_any(&tbs, &r->responder_tag, &r->responder, NULL) || !sp_der_is(&tbs, SP_DER_GENERAL_TIME) ||
         !sp_der_take_time(&tbs, &produced) || !sp_der_take(&tbs, SP_DER_SEQUENCE, &list))
         return bad(r, "malformed response");
-    if (sp_der_is(&tbs, SP_DER_CONTEXT_CONS(1)) &&
-        (!sp_der_take(&tbs, SP_DER_CONTEXT_CONS(1), &v) || !extensions(r, v, &nonce)))
-        return false;
+    if (sp_der_is(&tbs, SP_DER_CONTEXT_CONS(1))) {
+        if (!sp_der_take(&tbs, SP_DER_CONTEXT_CONS(1), &v))
+            return bad(r, "malformed extensions");
+        if (!extensions(r, v, &nonce))
+            return false;
+    }
     if (tbs.n)
         return bad(r, "malformed response");
     if (r->check->nonce && !sp_str_eq(nonce, sp_str_n((const char *)r->check->nonce, SP_OCSP_NONCE)))
@@ -313,6 +319,7 @@ int sp_ocsp_read(struct sp_str der, const struct sp_ocsp_check *check, struct sp
     bool good = response(&r, der) && data(&r, &answer) && signed_well(&r, &arena);
     sp_arena_done(&arena);
     if (!good) {
+        assert(r.why);
         *ret_why = r.why;
         return -EINVAL;
     }

@@ -158,7 +158,8 @@ static size_t sign_ec(const struct sp_sign_key *k, WC_RNG *rng, const byte *dige
 {
     ecc_key key;
     byte der[ECC_MAX_SIG_SIZE], r[MAX_ECC_BYTES], s[MAX_ECC_BYTES];
-    word32 at = 0, n = sizeof(der), nr = sizeof(r), ns = sizeof(s), half = k->alg->digest;
+    word32 at = 0, n = sizeof(der), nr = sizeof(r), ns = sizeof(s);
+    const size_t half = k->alg->digest;
     if (wc_ecc_init(&key) != 0)
         return 0;
     bool good = wc_EccPrivateKeyDecode(k->der, &at, &key, k->n) == 0 &&

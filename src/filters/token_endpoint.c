@@ -238,7 +238,7 @@ static struct sp_str assertion(const struct sp_token_endpoint *e, struct sp_aren
     struct sp_str id = sp_hex(arena, random, sizeof(random));
     json_t *claims = json_pack("{s:s%, s:s%, s:s%, s:s%, s:I, s:I}", "iss", e->client_id.ptr, e->client_id.len, "sub",
                                e->client_id.ptr, e->client_id.len, "aud", e->audience.ptr, e->audience.len, "jti", id.ptr, id.len,
-                               "iat", (json_int_t)now, "exp", (json_int_t)(now + e->lifetime));
+                               "iat", (json_int_t)now, "exp", (json_int_t)now + (json_int_t)e->lifetime);
     struct sp_str jws = claims ? sp_sign_key_jws(key, e->key_id, sp_jwt_json(claims, arena), arena) : SP_STR_NULL;
     json_decref(claims);
     sp_sign_key_free(key);

@@ -156,7 +156,7 @@ static struct action *add_action(struct ctx *x, const void *msg, const char *nam
         if (known[i].point != point)
             continue;
         sp_nearest_offer(&near, sp_str_c(known[i].name));
-        if (strcmp(known[i].name, name))
+        if (strcmp(known[i].name, name) != 0)
             continue;
         for (size_t k = 0; k < o->n_actions; k++)
             if (o->actions[k].word == known[i].action)

@@ -118,7 +118,7 @@ static int host_ticks(const struct sp_monitor *m, uint64_t *ret_used, uint64_t *
     int err = slurp(m->proc, "stat", text), n = 0;
     if (err < 0)
         return err;
-    if (strncmp(text, "cpu ", 4))
+    if (strncmp(text, "cpu ", 4) != 0)
         return -EINVAL;
     p = text + 4;
     for (char *end; n < 8; n++, p = end) {
@@ -159,7 +159,7 @@ static int group_time(const struct sp_monitor *m, uint64_t now_ns, uint64_t *ret
             q < UNLIMITED) /* -1: none */
             share = (double)q / (double)p;
     }
-    *ret_total = (uint64_t)((double)(now_ns / 1000) * share);
+    *ret_total = (uint64_t)((double)now_ns / 1000 * share);
     return 0;
 }
 

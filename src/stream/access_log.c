@@ -102,7 +102,7 @@ static bool logger_init(struct logger *l, const struct sp_doc *doc, struct sp_di
         return l->file != NULL;
     }
     /* Nothing is made on the disk for a config that is refused anyway. */
-    const char *field = strcmp(to.path, "/dev/stdout") && strcmp(to.path, "/dev/stderr") ? "path" : NULL;
+    const char *field = strcmp(to.path, "/dev/stdout") != 0 && strcmp(to.path, "/dev/stderr") != 0 ? "path" : NULL;
     return good && sp_log_file_from(doc, diag, to.msg, field, to.path, &l->file) == 0;
 }
 

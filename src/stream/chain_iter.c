@@ -39,7 +39,7 @@ void sp_filter_plan_layout(struct sp_filter_plan *p)
         at = aligned(at + ops->size);
     }
     p->holds = at;
-    p->size = at + 2 * p->n * sizeof(struct sp_hold);
+    p->size = at + 2 * sizeof(struct sp_hold) * p->n;
 }
 
 /* --- callbacks --- */

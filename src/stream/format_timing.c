@@ -69,7 +69,7 @@ static bool parse_common(struct sp_fmt_op *op, const struct sp_fmt_parse *p, str
     sp_str_split(&params, ':', &to);
     if (params.ptr)
         unit = params;
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++)
         if (sp_str_eq(unit, sp_str_c(units + 3 * i)))
             op->text = sp_str_n(units + 3 * i, 2);
     if (!op->text.len) {

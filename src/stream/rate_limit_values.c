@@ -125,7 +125,7 @@ bool sp_rate_limit_override(const struct sp_stream_info *info, struct sp_str ns,
     if (sp_str_u64(sp_json_member(json, SP_STR("requests_per_unit")), UINT32_MAX, &requests) < 0 ||
         !sp_json_is_string(sp_json_member(json, SP_STR("unit")), &unit))
         return false;
-    for (uint8_t i = 1; i < SP_ARRAY_LEN(units); i++)
+    for (unsigned i = 1; i < SP_ARRAY_LEN(units); i++)
         if (sp_str_eq(unit, units[i])) {
             *ret_requests = (uint32_t)requests;
             *ret_unit = i;

@@ -87,10 +87,10 @@ static int write_out(struct sp_convert *c, const char *out, char *text, size_t l
     int err = 0;
     if (out)
         err = sp_tool_write(out, sp_str_n(text, len));
-    else
-        fwrite(text, 1, len, stdout);
+    else if (fwrite(text, 1, len, stdout) != len || fflush(stdout) != 0)
+        err = -errno;
     if (err)
-        fprintf(stderr, "sallyport convert: cannot write %s: %s\n", out, strerrordesc_np(-err));
+        fprintf(stderr, "sallyport convert: cannot write %s: %s\n", out ? out : "the standard output", strerrordesc_np(-err));
     return err ? err : c->err;
 }
 

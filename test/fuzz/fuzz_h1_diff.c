@@ -218,7 +218,8 @@ static void compare(enum http_errno err, bool tunnel)
     for (unsigned i = 0; i < ours.n; i++) {
         const struct message *a = &ours.v[i], *b = &theirs.v[i];
         if (i >= theirs.n || !b->whole) {
-            CHECK(is_excused(err) || tunnel);
+            /* And a field whose name only begins with transfer-encoding: it takes that for the one itself. The one itself is not in the text. */
+            CHECK(is_excused(err) || tunnel || (err == HPE_INVALID_TRANSFER_ENCODING && strstr(a->text, "\ntransfer-encoding")));
             return;
         }
         if (!b->nominates)

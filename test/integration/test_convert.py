@@ -251,6 +251,16 @@ class Convert(unittest.TestCase):
         self.assertEqual((a.status, json.loads(a.body), a.headers["content-type"]), (418, {"message": "no tea"}, "application/json"))
         self.assertEqual([d.get("/lonely").status, d.get("/").status], [503, 200])
 
+    def test_nowhere_to_write(self):
+        path, _, _ = convert({"_format_version": "3.0", "services": [self.service([{"name": "r", "paths": ["/"]}])]}, out=False)
+        self.assertIn("static_resources", path)
+        with open(work("kong-full.yaml"), "w", encoding="utf-8") as f:
+            json.dump({"_format_version": "3.0", "services": [self.service([{"name": "r", "paths": ["/"]}])]}, f)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            p = subprocess.run([BIN, "convert", work("kong-full.yaml")], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30 * SLOW, check=False)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertIn("cannot write the standard output: No space left on device", p.stderr)
+
     def test_nothing_is_dropped_in_silence(self):
         kong = {"_format_version": "3.0",
                 "services": [self.service([{"name": "r", "paths": ["/"], "response_buffering": False, "sources": [{"ip": "10.0.0.1"}]}], future=1)],

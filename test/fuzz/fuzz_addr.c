@@ -47,7 +47,7 @@ static void check_with_system(struct sp_str text, const struct sp_addr *a)
 {
     char copy[64];
     uint8_t ip[16];
-    if (text.len >= sizeof(copy) || a->scope || text.ptr[0] == '[')
+    if (text.len >= sizeof(copy) || sp_str_chr(text, '%') >= 0 || text.ptr[0] == '[')
         return;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = 0;

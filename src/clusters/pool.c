@@ -5,6 +5,7 @@
 
 #include "clusters/lb.h"
 #include "clusters/pool_impl.h"
+#include "event/overload.h"
 
 enum {
     EXPECTED_STREAMS = 100, /* that an HTTP/2 connection under way is thought good for */
@@ -225,6 +226,10 @@ enum sp_pool_answer sp_pool_get(struct sp_slot *s, const struct sp_pool_key *key
     if (!p && !take_place(s, key))
         return SP_POOL_OVERFLOW;
     p = p ? p : pool_new(s, key);
+    if (SP_UNLIKELY(sp_overload_value(SP_OL_SHED_POOL) != 0) && p->n_queued >= capacity(p) && sp_overload_hits(SP_OL_SHED_POOL)) {
+        sp_pool_retire(p); /* it would take a new connection */
+        return SP_POOL_OVERFLOW;
+    }
     if (!b->connections.limit || !sp_permit_take(&b->pending, s->index)) {
         sp_counter_inc(s->cluster->stats.upstream_rq_pending_overflow);
         sp_pool_retire(p);

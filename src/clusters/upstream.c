@@ -371,3 +371,14 @@ void sp_upstream_done(struct sp_upstream *u)
     sp_conn_facts_unref(u->facts);
     u->facts = NULL;
 }
+
+size_t sp_upstream_held(const struct sp_upstream *u)
+{
+    assert(u);
+    const struct sp_codec_stream *cs = u->ticket.cs;
+    const struct sp_conn *c = u->ticket.conn;
+    size_t n = u->body.len;
+    if (cs && cs->codec->ops->held)
+        n += cs->codec->ops->held(cs);
+    return cs && c && c->wire && !c->h2 ? n + sp_wire_held(c->wire) : n;
+}

@@ -26,6 +26,8 @@ void sp_upstream_trailers(struct sp_upstream *u, struct sp_headers *t);
 void sp_upstream_cancel(struct sp_upstream *u, enum sp_abort why);
 /* A tunnel: forgets what is part of a config, but for its cluster, which it holds until sp_upstream_done. */
 void sp_upstream_let_go(struct sp_upstream *u);
+/* Bytes that wait for the origin, or that it sent and nobody took. Those of a connection that serves others, too, are not counted. */
+size_t sp_upstream_held(const struct sp_upstream *u);
 /* Before the memory goes: also lets go of what `info` points to. A zeroed one is fine. */
 void sp_upstream_done(struct sp_upstream *u);
 

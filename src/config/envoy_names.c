@@ -182,7 +182,7 @@ const struct sp_envoy_message sp_envoy_messages[] = {
     {"envoy.config.metrics.v3.StatsSink", "name=1 typed_config=3 "},
     {"envoy.config.metrics.v3.StatsdSink", "address=1 tcp_cluster_name=2 prefix=3 "},
     {"envoy.config.metrics.v3.TagSpecifier", "tag_name=1 regex=2 fixed_value=3 "},
-    {"envoy.config.overload.v3.BufferFactoryConfig", NULL},
+    {"envoy.config.overload.v3.BufferFactoryConfig", "minimum_account_to_track_power_of_two=1 "},
     {"envoy.config.overload.v3.LoadShedPoint", "name=1 triggers=2 "},
     {"envoy.config.overload.v3.OverloadAction", "name=1 triggers=2 typed_config=3 "},
     {"envoy.config.overload.v3.OverloadManager", "refresh_interval=1 resource_monitors=2 actions=3 loadshed_points=5 buffer_factory_config=4 "},

@@ -33,6 +33,7 @@ static const struct sp_rule rules[] = {
     {METRICS "StatsdSink", "address", SP_RULE_ONEOF, 0, 0},
     {METRICS "TagSpecifier", "tag_name", SP_RULE_MIN_LEN, 1, 0},
     {METRICS "TagSpecifier", "regex", SP_RULE_MAX_LEN, 1024, 0},
+    {OVERLOAD "BufferFactoryConfig", "minimum_account_to_track_power_of_two", SP_RULE_RANGE, 10, 56},
     {OVERLOAD "LoadShedPoint", "name", SP_RULE_MIN_LEN, 1, 0},
     {OVERLOAD "LoadShedPoint", "triggers", SP_RULE_MIN_ITEMS, 1, 0},
     {OVERLOAD "OverloadAction", "name", SP_RULE_MIN_LEN, 1, 0},

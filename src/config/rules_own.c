@@ -10,6 +10,7 @@
 #define OUR_LISTENER_IP "sallyport.filters.listener.ip_restriction.v1."
 #define OIDC "sallyport.oidc.v1."
 #define OUR_TLS "sallyport.tls.v1."
+#define OUR_MONITORS "sallyport.resource_monitors.v1."
 #define SENDER "sallyport.filters.http.sender_constraint.v1."
 #define STAGED "sallyport.filters.http.staged.v1."
 #define TOKEN "sallyport.filters.http.token_introspection.v1."
@@ -66,6 +67,8 @@ static const struct sp_rule rules[] = {
     {OUR_IP "IpRestriction", "deny_lists", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_IP "IpRestriction", "enforced_percent", SP_RULE_RANGE, 0, 100},
     {OUR_IP "IpRestriction", "source", SP_RULE_ENUM_SET, 0, 0},
+    {OUR_MONITORS "WorkerDelayConfig", "max_delay", SP_RULE_REQUIRED, 0, 0},
+    {OUR_MONITORS "WorkerDelayConfig", "max_delay", SP_RULE_MIN_MS, 1, 0},
     {SENDER "DpopProofs", "algs", SP_RULE_NOT_EMPTY, 0, 0},
     {SENDER "DpopProofs", "replay_capacity", SP_RULE_RANGE, 1024, 16777216},
     {SENDER "DpopProofs", "public_origins", SP_RULE_NOT_EMPTY, 0, 0},

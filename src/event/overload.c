@@ -9,6 +9,9 @@
 static const uint64_t LOOK_AGAIN_NS = 5000000000ull;
 
 _Atomic uint32_t sp_overload_words[SP_OL_ACTIONS];
+_Atomic uint64_t sp_overload_max_delay_ns;
+enum { LATE_FULL = SP_OVERLOAD_FULL / 10 * 9 };
+static _Atomic uint64_t counts[SP_OL_ACTIONS];
 
 /* Written when a config is published: a timeout that is read in between is one of the old or one of the new. */
 static struct {
@@ -17,9 +20,31 @@ static struct {
     _Atomic bool set;
 } floors[SP_OL_TIMERS];
 
-bool sp_overload_draw(uint32_t value)
+bool sp_overload_draw(enum sp_overload_action a, uint32_t value)
 {
-    return value >= SP_OVERLOAD_FULL || sp_random_u64() % SP_OVERLOAD_FULL < value;
+    if (value < SP_OVERLOAD_FULL && sp_random_u64() % SP_OVERLOAD_FULL >= value)
+        return false;
+    sp_overload_add_count(a, 1);
+    return true;
+}
+
+uint64_t sp_overload_take_count(enum sp_overload_action a)
+{
+    assert(a < SP_OL_ACTIONS);
+    return atomic_exchange_explicit(&counts[a], 0, memory_order_relaxed);
+}
+
+void sp_overload_add_count(enum sp_overload_action a, uint64_t n)
+{
+    assert(a < SP_OL_ACTIONS);
+    atomic_fetch_add_explicit(&counts[a], n, memory_order_relaxed);
+}
+
+uint32_t sp_overload_late_part(const struct sp_turn *t, uint64_t max_ns)
+{
+    assert(t && max_ns && t->late_ns >= max_ns);
+    uint64_t over = SP_MIN(t->late_ns - max_ns, max_ns);
+    return (uint32_t)((unsigned __int128)over * LATE_FULL / max_ns);
 }
 
 void sp_overload_set_floor(enum sp_overload_timer t, const struct sp_overload_floor *f)

@@ -45,6 +45,7 @@ struct sp_timer_place {
 struct sp_turn {
     uint64_t now_ns;      /* monotonic, of this turn's start */
     int64_t wall_ns;      /* Unix time of this turn's start */
+    uint64_t late_ns;     /* what this turn brought may have waited so long for it (event/worker.c) */
     struct sp_timer_place *heap;
     unsigned n_timers, cap_timers;
     struct sp_list soon, deferred, buried;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "base/reserve.h"
 
 enum { EVENTS = 256 }; /* of a turn at most */
+static const uint64_t LATE_MIN_NS = SP_NS_PER_MS; /* a shorter turn makes nobody wait */
 
 static _Thread_local struct sp_worker *self;
 
@@ -81,10 +83,70 @@ static bool tell_all(struct sp_worker *w, struct epoll_event *found, int n)
         w->n_found--;
         if (e.data.ptr == w)
             uv = true;
+        else if (e.data.ptr == &w->mark)
+            continue;
         else if (e.data.ptr)
             tell(e.data.ptr, e.events);
     }
     return uv;
+}
+
+static bool has_mark(const struct sp_worker *w, const struct epoll_event *found, int n)
+{
+    for (int i = 0; w->marked_ns && i < n; i++)
+        if (found[i].data.ptr == &w->mark)
+            return true;
+    return false;
+}
+
+/* The kernel's list of what is ready is a queue: whatever is read before the mark was there before it. */
+static void set_mark(struct sp_worker *w)
+{
+    const uint64_t one = 1;
+    if (write(w->mark, &one, sizeof(one)) == (ssize_t)sizeof(one))
+        w->marked_ns = w->turn.now_ns;
+}
+
+/* How late this turn is. `slept`: there was nothing to do, until there was. */
+static void note_late(struct sp_worker *w, const struct epoll_event *found, int n, bool slept)
+{
+    uint64_t now = w->turn.now_ns, since = slept ? now : w->looked_ns;
+    if (SP_UNLIKELY(w->marked_ns != 0)) {
+        since = SP_MIN(since, w->marked_ns);
+        if (n < EVENTS || has_mark(w, found, n))
+            w->marked_ns = 0;
+    }
+    if (SP_UNLIKELY(n == EVENTS && !w->marked_ns))
+        set_mark(w);
+    w->looked_ns = now;
+    w->turn.late_ns = now - since < LATE_MIN_NS ? 0 : now - since;
+    if (SP_UNLIKELY(w->turn.late_ns > atomic_load_explicit(&w->worst_late_ns, memory_order_relaxed)))
+        atomic_store_explicit(&w->worst_late_ns, w->turn.late_ns, memory_order_relaxed);
+}
+
+uint64_t sp_worker_delay(struct sp_worker *w)
+{
+    assert(w);
+    uint64_t worst = atomic_exchange_explicit(&w->worst_late_ns, 0, memory_order_relaxed);
+    uint64_t since = atomic_load_explicit(&w->busy_ns, memory_order_relaxed), now = clock_ns(CLOCK_MONOTONIC);
+    return since && now > since ? SP_MAX(worst, now - since) : worst;
+}
+
+/* After a long turn the first look does not sleep: whatever it finds came during that turn. */
+static int wait_for_events(struct sp_worker *w, struct epoll_event *found, int ms)
+{
+    bool was_long = clock_ns(CLOCK_MONOTONIC) - w->looked_ns >= LATE_MIN_NS, slept = !was_long;
+    if (slept)
+        atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
+    int n = epoll_wait(w->epoll, found, EVENTS, was_long ? 0 : ms);
+    if (n == 0 && was_long && ms) {
+        slept = true;
+        atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
+        n = epoll_wait(w->epoll, found, EVENTS, ms);
+    }
+    set_clock(w);
+    note_late(w, found, n, slept);
+    return n;
 }
 
 /* One sleep, and what it brought. */
@@ -97,9 +159,7 @@ static void look(struct sp_worker *w)
             return;
     }
     int ms = sleep_ms(w);
-    atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
-    int n = epoll_wait(w->epoll, found, EVENTS, ms);
-    set_clock(w);
+    int n = wait_for_events(w, found, ms);
     atomic_store_explicit(&w->busy_ns, w->turn.now_ns, memory_order_relaxed);
     if (tell_all(w, found, SP_MAX(n, 0)))
         uv_run(&w->loop, UV_RUN_NOWAIT);
@@ -233,23 +293,28 @@ int sp_worker_init(struct sp_worker *w, const char *name, unsigned index)
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0)
         return -errno;
-    int r = uv_loop_init(&w->loop);
+    w->mark = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int r = w->mark < 0 ? -errno : uv_loop_init(&w->loop);
     if (r)
         goto no_loop;
     r = uv_async_init(&w->loop, &w->async, on_async);
-    if (!r && epoll_ctl(w->epoll, EPOLL_CTL_ADD, uv_backend_fd(&w->loop), &(struct epoll_event){.events = EPOLLIN, .data.ptr = w}))
+    if (!r && (epoll_ctl(w->epoll, EPOLL_CTL_ADD, uv_backend_fd(&w->loop), &(struct epoll_event){.events = EPOLLIN, .data.ptr = w}) ||
+               epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->mark, &(struct epoll_event){.events = EPOLLIN | EPOLLET, .data.ptr = &w->mark})))
         r = -errno;
     if (r)
         goto no_async;
     sp_turn_init(&w->turn);
     w->turn.worker = w;
     turn_begin(w);
+    w->looked_ns = w->turn.now_ns;
     w->async.data = w;
     w->looped = true;
     return 0;
 no_async:
     uv_loop_close(&w->loop);
 no_loop:
+    if (w->mark >= 0)
+        close(w->mark);
     close(w->epoll);
     return r;
 }
@@ -338,6 +403,7 @@ void sp_worker_done(struct sp_worker *w)
         on_async(&w->async); /* posted since the thread looked last: a second signal while others still drain */
     }
     w->threaded = false;
+    close(w->mark);
     close(w->epoll);
     int r = uv_loop_close(&w->loop);
     assert(r == 0 && "a uv handle was left open on this worker");

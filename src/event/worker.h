@@ -7,6 +7,10 @@
  * A turn: sockets' callbacks run (event/watch.h; each may look at turn.now_ns), and uv's, then, before the worker sleeps
  * again, due timers fire, posted messages were handled, deferred calls run and the buried are freed.  The worker sleeps in an
  * epoll of its own, which holds the sockets and uv's epoll: uv's loop is run when there is something for it.
+ *
+ * turn.late_ns says how long what a turn brings has waited, at most: since the turn before looked, or, where more waits than
+ * one turn takes, since a mark that was put behind it. Time in which the system does not let the worker run counts; but for what
+ * comes while it sleeps.
  */
 #ifndef SP_EVENT_WORKER_H
 #define SP_EVENT_WORKER_H
@@ -45,7 +49,11 @@ struct sp_worker {
     pthread_t thread;
     bool looped, threaded, stopping; /* looped: it has a loop (in simulation it has none) */
     _Atomic uint64_t busy_ns; /* when the turn under way began; 0: it sleeps. For whoever watches, on any thread */
+    _Atomic uint64_t worst_late_ns; /* turn.late_ns at its worst since sp_worker_delay was asked */
+    uint64_t looked_ns;       /* when it looked last what there is to do */
     int epoll;
+    int mark;                 /* an eventfd that is put behind what waits, to see how long that takes */
+    uint64_t marked_ns;       /* when that was; 0: it came out again */
     struct epoll_event *found; /* of this turn, n_found of them not told yet */
     int n_found;
     uv_async_t async;
@@ -76,6 +84,9 @@ void sp_worker_drop(struct sp_worker *w);
 void sp_worker_done(struct sp_worker *w);
 /* Gives back what the thread keeps for whoever asks next: blocks, chunks, pages, the timers' heap. On the worker's thread. */
 void sp_worker_trim(struct sp_worker *w);
+/* How late the worker was at most since the last call, in nanoseconds: by how much what is to be done waits for what is done. For one caller, on
+ * any thread. */
+uint64_t sp_worker_delay(struct sp_worker *w);
 /* Hands a message over; from any thread, lock-free; messages of one sender arrive in order. */
 void sp_worker_post(struct sp_worker *w, struct sp_msg *m);
 /* Begins a job, on the worker's thread; `work` and `done` are set. In simulation the work is done at once, and `done` posted. */

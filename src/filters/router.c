@@ -12,6 +12,7 @@
 #include "clusters/mirror.h"
 #include "clusters/upstream.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb-c.h"
+#include "event/overload.h"
 #include "event/worker.h"
 #include "filters/registry.h"
 #include "route/hash_policy.h"
@@ -27,7 +28,7 @@ struct router_config {
     bool suppress; /* suppress_envoy_headers */
     struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
     void *ctx;
-    struct sp_counter total, no_cluster, cut;
+    struct sp_counter total, no_cluster, cut, shed;
     struct sp_counter passthrough[SP_REDIRECT_PREDICATE + 1]; /* redirects that clients got, by verdict */
 };
 
@@ -68,6 +69,7 @@ static void *config_new(const struct sp_filter_build *build, const ProtobufCMess
     c->total = sp_stats_counter(build->scope, SP_STR("rq_total"));
     c->cut = sp_stats_counter(build->scope, SP_STR("rq_reset_after_downstream_response_started"));
     c->no_cluster = sp_stats_counter(build->scope, SP_STR("no_cluster"));
+    c->shed = sp_stats_counter(build->scope, SP_STR("rq_overload_local_reply"));
     for (size_t i = 0; i < SP_ARRAY_LEN(passthrough); i++)
         if (passthrough[i].len)
             c->passthrough[i] = sp_stats_counter(build->scope, passthrough[i]);
@@ -315,12 +317,22 @@ static enum sp_status begin(struct router *r, struct sp_cluster *cluster, const 
     return SP_STOP;
 }
 
+/* envoy.load_shed_points.http_downstream_filter_check */
+static enum sp_status shed(struct router *r)
+{
+    sp_counter_inc(config_of(r)->shed);
+    sp_filter_reply(&r->filter, &(struct sp_reply){.status = 503, .body = SP_STR("envoy overloaded"), .details = SP_STR("overload")});
+    return SP_STOP;
+}
+
 static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, bool end)
 {
     struct router *r = of_filter(f);
     const struct router_config *c = config_of(r);
     const struct sp_route *route = sp_filter_route(f);
     sp_counter_inc(c->total);
+    if (SP_UNLIKELY(sp_overload_value(SP_OL_SHED_ROUTER) != 0) && sp_stream_sheds(sp_filter_stream(f)) && sp_overload_hits(SP_OL_SHED_ROUTER))
+        return shed(r);
     if (!route || route->kind != SP_ROUTE_CLUSTER)
         return reply(r, 404, SP_STR("route_not_found"), SP_FLAG_NR);
     const struct sp_weighted_cluster *w = NULL;
@@ -358,6 +370,11 @@ static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)
     return SP_STOP;
 }
 
+static size_t held(const struct sp_filter *f)
+{
+    return sp_upstream_held(&SP_CONTAINER_OF(f, struct router, filter)->up);
+}
+
 static void let_go(struct sp_filter *f)
 {
     sp_upstream_let_go(&of_filter(f)->up);
@@ -380,5 +397,6 @@ const struct sp_filter_ops sp_router_ops = {
     .decode_data = decode_data,
     .decode_trailers = decode_trailers,
     .let_go = let_go,
+    .held = held,
     .destroy = destroy,
 };

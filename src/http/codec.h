@@ -64,6 +64,7 @@ enum sp_codec_event {
     SP_CE_METADATA_REFUSED,
     SP_CE_PING_TIMEOUT,       /* a PING of the keepalive was not answered; the connection closes */
     SP_CE_HEADERS_TIMEOUT,    /* request_headers_timeout (408); from the wire, not from the codec */
+    SP_CE_OVERLOAD,           /* a load shed point ended the connection; from the wire, too */
 };
 
 struct sp_codec_cb {
@@ -142,6 +143,8 @@ struct sp_codec_ops {
     void (*rest)(struct sp_codec *c);
     /* Closes every stream (on_stream_closed(SP_ABORT_CLOSED)) and frees the codec. */
     void (*destroy)(struct sp_codec *c);
+    /* May be NULL. Bytes of bodies that the stream holds, either way. */
+    size_t (*held)(const struct sp_codec_stream *cs);
 };
 
 struct sp_codec {

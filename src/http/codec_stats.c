@@ -74,6 +74,7 @@ static struct sp_counter of_event(const struct sp_codec_stats *s, enum sp_codec_
     case SP_CE_PING_TIMEOUT:
         return s->keepalive_timeout;
     case SP_CE_HEADERS_TIMEOUT:
+    case SP_CE_OVERLOAD:
     case SP_CE_URL_TOO_LONG:
     case SP_CE_GOAWAY_RECEIVED:
     case SP_CE_METADATA_REFUSED:

@@ -329,6 +329,11 @@ static void destroy(struct sp_codec *c)
     sp_bury(c->turn, &h1->grave);
 }
 
+static size_t held(const struct sp_codec_stream *cs)
+{
+    return SP_CONTAINER_OF(cs, struct sp_h1_stream, cs)->out.len;
+}
+
 static const struct sp_codec_ops h1_ops = {
     .name = "http1",
     .protocol = SP_HTTP_11,
@@ -339,6 +344,7 @@ static const struct sp_codec_ops h1_ops = {
     .goaway = goaway,
     .room = room,
     .destroy = destroy,
+    .held = held,
 };
 
 struct sp_codec *sp_h1_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,

@@ -198,6 +198,12 @@ static void destroy(struct sp_codec *codec)
     sp_bury(codec->turn, &c->grave);
 }
 
+static size_t held(const struct sp_codec_stream *cs)
+{
+    const struct sp_h2_stream *s = SP_CONTAINER_OF(cs, struct sp_h2_stream, cs);
+    return s->rx_buf.len + s->tx_buf.len;
+}
+
 static const struct sp_codec_ops ops = {
     .name = "http2",
     .protocol = SP_HTTP_2,
@@ -209,6 +215,7 @@ static const struct sp_codec_ops ops = {
     .room = room,
     .rest = rest,
     .destroy = destroy,
+    .held = held,
 };
 
 /* What a resume asked for, outside of feed and flush. Streams that are over then are closed by the next flush. */

@@ -78,5 +78,6 @@ struct sp_str sp_status_reason(unsigned status)
 struct sp_str sp_refusal_body(unsigned status, const char *detail)
 {
     assert(detail);
-    return status == 426 || sp_str_starts(sp_str_c(detail), SP_STR("http")) ? sp_status_reason(status) : SP_STR("");
+    bool ours = sp_str_starts(sp_str_c(detail), SP_STR("http")) || sp_str_eq(sp_str_c(detail), SP_STR("overload"));
+    return status == 426 || ours ? sp_status_reason(status) : SP_STR("");
 }

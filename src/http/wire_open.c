@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/wire_close.h"
 #include "http/wire_io.h"
+#include "http/wire_shed.h"
 
 enum {
     WATER_MIN = 16 * 1024,  /* less would not hold one TLS record */
@@ -102,6 +103,8 @@ static const struct sp_codec_cb forward = {on_stream, on_stream_closed, on_wake,
 static bool make_codec(struct sp_wire *w, enum sp_codec_kind kind)
 {
     assert(w->opening && !w->codec && kind != SP_CODEC_AUTO);
+    if (sp_wire_shed_codec(w))
+        return false;
     struct sp_codec *(*make)(struct sp_turn *, const struct sp_codec_config *, const struct sp_codec_cb *, void *) =
         kind == SP_CODEC_H2 ? sp_h2_new : sp_h1_new;
     w->codec = make(&w->worker->turn, &w->opening->config, &forward, w);

@@ -7,6 +7,7 @@
 #include "http/wire_close.h"
 #include "http/wire_io.h"
 #include "http/wire_open.h"
+#include "http/wire_shed.h"
 #include "http/wire_state.h"
 #include "net/race.h"
 
@@ -218,6 +219,8 @@ static bool check_end(struct sp_wire *w, bool flushed)
 
 static void open_turn(struct sp_wire *w)
 {
+    if (SP_UNLIKELY(sp_wire_may_shed(w)) && sp_wire_shed(w))
+        return;
     sp_wire_feed(w);
     if (w->close_asked)
         return;

@@ -9,6 +9,7 @@
 
 #include "listeners/heap_trim.h"
 #include "listeners/listener_impl.h"
+#include "stream/heavy.h"
 #include "stream/stream.h"
 
 struct sp_downstream_home {
@@ -33,6 +34,8 @@ void sp_downstream_adopt_all(struct sp_downstream_home *h);
 void sp_downstream_retire_all(struct sp_downstream_home *h);
 /* Those that hold the config `number` or an older one are reset, or only their streams that do. */
 void sp_downstream_cut_all(struct sp_downstream_home *h, uint64_t number);
+/* All their streams are weighed. */
+void sp_downstream_weigh_all(const struct sp_downstream_home *h, struct sp_heavy *heavy);
 /* All of them: no new streams, close after the last one. */
 void sp_downstream_drain_all(struct sp_downstream_home *h);
 /* All of them: reset, at the end of the turn. */

@@ -204,3 +204,13 @@ void sp_downstream_cut_all(struct sp_downstream_home *h, uint64_t number)
             sp_stream_cut_old(&d->owner, number);
     }
 }
+
+void sp_downstream_weigh_all(const struct sp_downstream_home *h, struct sp_heavy *heavy)
+{
+    assert(h && heavy);
+    SP_LIST_FOREACH (n, &h->conns) {
+        const struct sp_downstream *d = SP_CONTAINER_OF(n, struct sp_downstream, link);
+        if (!sp_list_empty(&d->owner.streams))
+            sp_heavy_weigh(heavy, &d->owner, d->wire && !d->h2 ? sp_wire_held(d->wire) : 0);
+    }
+}

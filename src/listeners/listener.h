@@ -14,6 +14,7 @@
 #include "stream/hcm.h"
 
 struct sp_listener;
+struct sp_heavy;
 struct sp_listener_socket;
 
 struct sp_listener_build {
@@ -67,6 +68,8 @@ void sp_listener_retire(struct sp_listener_socket *s, uint64_t drain_ns, bool ta
 void sp_listener_drain(struct sp_listener_socket *s);
 /* Ends what holds the config `number` or an older one: its connections, or streams on others. */
 void sp_listener_cut(struct sp_listener_socket *s, uint64_t number);
+/* Their streams are weighed, those of listeners that the overload manager leaves alone excepted. */
+void sp_listener_weigh(const struct sp_listener_socket *s, struct sp_heavy *heavy);
 /* Connections that are still there. */
 unsigned sp_listener_connections(const struct sp_listener_socket *s);
 /* Resets what is left and frees the socket; before the worker ends. */

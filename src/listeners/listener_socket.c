@@ -116,14 +116,11 @@ static bool within_limits(const struct sp_listener *l)
     return false;
 }
 
-/* The overload manager wants no more of them, or there is no memory for them. */
-static bool is_shed(const struct sp_listener *l)
+/* The overload manager wants no more of them, this worker is late, or there is no memory for them. */
+static bool is_shed(const struct sp_listener *l, const struct sp_turn *turn)
 {
-    if (SP_UNLIKELY(sp_memory() != SP_MEM_WELL)) {
-        sp_counter_inc(l->stats.cx_overload_reject);
-        return true;
-    }
-    if (!l->sheds || !(sp_overload_hits(SP_OL_REJECT_CONNECTIONS) || sp_overload_hits(SP_OL_SHED_ACCEPT)))
+    bool full = sp_memory() != SP_MEM_WELL;
+    if (SP_LIKELY(!full) && (!l->sheds || !(sp_overload_hits(SP_OL_REJECT_CONNECTIONS) || sp_overload_hits(SP_OL_SHED_ACCEPT) || sp_overload_too_late(turn))))
         return false;
     sp_counter_inc(l->stats.cx_overload_reject);
     return true;
@@ -134,7 +131,7 @@ static void take(struct sp_listener_socket *s, int fd, const struct sockaddr_sto
     const struct sp_listener *l = s->home.listener;
     struct sp_addr peer = {0};
     int err = sp_addr_from_sockaddr((const struct sockaddr *)ss, len, NULL, &peer);
-    if (err || is_shed(l) || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) ||
+    if (err || is_shed(l, &s->home.worker->turn) || !sp_listener_admits_socket(l, &peer) || !has_room(s, fd) ||
         !sp_rate_gate_admit(&l->rate, l->name, s->home.worker->turn.now_ns) || !within_limits(l)) {
         sp_sock_reset_on_close(fd);
         close(fd);
@@ -323,6 +320,12 @@ void sp_listener_cut(struct sp_listener_socket *s, uint64_t number)
 {
     assert(s);
     sp_downstream_cut_all(&s->home, number);
+}
+
+void sp_listener_weigh(const struct sp_listener_socket *s, struct sp_heavy *heavy)
+{
+    assert(s);
+    sp_downstream_weigh_all(&s->home, heavy);
 }
 
 void sp_listener_drain(struct sp_listener_socket *s)

@@ -19,7 +19,7 @@ static const char *const stream_fields[] = {
     "server_name", "server_header_transformation", "scheme_header_transformation", "generate_request_id",
     "preserve_external_request_id", "always_set_request_id_in_response", "forward_client_cert_details",
     "set_current_client_cert_details", "internal_address_config", "original_ip_detection_extensions",
-    "early_header_mutation_extensions", "append_x_forwarded_port", "normalize_path", "merge_slashes",
+    "early_header_mutation_extensions", "append_x_forwarded_port", "append_local_overload", "normalize_path", "merge_slashes",
     "path_with_escaped_slashes_action", "strip_matching_host_port", "strip_any_host_port", "strip_trailing_host_dot",
     "stream_idle_timeout", "request_timeout", "local_reply_config", "add_user_agent", "proxy_status_config",
     "upgrade_configs", "access_log_options", NULL};

@@ -113,6 +113,10 @@ static int set_ip(int fd, const struct sp_addr *at, int v4, int v6)
     return at->family == AF_INET6 ? set(fd, IPPROTO_IPV6, v6, 1) : set(fd, IPPROTO_IP, v4, 1);
 }
 
+/* What the kernel takes for a client before it could be sent: else one that reads nothing makes it hold megabytes (tcp_wmem). Accepted
+ * sockets have it from their listener's. */
+enum { UNSENT_MAX = 256 * 1024 };
+
 static int bind_ip(int fd, const struct sp_addr *at, const struct sp_sock_listen *o)
 {
     int r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -122,6 +126,8 @@ static int bind_ip(int fd, const struct sp_addr *at, const struct sp_sock_listen
         r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
     if (!r)
         r = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (!r)
+        r = set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
     if (!r && o->freebind)
         r = set_ip(fd, at, IP_FREEBIND, IPV6_FREEBIND);
     if (!r && o->transparent)

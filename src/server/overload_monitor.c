@@ -14,6 +14,8 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
 #include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
+#include "route/duration.h"
+#include "sallyport/resource_monitors/v1/worker_delay.pb-c.h"
 #include "server/memory.h"
 
 #define OF(m, name) ((m) && (m)->descriptor == &envoy__extensions__resource_monitors__##name##__descriptor)
@@ -22,8 +24,9 @@ typedef Envoy__Extensions__ResourceMonitors__CpuUtilization__V3__CpuUtilizationC
 typedef Envoy__Extensions__ResourceMonitors__DownstreamConnections__V3__DownstreamConnectionsConfig Connections;
 typedef Envoy__Extensions__ResourceMonitors__FixedHeap__V3__FixedHeapConfig Heap;
 typedef Envoy__Extensions__ResourceMonitors__InjectedResource__V3__InjectedResourceConfig Injected;
+typedef Sallyport__ResourceMonitors__V1__WorkerDelayConfig Delay;
 
-enum { MAX_TEXT = 4096 };
+enum { MAX_TEXT = 4096, MAX_PATH = 512 };
 static const double SMOOTHING = 0.05; /* Envoy's: how much one measurement of the processors counts */
 static const uint64_t UNLIMITED = 1ull << 62; /* version 1 says "none" by a number near this */
 
@@ -46,10 +49,13 @@ bool sp_monitor_init(struct sp_monitor *m, struct sp_arena *arena, const struct 
         m->path = sp_arena_str(arena, sp_str_c(((const Injected *)(const void *)conf)->filename)).ptr;
     } else if (OF(conf, downstream_connections__v3__downstream_connections_config)) {
         *ret_connections = (uint64_t)((const Connections *)(const void *)conf)->max_active_downstream_connections;
+    } else if (conf && conf->descriptor == &sallyport__resource_monitors__v1__worker_delay_config__descriptor) {
+        m->kind = SP_MONITOR_DELAY;
+        m->max = sp_duration_or(((const Delay *)(const void *)conf)->max_delay, 0);
     } else {
         sp_doc_err(doc, diag, msg, "typed_config", -1,
                    "%s is no resource monitor (FixedHeapConfig, CgroupMemoryConfig, CpuUtilizationConfig, InjectedResourceConfig, "
-                   "DownstreamConnectionsConfig)", conf ? conf->descriptor->name : "nothing");
+                   "DownstreamConnectionsConfig, WorkerDelayConfig)", conf ? conf->descriptor->name : "nothing");
         return false;
     }
     return true;
@@ -58,7 +64,7 @@ bool sp_monitor_init(struct sp_monitor *m, struct sp_arena *arena, const struct 
 /* The file's beginning as a text; -errno. */
 static int slurp(const char *dir, const char *name, char out[MAX_TEXT])
 {
-    char path[512];
+    char path[3 * MAX_PATH];
     snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -88,26 +94,99 @@ static int number(const char *dir, const char *name, uint64_t *ret)
     return end == text || errno ? -EINVAL : 0;
 }
 
-static int read_cgroup(const struct sp_monitor *m, double *ret)
+/* Whether `word` is one of those between commas. */
+static bool is_among(const char *list, struct sp_str word)
+{
+    for (size_t n; *list; list += n + (list[n] == ',')) {
+        n = strcspn(list, ",");
+        if (sp_str_eq((struct sp_str){list, n}, word))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Where the process's own group stands under the mount: "" for its root, and where that is not known.  Lines of /proc/self/cgroup are
+ * "number:controllers:/path"; version 2 has no controllers.
+ */
+static void group_path(const struct sp_monitor *m, struct sp_str controller, char ret[MAX_PATH])
+{
+    char text[MAX_TEXT], *next = text;
+    *ret = 0;
+    if (slurp(m->proc, "self/cgroup", text) < 0)
+        return;
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        strsep(&line, ":");
+        char *list = strsep(&line, ":");
+        if (!line || strlen(line) >= MAX_PATH || line[1] == 0)
+            continue;
+        if (controller.len ? is_among(list, controller) : !*list)
+            snprintf(ret, MAX_PATH, "%s", line);
+    }
+}
+
+/* A group's own pressure. */
+static int one_group(const char *dir, const char *used_in, const char *limit_in, uint64_t max, double *ret)
 {
     uint64_t used, limit = UINT64_MAX;
-    int err = number(m->root, "memory.current", &used);
-    if (err == 0) {
-        if (number(m->root, "memory.max", &limit) < 0)
-            limit = UINT64_MAX;
-    } else { /* version 1 */
-        err = number(m->root, "memory/memory.usage_in_bytes", &used);
-        if (err == 0)
-            err = number(m->root, "memory/memory.limit_in_bytes", &limit);
-        if (err < 0)
-            return err;
-    }
-    if (limit >= UNLIMITED)
+    int err = number(dir, used_in, &used);
+    if (err < 0)
+        return err;
+    if (number(dir, limit_in, &limit) < 0 || limit >= UNLIMITED)
         limit = UINT64_MAX;
-    if (m->max)
-        limit = SP_MIN(limit, m->max);
+    if (max)
+        limit = SP_MIN(limit, max);
     *ret = limit == UINT64_MAX ? 0 : limit ? (double)used / (double)limit : 1;
     return 0;
+}
+
+/* Of the process's group and of those that it stands in, the worst; config's own limit holds for the innermost that can be read. */
+static int worst_group(const struct sp_monitor *m, const char *mount, struct sp_str controller, const char *used_in, const char *limit_in,
+                       double *ret)
+{
+    char path[MAX_PATH], dir[2 * MAX_PATH];
+    int err = -ENOENT;
+    double p, worst = 0;
+    group_path(m, controller, path);
+    for (;;) {
+        snprintf(dir, sizeof(dir), "%.*s%s%s", MAX_PATH / 2, m->root, mount, path);
+        int e = one_group(dir, used_in, limit_in, err < 0 ? m->max : 0, &p);
+        if (e == 0) {
+            worst = SP_MAX(worst, p);
+            err = 0;
+        } else if (err < 0) {
+            err = e;
+        }
+        char *up = strrchr(path, '/');
+        if (!up)
+            break;
+        *up = 0;
+    }
+    if (err == 0)
+        *ret = worst;
+    return err;
+}
+
+static int read_cgroup(const struct sp_monitor *m, double *ret)
+{
+    if (worst_group(m, "", SP_STR_NULL, "memory.current", "memory.max", ret) == 0)
+        return 0;
+    return worst_group(m, "/memory", SP_STR("memory"), "memory.usage_in_bytes", "memory.limit_in_bytes", ret);
+}
+
+/* The innermost group's directory that has the file, as far as it can be seen. */
+static void group_dir(const struct sp_monitor *m, const char *mount, struct sp_str controller, const char *has, char ret[2 * MAX_PATH])
+{
+    char path[MAX_PATH], file[3 * MAX_PATH];
+    group_path(m, controller, path);
+    for (;;) {
+        snprintf(ret, 2 * MAX_PATH, "%.*s%s%s", MAX_PATH / 2, m->root, mount, path);
+        snprintf(file, sizeof(file), "%s/%s", ret, has);
+        char *up = strrchr(path, '/');
+        if (!up || access(file, R_OK) == 0)
+            return;
+        *up = 0;
+    }
 }
 
 /* "cpu  user nice system idle iowait irq softirq steal ...", in ticks. */
@@ -143,19 +222,23 @@ static int group_time(const struct sp_monitor *m, uint64_t now_ns, uint64_t *ret
     double share = cores > 0 ? (double)cores : 1;
     unsigned long long quota, period;
     uint64_t ns;
-    int err = slurp(m->root, "cpu.stat", text);
+    char dir[2 * MAX_PATH];
+    group_dir(m, "", SP_STR_NULL, "cpu.max", dir);
+    int err = slurp(dir, "cpu.stat", text);
     char *at = err == 0 ? strstr(text, "usage_usec ") : NULL;
     if (at) {
         *ret_used = strtoull(at + strlen("usage_usec "), NULL, 10);
-        if (slurp(m->root, "cpu.max", text) == 0 && sscanf(text, "%llu %llu", &quota, &period) == 2 && period)
+        if (slurp(dir, "cpu.max", text) == 0 && sscanf(text, "%llu %llu", &quota, &period) == 2 && period)
             share = (double)quota / (double)period;
     } else { /* version 1 */
-        err = number(m->root, "cpuacct/cpuacct.usage", &ns);
+        group_dir(m, "/cpuacct", SP_STR("cpuacct"), "cpuacct.usage", dir);
+        err = number(dir, "cpuacct.usage", &ns);
         if (err < 0)
             return err;
         *ret_used = ns / 1000;
         uint64_t q, p;
-        if (number(m->root, "cpu/cpu.cfs_quota_us", &q) == 0 && number(m->root, "cpu/cpu.cfs_period_us", &p) == 0 && p &&
+        group_dir(m, "/cpu", SP_STR("cpu"), "cpu.cfs_quota_us", dir);
+        if (number(dir, "cpu.cfs_quota_us", &q) == 0 && number(dir, "cpu.cfs_period_us", &p) == 0 && p &&
             q < UNLIMITED) /* -1: none */
             share = (double)q / (double)p;
     }

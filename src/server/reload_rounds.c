@@ -82,8 +82,25 @@ static void enter(struct sp_reload *r, struct sp_config *c)
     sp_list_push_back(&r->configs, &c->link);
 }
 
+static uint64_t worst_delay(void *ctx)
+{
+    const struct sp_reload *r = ctx;
+    uint64_t worst = 0;
+    for (unsigned i = 0; i < r->build.n_workers; i++)
+        worst = SP_MAX(worst, sp_worker_delay(&r->build.workers[i].worker));
+    return worst;
+}
+
+static void reset_heavy(void *ctx, uint32_t on, unsigned log2_min)
+{
+    const struct sp_reload *r = ctx;
+    for (unsigned i = 0; i < r->build.n_workers; i++)
+        sp_serving_reset_heavy(&r->build.workers[i], on, log2_min);
+}
+
 static void take_place(struct sp_reload *r)
 {
+    const struct sp_overload_hands hands = {r, worst_delay, reset_heavy};
     struct sp_plan *p = r->plan;
     if (r->current) {
         sp_gauge_inc(r->old);
@@ -96,7 +113,7 @@ static void take_place(struct sp_reload *r)
     r->doors = sp_doors_copy(p->doors, p->to->n_listeners);
     p->bound = NULL;
     sp_gauge_set(r->version, p->to->number);
-    sp_overload_run(p->to->overload, &r->build.main->turn);
+    sp_overload_run(p->to->overload, &r->build.main->turn, &hands);
     sp_stats_config_show(p->to->stats);
 }
 

@@ -7,15 +7,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/live.h"
+#include "event/overload.h"
 #include "stats/stats.h"
 #include "stream/access_log.h"
+#include "stream/heavy.h"
 #include "stream/refused.h"
 #include "tracing/tracer.h"
 
 enum { POLL_MS = 10, FLUSH_MS = 1000 };
 
 /* A message to the worker, which goes back to main as the answer. */
-enum order { WARM, SWITCH, COOL, FORGET, CUT, STOP, DRAIN, ENDED };
+enum order { WARM, SWITCH, COOL, FORGET, CUT, STOP, DRAIN, RESET, ENDED };
 
 struct order_msg {
     struct sp_msg msg;
@@ -26,6 +28,8 @@ struct order_msg {
     struct sp_cluster *cluster;
     uint64_t drain_ns, number;
     bool handed_over, inbound_only;
+    uint32_t on; /* RESET */
+    unsigned log2_min;
     int err;
 };
 
@@ -238,6 +242,23 @@ static void cut(struct sp_serving *v, uint64_t number)
         sp_listener_cut(SP_CONTAINER_OF(it, struct leaving, link)->socket, number);
 }
 
+static void reset_heavy(struct sp_serving *v, const struct order_msg *o)
+{
+    struct sp_heavy heavy;
+    sp_heavy_init(&heavy, o->on, o->log2_min);
+    for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
+        if (v->sockets[i])
+            sp_listener_weigh(v->sockets[i], &heavy);
+    SP_LIST_FOREACH (it, &v->leaving)
+        sp_listener_weigh(SP_CONTAINER_OF(it, struct leaving, link)->socket, &heavy);
+    sp_heavy_reset(&heavy);
+    sp_overload_add_count(SP_OL_RESET_STREAMS, heavy.n);
+    if (heavy.n)
+        sp_log_limited(SP_LOG_WARNING, "overload", 1, "%s: %u streams that hold much are reset, %zu bytes the heaviest", v->worker.name,
+                       heavy.n, heavy.v[0].held);
+    atomic_store_explicit(&v->resetting, false, memory_order_relaxed);
+}
+
 static void stop_listeners(struct sp_serving *v, uint64_t drain_ns, bool inbound_only)
 {
     for (unsigned i = 0; v->sockets && i < v->config->n_listeners; i++)
@@ -362,6 +383,8 @@ static void run_order(struct sp_msg *m)
     bool answers = false;
     if (alive && o->order == DRAIN) {
         drain(v, o);
+    } else if (alive && o->order == RESET) {
+        reset_heavy(v, o);
     } else if (alive && !v->draining) {
         answers = o->order != WARM && o->order != CUT && o->order != STOP;
         if (o->order == WARM)
@@ -417,6 +440,13 @@ void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster)
 void sp_serving_cut(struct sp_serving *v, uint64_t number)
 {
     order(v, (struct order_msg){.order = CUT, .number = number});
+}
+
+void sp_serving_reset_heavy(struct sp_serving *v, uint32_t on, unsigned log2_min)
+{
+    assert(v && !v->prober);
+    if (!atomic_exchange_explicit(&v->resetting, true, memory_order_relaxed))
+        order(v, (struct order_msg){.order = RESET, .on = on, .log2_min = log2_min});
 }
 
 void sp_serving_stop_listeners(struct sp_serving *v, uint64_t drain_ns, bool inbound_only)

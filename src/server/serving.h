@@ -42,6 +42,7 @@ struct sp_serving {
     uint64_t deadline_ns;
     uint64_t flush_due_ns; /* closed: until when what is under way to collectors is waited for */
     bool draining, handed_over, closed, detached;
+    _Atomic bool resetting; /* it was told to, and has not come to it */
 };
 
 /* 0 or negative errno. */
@@ -60,6 +61,8 @@ void sp_serving_cool(struct sp_serving *v, struct sp_config *config, struct sp_p
 void sp_serving_forget(struct sp_serving *v, struct sp_cluster *cluster);
 /* Ends what still holds the config `number` or an older one. */
 void sp_serving_cut(struct sp_serving *v, uint64_t number);
+/* Resets the streams that hold most (stream/heavy.h), unless it has not come to doing so since the last time. */
+void sp_serving_reset_heavy(struct sp_serving *v, uint32_t on, unsigned log2_min);
 /* Its listeners (those that are INBOUND) accept no more, for good; their connections drain. All else goes on. */
 void sp_serving_stop_listeners(struct sp_serving *v, uint64_t drain_ns, bool inbound_only);
 /*

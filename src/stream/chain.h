@@ -146,6 +146,8 @@ void sp_chain_init(struct sp_chain *c, const struct sp_filter_plan *plan, const 
 void sp_chain_request_headers(struct sp_chain *c, struct sp_headers *h, bool end);
 void sp_chain_request_data(struct sp_chain *c, struct sp_buf *b, bool end);
 void sp_chain_request_trailers(struct sp_chain *c, struct sp_headers *t);
+/* Bytes that its filters hold, and what waits behind the terminal one. */
+size_t sp_chain_held(const struct sp_chain *c);
 /* The downstream is gone or wants nothing any more: no callback comes after this but on_complete and destroy. */
 void sp_chain_abort(struct sp_chain *c, enum sp_abort why);
 /* The codec's watermark on the response. */

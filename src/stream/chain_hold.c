@@ -93,3 +93,11 @@ void sp_hold_drop(struct sp_chain *c, enum sp_direction dir)
     c->held[dir] = 0;
     c->auto_paused[dir] = false;
 }
+
+size_t sp_chain_held(const struct sp_chain *c)
+{
+    assert(c && c->plan->n);
+    const struct sp_filter_slot *last = &c->plan->v[c->plan->n - 1];
+    size_t n = c->held[SP_DECODE] + c->held[SP_ENCODE];
+    return c->block && last->ops->held ? n + last->ops->held((const struct sp_filter *)(const void *)(c->block + last->offset)) : n;
+}

@@ -112,6 +112,8 @@ struct sp_filter_ops {
     /* Terminal filters: the stream has become a tunnel and lets go of its config: forget all that is part of it. NULL: this
      * one cannot, and the stream keeps its config. */
     void (*let_go)(struct sp_filter *f);
+    /* Terminal filters: bytes of the stream's that wait behind it. NULL: there are none. */
+    size_t (*held)(const struct sp_filter *f);
     void (*on_complete)(struct sp_filter *f); /* the stream is over; before the access log */
     void (*destroy)(struct sp_filter *f);     /* cancel whatever runs; memory goes with the arena */
 };

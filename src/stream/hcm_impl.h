@@ -65,6 +65,7 @@ struct sp_hcm {
     bool proxy_100;           /* proxy_100_continue */
     bool close_on_bad;  /* a request that is refused as malformed ends an HTTP/1 connection */
     bool sheds;          /* the overload manager's actions hold for it */
+    bool tell_overload;  /* append_local_overload */
     uint8_t ends_by;    /* enum sp_local_word: while one of them is so, each answer asks its connection to end */
     bool cert_gate;     /* a gate finds client certificates elsewhere than in the connection */
     bool proof_gate;    /* a gate of the chain proves: who stays unproven is a stranger */

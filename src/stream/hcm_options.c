@@ -231,6 +231,7 @@ static void addresses(struct ctx *x)
     h->client.hops = m->xff_num_trusted_hops;
     h->client.append = h->client.use_remote_address && !m->skip_xff_append;
     h->append_xfp = m->append_x_forwarded_port;
+    h->tell_overload = m->append_local_overload;
     h->local = local_address();
     if (m->internal_address_config) {
         h->client.internal_unix = m->internal_address_config->unix_sockets;

@@ -83,6 +83,8 @@ void sp_hcm_stats_codec(const struct sp_hcm_stats *s, enum sp_codec_event ev, co
     sp_codec_stats_event(&s->codec, ev, detail);
     if (ev == SP_CE_HEADERS_TIMEOUT)
         sp_counter_inc(s->rq_header_timeout);
+    else if (ev == SP_CE_OVERLOAD)
+        sp_counter_inc(s->rq_overload_close);
     else if (ev == SP_CE_FLOOD && sp_str_eq(sp_str_c(detail), SP_STR("http2.premature_reset_flood")))
         sp_counter_inc(s->rq_premature_resets);
 }

@@ -25,7 +25,7 @@
     X(upgrades, "downstream_cx_upgrades_total") X(rq_upgrade_refused, "downstream_rq_ws_on_non_ws_route") \
     X(rq_bad_path, "downstream_rq_failed_path_normalization") \
     X(rq_path_redirect, "downstream_rq_redirected_with_normalized_path") \
-    X(rq_overload_close, "downstream_rq_overload_close") \
+    X(rq_overload_close, "downstream_rq_overload_close") X(rq_late, "downstream_rq_late") \
     X(rq_ip_rejected, "downstream_rq_rejected_via_ip_detection") \
     X(rq_premature_resets, "downstream_rq_too_many_premature_resets") \
     X(cx_max_requests, "downstream_cx_max_requests_reached") \

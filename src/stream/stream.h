@@ -34,6 +34,8 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why);
 /* Ends the streams that run by the config `number` or an older one: at the end of the turn. */
 void sp_stream_cut_old(struct sp_stream_owner *o, uint64_t number);
 
+/* Whether the overload manager's actions hold for it. */
+bool sp_stream_sheds(const struct sp_stream *s);
 const struct sp_hcm *sp_stream_hcm(const struct sp_stream *s);
 /* A random number that is the stream's own: weighted clusters, runtime fractions, sampling. */
 uint64_t sp_stream_random(const struct sp_stream *s);

@@ -261,6 +261,12 @@ void sp_stream_cut_old(struct sp_stream_owner *o, uint64_t number)
     }
 }
 
+bool sp_stream_sheds(const struct sp_stream *s)
+{
+    assert(s);
+    return s->hcm->sheds;
+}
+
 const struct sp_hcm *sp_stream_hcm(const struct sp_stream *s)
 {
     assert(s);

@@ -87,16 +87,34 @@ static void derive_client(struct sp_stream *s, const struct sp_headers *h)
     s->info.client_failed = s->client.failed;
 }
 
+static bool is_late(const struct sp_stream *s)
+{
+    if (!sp_overload_hits_late(s->owner->turn))
+        return false;
+    sp_counter_inc(s->hcm->stats.rq_late);
+    return true;
+}
+
 /* Before anything else is done for the request. True: it was answered. */
 static bool shed(struct sp_stream *s, struct sp_headers *h, bool end)
 {
+    static const struct sp_header busy = {.name = SP_STR_INIT("x-envoy-overloaded"), .value = SP_STR_INIT("true"), .id = SP_H_X_ENVOY_OVERLOADED},
+                                  told = {.name = SP_STR_INIT("x-envoy-local-overloaded"), .value = SP_STR_INIT("true")};
+    bool late = s->hcm->sheds && is_late(s);
     bool managed = s->hcm->sheds && (sp_overload_hits(SP_OL_STOP_REQUESTS) || sp_overload_hits(SP_OL_SHED_HEADERS));
-    if (SP_LIKELY(!managed && sp_memory() == SP_MEM_WELL))
+    if (SP_LIKELY(!late && !managed && sp_memory() == SP_MEM_WELL))
         return false;
+    struct sp_header lines[2];
+    unsigned n = 0;
+    if (late)
+        lines[n++] = busy;
+    if (s->hcm->tell_overload)
+        lines[n++] = told;
     sp_counter_inc(s->hcm->stats.rq_overload_close);
     s->chain.head[SP_DECODE] = h;
     s->chain.request_end = end;
-    sp_chain_reply(&s->chain, &(struct sp_reply){.status = 503, .body = SP_STR("envoy overloaded"), .details = SP_STR("overload")});
+    sp_chain_reply(&s->chain, &(struct sp_reply){.status = 503, .body = SP_STR("envoy overloaded"), .details = SP_STR("overload"),
+                                                 .headers = lines, .n_headers = n});
     return true;
 }
 

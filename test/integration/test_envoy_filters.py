@@ -384,9 +384,11 @@ class FiltersDifferential(unittest.TestCase):
         for name, actions, points, pressure in (
                 ("requests", ["stop_accepting_requests"], [], "1"), ("below", ["stop_accepting_requests", "disable_http_keepalive"], [], "0.5"),
                 ("keep-alive", ["disable_http_keepalive", "shrink_heap"], [], "0.95"),
-                ("point", [], ["http_connection_manager_decode_headers"], "1")):
+                ("point", [], ["http_connection_manager_decode_headers"], "1"), ("router", [], ["http_downstream_filter_check"], "1"),
+                ("pool", [], ["connection_pool_new_connection"], "1"), ("HTTP/1", [], ["http1_server_abort_dispatch"], "1"),
+                ("no codec", [], ["hcm_ondata_creating_codec"], "1")):
             with self.subTest(name):
-                conf = self.conf([route_to("o")], filters=[health])
+                conf = self.conf([route_to("o")], filters=[health], hcm={"append_local_overload": True})
                 _, conf["overload_manager"] = self.overload(actions, points, pressure)
                 self.both(conf, requests, stats=stats, when="^overload.file.pressure" if name == "below" else "^overload.*scale_percent")
 

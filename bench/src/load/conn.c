@@ -131,6 +131,7 @@ void conn_end(struct conn *c, const char *why)
     }
     free(c->out);
     free(c->head);
+    free(c->h1_echo);
     c->next_dead = dead;
     dead = c;
     if (slots[c->slot] == c) {

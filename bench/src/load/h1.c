@@ -11,9 +11,17 @@
 bool h1_ask(struct conn *c, uint64_t began_us)
 {
     size_t room = 4096;
+    const char *path = next_line(&opt.paths);
     int len = snprintf((char *)conn_space(c, room), room, "GET %s HTTP/1.1\r\nHost: gw.bench.test\r\nUser-Agent: bench/1\r\nAccept: */*\r\n",
-                       next_line(&opt.paths));
+                       path);
     c->filled += (size_t)len;
+    if (opt.echo) {
+        if (!c->h1_echo && !(c->h1_echo = malloc(sizeof(*c->h1_echo)))) {
+            abort();
+        }
+        echo_begin(c->h1_echo, path);
+        c->filled += (size_t)snprintf((char *)conn_space(c, 64), 64, "x-nonce: %s\r\n", c->h1_echo->nonce);
+    }
     for (size_t i = 0; i < opt.fields; i++) {
         room = strlen(opt.names[i]) + strlen(opt.values[i]) + 8;
         c->filled += (size_t)snprintf((char *)conn_space(c, room), room, "%s: %s\r\n", opt.names[i], opt.values[i]);
@@ -44,7 +52,7 @@ static void end_of_body(struct conn *c)
     c->h1_in_body = false;
     c->head_len = 0;
     c->draining |= c->h1_last;
-    answered(c, c->h1_status, c->h1_body, c->h1_began_us);
+    answered(c, c->h1_status, c->h1_body, c->h1_began_us, c->h1_echo);
 }
 
 bool h1_feed(struct conn *c, const uint8_t *data, size_t len)
@@ -77,6 +85,9 @@ bool h1_feed(struct conn *c, const uint8_t *data, size_t len)
             part = len < c->h1_left ? len : c->h1_left;
             c->h1_left -= part;
             c->h1_body += part;
+            if (c->h1_echo) {
+                echo_data(c->h1_echo, data, part);
+            }
             tally.bytes += part;
         }
         data += part;

@@ -15,6 +15,7 @@ struct exchange {
     uint64_t began_us, body;
     size_t left;  // of an upload
     int status;
+    struct echo echo;
 };
 
 static nghttp2_session_callbacks *callbacks;
@@ -34,11 +35,13 @@ static int on_header(nghttp2_session *s, const nghttp2_frame *frame, const uint8
 static int on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *user)
 {
     (void)flags;
-    (void)data;
     (void)user;
     struct exchange *x = nghttp2_session_get_stream_user_data(s, id);
     if (x) {
         x->body += len;
+        if (opt.echo) {
+            echo_data(&x->echo, data, len);
+        }
     }
     tally.bytes += len;
     return 0;
@@ -52,7 +55,7 @@ static int on_close(nghttp2_session *s, int32_t id, uint32_t code, void *user)
         return 0;
     }
     if (code == NGHTTP2_NO_ERROR && x->status) {
-        answered(c, x->status, x->body, x->began_us);
+        answered(c, x->status, x->body, x->began_us, opt.echo ? &x->echo : NULL);
     } else {
         c->inflight--;
         inflight_all--;
@@ -123,7 +126,7 @@ static nghttp2_nv field(const char *name, const char *value, uint8_t flags)
 
 bool h2_ask(struct conn *c, uint64_t began_us)
 {
-    nghttp2_nv nv[MAX_FIELDS + 10];
+    nghttp2_nv nv[MAX_FIELDS + 11];
     size_t n = 0;
     char length[32];
     nghttp2_data_provider body = {.read_callback = upload};
@@ -137,7 +140,12 @@ bool h2_ask(struct conn *c, uint64_t began_us)
     nv[n++] = field(":method", opt.upload ? "POST" : "GET", 0);
     nv[n++] = field(":scheme", "https", 0);
     nv[n++] = field(":authority", "gw.bench.test", 0);
-    nv[n++] = field(":path", next_line(&opt.paths), 0);
+    const char *path = next_line(&opt.paths);
+    nv[n++] = field(":path", path, 0);
+    if (opt.echo) {
+        echo_begin(&x->echo, path);
+        nv[n++] = field("x-nonce", x->echo.nonce, NGHTTP2_NV_FLAG_NO_INDEX);
+    }
     nv[n++] = field("user-agent", "bench/1", 0);
     nv[n++] = field("accept", "*/*", 0);
     for (size_t i = 0; i < opt.fields; i++) {

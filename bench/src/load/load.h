@@ -18,21 +18,29 @@ struct lines { char **at; size_t count, next; };
 struct options {
     unsigned port, conns, streams;  // streams: requests at once on a connection
     double seconds, rate;           // rate: requests a second at fixed times, 0: as fast as answers come
+    bool echo;                      // bodies must say "SEGMENT PATH NONCE": the path's first segment, and what the request had in x-nonce
     bool h1, fresh, resume, hold;   // fresh: a new connection for each request; hold: open, ask once, stay
     struct lines paths, rotated;    // rotated: values of the header `rotate`, in turn
     const char *rotate;
     char *names[MAX_FIELDS], *values[MAX_FIELDS];
     size_t fields, upload;
-    int status;
+    int status, shed;               // shed: answers of this status are counted apart, and requests that find no room are skipped; 0: none is
     long long length;               // a body of another length is an error; below 0: any
     unsigned sources;               // addresses 127.0.0.1 and up that connections come from, in turn; 0: as the kernel likes
 };
 
 struct tally {
-    uint64_t asked, done, wrong_status, wrong_length, failed, retried, refused, reconnects, goaways, handshakes, resumed;
+    uint64_t asked, done, wrong_status, wrong_length, failed, retried, refused, reconnects, goaways, handshakes, resumed, shed, skipped, wrong_body;
     uint64_t bytes, last_done_us, latency_sum_us, latency_max_us;
     uint32_t latency[64 * 40];
     char first_error[160];
+};
+
+// What an answer's body must be.
+struct echo {
+    char want[256], nonce[24];
+    size_t len, at;
+    bool wrong;
 };
 
 enum conn_state { CONNECTING, SHAKING, OPEN };
@@ -52,6 +60,7 @@ struct conn {
     int h1_status;
     uint64_t h1_left, h1_body, h1_began_us;
     bool h1_in_body, h1_last;
+    struct echo *h1_echo;
     struct conn *next_dead;
 };
 
@@ -64,7 +73,9 @@ extern bool asking;                 // false before the start and when time is u
 
 uint64_t now_us(void);
 void first_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void answered(struct conn *c, int status, uint64_t body, uint64_t began_us);
+void echo_begin(struct echo *e, const char *path);
+void echo_data(struct echo *e, const uint8_t *data, size_t len);
+void answered(struct conn *c, int status, uint64_t body, uint64_t began_us, const struct echo *e);
 void print_result(double seconds);
 
 void conn_init(void);

@@ -68,13 +68,13 @@ static void add_field(char *text)
     opt.values[opt.fields++] = colon + 2;
 }
 
-enum { CONNS = 1, STREAMS, SECONDS, RATE, H1, FRESH, RESUME, HOLD, PATH, PATHS, FIELD, ROTATE, VALUES, UPLOAD, STATUS, LENGTH, SOURCES };
+enum { CONNS = 1, STREAMS, SECONDS, RATE, H1, FRESH, RESUME, HOLD, PATH, PATHS, FIELD, ROTATE, VALUES, UPLOAD, STATUS, LENGTH, SOURCES, SHED, ECHO };
 
 static const struct option known[] = {
     {"conns", 1, NULL, CONNS}, {"streams", 1, NULL, STREAMS}, {"seconds", 1, NULL, SECONDS}, {"rate", 1, NULL, RATE},
     {"h1", 0, NULL, H1}, {"fresh", 0, NULL, FRESH}, {"resume", 0, NULL, RESUME}, {"hold", 0, NULL, HOLD}, {"path", 1, NULL, PATH},
     {"paths", 1, NULL, PATHS}, {"field", 1, NULL, FIELD}, {"rotate", 1, NULL, ROTATE}, {"values", 1, NULL, VALUES},
-    {"upload", 1, NULL, UPLOAD}, {"status", 1, NULL, STATUS}, {"length", 1, NULL, LENGTH}, {"sources", 1, NULL, SOURCES},
+    {"upload", 1, NULL, UPLOAD}, {"status", 1, NULL, STATUS}, {"length", 1, NULL, LENGTH}, {"sources", 1, NULL, SOURCES}, {"shed", 1, NULL, SHED}, {"echo", 0, NULL, ECHO},
     {NULL, 0, NULL, 0}};
 
 static void take(int which)
@@ -96,6 +96,8 @@ static void take(int which)
     case UPLOAD: opt.upload = (size_t)atoll(optarg); break;
     case STATUS: opt.status = atoi(optarg); break;
     case LENGTH: opt.length = atoll(optarg); break;
+    case ECHO: opt.echo = true; break;
+    case SHED: opt.shed = atoi(optarg); break;
     case SOURCES: opt.sources = (unsigned)atoi(optarg); break;
     default: exit(2);
     }

@@ -101,7 +101,12 @@ static void ask_due(uint64_t start, uint64_t now, uint64_t *asked)
             struct conn *x = slots[turn++ % opt.conns];
             c = x && x->state == OPEN && !x->draining && x->inflight < (opt.h1 ? 1 : MOST_STREAMS) ? x : NULL;
         }
-        if (!c || !ask(c, due)) {
+        if (opt.shed && !c) {  // whoever wanted to ask goes elsewhere
+            tally.skipped++;
+            ++*asked;
+            continue;
+        }
+        if (!c || !ask(c, opt.shed ? now : due)) {
             return;
         }
         ++*asked;
@@ -131,7 +136,7 @@ static int run_timed(void)
             conn_flush(slots[i]);
         }
     }
-    while ((now = now_us()) < end && tally.refused < MOST_REFUSED) {
+    while ((now = now_us()) < end && (opt.shed || tally.refused < MOST_REFUSED)) {
         int64_t wait = TURN_US;
         reopen_lost(now);
         if (opt.rate > 0) {
@@ -205,7 +210,7 @@ int run(void)
     }
     if (!opt.fresh) {
         open_all(opt.conns);
-        if (open_conns < opt.conns) {
+        if (open_conns < opt.conns && !opt.shed) {
             fprintf(stderr, "load: only %u of %u connections: %s\n", open_conns, opt.conns, tally.first_error);
             return 4;
         }

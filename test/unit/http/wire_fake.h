@@ -180,9 +180,9 @@ static void fake_destroy(struct sp_codec *base)
 }
 
 static const struct sp_codec_ops fake_h1 = {"fake1", SP_HTTP_11, fake_feed, fake_eof, fake_flush, fake_open, fake_goaway,
-                                            fake_room, NULL, fake_destroy};
+                                            fake_room, NULL, fake_destroy, NULL};
 static const struct sp_codec_ops fake_h2 = {"fake2", SP_HTTP_2, fake_feed, fake_eof, fake_flush, fake_open, fake_goaway,
-                                            fake_room, fake_rest, fake_destroy};
+                                            fake_room, fake_rest, fake_destroy, NULL};
 
 static struct sp_codec *fake_new(struct sp_turn *turn, const struct sp_codec_config *config, const struct sp_codec_cb *cb,
                                  void *ctx, const struct sp_codec_ops *ops)

@@ -42,6 +42,26 @@ static uint64_t stat_of(const char *name)
     return n;
 }
 
+static uint64_t delay_ns;
+static uint32_t reset_on;
+static unsigned reset_log2, n_resets;
+
+static uint64_t hand_delay(void *ctx)
+{
+    (void)ctx;
+    return delay_ns;
+}
+
+static void hand_reset(void *ctx, uint32_t on, unsigned log2_min)
+{
+    (void)ctx;
+    n_resets++;
+    reset_on = on;
+    reset_log2 = log2_min;
+}
+
+static const struct sp_overload_hands hands = {NULL, hand_delay, hand_reset};
+
 static struct sp_overload *make(struct t_config *c, const char *yaml)
 {
     char *text = NULL;
@@ -68,7 +88,7 @@ static void test_triggers(void **state)
         "- {name: envoy.load_shed_points.tcp_listener_accept, triggers: [{name: file, threshold: {value: 1}}]}\n");
     assert_string_equal(t_config_said(&c), "");
     put("pressure", "0.5\n");
-    sp_overload_run(o, &turn);
+    sp_overload_run(o, &turn, &hands);
     assert_int_equal(stat_of("overload.file.pressure"), 50);
     assert_false(sp_overload_hits(SP_OL_STOP_REQUESTS) || sp_overload_hits(SP_OL_NO_KEEPALIVE));
     put("pressure", "0.625");
@@ -114,9 +134,9 @@ static void test_replaced(void **state)
     const char *yaml = "actions: [{name: " ACTION "shrink_heap, triggers: [{name: file, threshold: {value: 0.1}}]}]\n";
     put("pressure", "1");
     struct sp_overload *a = make(&c[0], yaml), *b = make(&c[1], yaml);
-    sp_overload_run(a, &turn);
+    sp_overload_run(a, &turn, NULL);
     assert_int_equal(stat_of("overload." ACTION "shrink_heap.shrink_count"), 1);
-    sp_overload_run(b, &turn);
+    sp_overload_run(b, &turn, NULL);
     sp_overload_free(a);
     assert_int_equal(sp_overload_value(SP_OL_SHRINK_HEAP), SP_OVERLOAD_FULL);
     assert_int_equal(stat_of("overload." ACTION "shrink_heap.shrink_count"), 2);
@@ -125,7 +145,7 @@ static void test_replaced(void **state)
     for (int i = 0; i < 10; i++)
         refresh();
     assert_int_equal(stat_of("overload." ACTION "shrink_heap.shrink_count"), 3);
-    sp_overload_run(NULL, NULL);
+    sp_overload_run(NULL, NULL, NULL);
     assert_int_equal(sp_overload_value(SP_OL_SHRINK_HEAP), 0);
     sp_overload_free(b);
     t_config_done(&c[0]);
@@ -141,7 +161,7 @@ static void test_timeouts(void **state)
         "timer_scale_factors: [{timer: HTTP_DOWNSTREAM_CONNECTION_IDLE, min_timeout: 2s}, "
         "{timer: HTTP_DOWNSTREAM_STREAM_IDLE, min_scale: {value: 10}}]}}]\n");
     assert_string_equal(t_config_said(&c), "");
-    sp_overload_run(o, &turn);
+    sp_overload_run(o, &turn, &hands);
     const uint64_t s = SP_NS_PER_S;
     assert_int_equal(sp_overload_timeout(SP_OL_CONNECTION_IDLE, 10 * s), 10 * s);
     put("pressure", "0.5");
@@ -164,6 +184,92 @@ static void test_timeouts(void **state)
     t_config_done(&c);
 }
 
+/* How late the workers are: what they do by themselves, and a pressure like any other. */
+static void test_delay(void **state)
+{
+    struct t_config c;
+    t_config_load(&c, DESC, "refresh_interval: 0.1s\nresource_monitors: [{name: late, typed_config: {'@type': "
+        "type.googleapis.com/sallyport.resource_monitors.v1.WorkerDelayConfig, max_delay: 0.2s}}]\n"
+        "actions: [{name: " ACTION "reject_incoming_connections, triggers: [{name: late, threshold: {value: 1}}]}]\n");
+    struct sp_overload *o = sp_overload_new(c.doc, &c.diag, c.msg);
+    assert_string_equal(t_config_said(&c), "");
+    const uint64_t ms = SP_NS_PER_MS;
+    struct sp_turn late = {.late_ns = 3000 * ms};
+    assert_false(sp_overload_hits_late(&late) || sp_overload_too_late(&late)); /* there is no limit yet */
+    delay_ns = 100 * ms;
+    sp_overload_run(o, &turn, &hands);
+    assert_int_equal(stat_of("overload.late.pressure"), 50);
+    assert_true(sp_overload_too_late(&late));
+    unsigned hit = 0;
+    for (int i = 0; i < 10000; i++)
+        hit += sp_overload_hits_late(&late);
+    assert_in_range(hit, 8700, 9300); /* never all */
+    late.late_ns = 300 * ms;
+    assert_false(sp_overload_too_late(&late));
+    assert_int_equal(sp_overload_late_part(&late, 200 * ms), SP_OVERLOAD_FULL * 45 / 100);
+    late.late_ns = 200 * ms;
+    for (int i = 0; i < 1000; i++)
+        assert_false(sp_overload_hits_late(&late));
+    assert_false(sp_overload_hits(SP_OL_REJECT_CONNECTIONS));
+    delay_ns = 300 * ms;
+    refresh();
+    assert_int_equal(stat_of("overload.late.pressure"), 150);
+    assert_true(sp_overload_hits(SP_OL_REJECT_CONNECTIONS));
+    sp_overload_free(o);
+    late.late_ns = 1000 * ms;
+    assert_false(sp_overload_too_late(&late));
+    delay_ns = 0;
+    t_config_done(&c);
+}
+
+static void test_heavy_streams(void **state)
+{
+    struct t_config c;
+    put("pressure", "0.25");
+    struct sp_overload *o = make(&c, "buffer_factory_config: {minimum_account_to_track_power_of_two: 20}\n"
+        "actions: [{name: " ACTION "reset_high_memory_stream, triggers: [{name: file, scaled: {scaling_threshold: 0.5, saturation_threshold: 1}}]}]\n");
+    assert_string_equal(t_config_said(&c), "");
+    n_resets = 0;
+    sp_overload_run(o, &turn, &hands);
+    assert_int_equal(n_resets, 0);
+    put("pressure", "0.75");
+    refresh();
+    assert_int_equal(n_resets, 1);
+    assert_int_equal(reset_on, SP_OVERLOAD_FULL / 2);
+    assert_int_equal(reset_log2, 20);
+    sp_overload_add_count(SP_OL_RESET_STREAMS, 3); /* the workers did */
+    refresh();
+    assert_int_equal(n_resets, 2); /* again and again */
+    assert_int_equal(stat_of("overload." ACTION "reset_high_memory_stream.count"), 3);
+    sp_overload_free(o);
+    t_config_done(&c);
+    o = make(&c, "actions: [{name: " ACTION "reset_high_memory_stream, triggers: [{name: file, threshold: {value: 0.5}}]}]\n");
+    assert_non_null(strstr(t_config_said(&c), "without buffer_factory_config.minimum_account_to_track_power_of_two it resets nothing"));
+    n_resets = 0;
+    sp_overload_run(o, &turn, &hands);
+    assert_int_equal(n_resets, 0);
+    sp_overload_free(o);
+    t_config_done(&c);
+}
+
+/* What a load shed point hit is counted, by whichever thread, and shown at the next refresh. */
+static void test_shed_counts(void **state)
+{
+    struct t_config c;
+    put("pressure", "1");
+    struct sp_overload *o = make(&c, "loadshed_points:\n"
+        "- {name: envoy.load_shed_points.http1_server_abort_dispatch, triggers: [{name: file, threshold: {value: 1}}]}\n");
+    assert_string_equal(t_config_said(&c), "");
+    sp_overload_run(o, &turn, &hands);
+    for (int i = 0; i < 5; i++)
+        assert_true(sp_overload_hits(SP_OL_SHED_H1));
+    assert_int_equal(stat_of("overload.envoy.load_shed_points.http1_server_abort_dispatch.shed_load_count"), 0);
+    refresh();
+    assert_int_equal(stat_of("overload.envoy.load_shed_points.http1_server_abort_dispatch.shed_load_count"), 5);
+    sp_overload_free(o);
+    t_config_done(&c);
+}
+
 static double measured(struct sp_monitor *m, uint64_t now_ns)
 {
     double p = -1;
@@ -180,7 +286,7 @@ static void close_to(double a, double b)
 
 static void test_cgroup_memory(void **state)
 {
-    struct sp_monitor m = {.kind = SP_MONITOR_CGROUP, .root = dir};
+    struct sp_monitor m = {.kind = SP_MONITOR_CGROUP, .root = dir, .proc = dir};
     double p;
     assert_true(sp_monitor_read(&m, 0, &p) < 0);
     char sub[128];
@@ -198,6 +304,30 @@ static void test_cgroup_memory(void **state)
     close_to(measured(&m, 0), 0.5);
     put("memory.max", "400\n");
     close_to(measured(&m, 0), 0.75);
+    m.max = 0;
+    close_to(measured(&m, 0), 0.75);
+}
+
+/* The process's own group, and those that it stands in. */
+static void test_own_group(void **state)
+{
+    struct sp_monitor m = {.kind = SP_MONITOR_CGROUP};
+    char sub[160];
+    static const char *const made[] = {"self", "v2", "v2/a", "v2/a/b"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(made); i++) {
+        snprintf(sub, sizeof(sub), "%s/%s", dir, made[i]);
+        mkdir(sub, 0755);
+    }
+    put("self/cgroup", "4:memory:/x\n0::/v2/a/b\n");
+    put("v2/a/b/memory.current", "100\n");
+    put("v2/a/b/memory.max", "1000\n");
+    close_to(measured(&m, 0), 0.75); /* of the root, which other tests left: it is the worst */
+    put("v2/a/memory.current", "900\n");
+    put("v2/a/memory.max", "1000\n");
+    close_to(measured(&m, 0), 0.9);
+    m.max = 100; /* of its own group */
+    close_to(measured(&m, 0), 1);
+    put("self/cgroup", "4:memory:/x\n0::/\n");
     m.max = 0;
     close_to(measured(&m, 0), 0.75);
 }
@@ -235,18 +365,24 @@ static void test_refused(void **state)
             "no resource monitor has this name");
     snprintf(yaml, sizeof(yaml), "actions: [{name: " ACTION "stop_accepting_request, %s}]", on);
     refused(yaml, "did you mean \"" ACTION "stop_accepting_requests\"");
-    snprintf(yaml, sizeof(yaml), "actions: [{name: " ACTION "reset_high_memory_stream, %s}]", on);
-    refused(yaml, "not run here");
+    snprintf(yaml, sizeof(yaml), "actions: [{name: " ACTION "do_something_else, %s}]", on);
+    refused(yaml, "not run here (docs/overload.md has the actions)");
     snprintf(yaml, sizeof(yaml), "actions: [{name: " ACTION "shrink_heap, %s}, {name: " ACTION "shrink_heap, %s}]", on, on);
     refused(yaml, "it stands above already");
     refused("actions: [{name: " ACTION "shrink_heap, triggers: [{name: file, threshold: {value: 1}}, {name: file, threshold: {value: 0.5}}]}]",
             "a trigger of this resource stands above already");
+    struct t_config c;
+    t_config_load(&c, DESC, "resource_monitors: [{name: a, typed_config: {'@type': type.googleapis.com/sallyport.resource_monitors.v1.WorkerDelayConfig, "
+                  "max_delay: 1s}}, {name: b, typed_config: {'@type': type.googleapis.com/sallyport.resource_monitors.v1.WorkerDelayConfig, max_delay: 1s}}]");
+    assert_null(sp_overload_new(c.doc, &c.diag, c.msg));
+    assert_non_null(strstr(t_config_said(&c), "the delay of workers has a limit above already"));
+    t_config_done(&c);
     refused("actions: [{name: " ACTION "shrink_heap, triggers: [{name: file, scaled: {scaling_threshold: 0.5, saturation_threshold: 0.5}}]}]",
             "not below saturation_threshold");
     snprintf(yaml, sizeof(yaml), "actions: [{name: " ACTION "reduce_timeouts, %s}]", on);
     refused(yaml, "a ScaleTimersOverloadActionConfig is needed here");
-    snprintf(yaml, sizeof(yaml), "loadshed_points: [{name: envoy.load_shed_points.http1_server_abort_dispatch, %s}]", on);
-    refused(yaml, "not run here");
+    snprintf(yaml, sizeof(yaml), "loadshed_points: [{name: envoy.load_shed_points.none_such, %s}]", on);
+    refused(yaml, "not run here (docs/overload.md has the load shed points)");
 }
 
 static int setup(void **state)
@@ -274,7 +410,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_triggers),       cmocka_unit_test(test_replaced),   cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_cgroup_memory),  cmocka_unit_test(test_processors), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_delay),          cmocka_unit_test(test_heavy_streams), cmocka_unit_test(test_shed_counts),
+        cmocka_unit_test(test_cgroup_memory),  cmocka_unit_test(test_own_group),  cmocka_unit_test(test_processors),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

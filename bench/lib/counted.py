@@ -24,7 +24,7 @@ class Count:
     def __init__(self, name, profile, drive, unit="request", warm=10, times=20, streams=16, **more):
         self.name, self.profile, self.drive, self.unit, self.warm, self.times = name, profile, drive, unit, warm, times
         self.streams, self.status, self.tokens, self.paths, self.wrong, self.body = streams, 200, None, False, False, 0
-        self.length, self.resume, self.env = 1024, False, {}
+        self.length, self.resume, self.env, self.everything = 1024, False, {}, False
         self.__dict__.update(more)
 
     def units(self):
@@ -38,6 +38,7 @@ SCENARIOS = [
     Count("h2_tls_one", "tls_h1up", "burst", streams=1, warm=30, times=100),
     Count("h2_tls_mtls_up", "tls_mtls_up", "burst"),
     Count("h2_up", "tls_h2up", "burst"),
+    Count("everything", "tls_h1up", "burst", everything=True),
     Count("shield", "shield", "burst", paths=True),
     Count("reject", "shield", "burst", paths=True, wrong=True, status=403),
     Count("jwt", "jwt", "burst", tokens="ES256", warm=4, times=8),
@@ -69,11 +70,13 @@ class Run:
     def __init__(self, count, binary, goods, directory):
         self.count, self.env, self.dir = count, dict(goods.env), directory
         os.makedirs(directory, exist_ok=True)
-        listen, tls, plain = procs.free_ports(3)
+        listen, tls, plain, admin = procs.free_ports(4)
         self.port = plain if count.profile == "plain_h1" else tls
         at = f"127.0.0.1:{listen}"
         self.env.update(LISTEN_ADDR="127.0.0.1", TLS_PORT=str(tls), PLAIN_PORT=str(plain), UP_PLAIN=at, UP_MTLS=at, UP_H2TLS=at, UP_SINK=at)
         self.env.update(goods.shield(500, 200, {"a": at}), **count.env)
+        if count.everything:
+            self.env.update(ACCESS_LOG=f"{directory}/access.log", ADMIN_PORT=str(admin))
         if count.profile == "tls_mtls_up":
             self.origin = lockstep.Origin(listen, lockstep.Http1, server_context(self.env, "http/1.1", client_ca=True))
         elif count.profile == "tls_h2up":

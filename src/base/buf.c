@@ -39,7 +39,7 @@ static struct sp_chunk *chunk_new(size_t cap)
         chunk_cached--;
     } else {
         cap = SP_MAX(cap, (size_t)CHUNK_CAP);
-        c = sp_xmalloc(sizeof(*c) + cap);
+        c = sp_xmalloc(sizeof(*c) + cap + SP_CHUNK_SLACK);
         c->cap = cap;
     }
     c->refs = 1;
@@ -96,13 +96,21 @@ static void link_tail(struct sp_buf *b, struct sp_seg *s)
     b->tail = s;
 }
 
-/* Free bytes directly behind the segment that this segment may write into. */
+/* Whether the bytes directly behind the segment are its own to write into. */
+static bool seg_grows(const struct sp_seg *s)
+{
+    return s->chunk && s->ptr + s->len == s->chunk->data + s->chunk->used;
+}
+
 static size_t seg_room(const struct sp_seg *s)
 {
-    struct sp_chunk *c = s->chunk;
-    if (!c || s->ptr + s->len != c->data + c->used)
-        return 0;
-    return c->cap - c->used;
+    return seg_grows(s) && s->chunk->used < s->chunk->cap ? s->chunk->cap - s->chunk->used : 0;
+}
+
+/* The same with what only sp_buf_reserve_whole uses. */
+static size_t seg_space(const struct sp_seg *s)
+{
+    return seg_grows(s) ? s->chunk->cap + SP_CHUNK_SLACK - s->chunk->used : 0;
 }
 
 void sp_buf_clear(struct sp_buf *b)
@@ -128,6 +136,16 @@ char *sp_buf_reserve(struct sp_buf *b, size_t min, size_t *ret_room)
     return b->tail->ptr + b->tail->len;
 }
 
+char *sp_buf_reserve_whole(struct sp_buf *b, size_t n)
+{
+    assert(b && n > 0 && n <= SP_CHUNK_SIZE + SP_CHUNK_SLACK);
+    if (!b->tail || seg_space(b->tail) < n) {
+        struct sp_chunk *c = chunk_new(CHUNK_CAP);
+        link_tail(b, seg_new(c, c->data, 0));
+    }
+    return b->tail->ptr + b->tail->len;
+}
+
 static void drop_empty_tail(struct sp_buf *b)
 {
     struct sp_seg *t = b->tail;
@@ -145,10 +163,21 @@ static void drop_empty_tail(struct sp_buf *b)
 
 void sp_buf_commit(struct sp_buf *b, size_t n)
 {
-    assert(b && b->tail && n <= seg_room(b->tail));
+    assert(b && b->tail && n <= seg_space(b->tail));
     b->tail->len += n;
     b->tail->chunk->used += n;
     b->len += n;
+    if (b->tail->len == 0)
+        drop_empty_tail(b);
+}
+
+void sp_buf_cut(struct sp_buf *b, size_t n)
+{
+    assert(b && b->tail && n <= b->tail->len);
+    if (seg_grows(b->tail)) /* else others have written behind it, and the bytes are lost to the chunk */
+        b->tail->chunk->used -= n;
+    b->tail->len -= n;
+    b->len -= n;
     if (b->tail->len == 0)
         drop_empty_tail(b);
 }
@@ -173,7 +202,7 @@ static struct sp_chunk *small_chunk_with(size_t n)
     struct sp_chunk *c = small_chunk;
     if (c && c->refs == 1)
         c->used = 0; /* all pieces are gone */
-    if (c && c->cap - c->used >= n)
+    if (c && c->used <= c->cap && c->cap - c->used >= n)
         return c;
     chunk_unref(c);
     return small_chunk = chunk_new(CHUNK_CAP);

@@ -13,6 +13,7 @@
 
 enum {
     SP_CHUNK_SIZE = 16384, /* usable bytes of a pooled chunk, a little less after its header */
+    SP_CHUNK_SLACK = 128,  /* behind them, for sp_buf_reserve_whole: a TLS record of 16 KiB is a little longer */
     SP_SMALL_MAX = 1024,   /* of sp_buf_append_small */
 };
 
@@ -88,7 +89,11 @@ unsigned sp_buf_iov(const struct sp_buf *b, struct iovec *iov, unsigned max);
 char *sp_buf_reserve(struct sp_buf *b, size_t min, size_t *ret_room);
 /* The same in the chunk that small pieces of the thread share: for what is mostly short and soon gone. */
 char *sp_buf_reserve_shared(struct sp_buf *b, size_t min, size_t *ret_room);
+/* Room for n (at most SP_CHUNK_SIZE + SP_CHUNK_SLACK) bytes, neither more nor less. */
+char *sp_buf_reserve_whole(struct sp_buf *b, size_t n);
 void sp_buf_commit(struct sp_buf *b, size_t n);
+/* Takes the last n bytes off again, all of them of the last segment: what was committed before it was known how much is needed. */
+void sp_buf_cut(struct sp_buf *b, size_t n);
 
 /* Frees the calling thread's pools: at the thread's end. */
 void sp_buf_thread_done(void);

@@ -10,20 +10,12 @@
 #include "base/mem.h"
 #include "net/tls_error.h"
 #include "net/tls_hooks.h"
+#include "net/tls_records.h"
 #include "net/tls_sessions.h"
 #include "net/tls_staple.h"
 #include "net/tls_stapled.h"
 
-enum {
-    RECORD_DATA = 16384,    /* plaintext of the largest record */
-    RECORD_HEAD = 5,
-    RECORD_WIRE = 16384 + 2048,
-    PART_OF_RECORD = 8192,  /* so much is taken though its record is not whole: a small net_in would never hold one */
-    READ_ROOM = 4096,       /* wolfSSL_read is not asked for less */
-    READ_SHORT = 2048,      /* but where all that came is no more than that */
-    ALERT_RECORD = 7,
-    TAIL = 4096,            /* so little left over does not wait for net_out to be sent: it would be a write of its own */
-};
+enum { ALERT_RECORD = 7 };
 
 enum { ALERT_DECODE_ERROR = 50, ALERT_INTERNAL_ERROR = 80, ALERT_UNRECOGNIZED_NAME = 112 };
 
@@ -289,6 +281,7 @@ static void handshake(struct sp_tls *t)
             return;
         }
         sp_tls_keep12(t);
+        sp_tls_records_begin(t);
         t->opened = true;
         t->state = SP_TLS_OPEN;
         return;
@@ -298,70 +291,20 @@ static void handshake(struct sp_tls *t)
         fail(t, err);
 }
 
-/* Whether wolfSSL_read can be expected to do something. */
-static bool readable(const struct sp_tls *t)
-{
-    const struct sp_tls_frame *f = &t->frame;
-    uint8_t head[RECORD_HEAD];
-    if (wolfSSL_pending(t->ssl) > 0 || t->in->len >= PART_OF_RECORD)
-        return true;
-    if (f->n_head)
-        return t->in->len >= (f->n_head < RECORD_HEAD ? 1u : f->left);
-    if (sp_buf_peek(t->in, head, RECORD_HEAD) < RECORD_HEAD)
-        return false;
-    size_t body = (size_t)head[3] << 8 | head[4];
-    return body > RECORD_WIRE || t->in->len >= RECORD_HEAD + body;
-}
-
-/* No more can come of it than what a chunk that connections share has room for. */
-static bool short_input(const struct sp_tls *t)
-{
-    return t->in->len + (size_t)wolfSSL_pending(t->ssl) <= READ_SHORT;
-}
-
 static void read_data(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
 {
-    while (app_in->len < high_water && readable(t)) {
-        size_t room;
-        char *p = short_input(t) ? sp_buf_reserve_shared(app_in, READ_SHORT, &room) : sp_buf_reserve(app_in, READ_ROOM, &room);
-        int n = wolfSSL_read(t->ssl, p, (int)room);
-        sp_buf_commit(app_in, n > 0 ? (size_t)n : 0);
-        if (n > 0) {
-            t->quiet = 0;
-            continue;
-        }
-        int err = wolfSSL_get_error(t->ssl, n);
-        if (err == WOLFSSL_ERROR_ZERO_RETURN)
-            t->state = SP_TLS_CLOSED;
-        else if (t->why || err != WOLFSSL_ERROR_WANT_READ)
-            fail(t, err);
-        return;
-    }
-}
-
-/* What the next record holds: the first segment where that fills one, else all that waits, gathered. */
-static struct sp_str next_record(const struct sp_buf *app_out, char *gathered)
-{
-    size_t n = SP_MIN(app_out->len, (size_t)RECORD_DATA);
-    struct sp_str front = sp_buf_front(app_out);
-    if (front.len >= n)
-        return sp_str_n(front.ptr, n);
-    sp_buf_peek(app_out, gathered, n);
-    return sp_str_n(gathered, n);
+    int err = sp_tls_read_data(t, app_in, high_water);
+    if (err == WOLFSSL_ERROR_ZERO_RETURN)
+        t->state = SP_TLS_CLOSED;
+    else if (err)
+        fail(t, err);
 }
 
 static void write_data(struct sp_tls *t, struct sp_buf *app_out, size_t high_water)
 {
-    char gathered[RECORD_DATA];
-    while (app_out->len && (t->out->len < high_water || app_out->len <= TAIL)) {
-        struct sp_str s = next_record(app_out, gathered);
-        int n = wolfSSL_write(t->ssl, s.ptr, (int)s.len);
-        if (n <= 0) {
-            fail(t, wolfSSL_get_error(t->ssl, n));
-            return;
-        }
-        sp_buf_drain(app_out, (size_t)n);
-    }
+    int err = sp_tls_write_data(t, app_out, high_water);
+    if (err)
+        fail(t, err);
 }
 
 enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp_buf *app_in, struct sp_buf *app_out,

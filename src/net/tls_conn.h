@@ -37,11 +37,13 @@ struct sp_tls {
     bool sent;               /* something was */
     bool opened;             /* the handshake is done */
     bool shut;               /* close_notify was sent */
+    bool lends;              /* TLS 1.3: records are made and opened in buffers of ours (net/tls_records) */
     bool resumed;
     bool offered12;          /* client: a session of TLS 1.2 */
     uint8_t staple;          /* client: enum sp_tls_staple */
     bool judged;             /* the peer's certificate was looked at, and was good */
     uint8_t verdict;         /* enum sp_tls_verdict, of a certificate that was not */
+    uint16_t most;           /* bytes of data in one record, as was agreed upon */
     uint16_t quiet;          /* records since the last that held data */
     uint32_t handshake_in;   /* bytes of the handshake */
     struct sp_tls_frame frame;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "net/client_hello.h"
 #include "net/tls_choose.h"
+#include "net/tls_records.h"
 #include "net/tls_sessions.h"
 
 enum {
@@ -175,6 +176,8 @@ static int on_send(WOLFSSL *ssl, char *p, int size, void *ctx)
     if (!t->sent && t->ctx->server && is_retry(p, (size_t)size))
         t->retried = t->hello_due = true;
     t->sent = true;
+    if (sp_tls_sent_in_place(p, (size_t)size))
+        return size;
     if (size <= SP_SMALL_MAX)
         sp_buf_append_small(t->out, p, (size_t)size);
     else

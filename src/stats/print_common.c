@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -69,6 +70,7 @@ int sp_stats_print_more(struct sp_stats_print *p, struct sp_buf *out, size_t byt
     while (more > 0 && budget <= STATS_A_CALL && out->len - before < bytes) {
         more = batch(p, &budget);
         sp_out_move(&p->out, out);
+        sched_yield(); /* a worker on this processor that has something to do now need not wait until a slice of time is over */
     }
     return more;
 }

@@ -77,12 +77,71 @@ static void test_chunks_fill_up(void **state)
     assert_int_equal(sp_buf_thread_chunks(), 0);
 }
 
+/* A record that is longer than a chunk shows lies together, and what follows it begins a chunk of its own. */
+static void test_whole(void **state)
+{
+    enum { LONGEST = SP_CHUNK_SIZE + SP_CHUNK_SLACK };
+    (void)state;
+    struct sp_buf b;
+    size_t room;
+    sp_buf_init(&b);
+    memset(sp_buf_reserve_whole(&b, LONGEST), 'w', LONGEST);
+    sp_buf_commit(&b, LONGEST);
+    assert_ptr_equal(b.head, b.tail);
+    sp_buf_append(&b, "behind", 6);
+    assert_ptr_not_equal(b.head, b.tail);
+    assert_int_equal(sp_buf_thread_chunks(), 2);
+    char *p = sp_buf_reserve_whole(&b, SP_CHUNK_SIZE);
+    assert_ptr_equal(p, b.tail->ptr + 6); /* there was room for it */
+    sp_buf_commit(&b, 100);
+    assert_ptr_equal(sp_buf_reserve(&b, 1, &room), p + 100);
+    assert_int_equal(room, SP_CHUNK_SIZE - 106); /* others are not offered the slack */
+    sp_buf_commit(&b, 0);
+    sp_buf_reserve_whole(&b, SP_CHUNK_SIZE + 30 - 106);
+    sp_buf_commit(&b, SP_CHUNK_SIZE + 30 - 106);
+    sp_buf_append_small(&b, "small", 5);
+    assert_int_equal(b.len, LONGEST + SP_CHUNK_SIZE + 30 + 5);
+    sp_buf_clear(&b);
+    assert_int_equal(sp_buf_thread_chunks(), 0);
+}
+
+/* What is committed at once, and cut later, is nobody else's meanwhile. */
+static void test_cut(void **state)
+{
+    (void)state;
+    struct sp_buf a, b;
+    size_t room;
+    sp_buf_init(&a);
+    sp_buf_init(&b);
+    char *p = sp_buf_reserve_shared(&a, 100, &room);
+    sp_buf_commit(&a, 100);
+    sp_buf_append_small(&b, "other", 5);
+    memcpy(p, "mine and more", 13);
+    sp_buf_cut(&a, 100 - 4);
+    expect(&a, "mine");
+    expect(&b, "other");
+    sp_buf_append_small(&a, "!", 1); /* not over the other's */
+    expect(&b, "other");
+    expect(&a, "mine!");
+    sp_buf_clear(&a);
+    p = sp_buf_reserve_shared(&a, 100, &room);
+    sp_buf_commit(&a, 100);
+    sp_buf_cut(&a, 60);
+    sp_buf_append_small(&a, "x", 1); /* given back */
+    assert_ptr_equal(a.head, a.tail);
+    sp_buf_cut(&a, 41);
+    assert_null(a.head);
+    assert_int_equal(a.len, 0);
+    sp_buf_clear(&b);
+    assert_int_equal(sp_buf_thread_chunks(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_share_a_chunk),
         cmocka_unit_test(test_pieces_grow_apart),
-        cmocka_unit_test(test_chunks_fill_up),
+        cmocka_unit_test(test_chunks_fill_up), cmocka_unit_test(test_whole), cmocka_unit_test(test_cut),
     };
     int r = cmocka_run_group_tests(tests, NULL, NULL);
     sp_buf_thread_done();

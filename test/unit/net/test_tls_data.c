@@ -13,10 +13,16 @@
 #include "crypto/cert_gen.h"
 #include "hello.h"
 #include "net/tls_conn.h"
+#include "net/tls_records.h"
 #include "tls_kit.h"
 
 #define CLIENT12 "common_tls_context: {" KIT_TLS12 "validation_context: {" KIT_CA "}}\n"
 #define BOTH(f) f(KIT_CLIENT), f(CLIENT12)
+#ifdef KEEP_PEER_CERT
+#define SP_WOLFSSL_LENDS 0 /* a wolfSSL that scripts/deps did not build */
+#else
+#define SP_WOLFSSL_LENDS 1
+#endif
 
 static void open_pair(struct kit_pair *p, const char *client)
 {
@@ -435,6 +441,79 @@ static void nothing_but_info_before_it_is_open(void **state)
     sp_tls_ctx_unref(ctx);
 }
 
+/* What wolfSSL answers while it reads must not land where it reads to: both are short, and share a chunk. */
+static void key_updates_and_data_at_once(void **state)
+{
+    struct kit_pair p;
+    open_pair(&p, KIT_CLIENT);
+    for (size_t n = 1; n < 20000; n = n * 3 + 1) {
+        uint64_t sent = 0, got = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            p.client.tls->out = &p.client.net_out;
+            assert_int_equal(wolfSSL_update_keys(p.client.tls->ssl), WOLFSSL_SUCCESS);
+            put_pieces(&p.client.app_out, n, &sent);
+            p.client.state = sp_tls_pump(p.client.tls, &p.client.net_in, &p.client.app_in, &p.client.app_out, &p.client.net_out, 1 << 20);
+        }
+        kit_run(&p);
+        assert_string_equal(kit_error(&p.server), "");
+        check_and_drop(&p.server.app_in, &got);
+        assert_int_equal(got, sent);
+        kit_say(&p.server, "good day"); /* with a new key */
+        kit_run(&p);
+        assert_string_equal(kit_error(&p.client), "");
+        assert_string_equal(kit_take(&p.client), "good day");
+    }
+    kit_pair_done(&p);
+}
+
+/* Of TLS 1.3 each record is made and opened where it shall be, but those that come in parts; TLS 1.2 has memory of its own. */
+static void records_in_place(void **state)
+{
+    static const size_t sizes[] = {1, 100, 1984, 1985, 2048, 3000, 8192, 16383, 16384, 16385, 33000};
+    for (unsigned old = 0; old < 2; old++) {
+        struct kit_pair p;
+        open_pair(&p, old ? CLIENT12 : KIT_CLIENT);
+        for (size_t i = 0; i < SP_ARRAY_LEN(sizes); i++) {
+            uint64_t sent = 0, got = 0;
+            struct sp_tls_loans before = sp_tls_lent(), after;
+            put_pieces(&p.client.app_out, sizes[i], &sent);
+            kit_run(&p);
+            check_and_drop(&p.server.app_in, &got);
+            assert_int_equal(got, sent);
+            after = sp_tls_lent();
+            size_t records = old || !SP_WOLFSSL_LENDS ? 0 : (sizes[i] + 16383) / 16384;
+            assert_int_equal(after.out - before.out, records);
+            assert_int_equal(after.in - before.in, records);
+        }
+        kit_pair_done(&p);
+    }
+}
+
+/* A client may want short records (RFC 6066 section 4): none is longer, and what follows in the same write is not harmed. */
+static void short_records(void **state)
+{
+    struct sp_tls_ctx *server = kit_server(KIT_SERVER), *client = kit_client(KIT_CLIENT);
+    struct kit_pair p;
+    uint64_t sent = 0, got = 0;
+    kit_pair_init(&p, client, server, "www.example.com", "");
+    assert_int_equal(wolfSSL_CTX_UseMaxFragment(client->members[0].wolf, WOLFSSL_MFL_2_9), WOLFSSL_SUCCESS);
+    kit_run(&p);
+    put_pieces(&p.server.app_out, 50000, &sent);
+    p.cut = true;
+    kit_run(&p);
+    assert_in_range(count_records(&p.server.net_out), 50000 / 512 - 20, 50000 / 512 + 2);
+    p.cut = false;
+    while (got < sent) {
+        kit_run(&p);
+        assert_string_equal(kit_error(&p.client), "");
+        assert_true(p.client.app_in.len > 0);
+        check_and_drop(&p.client.app_in, &got);
+    }
+    kit_pair_done(&p);
+    sp_tls_ctx_unref(server);
+    sp_tls_ctx_unref(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,7 +529,8 @@ int main(void)
         cmocka_unit_test(the_second_hello_is_read_as_strictly),
         cmocka_unit_test(messages_out_of_order),
         cmocka_unit_test(too_long_a_handshake),
-        cmocka_unit_test(key_updates),
+        cmocka_unit_test(key_updates), cmocka_unit_test(key_updates_and_data_at_once),
+        cmocka_unit_test(records_in_place), cmocka_unit_test(short_records),
         cmocka_unit_test(nothing_but_info_before_it_is_open),
     };
     sp_tls_global_init();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What scripts/deps changes in wolfSSL for speed and size: X25519 keys from Ed25519's tables, tables for public keys of P-256
- * that come again, one random generator a thread, no copy of the peer's certificate, no hash of a handshake that nobody needs.
+ * that come again, one random generator a thread, no copy of the peer's certificate, no hash of a handshake that nobody needs, wiping
+ * by memset. Records in borrowed memory: test_tls_data.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -316,11 +317,23 @@ static void tls12_client_signs_by_each_hash(void **state)
     }
 }
 
+/* By memset, and yet never left out because nobody seems to look again. */
+static void keys_are_wiped(void **state)
+{
+    static const uint8_t zeros[KEY];
+    curve25519_key k;
+    assert_int_equal(wc_curve25519_init(&k), 0);
+    assert_int_equal(wc_curve25519_make_key(sp_thread_rng(), KEY, &k), 0);
+    assert_memory_not_equal(k.k, zeros, KEY);
+    wc_curve25519_free(&k);
+    assert_memory_equal(k.k, zeros, KEY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(x25519_vectors),         cmocka_unit_test(x25519_as_the_ladder), cmocka_unit_test(p256_keys_that_come_again),
-        cmocka_unit_test(tables_when_they_are_needed),
+        cmocka_unit_test(tables_when_they_are_needed), cmocka_unit_test(keys_are_wiped),
         cmocka_unit_test(one_generator_a_thread), cmocka_unit_test(connections_borrow_it),
         cmocka_unit_test(tls13_by_each_hash),     cmocka_unit_test(tls12_client_signs_by_each_hash),
     };

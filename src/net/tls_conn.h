@@ -45,6 +45,8 @@ struct sp_tls {
     uint8_t verdict;         /* enum sp_tls_verdict, of a certificate that was not */
     uint16_t most;           /* bytes of data in one record, as was agreed upon */
     uint16_t quiet;          /* records since the last that held data */
+    uint16_t wasted;         /* records without data that stood between others: what data that came has not made up for */
+    uint32_t earned;         /* bytes of data towards the next one */
     uint32_t handshake_in;   /* bytes of the handshake */
     struct sp_tls_frame frame;
     struct sp_tls_messages messages;

@@ -16,6 +16,7 @@
 enum {
     HANDSHAKE_MAX = 128 * 1024, /* bytes a peer may send before its handshake is done */
     QUIET_MAX = 32,             /* records without data in a row: key updates, tickets, empty ones */
+    WASTED_MAX = 256,           /* of them in all, but those that data made up for */
     RECORD_HEAD = 5,
 };
 
@@ -113,7 +114,7 @@ static bool follow(struct sp_tls *t, const uint8_t *p, size_t n)
     while (n) {
         size_t k;
         if (f->n_head < RECORD_HEAD) {
-            if (f->n_head == 0 && t->opened && ++t->quiet > QUIET_MAX) {
+            if (f->n_head == 0 && t->opened && (++t->quiet > QUIET_MAX || t->wasted > WASTED_MAX)) {
                 t->why = "TLS error: too many records without data";
                 return false;
             }

@@ -9,6 +9,7 @@ enum {
     RECORD_DATA = 16384,   /* plaintext of the largest record */
     RECORD_HEAD = 5,
     RECORD_WIRE = 16384 + 2048,
+    EARNS_ONE = 65536,     /* bytes of data that make up for one record without */
     RECORD_MORE = 64,      /* head, content type, tag, and what wolfSSL counts beside them */
     PART_OF_RECORD = 8192, /* so much is taken though its record is not whole: a small net_in would never hold one */
     READ_ROOM = 4096,      /* wolfSSL_read is not asked for less */
@@ -124,6 +125,18 @@ static char *make_room(struct sp_tls *t, struct sp_buf *app_in, size_t whole, si
     return p;
 }
 
+/* A key update costs us two derivations of keys and an answer: one before each byte of data is a flood, too. */
+static void count_wasted(struct sp_tls *t, uint32_t n)
+{
+    t->wasted = (uint16_t)(t->wasted + (t->quiet > 1 ? t->quiet - 1u : 0));
+    t->quiet = 0;
+    t->earned += n;
+    if (t->earned < EARNS_ONE)
+        return;
+    t->wasted -= (uint16_t)SP_MIN((uint32_t)t->wasted, t->earned / EARNS_ONE);
+    t->earned %= EARNS_ONE;
+}
+
 int sp_tls_read_data(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
 {
     assert(t && app_in);
@@ -136,7 +149,7 @@ int sp_tls_read_data(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
             end_loan(t);
         sp_buf_cut(app_in, room - (n > 0 ? (size_t)n : 0));
         if (n > 0) {
-            t->quiet = 0;
+            count_wasted(t, (uint32_t)n);
             continue;
         }
         int err = wolfSSL_get_error(t->ssl, n);

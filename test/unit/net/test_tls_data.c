@@ -426,6 +426,31 @@ static void key_updates(void **state)
     kit_pair_done(&p);
 }
 
+/* With a byte of data between them they are no better; with much of it they are what RFC 8446 asks for. */
+static void key_updates_between_data(void **state)
+{
+    static const char much[4 * 65536];
+    for (unsigned honest = 0; honest < 2; honest++) {
+        struct kit_pair p;
+        unsigned n = 0;
+        open_pair(&p, KIT_CLIENT);
+        for (; n < 600 && !kit_error(&p.server)[0]; n++) {
+            p.client.tls->out = &p.client.net_out;
+            assert_int_equal(wolfSSL_update_keys(p.client.tls->ssl), WOLFSSL_SUCCESS);
+            p.client.tls->quiet = 0; /* it hears nothing but answers, and shall not mind */
+            sp_buf_append(&p.client.app_out, much, honest ? sizeof(much) / 2 : 1);
+            kit_run(&p);
+            sp_buf_clear(&p.server.app_in);
+        }
+        if (honest)
+            assert_int_equal(n, 600);
+        else
+            assert_in_range(n, 250, 300);
+        assert_string_equal(kit_error(&p.server), honest ? "" : "TLS error: too many records without data");
+        kit_pair_done(&p);
+    }
+}
+
 static void nothing_but_info_before_it_is_open(void **state)
 {
     struct sp_tls_ctx *ctx = kit_server(KIT_SERVER);
@@ -529,7 +554,7 @@ int main(void)
         cmocka_unit_test(the_second_hello_is_read_as_strictly),
         cmocka_unit_test(messages_out_of_order),
         cmocka_unit_test(too_long_a_handshake),
-        cmocka_unit_test(key_updates), cmocka_unit_test(key_updates_and_data_at_once),
+        cmocka_unit_test(key_updates), cmocka_unit_test(key_updates_between_data), cmocka_unit_test(key_updates_and_data_at_once),
         cmocka_unit_test(records_in_place), cmocka_unit_test(short_records),
         cmocka_unit_test(nothing_but_info_before_it_is_open),
     };

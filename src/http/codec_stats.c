@@ -22,12 +22,26 @@ void sp_codec_stats_init_server(struct sp_codec_stats *s)
 #define X(name) s->name = sp_stats_counter(http2, SP_STR(#name));
     SP_HTTP2_SERVER_COUNTERS(X)
 #undef X
+#define X(name) s->name = sp_stats_counter(http2, SP_STR(#name));
+    SP_HTTP2_FLOOD_COUNTERS(X)
+#undef X
 #define X(name) s->underscores[0].name = sp_stats_counter(http1, SP_STR(#name));
     SP_UNDERSCORE_COUNTERS(X)
 #undef X
 #define X(name) s->underscores[1].name = sp_stats_counter(http2, SP_STR(#name));
     SP_UNDERSCORE_COUNTERS(X)
 #undef X
+}
+
+/* Beside Envoy's, which has one name for many. */
+static struct sp_counter own_flood(const struct sp_codec_stats *s, struct sp_str detail)
+{
+#define X(name) \
+    if (sp_str_eq(detail, SP_STR("http2." #name))) \
+        return s->name;
+    SP_HTTP2_FLOOD_COUNTERS(X)
+#undef X
+    return (struct sp_counter){0};
 }
 
 static struct sp_counter flood(const struct sp_codec_stats *s, struct sp_str detail)
@@ -87,6 +101,8 @@ void sp_codec_stats_event(const struct sp_codec_stats *s, enum sp_codec_event ev
 {
     assert(s && detail);
     struct sp_str d = sp_str_c(detail);
+    if (ev == SP_CE_FLOOD)
+        sp_counter_inc(own_flood(s, d));
     sp_counter_inc(of_event(s, ev, d, sp_str_starts(d, SP_STR("http2."))));
 }
 

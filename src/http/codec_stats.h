@@ -14,6 +14,10 @@
     X(inbound_empty_frames_flood) X(outbound_flood) X(outbound_control_flood) X(keepalive_timeout)
 /* Only servers get headers with underscores, and are flooded so. */
 #define SP_HTTP2_SERVER_COUNTERS(X) X(inbound_priority_frames_flood) X(inbound_window_update_frames_flood)
+/* Each limit of http/h2_meter.h that Envoy has no name for, by the last part of its detail. */
+#define SP_HTTP2_FLOOD_COUNTERS(X) \
+    X(ping_flood) X(settings_flood) X(too_many_settings) X(reset_flood) X(unknown_frame_flood) X(continuation_flood) X(header_bomb) \
+    X(stray_data_flood) X(stray_headers_flood) X(data_dribble_flood) X(too_many_streams)
 #define SP_UNDERSCORE_COUNTERS(X) X(dropped_headers_with_underscores) X(requests_rejected_with_underscores_in_headers)
 
 /* All zero: nobody's. */
@@ -21,6 +25,7 @@ struct sp_codec_stats {
 #define X(name) struct sp_counter name;
     SP_HTTP2_COUNTERS(X)
     SP_HTTP2_SERVER_COUNTERS(X)
+    SP_HTTP2_FLOOD_COUNTERS(X)
     struct {
         SP_UNDERSCORE_COUNTERS(X)
     } underscores[2]; /* http1, http2 */

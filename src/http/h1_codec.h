@@ -37,6 +37,7 @@ struct sp_h1 {
     bool failed;      /* the peer broke the protocol */
     bool leftover;    /* the last feed left bytes: a further one may take them */
     bool told_draining;
+    uint8_t in_row;   /* requests that began where the one before ended; wraps */
     uint32_t dropped; /* bytes of the body that were read for nobody: not many more than SP_H1_DROP_MAX */
     /* What is being read, or the trailers while a body is: they never meet. NULL between messages: idle connections are many. */
     struct sp_h1_head *head;

@@ -74,6 +74,7 @@ int sp_h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame,
         if (s && (s->reset_due || s->rx_over))
             s = NULL;
     }
+    c->meter.heads_taken += s != NULL;
     struct sp_headers *h = NULL;
     if (s) {
         h = sp_arena_alloc(&s->arena, sizeof(*h));

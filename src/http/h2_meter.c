@@ -21,7 +21,12 @@ enum {
     PREMATURE_STREAMS = 500,
     WINDOW_UPDATES_FREE = 5,
     /* What lingers is in the window too (h2_linger.c). */
-    STRAY_MORE = 256 * 1024
+    STRAY_MORE = 256 * 1024,
+    /* An honest peer sends no more of them than trailers of streams that were reset meanwhile. The frames of one chunk of input
+     * are counted before the first of them is taken. */
+    STRAY_HEADS = 2000,
+    /* Less than half of it a frame, on average, for more than a thousand frames. */
+    SHORT_DATA = 1024, DRIBBLE_MAX = 1024 * 1024,
 };
 
 static const uint64_t TOKEN = 1000000000ull;
@@ -87,6 +92,24 @@ static const char *count_stray(struct sp_h2_meter *m)
     return many ? "http2.stray_data_flood" : NULL;
 }
 
+/*
+ * Heads of streams that are over: nghttp2 decodes them, since its table has to follow, and tells nobody; so none of the limits of
+ * heads holds for them.
+ */
+static const char *count_stray_head(struct sp_h2_meter *m)
+{
+    uint64_t stray = m->heads_in - SP_MIN(m->heads_in, m->heads_taken);
+    m->heads_in++;
+    return m->server && stray > STRAY_HEADS + m->n_streams ? "http2.stray_headers_flood" : NULL;
+}
+
+static const char *on_headers(struct sp_h2_meter *m, uint8_t flags)
+{
+    m->continuations = 0;
+    const char *flood = count_stray_head(m);
+    return flood ? flood : count_empty(m, m->left == 0 && !(flags & FLAG_END_STREAM));
+}
+
 static const char *on_data(struct sp_h2_meter *m, uint8_t flags)
 {
     const char *flood = count_stray(m);
@@ -126,8 +149,7 @@ static const char *on_frame(struct sp_h2_meter *m, const char *p)
     case DATA:
         return on_data(m, flags);
     case HEADERS:
-        m->continuations = 0;
-        return count_empty(m, m->left == 0 && !(flags & FLAG_END_STREAM));
+        return on_headers(m, flags);
     case CONTINUATION:
         if (++m->continuations > SP_H2_MAX_CONTINUATIONS)
             return "http2.continuation_flood";
@@ -198,6 +220,18 @@ size_t sp_h2_meter_gather(struct sp_h2_meter *m, const char *p, size_t n, const 
             *ret_flood = flood;
     }
     return k;
+}
+
+const char *sp_h2_meter_sent(struct sp_h2_meter *m, size_t n, bool clipped)
+{
+    assert(m);
+    m->n_data_sent++;
+    if (!m->server)
+        return NULL;
+    if (clipped && n < SHORT_DATA)
+        m->dribble += (uint32_t)(SHORT_DATA - n);
+    m->dribble -= (uint32_t)SP_MIN(n, (size_t)m->dribble);
+    return m->dribble > DRIBBLE_MAX ? "http2.data_dribble_flood" : NULL;
 }
 
 const char *sp_h2_meter_reset(struct sp_h2_meter *m)

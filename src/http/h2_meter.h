@@ -2,7 +2,8 @@
 /*
  * sp_h2_meter: counts the frames of an HTTP/2 connection as they arrive, before nghttp2 sees them, and says when a peer
  * sends more of a kind than any honest one does (RFC 9113 section 10.5; Envoy's max_inbound_* options; the known
- * floods: ping, settings, empty frames, priority, window update, rapid reset, continuation; and data for nobody).  It looks at frame headers
+ * floods: ping, settings, empty frames, priority, window update, rapid reset, continuation; data and heads for nobody; windows
+ * that open by a few bytes).  It looks at frame headers
  * only. nghttp2 limits a part of these, and none of those that it answers and forgets at once.
  *
  * It also sees to it that a frame header that arrives in pieces is passed on as a whole: nghttp2 1.52 counts each piece
@@ -40,7 +41,8 @@ struct sp_h2_meter {
     uint32_t n_metadata;
     uint64_t n_priority, n_window_update, n_streams, n_data_sent;
     uint64_t data_in, data_taken; /* bytes of DATA: all that came, and, as the caller counts it, what streams took of it */
-    uint32_t stray_window;
+    uint64_t heads_in, heads_taken; /* HEADERS frames: the same */
+    uint32_t stray_window, dribble;
     struct sp_h2_bucket pings, settings, others, resets;
     unsigned n_ended, n_premature; /* requests that ended, and those of them reset young and unanswered */
 };
@@ -68,6 +70,11 @@ static inline bool sp_h2_meter_in_block(const struct sp_h2_meter *m)
     return m->block_open || (m->block_frame && m->left);
 }
 
+/*
+ * A DATA frame of n bytes goes out; `clipped` by the peer's windows, while there was more. A peer that opens them by a byte at a time
+ * has us make a frame for each byte (CVE-2019-9511). NULL, or that limit.
+ */
+const char *sp_h2_meter_sent(struct sp_h2_meter *m, size_t n, bool clipped);
 /* A stream was reset for the peer's fault, by either side. NULL, or which limit that passes. */
 const char *sp_h2_meter_reset(struct sp_h2_meter *m);
 /* A request is over. PREMATURE: reset by the peer within a second of its begin and before any answer. ANSWERED: reset by

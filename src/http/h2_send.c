@@ -51,10 +51,12 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     assert(frame->data.padlen == 0 && length <= s->tx_buf.len);
     sp_buf_append_small(c->out, head, SP_H2_FRAME_HEADER);
     sp_buf_move_n(c->out, &s->tx_buf, length);
-    c->meter.n_data_sent++;
+    const char *flood = sp_h2_meter_sent(&c->meter, length, s->tx_buf.len > 0);
+    if (flood)
+        sp_h2_fail(c, SP_CE_FLOOD, flood, NGHTTP2_ENHANCE_YOUR_CALM);
     if (s->tx_paused && s->tx_buf.len <= c->codec.config->high_water / 2)
         sp_h2_mark_ready(s);
-    return 0;
+    return sp_h2_verdict(c);
 }
 
 /* A head, or the message to its last byte, was handed out. */

@@ -11,6 +11,7 @@
 #include "http/wire_shed.h"
 
 enum {
+    HANDSHAKES_TURN = 8,    /* 8 ms with RSA keys of 2048 bits, 2 ms with P-256 */
     WATER_MIN = 16 * 1024,  /* less would not hold one TLS record */
     WATER_MAX = 128 * 1024, /* more would only fill memory: the kernel has buffers of its own */
 };
@@ -73,8 +74,14 @@ static void on_stream_closed(void *ctx, struct sp_codec_stream *cs, enum sp_abor
 static void on_wake(void *ctx)
 {
     struct sp_wire *w = ctx;
-    if (w->phase != SP_WP_DEAD)
+    if (w->phase == SP_WP_DEAD)
+        return;
+    if (w->codec && w->codec->later) { /* from within our turn, at whose end the timer is armed */
+        w->codec->later = false;
+        w->again = true;
+    } else {
         sp_defer(&w->worker->turn, &w->run);
+    }
 }
 
 static void on_event(void *ctx, enum sp_codec_event ev, const char *detail, unsigned status)
@@ -236,8 +243,29 @@ static bool step_held(struct sp_wire *w)
     return w->proceed && pick_codec(w);
 }
 
+/*
+ * A handshake costs more than anything else that a stranger can have for nothing. Of a crowd of them a turn takes a few; the others wait for
+ * the next, so that those who are in are served in between.
+ */
+static bool put_off(struct sp_wire *w)
+{
+    static _Thread_local uint64_t turn_ns;
+    static _Thread_local unsigned n;
+    if (!w->server || !sp_transport_in(w->transport)->len)
+        return false;
+    if (turn_ns != sp_wire_now(w)) {
+        turn_ns = sp_wire_now(w);
+        n = 0;
+    }
+    w->again = n == HANDSHAKES_TURN;
+    n += !w->again;
+    return w->again;
+}
+
 static bool step_handshake(struct sp_wire *w)
 {
+    if (put_off(w))
+        return false;
     sp_wire_pump(w);
     if (w->tls_state == SP_TLS_OPEN) {
         if (!w->cb->on_secure || w->cb->on_secure(w->ctx)) {

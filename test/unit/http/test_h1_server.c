@@ -196,6 +196,27 @@ static void answer_at_once(struct user *u, struct sp_headers *h, bool end)
     user_respond(u, 200, "", true);
 }
 
+/* A pipeline of what we answer ourselves is not gone through in one turn: every eighth waits for the next. */
+static void a_long_pipeline_lets_others_in(void **state)
+{
+    p.on_headers = answer_at_once;
+    p.quiet = true;
+    start();
+    for (unsigned i = 0; i < 40; i++)
+        sp_buf_append_str(&p.in, SP_STR(GET("/")));
+    unsigned later = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        assert_int_equal(p.in.len, (40 - i) * strlen(GET("/")));
+        p.codec->later = false;
+        p.codec->ops->feed(p.codec, &p.in);
+        p.codec->ops->flush(p.codec, &p.out, SIZE_MAX);
+        later += p.codec->later;
+    }
+    peer_flush(&p);
+    assert_int_equal(p.in.len, 0);
+    assert_int_equal(later, 40 / 8 - 1); /* behind the last there is nothing */
+}
+
 static void answers_from_inside_headers(void **state)
 {
     p.on_headers = answer_at_once;
@@ -289,6 +310,7 @@ int main(void)
         T(expect_continue),
         T(expect_is_over_once_the_body_comes),
         T(pipelined_requests_wait_their_turn),
+        T(a_long_pipeline_lets_others_in),
         T(answers_from_inside_headers),
         T(keep_alive_and_close),
         T(the_receiver_can_close),

@@ -70,7 +70,7 @@ if(NOT SALLYPORT_FUZZ)
 
   # Each suite is a test of its own. Those that measure memory or load run alone; the others may share the machine.
   file(GLOB suites CONFIGURE_DEPENDS ${SP_TEST}/integration/test_*.py)
-  set(alone attack chaos cost faults lifecycle overload soak storm streams)
+  set(alone attack chaos cost faults floods floods_h1 floods_tls floods_use lifecycle overload soak storm streams)
   if(TARGET sallyport)
     foreach(suite IN LISTS suites)
       get_filename_component(name ${suite} NAME_WE)

@@ -133,7 +133,8 @@ static const char *on_priority(struct sp_h2_meter *m)
 
 static const char *on_window_update(struct sp_h2_meter *m)
 {
-    uint64_t allowed = WINDOW_UPDATES_FREE + 2 * (m->n_streams + (uint64_t)m->max_window_update * m->n_data_sent);
+    /* By the heads that came: of the streams one knows only when nghttp2 has had the whole chunk of input. */
+    uint64_t allowed = WINDOW_UPDATES_FREE + 2 * (m->heads_in + (uint64_t)m->max_window_update * m->n_data_sent);
     return ++m->n_window_update > allowed ? "http2.window_update_flood" : NULL;
 }
 

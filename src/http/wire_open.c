@@ -79,6 +79,7 @@ static void on_wake(void *ctx)
     if (w->codec && w->codec->later) { /* from within our turn, at whose end the timer is armed */
         w->codec->later = false;
         w->again = true;
+        sp_defer_cancel(&w->run); /* asked for when the answer was given */
     } else {
         sp_defer(&w->worker->turn, &w->run);
     }

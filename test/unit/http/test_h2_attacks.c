@@ -98,6 +98,23 @@ static void test_small_windows(void **state)
     }
 }
 
+/* Clients there are that open each stream's window as they begin it, and a hundred requests come in one read. */
+static void test_a_window_update_with_each_request(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    r->side.hook = rig_answer;
+    for (uint32_t id = 1; id < 201; id += 2) {
+        h2f_get(&r->in, id, H2F_END_STREAM);
+        h2f_u32(&r->in, H2F_WINDOW_UPDATE, 0, id, 1000000);
+        h2f_u32(&r->in, H2F_WINDOW_UPDATE, 0, 0, 1000);
+    }
+    rig_go(r);
+    assert_int_equal(r->rc, 0);
+    assert_int_equal(r->s[199].status, 200);
+    rig_free(r);
+}
+
 /* ---- heads of streams that are over: nobody's, but decoded ---- */
 
 static void test_stray_headers(void **state)
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_data_dribble),
         cmocka_unit_test(test_data_dribble_of_many_streams),
         cmocka_unit_test(test_small_windows),
+        cmocka_unit_test(test_a_window_update_with_each_request),
         cmocka_unit_test(test_stray_headers),
         cmocka_unit_test(test_trailers_that_cross_a_reset),
         cmocka_unit_test(test_empty_names),

@@ -22,7 +22,7 @@ FACTS = {
                            "h2_table_size")},
     "SP_H2_MAX_CONTINUATIONS": "src/http/h2_meter.h", "FIELDS_FACTOR": "src/http/h2_fields.c", "BYTES_FACTOR": "src/http/h2_fields.c",
     "BYTES_FREE": "src/http/h2_fields.c", "EXTENSIONS_MAX": "src/http/h1_body.c", "PIPELINE_TURN": "src/http/h1_codec.c",
-    "HANDSHAKES_TURN": "src/http/wire_open.c", "QUIET_MAX": "src/net/tls_hooks.c", "WASTED_MAX": "src/net/tls_hooks.c", "EARNS_ONE": "src/net/tls.c",
+    "HANDSHAKES_TURN": "src/http/wire_open.c", "QUIET_MAX": "src/net/tls_hooks.c", "WASTED_MAX": "src/net/tls_hooks.c", "EARNS_ONE": "src/net/tls_records.c",
     "HANDSHAKE_MAX": "src/net/tls_hooks.c", "RECORDS_MAX": "src/net/client_hello_records.c", "SP_CLIENT_HELLO_MAX": "src/net/client_hello.h",
     "SP_REGEX_MATCH_LIMIT": "src/base/regex.h", "default_first_ns": "src/listeners/listener_compile.c", "READ_TURN": "src/net/transport.c",
     "default_handshake_ns": "src/listeners/listener_compile.c",

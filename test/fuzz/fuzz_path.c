@@ -23,7 +23,7 @@ static void no_dots(struct sp_str path)
 static void check_path(unsigned flags, struct sp_str path, struct sp_arena *arena)
 {
     const struct sp_path_rules rules = {.normalize = flags & 1, .merge_slashes = flags & 2, .escaped_slashes = flags >> 2 & 3};
-    if (!path.len || path.ptr[0] != '/')
+    if (!path.len || path.ptr[0] != '/' || !sp_header_value_valid(path)) /* no codec lets it through */
         return;
     enum sp_path_result result = sp_path_normalize(&rules, arena, &path);
     if (result == SP_PATH_REJECT)

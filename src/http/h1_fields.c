@@ -23,22 +23,13 @@ static const uint8_t roles[SP_H_COUNT] = {
     [SP_H_HTTP2_SETTINGS] = DROP,
 };
 
-/* What a trailer may not be (RFC 9110 section 6.5.1): framing, routing, authentication, and what we trust. */
-static const uint8_t not_in_trailers[SP_H_COUNT] = {
-    [SP_H_HOST] = 1, [SP_H_CONTENT_LENGTH] = 1, [SP_H_TRANSFER_ENCODING] = 1, [SP_H_CONNECTION] = 1, [SP_H_UPGRADE] = 1,
-    [SP_H_TE] = 1, [SP_H_EXPECT] = 1, [SP_H_KEEP_ALIVE] = 1, [SP_H_PROXY_CONNECTION] = 1, [SP_H_HTTP2_SETTINGS] = 1,
-    [SP_H_TRAILER] = 1, [SP_H_AUTHORIZATION] = 1, [SP_H_COOKIE] = 1, [SP_H_SET_COOKIE] = 1, [SP_H_WWW_AUTHENTICATE] = 1,
-    [SP_H_CACHE_CONTROL] = 1, [SP_H_CONTENT_ENCODING] = 1, [SP_H_CONTENT_TYPE] = 1, [SP_H_RANGE] = 1, [SP_H_AGE] = 1,
-    [SP_H_DATE] = 1, [SP_H_LOCATION] = 1, [SP_H_VARY] = 1, [SP_H_RETRY_AFTER] = 1, [SP_H_FORWARDED] = 1, [SP_H_VIA] = 1,
-    [SP_H_X_FORWARDED_CLIENT_CERT] = 1, [SP_H_X_FORWARDED_FOR] = 1, [SP_H_X_FORWARDED_HOST] = 1,
-    [SP_H_X_FORWARDED_PORT] = 1, [SP_H_X_FORWARDED_PROTO] = 1, [SP_H_X_ORIGIN_VERIFY] = 1, [SP_H_X_REQUEST_ID] = 1,
-};
-
-/* What Connection may not name: a client could take away what we or the next hop rely on. */
-static const uint8_t not_nominated[SP_H_COUNT] = {
-    [SP_H_HOST] = 1, [SP_H_CONTENT_LENGTH] = 1, [SP_H_TRANSFER_ENCODING] = 1, [SP_H_X_FORWARDED_FOR] = 1,
-    [SP_H_X_FORWARDED_HOST] = 1, [SP_H_X_FORWARDED_PROTO] = 1, [SP_H_X_FORWARDED_PORT] = 1,
-    [SP_H_X_FORWARDED_CLIENT_CERT] = 1,
+/*
+ * Of the names that we know, Connection may name these only (RFC 9110 section 7.6.1): the others are meant for every
+ * recipient, and a client could take away what we or the next hop rely on.
+ */
+static const uint8_t nominable[SP_H_COUNT] = {
+    [SP_H_OTHER] = 1, [SP_H_CONNECTION] = 1, [SP_H_HTTP2_SETTINGS] = 1, [SP_H_KEEP_ALIVE] = 1, [SP_H_PROXY_CONNECTION] = 1,
+    [SP_H_TRAILER] = 1,
 };
 
 struct fields {
@@ -93,7 +84,7 @@ static enum sp_h1_err nominated(struct fields *f, struct sp_str token)
     } else if (sp_str_eq(token, SP_STR("upgrade"))) {
         f->wants_upgrade = true;
     } else if (!sp_str_eq(token, SP_STR("te"))) {
-        if (not_nominated[sp_header_id(token)])
+        if (!nominable[sp_header_id(token)])
             return SP_H1E_CONNECTION;
         f->removed[f->n_removed++] = token;
     }
@@ -300,7 +291,7 @@ static enum sp_h1_err not_plain(struct fields *f)
 {
     struct sp_header line = f->h->v[f->h->n];
     if (f->p->kind == SP_H1_TRAILERS) {
-        if (!not_in_trailers[line.id] && !underscore(f, line.name))
+        if (sp_header_may_trail((enum sp_header_id)line.id) && !underscore(f, line.name))
             f->h->n++;
         return SP_H1E_NONE;
     }

@@ -72,7 +72,11 @@ static enum sp_h1_err request_line(struct sp_h1_head *p, const struct sp_codec_c
         i++;
     if (i == len)
         return SP_H1E_REQUEST_LINE;
-    if (i == 0 || i > METHOD_MAX || line[i] != ' ')
+    if (i > METHOD_MAX)
+        return SP_H1E_METHOD_TOO_LONG;
+    if (i == 0 || line[i] != ' ')
+        return SP_H1E_METHOD;
+    if (sp_method_forged(sp_str_n(line, i)))
         return SP_H1E_METHOD;
     p->method_len = (uint8_t)i++;
     const char *target = line + i, *end = line + len;

@@ -23,6 +23,7 @@
     X(REQUEST_LINE, "http1.invalid_request_line", 400, BAD_REQUEST) \
     X(STATUS_LINE, "http1.invalid_status_line", 400, BAD_REQUEST) \
     X(METHOD, "http1.invalid_method", 400, BAD_REQUEST) \
+    X(METHOD_TOO_LONG, "http1.method_too_long", 501, BAD_REQUEST) \
     X(URL, "http1.invalid_url", 400, BAD_REQUEST) \
     X(SCHEME, "http1.invalid_scheme", 400, BAD_REQUEST) \
     X(SCHEME_MISMATCH, "http1.https_url_on_plaintext_connection", 403, BAD_REQUEST) \

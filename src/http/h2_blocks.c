@@ -11,7 +11,11 @@ enum { HEADS_MAX = 16 }; /* 1xx heads of one response */
 
 void sp_h2_count_flood(struct sp_h2 *c, const char *flood)
 {
-    if (flood)
+    if (!flood)
+        return;
+    if (c->meter.fault)
+        sp_h2_fail(c, SP_CE_BAD_REQUEST, flood, c->meter.fault);
+    else
         sp_h2_fail(c, SP_CE_FLOOD, flood, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 

@@ -49,7 +49,7 @@ static void take_path(struct sp_h2_fields *f, const struct sp_h2_field *field)
 
 static void take_method(struct sp_h2_fields *f, const struct sp_h2_field *field)
 {
-    if (!sp_method_valid(field->value))
+    if (!sp_method_valid(field->value) || sp_method_forged(field->value))
         refuse(f, SP_H2_MALFORMED, "http2.invalid_method");
     else
         f->h->method = keep(f, field->value, field->value_static);
@@ -123,31 +123,6 @@ static void add_pseudo(struct sp_h2_fields *f, const struct sp_h2_field *field)
         response_pseudo(f, field);
 }
 
-/* Fields that frame, route, authenticate or say how to read the content are no trailers (RFC 9110 section 6.5.1). */
-static bool trailer_allowed(enum sp_header_id id)
-{
-    switch (id) {
-    case SP_H_AUTHORIZATION:
-    case SP_H_CACHE_CONTROL:
-    case SP_H_CONTENT_ENCODING:
-    case SP_H_CONTENT_LENGTH:
-    case SP_H_CONTENT_TYPE:
-    case SP_H_COOKIE:
-    case SP_H_EXPECT:
-    case SP_H_HOST:
-    case SP_H_RANGE:
-    case SP_H_SET_COOKIE:
-    case SP_H_TE:
-    case SP_H_TRAILER:
-    case SP_H_X_FORWARDED_FOR:
-    case SP_H_X_FORWARDED_CLIENT_CERT:
-    case SP_H_X_ORIGIN_VERIFY:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static void take_host(struct sp_h2_fields *f, const struct sp_h2_field *field)
 {
     if (f->kind != SP_H2_REQUEST)
@@ -179,7 +154,7 @@ static bool check_known(struct sp_h2_fields *f, enum sp_header_id id, const stru
         f->n_crumbs += f->kind == SP_H2_REQUEST;
         break;
     case SP_H_TE:
-        if (!sp_str_ieq(field->value, SP_STR("trailers")))
+        if (f->kind == SP_H2_RESPONSE || !sp_str_ieq(field->value, SP_STR("trailers")))
             refuse(f, SP_H2_MALFORMED, "http2.invalid_te");
         break;
     case SP_H_CONTENT_LENGTH:
@@ -194,7 +169,7 @@ static bool check_known(struct sp_h2_fields *f, enum sp_header_id id, const stru
     default:
         break;
     }
-    return f->kind != SP_H2_TRAILERS || trailer_allowed(id);
+    return f->kind != SP_H2_TRAILERS || sp_header_may_trail(id);
 }
 
 /* True when the line is dropped or refused for its name. */

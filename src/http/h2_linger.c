@@ -30,9 +30,7 @@ static void stop(struct sp_h2_stream *s)
         sp_h2_stream_reset(s, NGHTTP2_CANCEL, SP_ABORT_NONE);
         return;
     }
-    s->reset_due = true;
-    s->reset_code = NGHTTP2_NO_ERROR;
-    sp_h2_mark_dirty(s);
+    sp_h2_linger_reset(s, NGHTTP2_NO_ERROR);
 }
 
 static void linger_fired(struct sp_timer *t)
@@ -97,6 +95,14 @@ void sp_h2_linger_data(struct sp_h2_stream *s, size_t len)
     s->lingered += (uint32_t)len;
     if (s->lingered > BYTES_MAX)
         stop(s);
+}
+
+void sp_h2_linger_reset(struct sp_h2_stream *s, uint32_t code)
+{
+    assert(s && s->lingers && !s->reset_due);
+    s->reset_due = true;
+    s->reset_code = code;
+    sp_h2_mark_dirty(s);
 }
 
 void sp_h2_linger_over(struct sp_h2_stream *s)

@@ -36,4 +36,7 @@ void sp_h2_linger_over(struct sp_h2_stream *s);
 /* The connection is dead. */
 void sp_h2_linger_over_all(struct sp_h2 *c);
 
+/* What came of it breaks a rule: it does not linger on. */
+void sp_h2_linger_reset(struct sp_h2_stream *s, uint32_t code);
+
 #endif

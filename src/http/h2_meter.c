@@ -68,6 +68,7 @@ void sp_h2_meter_init(struct sp_h2_meter *m, const struct sp_codec_config *confi
         .others = bucket(now_ns, OTHER_BURST, OTHERS_PER_S),
         .resets = bucket(now_ns, RESET_BURST, RESETS_PER_S),
     };
+    sp_h2_order_init(&m->order);
 }
 
 /* Frames that carry nothing and end nothing cost us more than the peer. */
@@ -126,8 +127,18 @@ static const char *on_data(struct sp_h2_meter *m, uint8_t flags)
     return count_empty(m, m->left == 0);
 }
 
-static const char *on_priority(struct sp_h2_meter *m)
+/* RFC 9113 section 6.3; nghttp2 looks at none of it once priorities are off. */
+static const char *on_priority(struct sp_h2_meter *m, uint8_t type, uint32_t id)
 {
+    if (type == PRIORITY && !id) {
+        m->fault = NGHTTP2_PROTOCOL_ERROR;
+        return "http2.priority_of_no_stream";
+    }
+    if (type == PRIORITY && m->left == 5) {
+        m->id = id;
+        m->parent = 0;
+        m->parent_due = 4;
+    }
     return ++m->n_priority > (uint64_t)m->max_priority * (1 + m->n_streams) ? "http2.priority_flood" : NULL;
 }
 
@@ -138,11 +149,31 @@ static const char *on_window_update(struct sp_h2_meter *m)
     return ++m->n_window_update > allowed ? "http2.window_update_flood" : NULL;
 }
 
+/* A stream that depends on itself (RFC 7540 section 5.3.1). */
+static const char *on_parent(struct sp_h2_meter *m, uint8_t byte)
+{
+    m->parent = m->parent << 8 | byte;
+    if (--m->parent_due || (m->parent & INT32_MAX) != m->id)
+        return NULL;
+    m->fault = NGHTTP2_PROTOCOL_ERROR;
+    return "http2.priority_of_itself";
+}
+
+static const char *see(struct sp_h2_meter *m, uint32_t id, bool headers)
+{
+    m->fault = sp_h2_order_see(&m->order, id, headers);
+    return !m->fault ? NULL : m->fault == NGHTTP2_STREAM_CLOSED ? "http2.stream_closed" : "http2.unexpected_stream_id";
+}
+
 static const char *on_frame(struct sp_h2_meter *m, const char *p)
 {
     const uint8_t *h = (const uint8_t *)p;
     m->left = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
     uint8_t type = h[3], flags = h[4];
+    uint32_t id = ((uint32_t)h[5] << 24 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 8 | h[8]) & INT32_MAX;
+    const char *fault = type <= HEADERS ? see(m, id, type == HEADERS) : NULL;
+    if (fault)
+        return fault;
     m->block_frame = type == HEADERS || type == CONTINUATION;
     if (m->block_frame)
         m->block_open = !(flags & FLAG_END_HEADERS);
@@ -157,8 +188,9 @@ static const char *on_frame(struct sp_h2_meter *m, const char *p)
         return count_empty(m, m->left == 0);
     case PRIORITY:
     case PRIORITY_UPDATE:
-        return on_priority(m);
+        return on_priority(m, type, id);
     case RST_STREAM:
+        m->run_ends = true;
         return sp_h2_meter_reset(m);
     case SETTINGS:
         /* Acknowledgements that nobody waits for are nghttp2's to refuse. */
@@ -187,6 +219,7 @@ size_t sp_h2_meter_scan(struct sp_h2_meter *m, const char *p, size_t n, const ch
     assert(m && p && ret_flood && !m->n_head);
     size_t at = 0;
     const char *flood = NULL;
+    m->run_ends = m->run_ends && m->left;
     while (at < n) {
         if (m->preface) {
             size_t k = SP_MIN((size_t)m->preface, n - at);
@@ -195,9 +228,13 @@ size_t sp_h2_meter_scan(struct sp_h2_meter *m, const char *p, size_t n, const ch
         } else if (m->left) {
             if (m->pad_due && (flood = on_pad(m, (uint8_t)p[at])) != NULL)
                 break;
-            size_t k = SP_MIN((size_t)m->left, n - at);
+            size_t k = m->parent_due ? 1 : SP_MIN((size_t)m->left, n - at);
+            if (m->parent_due && (flood = on_parent(m, (uint8_t)p[at])) != NULL)
+                break;
             m->left -= (uint32_t)k;
             at += k;
+            if (m->run_ends && !m->left)
+                break;
         } else if (n - at < SP_H2_FRAME_HEADER || (flood = on_frame(m, p + at)) != NULL) {
             break;
         } else {

@@ -15,6 +15,7 @@
 #define SP_HTTP_H2_METER_H
 
 #include "http/codec.h"
+#include "http/h2_order.h"
 
 enum { SP_H2_FRAME_HEADER = 9, SP_H2_PREFACE = 24, SP_H2_MAX_CONTINUATIONS = 8 };
 
@@ -35,6 +36,11 @@ struct sp_h2_meter {
     bool block_open;       /* a header block, of which the last frame has not begun */
     bool block_frame;      /* the current frame is part of one */
     bool pad_due;          /* the next payload byte is a DATA frame's pad length */
+    bool run_ends;         /* with this frame: what follows is judged by what the session makes of it */
+    uint8_t parent_due;    /* bytes of a PRIORITY frame's stream dependency still to come */
+    uint32_t id, parent;   /* of that frame */
+    uint32_t fault;        /* what is told is no flood, but breaks a rule: with this code the connection ends */
+    struct sp_h2_order order;
     uint8_t head[SP_H2_FRAME_HEADER];
     /* Counts. */
     unsigned continuations, empty_run;
@@ -51,8 +57,8 @@ void sp_h2_meter_init(struct sp_h2_meter *m, const struct sp_codec_config *confi
 
 /*
  * Looks at the next n bytes.  Returns how many of them, from the first, may be passed on to nghttp2: whole frame
- * headers and payload.  Fewer than n when what follows is a piece of a frame header (see gather) or when a limit is
- * passed: then *ret_flood says which.
+ * headers and payload.  Fewer than n when what follows is a piece of a frame header (see gather), behind a RST_STREAM, or when a
+ * limit is passed or (m->fault) a rule broken: then *ret_flood says which.
  */
 size_t sp_h2_meter_scan(struct sp_h2_meter *m, const char *p, size_t n, const char **ret_flood);
 /* The next bytes belong to a frame header of which a part was gathered, or that is not all there. */

@@ -94,6 +94,19 @@ static void on_pong(struct sp_h2 *c, const uint8_t *opaque)
     sp_h2_ping_later(c);
 }
 
+/* Trailers that do not end a request which nobody reads any more. */
+static void unended(struct sp_h2_stream *s)
+{
+    if (!s || s->reset_due)
+        return;
+    if (s->lingers) {
+        sp_h2_event(s->conn, SP_CE_BAD_REQUEST, "http2.trailers_without_end", 0);
+        sp_h2_linger_reset(s, NGHTTP2_PROTOCOL_ERROR);
+        sp_h2_count_flood(s->conn, sp_h2_meter_reset(&s->conn->meter));
+    } else if (s->rx_final && s->rx_over)
+        sp_h2_malformed(s, "http2.trailers_without_end");
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct sp_h2 *c = user;
@@ -102,6 +115,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_HEADERS:
         if (c->fields_of)
             sp_h2_on_block(c, c->fields_of, end);
+        else if (!end && c->codec.config->server)
+            unended(sp_h2_stream_of(session, frame->hd.stream_id));
         c->fields_of = NULL;
         break;
     case NGHTTP2_DATA:
@@ -150,6 +165,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 {
     struct sp_h2 *c = user;
     struct sp_h2_stream *s = sp_h2_stream_of(session, id);
+    if (!(s && s->reset_by_peer) && nghttp2_session_get_stream_remote_close(session, id) == 0)
+        sp_h2_order_reset(&c->meter.order, (uint32_t)id);
     if (!s)
         return 0;
     s->live = false;
@@ -246,11 +263,13 @@ void sp_h2_consume(struct sp_h2 *c, struct sp_buf *in)
     assert(c && c->busy && in);
     c->in = in;
     c->meter.now_ns = c->codec.turn->now_ns;
+    c->meter.order.session = c->codec.config->server && c->shutdown == SP_H2_OPEN ? c->session : NULL;
     while (in->len && !c->dead) {
         const char *flood = NULL;
         uint32_t metadata = c->meter.n_metadata;
         struct sp_str front = sp_buf_front(in);
         assert(front.len);
+        sp_h2_order_run(&c->meter.order);
         if (sp_h2_meter_gathers(&c->meter, front.len))
             consume_head(c, front, &flood);
         else

@@ -128,6 +128,8 @@ enum sp_header_id sp_header_id_alike(struct sp_str name);
 
 /* What frames messages or belongs to one connection (RFC 9110 section 7.6.1): the codecs' own, nobody else's to write. */
 bool sp_header_is_framing(enum sp_header_id id);
+/* Not what frames, routes, authenticates, says how to read the content, or what we trust (RFC 9110 section 6.5.1). */
+bool sp_header_may_trail(enum sp_header_id id);
 /* RFC 9110 token characters, no upper case. */
 bool sp_header_name_valid(struct sp_str name);
 /* Field-value bytes: no CTL but HTAB, no leading or trailing space. */
@@ -136,8 +138,13 @@ bool sp_header_value_valid(struct sp_str value);
 /* RFC 9110 token characters, any case, at most 32 of them (longer ones no one uses). */
 bool sp_method_valid(struct sp_str method);
 /*
+ * What no honest client sends: "get", which is not GET (RFC 9110 section 9.1), but would be to an origin that folds case, past
+ * whoever matched methods here; and PRI (RFC 9113 section 3.4).
+ */
+bool sp_method_forged(struct sp_str method);
+/*
  * uri-host [ ":" port ] of RFC 3986, host not empty, port at most 65535, and without the userinfo that RFC 9110 section
- * 4.2.4 warns of.
+ * 4.2.4 warns of. No '%' either: an origin may decode what routes were not matched by.
  */
 bool sp_authority_valid(struct sp_str authority);
 /* And a port that is not 0: what CONNECT asks for (RFC 9110 section 9.3.6). */

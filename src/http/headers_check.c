@@ -24,6 +24,21 @@ bool sp_header_is_framing(enum sp_header_id id)
     }
 }
 
+static const uint8_t no_trailer[SP_H_COUNT] = {
+    [SP_H_HOST] = 1, [SP_H_CONTENT_LENGTH] = 1, [SP_H_TRANSFER_ENCODING] = 1, [SP_H_CONNECTION] = 1, [SP_H_UPGRADE] = 1,
+    [SP_H_TE] = 1, [SP_H_EXPECT] = 1, [SP_H_KEEP_ALIVE] = 1, [SP_H_PROXY_CONNECTION] = 1, [SP_H_HTTP2_SETTINGS] = 1,
+    [SP_H_TRAILER] = 1, [SP_H_AUTHORIZATION] = 1, [SP_H_COOKIE] = 1, [SP_H_SET_COOKIE] = 1, [SP_H_WWW_AUTHENTICATE] = 1,
+    [SP_H_CACHE_CONTROL] = 1, [SP_H_CONTENT_ENCODING] = 1, [SP_H_CONTENT_TYPE] = 1, [SP_H_RANGE] = 1, [SP_H_AGE] = 1,
+    [SP_H_DATE] = 1, [SP_H_LOCATION] = 1, [SP_H_VARY] = 1, [SP_H_RETRY_AFTER] = 1, [SP_H_FORWARDED] = 1, [SP_H_VIA] = 1,
+    [SP_H_X_FORWARDED_CLIENT_CERT] = 1, [SP_H_X_FORWARDED_FOR] = 1, [SP_H_X_FORWARDED_HOST] = 1,
+    [SP_H_X_FORWARDED_PORT] = 1, [SP_H_X_FORWARDED_PROTO] = 1, [SP_H_X_ORIGIN_VERIFY] = 1, [SP_H_X_REQUEST_ID] = 1,
+};
+
+bool sp_header_may_trail(enum sp_header_id id)
+{
+    return !no_trailer[id];
+}
+
 bool sp_header_name_valid(struct sp_str name)
 {
     return sp_is_lower_token(name.ptr, name.len);
@@ -48,10 +63,27 @@ bool sp_method_valid(struct sp_str method)
     return method.len > 0 && method.len <= METHOD_MAX;
 }
 
-/* Bytes of a reg-name: 1 unreserved and sub-delims, 2 '%'. */
+bool sp_method_forged(struct sp_str method)
+{
+    static const struct sp_str known[] = {
+        SP_STR_INIT("GET"),     SP_STR_INIT("HEAD"),    SP_STR_INIT("POST"),  SP_STR_INIT("PUT"),   SP_STR_INIT("DELETE"),
+        SP_STR_INIT("CONNECT"), SP_STR_INIT("OPTIONS"), SP_STR_INIT("TRACE"), SP_STR_INIT("PATCH"),
+    };
+    unsigned lower = 0; /* '`', '|' and '~' count, too: they are looked at in vain */
+    for (size_t i = 0; i < method.len; i++)
+        lower |= (method.ptr[i] & 0x60) == 0x60;
+    if (SP_LIKELY(!lower))
+        return sp_str_eq(method, SP_STR("PRI"));
+    for (size_t i = 0; i < SP_ARRAY_LEN(known); i++)
+        if (sp_str_ieq(method, known[i]))
+            return true;
+    return false;
+}
+
+/* Bytes of a reg-name: unreserved and sub-delims. */
 static const uint8_t reg_name[256] = {
     ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1, ['!'] = 1, ['$'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1,
-    ['*'] = 1, ['+'] = 1, [','] = 1, [';'] = 1, ['='] = 1, ['%'] = 2,
+    ['*'] = 1, ['+'] = 1, [','] = 1, [';'] = 1, ['='] = 1,
     ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
     ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1,
     ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1,
@@ -65,21 +97,8 @@ static const uint8_t reg_name[256] = {
 static size_t reg_name_len(struct sp_str s)
 {
     size_t i = 0;
-    while (i < s.len) {
-        while (i < s.len && reg_name[(unsigned char)s.ptr[i]] == 1)
-            i++;
-        if (i == s.len)
-            break;
-        uint8_t class = reg_name[(unsigned char)s.ptr[i]];
-        if (!class)
-            break;
-        if (class == 2) {
-            if (s.len - i < 3 || sp_hex_value(s.ptr[i + 1]) < 0 || sp_hex_value(s.ptr[i + 2]) < 0)
-                return 0;
-            i += 2;
-        }
+    while (i < s.len && reg_name[(unsigned char)s.ptr[i]])
         i++;
-    }
     return i;
 }
 

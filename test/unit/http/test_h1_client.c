@@ -66,7 +66,7 @@ static void byte_by_byte(void **state)
     assert_int_equal(ROOM(), 1);
 }
 
-static void request_framing(void **state)
+static void test_9112_6_3_request_framing(void **state)
 {
     peer_start(&p);
     struct user *u = peer_open(&p);
@@ -91,7 +91,7 @@ static void request_framing(void **state)
     assert_int_equal(ROOM(), 1);
 }
 
-static void requests_that_cannot_be_sent(void **state)
+static void test_9112_11_1_requests_that_cannot_be_sent(void **state)
 {
     static const struct {
         const char *method, *path, *lines;
@@ -115,7 +115,7 @@ static void requests_that_cannot_be_sent(void **state)
     }
 }
 
-static void informational_responses(void **state)
+static void test_9110_15_2_informational_responses(void **state)
 {
     get();
     peer_feed(&p, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 "
@@ -129,7 +129,7 @@ static void informational_responses(void **state)
     LOGGED("event http1.too_many_informational_responses 0\ndraining\n2: abort protocol\n2: closed protocol\nEPROTO\n");
 }
 
-static void switching_protocols_is_refused(void **state)
+static void test_9110_15_2_2_switching_protocols_is_refused(void **state)
 {
     get();
     peer_feed(&p, "HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nzzz");
@@ -138,7 +138,7 @@ static void switching_protocols_is_refused(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void responses_without_body(void **state)
+static void test_9112_6_3_responses_without_body(void **state)
 {
     peer_start(&p);
     struct user *u = peer_open(&p);
@@ -158,7 +158,7 @@ static void responses_without_body(void **state)
     assert_int_equal(ROOM(), 1);
 }
 
-static void bytes_behind_a_response_are_refused(void **state)
+static void test_9112_9_2_bytes_behind_a_response_are_refused(void **state)
 {
     get();
     peer_feed(&p, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n");
@@ -168,7 +168,7 @@ static void bytes_behind_a_response_are_refused(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void a_response_to_nothing_is_refused(void **state)
+static void test_9112_9_2_a_response_to_nothing_is_refused(void **state)
 {
     peer_start(&p);
     peer_feed(&p, "HTTP/1.1 408 Request Timeout\r\n\r\n");
@@ -176,7 +176,7 @@ static void a_response_to_nothing_is_refused(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void a_response_before_its_request_is_refused(void **state)
+static void test_9112_9_2_a_response_before_its_request_is_refused(void **state)
 {
     peer_start(&p);
     peer_open(&p);
@@ -185,7 +185,7 @@ static void a_response_before_its_request_is_refused(void **state)
            "protocol\nEPROTO\n");
 }
 
-static void connection_close_drains(void **state)
+static void test_9112_9_6_connection_close_drains(void **state)
 {
     get();
     peer_feed(&p, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n");
@@ -197,7 +197,7 @@ static void connection_close_drains(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void http_10_responses(void **state)
+static void test_9112_9_3_http_10_responses(void **state)
 {
     get();
     peer_feed(&p, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx");
@@ -219,7 +219,7 @@ static void a_body_until_the_end_of_the_connection(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void an_unclean_end_is_none(void **state)
+static void test_9112_9_8_an_unclean_end_is_none(void **state)
 {
     get();
     peer_feed(&p, "HTTP/1.1 200 OK\r\n\r\nab");
@@ -244,7 +244,7 @@ static void the_end_waits_for_a_paused_reader(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void premature_ends(void **state)
+static void test_9112_8_premature_ends(void **state)
 {
     static const char *const responses[] = {"", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
                                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"};
@@ -271,7 +271,7 @@ static void the_origin_closes_an_idle_connection(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void malformed_responses(void **state)
+static void test_9112_4_malformed_responses(void **state)
 {
     static const struct {
         const char *bytes, *logged;
@@ -301,7 +301,7 @@ static void malformed_responses(void **state)
     LOGGED("event http1.too_many_headers 0\ndraining\n1: abort too_large\n1: closed too_large\nEPROTO\n");
 }
 
-static void early_responses_stop_the_request(void **state)
+static void test_9112_9_3_early_responses_stop_the_request(void **state)
 {
     peer_start(&p);
     struct user *u = peer_open(&p);
@@ -485,23 +485,23 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(one_exchange_and_another),
         T(byte_by_byte),
-        T(request_framing),
-        T(requests_that_cannot_be_sent),
-        T(informational_responses),
-        T(switching_protocols_is_refused),
-        T(responses_without_body),
-        T(bytes_behind_a_response_are_refused),
-        T(a_response_to_nothing_is_refused),
-        T(a_response_before_its_request_is_refused),
-        T(connection_close_drains),
-        T(http_10_responses),
+        T(test_9112_6_3_request_framing),
+        T(test_9112_11_1_requests_that_cannot_be_sent),
+        T(test_9110_15_2_informational_responses),
+        T(test_9110_15_2_2_switching_protocols_is_refused),
+        T(test_9112_6_3_responses_without_body),
+        T(test_9112_9_2_bytes_behind_a_response_are_refused),
+        T(test_9112_9_2_a_response_to_nothing_is_refused),
+        T(test_9112_9_2_a_response_before_its_request_is_refused),
+        T(test_9112_9_6_connection_close_drains),
+        T(test_9112_9_3_http_10_responses),
         T(a_body_until_the_end_of_the_connection),
-        T(an_unclean_end_is_none),
+        T(test_9112_9_8_an_unclean_end_is_none),
         T(the_end_waits_for_a_paused_reader),
-        T(premature_ends),
+        T(test_9112_8_premature_ends),
         T(the_origin_closes_an_idle_connection),
-        T(malformed_responses),
-        T(early_responses_stop_the_request),
+        T(test_9112_4_malformed_responses),
+        T(test_9112_9_3_early_responses_stop_the_request),
         T(pause_stops_the_response),
         T(cancel_closes),
         T(cancel_in_the_middle_of_the_request_resets),

@@ -81,7 +81,7 @@ static void bodies_are_delivered_with_their_end(void **state)
     assert_int_equal(p.user->cs->rx_body_bytes, 5);
 }
 
-static void trailers_are_delivered_where_enabled(void **state)
+static void test_9112_7_1_2_trailers_are_delivered_where_enabled(void **state)
 {
     p.config.h1_trailers = true;
     start();
@@ -94,7 +94,7 @@ static void trailers_are_delivered_where_enabled(void **state)
     LOGGED("1: closed none\n");
 }
 
-static void response_framing(void **state)
+static void test_9112_6_3_response_framing(void **state)
 {
     start();
     peer_feed(&p, GET("/"));
@@ -124,7 +124,7 @@ static void response_framing(void **state)
     assert_false(p.codec->want_close);
 }
 
-static void informational_heads_pass(void **state)
+static void test_9110_15_2_informational_heads_pass(void **state)
 {
     start();
     peer_feed(&p, GET("/"));
@@ -141,7 +141,7 @@ static void informational_heads_pass(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void expect_continue(void **state)
+static void test_9110_10_1_1_expect_continue(void **state)
 {
     static const char head[] = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     start();
@@ -162,7 +162,7 @@ static void expect_continue(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void expect_is_over_once_the_body_comes(void **state)
+static void test_9110_10_1_1_expect_is_over_once_the_body_comes(void **state)
 {
     start();
     peer_feed(&p, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab");
@@ -172,7 +172,7 @@ static void expect_is_over_once_the_body_comes(void **state)
     assert_false(p.codec->want_close);
 }
 
-static void pipelined_requests_wait_their_turn(void **state)
+static void test_9112_9_3_2_pipelined_requests_wait_their_turn(void **state)
 {
     start();
     peer_feed(&p, GET("/1") GET("/2") GET("/3"));
@@ -227,7 +227,7 @@ static void answers_from_inside_headers(void **state)
            "none\n");
 }
 
-static void keep_alive_and_close(void **state)
+static void test_9112_9_6_keep_alive_and_close(void **state)
 {
     start();
     peer_feed(&p, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" GET("/2"));
@@ -250,7 +250,7 @@ static void the_receiver_can_close(void **state)
     assert_int_equal(p.in.len, 0);
 }
 
-static void http_10(void **state)
+static void test_9112_9_3_http_10(void **state)
 {
     p.config.h1_accept_10 = true;
     start();
@@ -268,7 +268,7 @@ static void http_10(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void http_10_closes_by_default(void **state)
+static void test_9112_9_3_http_10_closes_by_default(void **state)
 {
     p.config.h1_accept_10 = true;
     start();
@@ -304,18 +304,18 @@ int main(void)
         T(one_request_and_its_response),
         T(byte_by_byte),
         T(bodies_are_delivered_with_their_end),
-        T(trailers_are_delivered_where_enabled),
-        T(response_framing),
-        T(informational_heads_pass),
-        T(expect_continue),
-        T(expect_is_over_once_the_body_comes),
-        T(pipelined_requests_wait_their_turn),
+        T(test_9112_7_1_2_trailers_are_delivered_where_enabled),
+        T(test_9112_6_3_response_framing),
+        T(test_9110_15_2_informational_heads_pass),
+        T(test_9110_10_1_1_expect_continue),
+        T(test_9110_10_1_1_expect_is_over_once_the_body_comes),
+        T(test_9112_9_3_2_pipelined_requests_wait_their_turn),
         T(a_long_pipeline_lets_others_in),
         T(answers_from_inside_headers),
-        T(keep_alive_and_close),
+        T(test_9112_9_6_keep_alive_and_close),
         T(the_receiver_can_close),
-        T(http_10),
-        T(http_10_closes_by_default),
+        T(test_9112_9_3_http_10),
+        T(test_9112_9_3_http_10_closes_by_default),
         T(drain),
         T(drain_while_idle_closes),
     };

@@ -32,7 +32,7 @@ static void start(void)
     peer_start(&p);
 }
 
-static void malformed_requests_are_answered(void **state)
+static void test_9112_2_2_malformed_requests_are_answered(void **state)
 {
     start();
     peer_feed(&p, "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n" GET("/2"));
@@ -46,7 +46,7 @@ static void malformed_requests_are_answered(void **state)
     SENT("");
 }
 
-static void malformed_request_behind_a_good_one(void **state)
+static void test_9112_11_2_malformed_request_behind_a_good_one(void **state)
 {
     start();
     peer_feed(&p, GET("/1") "GET /2\r\n");
@@ -59,7 +59,7 @@ static void malformed_request_behind_a_good_one(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void old_versions_are_told_what_to_speak(void **state)
+static void test_9110_15_5_22_old_versions_are_told_what_to_speak(void **state)
 {
     start();
     peer_feed(&p, "GET / HTTP/1.0\r\n\r\n");
@@ -88,7 +88,7 @@ static void error_can_leave_the_connection_open(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void bad_body_is_answered_by_the_codec(void **state)
+static void test_9112_7_1_bad_body_is_answered_by_the_codec(void **state)
 {
     start();
     peer_feed(&p, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
@@ -215,7 +215,7 @@ static void early_answer_drops_a_little_rest(void **state)
     LOGGED("stream 2 GET http a /2\n2: headers end\n");
 }
 
-static void early_answer_closes_on_a_large_rest(void **state)
+static void test_9112_9_3_early_answer_closes_on_a_large_rest(void **state)
 {
     start();
     peer_feed(&p, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc");
@@ -257,7 +257,7 @@ static void cancel_then_the_request_ends(void **state)
     LOGGED("1: closed none\nstream 2 GET http a /2\n2: headers end\n");
 }
 
-static void a_response_of_the_wrong_length_resets(void **state)
+static void test_9112_6_3_a_response_of_the_wrong_length_resets(void **state)
 {
     start();
     peer_feed(&p, GET("/"));
@@ -274,7 +274,7 @@ static void a_response_of_the_wrong_length_resets(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void a_response_that_is_too_short_resets(void **state)
+static void test_9112_8_a_response_that_is_too_short_resets(void **state)
 {
     start();
     peer_feed(&p, GET("/"));
@@ -319,7 +319,7 @@ static void abort_resets(void **state)
     LOGGED("");
 }
 
-static void nothing_of_the_users_choice_splits_a_response(void **state)
+static void test_9112_11_1_nothing_of_the_users_choice_splits_a_response(void **state)
 {
     static const char *const bad[] = {"x: a\rb",
                                       "x: a\tb\rc",
@@ -465,7 +465,7 @@ static void a_refused_stream_gets_503(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void connect_and_upgrade_end_the_connection(void **state)
+static void test_9110_7_8_connect_and_upgrade_end_the_connection(void **state)
 {
     start();
     peer_feed(&p, "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\nbytes of another protocol");
@@ -511,11 +511,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(malformed_requests_are_answered),
-        T(malformed_request_behind_a_good_one),
-        T(old_versions_are_told_what_to_speak),
+        T(test_9112_2_2_malformed_requests_are_answered),
+        T(test_9112_11_2_malformed_request_behind_a_good_one),
+        T(test_9110_15_5_22_old_versions_are_told_what_to_speak),
         T(error_can_leave_the_connection_open),
-        T(bad_body_is_answered_by_the_codec),
+        T(test_9112_7_1_bad_body_is_answered_by_the_codec),
         T(bad_body_is_answered_by_the_receiver),
         T(bad_trailers),
         T(pause_stops_delivery),
@@ -523,13 +523,13 @@ int main(void)
         T(source_is_paused_above_the_mark),
         T(room_limits_what_is_flushed),
         T(early_answer_drops_a_little_rest),
-        T(early_answer_closes_on_a_large_rest),
+        T(test_9112_9_3_early_answer_closes_on_a_large_rest),
         T(endless_rest_of_chunks_is_cut),
         T(cancel_then_the_request_ends),
-        T(a_response_of_the_wrong_length_resets),
-        T(a_response_that_is_too_short_resets),
+        T(test_9112_6_3_a_response_of_the_wrong_length_resets),
+        T(test_9112_8_a_response_that_is_too_short_resets),
         T(whole_response_times_out), T(abort_resets),
-        T(nothing_of_the_users_choice_splits_a_response),
+        T(test_9112_11_1_nothing_of_the_users_choice_splits_a_response),
         T(a_status_that_is_none_becomes_502),
         T(large_heads_are_written_whole),
         T(the_peer_goes_away),
@@ -539,7 +539,7 @@ int main(void)
         T(in_head_is_told),
         T(destroy_ends_all),
         T(a_refused_stream_gets_503),
-        T(connect_and_upgrade_end_the_connection),
+        T(test_9110_7_8_connect_and_upgrade_end_the_connection),
         T(underscores_are_counted),
         T(nothing_is_taken_while_paused_at_the_head),
     };

@@ -68,7 +68,7 @@ static void a_tunnel_ends_with_its_connection(void **state)
     LOGGED("1: abort reset\n1: cancel reset\n1: closed reset\n");
 }
 
-static void a_switch_that_nobody_asked_for_is_a_502(void **state)
+static void test_9110_15_2_2_a_switch_that_nobody_asked_for_is_a_502(void **state)
 {
     peer_init(&p, true);
     peer_start(&p);
@@ -78,7 +78,7 @@ static void a_switch_that_nobody_asked_for_is_a_502(void **state)
     assert_non_null(strstr(peer_sent(&p), "HTTP/1.1 502 "));
 }
 
-static void an_upgrade_has_no_body(void **state)
+static void test_9110_7_8_an_upgrade_has_no_body(void **state)
 {
     peer_init(&p, true);
     peer_start(&p);
@@ -122,7 +122,7 @@ static void an_offer_that_is_taken(void **state)
     assert_true(p.codec->want_close);
 }
 
-static void an_offer_that_is_not_taken(void **state)
+static void test_9110_7_8_an_offer_that_is_not_taken(void **state)
 {
     peer_init(&p, false);
     struct user *u = offer();
@@ -155,10 +155,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(an_upgrade_becomes_a_tunnel),
         T(a_tunnel_ends_with_its_connection),
-        T(a_switch_that_nobody_asked_for_is_a_502),
-        T(an_upgrade_has_no_body),
+        T(test_9110_15_2_2_a_switch_that_nobody_asked_for_is_a_502),
+        T(test_9110_7_8_an_upgrade_has_no_body),
         T(an_offer_that_is_taken),
-        T(an_offer_that_is_not_taken),
+        T(test_9110_7_8_an_offer_that_is_not_taken),
         T(an_offer_that_is_taken_wrongly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

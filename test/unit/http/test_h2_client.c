@@ -118,52 +118,7 @@ static void test_response(void **state)
     rig_free(r);
 }
 
-struct bad_case {
-    const char *detail;
-    const char *v[8];
-};
-
-static const struct bad_case bad_responses[] = {
-    {"http2.missing_pseudo_header", {"x-a", "1"}},
-    {"http2.invalid_status", {":status", "20"}},
-    {"http2.invalid_status", {":status", "099"}},
-    {"http2.invalid_status", {":status", "101"}},
-    {"http2.invalid_status", {":status", "600"}},
-    {"http2.invalid_status", {":status", "2x0"}},
-    {"http2.invalid_pseudo_header", {":status", "200", ":status", "200"}},
-    {"http2.invalid_pseudo_header", {":status", "200", ":path", "/"}},
-    {"http2.invalid_pseudo_header", {"x-a", "1", ":status", "200"}},
-    {"http2.invalid_header_value", {":status", "200", "x-a", "1\n2"}},
-    {"http2.invalid_header_name", {":status", "200", "X-A", "1"}},
-    {"http2.connection_header", {":status", "200", "transfer-encoding", "chunked"}},
-    {"http2.content_length_mismatch", {":status", "200", "content-length", "5"}},
-    {"http2.invalid_content_length", {":status", "204", "content-length", "5"}},
-    {"http2.end_in_1xx", {":status", "103"}},
-};
-
-static void test_malformed_responses(void **state)
-{
-    (void)state;
-    struct rig *r = rig_new(false, NULL);
-    for (unsigned i = 0; i < SP_ARRAY_LEN(bad_responses); i++) {
-        struct cu_exchange *x = request(r, "POST", i % 2); /* when both sides ended there is nothing to reset */
-        struct h2f_block *b = calloc(1, sizeof(*b));
-        assert_non_null(b);
-        for (unsigned k = 0; k < SP_ARRAY_LEN(bad_responses[i].v) && bad_responses[i].v[k]; k += 2)
-            h2f_field(b, bad_responses[i].v[k], bad_responses[i].v[k + 1]);
-        uint32_t id = (uint32_t)x->cs->id;
-        h2f_block(&r->in, id, H2F_END_STREAM, b, 0);
-        rig_go(r);
-        assert_string_equal(r->side.last_detail, bad_responses[i].detail);
-        assert_int_equal(r->s[id].reset, i % 2 ? RIG_NO_CODE : NGHTTP2_PROTOCOL_ERROR);
-        assert_true(x->aborted && x->closed && !x->n_heads);
-        assert_int_equal(x->abort_why, SP_ABORT_PROTOCOL);
-        free(b);
-    }
-    rig_free(r);
-}
-
-static void test_204_with_length_0(void **state)
+static void test_9110_8_6_204_with_length_0(void **state)
 {
     (void)state;
     struct rig *r = rig_new(false, NULL);
@@ -175,7 +130,7 @@ static void test_204_with_length_0(void **state)
     rig_free(r);
 }
 
-static void test_head_response(void **state)
+static void test_9113_8_1_1_head_response(void **state)
 {
     (void)state;
     struct rig *r = rig_new(false, NULL);
@@ -192,7 +147,7 @@ static void test_head_response(void **state)
     rig_free(r);
 }
 
-static void test_content_before_head(void **state)
+static void test_9113_8_1_content_before_head(void **state)
 {
     (void)state;
     struct rig *r = rig_new(false, NULL);
@@ -205,7 +160,7 @@ static void test_content_before_head(void **state)
     rig_free(r);
 }
 
-static void test_endless_1xx(void **state)
+static void test_9113_8_1_endless_1xx(void **state)
 {
     (void)state;
     struct rig *r = rig_new(false, NULL);
@@ -251,7 +206,7 @@ static void test_response_head_too_large(void **state)
     rig_free(r);
 }
 
-static void test_push_refused(void **state)
+static void test_9113_8_4_push_refused(void **state)
 {
     (void)state;
     struct rig *r = rig_new(false, NULL);
@@ -266,7 +221,7 @@ static void test_push_refused(void **state)
     rig_free(r);
 }
 
-static void test_resets(void **state)
+static void test_9113_8_1_resets(void **state)
 {
     (void)state;
     static const struct {
@@ -297,7 +252,7 @@ static void test_resets(void **state)
 
 /* ---- GOAWAY ---- */
 
-static void test_goaway_received(void **state)
+static void test_9113_6_8_goaway_received(void **state)
 {
     (void)state;
     struct rig *r = rig_new(false, NULL);
@@ -555,15 +510,14 @@ int main(void)
         cmocka_unit_test(test_secrets_are_never_indexed),
         cmocka_unit_test(test_large_head),
         cmocka_unit_test(test_response),
-        cmocka_unit_test(test_malformed_responses),
-        cmocka_unit_test(test_204_with_length_0),
-        cmocka_unit_test(test_head_response),
-        cmocka_unit_test(test_content_before_head),
-        cmocka_unit_test(test_endless_1xx),
+        cmocka_unit_test(test_9110_8_6_204_with_length_0),
+        cmocka_unit_test(test_9113_8_1_1_head_response),
+        cmocka_unit_test(test_9113_8_1_content_before_head),
+        cmocka_unit_test(test_9113_8_1_endless_1xx),
         cmocka_unit_test(test_response_head_too_large),
-        cmocka_unit_test(test_push_refused),
-        cmocka_unit_test(test_resets),
-        cmocka_unit_test(test_goaway_received),
+        cmocka_unit_test(test_9113_8_4_push_refused),
+        cmocka_unit_test(test_9113_8_1_resets),
+        cmocka_unit_test(test_9113_6_8_goaway_received),
         cmocka_unit_test(test_server_goaway_in_two_steps),
         cmocka_unit_test(test_idle_goaway),
         cmocka_unit_test(test_lower_limit_makes_streams_wait),

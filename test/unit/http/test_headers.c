@@ -211,14 +211,22 @@ static void methods_and_authorities_are_checked(void **state)
     assert_false(sp_method_valid(SP_STR("")));
     assert_false(sp_method_valid(SP_STR("GE T")));
     assert_false(sp_method_valid(SP_STR("GET\t")));
+    static const char *const forged[] = {"get", "Get", "GEt", "gET", "delete", "oPTIONS", "PRI"};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(forged); i++)
+        assert_true(sp_method_forged(sp_str_c(forged[i])));
+    static const char *const own[] = {"GET", "PATCH", "m-search", "GETx", "Propfind", "PRIx", "PR", "`|~"};
+    for (unsigned i = 0; i < SP_ARRAY_LEN(own); i++)
+        assert_false(sp_method_forged(sp_str_c(own[i])));
     static const char *const good[] = {
-        "a", "a.b:80", "1.2.3.4:65535", "[::1]", "[::1]:8080", "[::ffff:1.2.3.4]:1", "a_b-c~d", "A%2Fb", "x,y", "a:0"};
+        "a", "a.b:80", "1.2.3.4:65535", "[::1]", "[::1]:8080", "[::ffff:1.2.3.4]:1", "a_b-c~d", "x,y", "a:0"};
     for (unsigned i = 0; i < SP_ARRAY_LEN(good); i++)
         assert_true(sp_authority_valid(sp_str_c(good[i])));
     static const char *const bad[] = {"",
                                       ":80",
                                       "a:",
                                       "a:65536",
+                                      "A%2Fb",
+                                      "%61",
                                       "a:-1",
                                       "a:+1",
                                       "a:8 0",

@@ -9,6 +9,7 @@
 #include "stream/hcm_upgrades.h"
 #include "stream/header_ops.h"
 #include "stream/local_reply.h"
+#include "stream/max_forwards.h"
 #include "stream/sanitize.h"
 #include "stream/server_span.h"
 #include "stream/stream_impl.h"
@@ -249,6 +250,20 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     return true;
 }
 
+/* True: the request goes on. TRACE would show whoever can ask what was added on its way here: it is not answered with that. */
+static bool forwards(struct sp_stream *s, struct sp_headers *h)
+{
+    switch (sp_max_forwards(h)) {
+    case SP_FORWARDS_GO:
+        return true;
+    case SP_FORWARDS_LAST:
+        return answer(s, h->method.ptr[0] == 'O' ? 200 : 501, SP_STR("max_forwards_reached"), 0);
+    case SP_FORWARDS_BAD:
+        break;
+    }
+    return answer(s, 400, SP_STR("invalid_max_forwards"), 0);
+}
+
 bool sp_stream_on_route(struct sp_chain *c)
 {
     struct sp_stream *s = sp_stream_of(c);
@@ -262,6 +277,8 @@ bool sp_stream_on_route(struct sp_chain *c)
         }
         if (s->path_redirect)
             return redirect_path(s, h);
+        if (!forwards(s, h))
+            return false;
     }
     return match(s, h);
 }

@@ -77,6 +77,26 @@ def half(hello):
     return attack
 
 
+def crowd(target, until, outcomes):
+    """Connections that wait until there are very many, and then all begin."""
+    while time.monotonic() < until:
+        held = []
+        for _ in range(250):
+            try:
+                held.append(socket.create_connection(("127.0.0.1", target.tls), 5))
+            except OSError:
+                outcomes["refused"] += 1
+        for s in held:
+            try:
+                s.sendall(HELLO)
+            except OSError:
+                outcomes["late"] += 1
+        outcomes["at once"] += len(held)
+        time.sleep(0.3)
+        for s in held:
+            s.close()
+
+
 half_13, half_12 = half(HELLO), half(HELLO12)
 byte_by_byte = plain_hoard(200, HELLO[:1], HELLO[1:], every=0.01, port="tls")
 first_bytes = plain_hoard(300, HELLO[:100], port="tls")

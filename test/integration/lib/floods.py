@@ -189,6 +189,7 @@ def tls(name, attack, limit, field, counters, answer, sees, cves="", envoy="the 
 SHAKES = "{HANDSHAKES_TURN} of a turn, then others' turn; {default_handshake_ns} s each"
 tls("half handshakes, TLS 1.3", "half_13", SHAKES, "transport_socket_connect_timeout, local_ratelimit", "listener.<address>.downstream_cx_transport_socket_connect_timeout", "reset", "held|left", "", "no limit", rss=48)
 tls("half handshakes, TLS 1.2", "half_12", SHAKES, "transport_socket_connect_timeout, local_ratelimit", "listener.<address>.downstream_cx_transport_socket_connect_timeout", "reset", "held|left", "", "no limit", rss=48)
+tls("a crowd of half handshakes", "crowd", SHAKES, "transport_socket_connect_timeout, local_ratelimit", "listener.<address>.downstream_cx_total", "reset", "at once", "", "no limit; all in one turn", rss=48)
 tls("whole handshakes", "handshakes", SHAKES, "local_ratelimit", "listener.<address>.ssl.handshake", "they are served", "whole")
 tls("ClientHello byte by byte", "byte_by_byte", "{default_first_ns} s; it is read once, when it is there", "listener_filters_timeout", "listener.<address>.downstream_pre_cx_timeout|listener.<address>.downstream_cx_transport_socket_connect_timeout", "reset", "closed",
     "", "read anew with each byte")

@@ -17,7 +17,7 @@ import floods
 from flood_run import Ground
 from harness import BIN, SLOW, T, Nginx, Sallyport, cluster, config, downstream_tls, free_port, good_token, jwt_filter, listener, log_to, route_to, shield, work
 
-SECONDS = float(os.environ.get("SP_FLOOD_S", "0.7"))
+SECONDS = float(os.environ.get("SP_FLOOD_S", "0.5"))
 LONG = SECONDS > 1
 P99_MS = 100
 SANITIZED = "san/" in BIN
@@ -145,7 +145,7 @@ class FloodCase(unittest.TestCase):
         assert code == 0, cls.door.log()
 
     def flood(self, f):
-        seconds = max(SECONDS, 1.5) if f.name.startswith(("hoard", "slow", "half", "PROXY", "a ClientHello", "ClientHello byte", "connections that", "idle", "key", "reneg")) else SECONDS
+        seconds = max(SECONDS, 1.2) if f.name.startswith(("hoard", "slow", "half", "PROXY", "a ClientHello", "ClientHello byte", "connections that", "idle", "key", "reneg")) else SECONDS
         if f.long:
             seconds = max(seconds, 8)
         for attempt in range(3):  # a machine that is busy with other things may leave the attackers no time

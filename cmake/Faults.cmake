@@ -16,6 +16,8 @@ foreach(source IN LISTS tests)
   string(REGEX REPLACE "^test_" "faults_" name ${name})
   target_link_options(${name} PRIVATE ${SP_WRAPS})
 endforeach()
+set(SP_SIM ${SP_TEST}/sim)
+target_sources(faults_world PRIVATE ${SP_SIM}/door_fix.c ${SP_SIM}/walk.c ${SP_SIM}/world.c ${SP_SIM}/world_acts.c ${SP_SIM}/world_filters.c)
 
 # Not of what is shipped: a renamed call and link-time optimisation do not go together.
 if(TARGET sallyport AND NOT SALLYPORT_HARDEN)

@@ -363,8 +363,10 @@ int sp_node_parse_yaml(struct sp_arena *arena, const char *file, struct sp_str t
 {
     assert(arena && file && diag && ret_root);
     struct composer c = {.arena = arena, .diag = diag, .file = file};
-    if (!yaml_parser_initialize(&c.parser))
-        abort();
+    if (!yaml_parser_initialize(&c.parser)) {
+        sp_diag_add(diag, SP_ERROR, (struct sp_mark){file, 0, 0}, NULL, "there is no memory to read it (give the process more)");
+        return -ENOMEM;
+    }
     if (sp_str_starts(text, SP_STR("\xef\xbb\xbf")))
         text = sp_str_sub(text, 3, text.len);
     /* Said outright, or libyaml would also take UTF-16, where our checks for control bytes mean nothing. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "config/doc_hash.h"
 #include "server/edge.h"
 
@@ -39,11 +40,9 @@ static bool is_number(const char *s, unsigned long *ret)
 /* NULL, or what is wrong with it. */
 static const char *find_user(const char *user, struct sp_identity *ret)
 {
-    char *names = malloc(NAMES_MAX);
+    char *names = sp_xmalloc(NAMES_MAX);
     struct passwd entry, *found = NULL;
     unsigned long number;
-    if (!names)
-        abort();
     if (is_number(user, &number))
         (void)getpwuid_r((uid_t)number, &entry, names, NAMES_MAX, &found); /* `found` says it all */
     else
@@ -68,12 +67,10 @@ static const char *find_user(const char *user, struct sp_identity *ret)
 
 static const char *find_group(const char *group, struct sp_identity *ret)
 {
-    char *names = malloc(NAMES_MAX);
+    char *names = sp_xmalloc(NAMES_MAX);
     struct group entry, *found = NULL;
     unsigned long number;
     const char *why = NULL;
-    if (!names)
-        abort();
     if (is_number(group, &number))
         ret->gid = (gid_t)number;
     else if (getgrnam_r(group, &entry, names, NAMES_MAX, &found) == 0 && found)

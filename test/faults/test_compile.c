@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "config/node.h"
 #include "server/compile.h"
 #include "stats/stats.h"
 
@@ -64,9 +65,29 @@ static void test_low(void **state)
     sp_reserve_close();
 }
 
+/* A reader that cannot be made: an error as others are. */
+static void test_yaml(void **state)
+{
+    struct sp_diag diag;
+    struct sp_arena a;
+    struct sp_node *root = NULL;
+    sp_arena_init(&a);
+    sp_diag_init(&diag);
+    assert_true(sp_reserve_open(1));
+    fault_set(F_MALLOC, 0, -1);
+    int r = sp_node_parse_yaml(&a, "f.yaml", SP_STR("a: 1"), &diag, &root);
+    faults_off();
+    assert_true(r < 0);
+    assert_true(said(&diag, "there is no memory to read it (give the process more)"));
+    assert_int_equal(sp_node_parse_yaml(&a, "f.yaml", SP_STR("a: 1"), &diag, &root), 0);
+    sp_diag_done(&diag);
+    sp_arena_done(&a);
+    sp_reserve_close();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_low)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_low), cmocka_unit_test(test_yaml)};
     sp_stats_init(1);
     int r = cmocka_run_group_tests(tests, NULL, NULL);
     sp_stats_done();

@@ -11,9 +11,11 @@ import random
 import time
 import unittest
 
+from fake_dns import FakeDns
 from faults import Echo, Faulty, Wrong, http1, http2, program, settled, tls_context, upgrade
 from harness import (SECRET, SLOW, Nginx, Nghttpd, address, ca, cert, cluster, config, downstream_tls, free_port, good_token, http_options,
                      jwt_filter, listener, log_to, route_to, shield, upstream_tls, wait_for, work, ECHO)
+from test_dns import dns_cluster
 
 SECONDS = float(os.environ.get("SP_FAULTS_S", "1.2"))
 SEED = int(os.environ.get("SP_FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
@@ -39,6 +41,8 @@ class World:
             f.write(PAGE)
         self.nghttpd = Nghttpd(work("h2www"), True)
         self.echo = Echo()
+        self.dns = FakeDns()
+        self.dns.set("a.test", "127.0.0.1", ttl=0)
         self.closed = free_port()
         self.log = work(f"faults-{time.time_ns()}.log")
         self.token = good_token()
@@ -53,13 +57,15 @@ class World:
             cluster("h1", self.nginx.port, health_checks=[check]),
             cluster("h2", self.nghttpd.port, tls=upstream_tls(client=None), http2=True),
             cluster("half", self.closed, self.nginx.port),
-            cluster("echo", self.echo.port)]
+            cluster("echo", self.echo.port),
+            dns_cluster(self.dns, "a.test", port=self.nginx.port, refresh="0.05s")]
         routes = [
             {"match": {"safe_regex": {"regex": "/re[a-z]+/.*"}}, "route": {"cluster": "h1", "regex_rewrite": {
                 "pattern": {"regex": "^/re[a-z]+/(.*)$"}, "substitution": "/\\1"}}},
             route_to("h2", "/h2", prefix_rewrite="/"),
             route_to("half", "/half", prefix_rewrite="/page", retry_policy={"retry_on": "connect-failure,reset", "num_retries": 3}),
             route_to("echo", "/ws"),
+            route_to("o", "/named", prefix_rewrite="/page"),
             route_to("h1", "/")]
         hcm = {"upgrade_configs": [{"upgrade_type": "websocket"}], "access_log": log_to(self.log), "stream_idle_timeout": "30s"}
         doors = [
@@ -85,7 +91,10 @@ class World:
         two = [("GET", "/jwt/echo", jwt, b""), ("POST", "/put", good, BODY), ("GET", "/h2/page", good, b""), ("GET", "/half", good, b""),
                ("GET", "/jwt/x", dict(good, authorization="Bearer " + self.token[:-6] + "AAAAAA"), b""), ("GET", "/page", {}, b"")]
         seen["h2"] = http2(self.tls_port, two, self.client2)
-        seen["h1 over TLS"] = http1(self.tls_port, [("GET", "/h2/page", good, b""), ("GET", "/half", good, b"")], self.client1)
+        seen["h1 over TLS"] = http1(self.tls_port, [("GET", "/h2/page", good, b""), ("GET", "/half", good, b""), ("GET", "/named", good, b"")],
+                                    self.client1)
+        seen["admin"] = [x for path in ("/stats", "/stats/prometheus", "/clusters?format=json", "/config_dump", "/certs")
+                         for x in http1(self.door.admin, [("GET", path, {}, b"")])]
         seen["upgrade"] = [(101, b"") if upgrade(self.door.port, "/ws", good) else None]
         self.judge(seen)
         return seen
@@ -102,12 +111,12 @@ class World:
                     raise Wrong(f"{name} {i} was let through: {a[0]}")
                 if a[0] not in (101, 200, 401, 403, 404, 500, 502, 503, 504):
                     raise Wrong(f"{name} {i} got {a[0]}")
-                if a[0] == 200 and name != "plain" and a[1] not in (b"ok", PAGE.encode()) and b"GET /jwt/echo" not in a[1]:
+                if a[0] == 200 and name not in ("plain", "admin") and a[1] not in (b"ok", PAGE.encode()) and b"GET /jwt/echo" not in a[1]:
                     raise Wrong(f"{name} {i} got another body: {a[1][:80]!r}")
 
     def all_well(self):
         seen = self.visit()
-        want = {"plain": [200, 200, 200, 401, 403], "h2": [404, 200, 200, 200, 401, 403], "h1 over TLS": [200, 200], "upgrade": [101]}
+        want = {"plain": [200, 200, 200, 401, 403], "h2": [404, 200, 200, 200, 401, 403], "h1 over TLS": [200, 200, 200], "admin": [200] * 5, "upgrade": [101]}
         got = {k: [a and a[0] for a in v] for k, v in seen.items()}
         return got if got != want else None
 

@@ -102,9 +102,16 @@ static void client_hook(struct cu_side *side, struct cu_exchange *x, enum cu_poi
     note(world, 200 + at, x->n_body * 1000 + x->status);
 }
 
+static void rest(const struct world *w, bool on)
+{
+    if (w->setup->rest)
+        w->setup->rest(on);
+}
+
 void link_open(struct world *w, struct link *l)
 {
     struct sp_codec_config config;
+    rest(w, true);
     sp_codec_config_init(&config, false);
     config.high_water = w->high_water;
     l->told = false;
@@ -113,6 +120,7 @@ void link_open(struct world *w, struct link *l)
     l->origin.hook = origin_hook;
     l->origin.config.h1_trailers = true;
     cu_start(&l->origin, w->h2_up ? sp_h2_new : sp_h1_new);
+    rest(w, false);
 }
 
 static void tell_end(struct sp_codec *c, bool *told, enum sp_abort why)
@@ -392,10 +400,12 @@ void world_run(const struct world_setup *setup, struct world_end *ret)
     w->client.hook = client_hook;
     w->client.config.h1_trailers = true;
     cu_start(&w->client, w->h2_down ? sp_h2_new : sp_h1_new);
+    rest(w, false);
     for (unsigned i = 0; i < STEPS && w->codec && !is_over(w); i++)
         step(w);
     if (w->calm)
         finish_calmly(w);
+    rest(w, true);
     take_down(w);
     world = NULL;
     door_close(w->door);

@@ -18,6 +18,7 @@ struct world_setup {
     uint64_t seed;
     const uint8_t *bytes; /* n of them, drawn from in place of the seed; then everything ends */
     size_t n;
+    void (*rest)(bool on); /* may be NULL: whoever makes calls fail rests, while what the world cannot be without is made, and at its end */
     bool calm; /* nobody breaks off: then each request has to arrive, and its answer, whole and unchanged */
 };
 

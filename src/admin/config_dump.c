@@ -11,6 +11,7 @@
 
 #include "admin/dump_query.h"
 #include "admin/handlers.h"
+#include "base/reserve.h"
 #include "clusters/cluster_overview.h"
 #include "config/files.h"
 #include "config/pb_json.h"
@@ -32,9 +33,10 @@ struct dump {
 static void put_json(struct dump *d, json_t *v)
 {
     char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (!text)
-        abort();
-    sp_buf_append(&d->a->body, text, strlen(text));
+    if (text && sp_memory() != SP_MEM_LOW)
+        sp_buf_append(&d->a->body, text, strlen(text));
+    else
+        d->a->cut = true;
     free(text);
     json_decref(v);
 }

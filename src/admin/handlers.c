@@ -10,10 +10,14 @@
 
 #include "admin/page_bytes.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/regex.h"
+#include "base/reserve.h"
 #include "sallyport_version.h"
 #include "stats/stats.h"
 #include "stream/access_log.h"
+
+enum { ROOM_ASKED = 64 * 1024 }; /* bytes of a body from which on it is asked whether there is memory for a copy */
 
 void sp_admin_answer_init(struct sp_admin_answer *a)
 {
@@ -40,9 +44,19 @@ const struct sp_header *sp_admin_headers(const struct sp_admin_answer *a, unsign
     return a->page ? of_page : extra;
 }
 
+static const char no_memory[] = "there is no memory for this page\n";
+
 void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
 {
     struct sp_admin_stream *s = (struct sp_admin_stream *)f;
+    void *room = a->body.len > ROOM_ASKED ? sp_try_malloc(a->body.len + 1) : NULL;
+    if (a->cut || (a->body.len > ROOM_ASKED && !room)) {
+        sp_buf_clear(&a->body);
+        sp_buf_append_static(&a->body, no_memory, sizeof(no_memory) - 1);
+        a->status = 503;
+        a->content_type = "text/plain";
+    }
+    free(room);
     if (s->remote) {
         sp_admin_remote_answer(s->remote, a);
         return;
@@ -58,6 +72,15 @@ void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
     sp_filter_reply(f, &reply);
 }
 
+/* A page may be as long as it likes: what is put aside is not for it. */
+static bool add(struct sp_admin_answer *a, const char *text, size_t n)
+{
+    a->cut |= sp_memory() == SP_MEM_LOW;
+    if (!a->cut)
+        sp_buf_append(&a->body, text, n);
+    return !a->cut;
+}
+
 void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...)
 {
     char text[2048];
@@ -66,7 +89,7 @@ void sp_admin_put(struct sp_admin_answer *a, const char *fmt, ...)
     int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     assert(n >= 0);
-    sp_buf_append(&a->body, text, SP_MIN((size_t)n, sizeof(text) - 1));
+    add(a, text, SP_MIN((size_t)n, sizeof(text) - 1));
 }
 
 void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...)
@@ -76,7 +99,7 @@ void sp_admin_put_line(struct sp_admin_answer *a, const char *fmt, ...)
     va_start(ap, fmt);
     size_t n = sp_text_line(text, sizeof(text), fmt, ap);
     va_end(ap);
-    sp_buf_append(&a->body, text, n);
+    add(a, text, n);
 }
 
 static int hex(char c)
@@ -142,14 +165,14 @@ json_t *sp_admin_json_time(int64_t at)
 
 static int append(const char *text, size_t n, void *arg)
 {
-    sp_buf_append(arg, text, n);
-    return 0;
+    return add(arg, text, n) ? 0 : -1;
 }
 
 static void put(struct sp_admin_answer *a, json_t *v, size_t flags)
 {
     a->content_type = "application/json";
-    json_dump_callback(v, append, &a->body, flags | JSON_PRESERVE_ORDER);
+    if (json_dump_callback(v, append, a, flags | JSON_PRESERVE_ORDER) != 0)
+        a->cut = true;
     sp_buf_append_static(&a->body, "\n", 1);
     json_decref(v);
 }

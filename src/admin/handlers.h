@@ -41,6 +41,7 @@ struct sp_admin_answer {
     const char *content_type; /* text/plain unless set */
     struct sp_buf body;
     bool page;                /* the page for people, which has scripts */
+    bool cut;                 /* memory is out: the body lacks something, and 503 is what is sent */
     bool later;               /* the handler calls sp_admin_answer itself, in another turn */
 };
 

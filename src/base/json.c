@@ -2,6 +2,10 @@
 #include "base/json.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/reserve.h"
 
 /*
  * Counts brackets and commas outside strings, so that the parser's recursion and memory are bounded before it begins.
@@ -61,4 +65,21 @@ json_t *sp_json_text(struct sp_str s)
 {
     json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
     return v ? v : json_string("(not UTF-8)");
+}
+
+/* What a document is made of: thousands of small blocks. The last of the reserve is not for them; a document can do without. */
+static void *take(size_t size)
+{
+    void *p = malloc(size);
+    if (SP_LIKELY(p != NULL))
+        return p;
+    if (sp_memory() != SP_MEM_LOW)
+        return sp_xmalloc(size);
+    sp_reserve_miss(size);
+    return NULL;
+}
+
+void sp_json_use_reserve(void)
+{
+    json_set_alloc_funcs(take, free);
 }

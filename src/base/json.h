@@ -23,4 +23,7 @@ struct sp_str sp_json_str(const json_t *object, const char *name);
 /* A string out of bytes that need not be UTF-8: those that are not read "(not UTF-8)". */
 json_t *sp_json_text(struct sp_str s);
 
+/* jansson's memory is what base/mem.h gives, as long as the reserve is not low; then its calls fail. At the start. */
+void sp_json_use_reserve(void);
+
 #endif

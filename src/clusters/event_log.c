@@ -44,14 +44,16 @@ void sp_event_log_free(struct sp_event_log *log)
 
 void sp_event_log_put(const struct sp_event_log *log, json_t *event)
 {
-    assert(log && event);
-    char *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    assert(log);
+    char *text = event ? json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     struct sp_buf line;
     sp_buf_init(&line);
-    sp_buf_append(&line, text, strlen(text));
-    sp_buf_append(&line, "\n", 1);
+    if (text) {
+        sp_buf_append(&line, text, strlen(text));
+        sp_buf_append(&line, "\n", 1);
+    }
     for (size_t i = 0; i < log->n; i++)
-        if (!sp_log_file_put(log->files[i], &line))
+        if (!text || !sp_log_file_put(log->files[i], &line))
             sp_counter_inc(log->dropped);
     sp_buf_clear(&line);
     free(text);

@@ -19,6 +19,7 @@ bool sp_event_log_add(struct sp_event_log **log, const struct sp_doc *doc, struc
                       const char *path);
 void sp_event_log_free(struct sp_event_log *log); /* NULL-safe */
 /* Writes and frees the object. On a thread that counts (sp_stats_thread). */
+/* Takes the event; NULL (there was no memory for it) counts as dropped. */
 void sp_event_log_put(const struct sp_event_log *log, json_t *event);
 
 /* Values: text that is no UTF-8 becomes "?"; an address is Envoy's core.v3.Address; a moment has milliseconds, where there are any. */

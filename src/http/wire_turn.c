@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "http/h1_codec.h"
 #include "http/wire_close.h"
 #include "http/wire_io.h"
@@ -249,6 +250,11 @@ static void run(struct sp_defer *d)
     w->again = false;
     if (w->transport)
         sp_wire_count_in(w);
+    if (SP_UNLIKELY(sp_memory() == SP_MEM_LOW) && w->phase < SP_WP_CLOSING) { /* whatever it would do takes more */
+        bool connecting = w->phase == SP_WP_CONNECT;
+        sp_wire_finish(w, connecting ? SP_WIRE_CONNECT : SP_WIRE_LOCAL, -ENOMEM, !connecting);
+        return;
+    }
     if (w->close_asked) {
         asked_close(w);
         return;

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
@@ -518,7 +518,7 @@ int sp_server_run(const struct sp_options *options, const struct sp_server_hooks
     int code = SP_EXIT_CONFIG;
     harden_process();
     uv_replace_allocator(sp_xmalloc, sp_xrealloc, sp_xcalloc, free); /* it ends the process where it has none */
-    json_set_alloc_funcs(sp_xmalloc, free); /* so that an admin page is whole, or there is none */
+    sp_json_use_reserve();
     sp_stats_init(s->n_workers + 1);
     sp_gauges_init(&s->gauges);
     if (!sp_reserve_open(2 + s->n_workers / 4))

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "base/reserve.h"
 #include "stream/chain_hold.h"
 #include "stream/chain_iter.h"
 #include "stream/local_reply.h"
@@ -179,7 +180,7 @@ void sp_chain_reply_by(struct sp_chain *c, const struct sp_reply *reply, uint8_t
 void sp_chain_run_reply(struct sp_chain *c)
 {
     assert(c && c->reply_pending && c->depth == 0);
-    if (c->reply.reset || c->head_out) {
+    if (c->reply.reset || c->head_out || SP_UNLIKELY(sp_memory() == SP_MEM_LOW)) { /* words take memory that others need to end */
         end_all(c, SP_ABORT_CANCEL);
         c->ops->reset(c, SP_ABORT_LOCAL);
         return;

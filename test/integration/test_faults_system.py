@@ -217,7 +217,7 @@ class Threads(Case):
     def test_inotify_has_none(self):
         """Without watches files are looked at every 5 seconds."""
         door = self.start(NoInotify(self.conf()))
-        self.assertIn("the system watches no files for us", door.log())
+        wait_for("the warning", lambda: "the system watches no files for us" in door.log())
         with open(door.config_path, encoding="utf-8") as f:
             before = json.load(f)
         before["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0][

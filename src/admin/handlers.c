@@ -10,14 +10,11 @@
 
 #include "admin/page_bytes.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/regex.h"
 #include "base/reserve.h"
 #include "sallyport_version.h"
 #include "stats/stats.h"
 #include "stream/access_log.h"
-
-enum { ROOM_ASKED = 64 * 1024 }; /* bytes of a body from which on it is asked whether there is memory for a copy */
 
 void sp_admin_answer_init(struct sp_admin_answer *a)
 {
@@ -42,34 +39,6 @@ const struct sp_header *sp_admin_headers(const struct sp_admin_answer *a, unsign
     };
     *ret_n = a->page ? SP_ARRAY_LEN(of_page) : SP_ARRAY_LEN(extra);
     return a->page ? of_page : extra;
-}
-
-static const char no_memory[] = "there is no memory for this page\n";
-
-void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a)
-{
-    struct sp_admin_stream *s = (struct sp_admin_stream *)f;
-    void *room = a->body.len > ROOM_ASKED ? sp_try_malloc(a->body.len + 1) : NULL;
-    if (a->cut || (a->body.len > ROOM_ASKED && !room)) {
-        sp_buf_clear(&a->body);
-        sp_buf_append_static(&a->body, no_memory, sizeof(no_memory) - 1);
-        a->status = 503;
-        a->content_type = "text/plain";
-    }
-    free(room);
-    if (s->remote) {
-        sp_admin_remote_answer(s->remote, a);
-        return;
-    }
-    char *body = sp_arena_alloc(sp_filter_arena(f), a->body.len + 1);
-    size_t n = sp_buf_peek(&a->body, body, a->body.len);
-    sp_buf_clear(&a->body);
-    struct sp_reply reply = {.status = a->status,
-                             .body = {body, n},
-                             .content_type = sp_str_c(a->content_type),
-                             .details = SP_STR("admin_filter_response")};
-    reply.headers = sp_admin_headers(a, &reply.n_headers);
-    sp_filter_reply(f, &reply);
 }
 
 /* A page may be as long as it likes: what is put aside is not for it. */

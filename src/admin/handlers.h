@@ -47,7 +47,7 @@ struct sp_admin_answer {
 
 /* 200, text/plain, an empty body. */
 void sp_admin_answer_init(struct sp_admin_answer *a);
-/* Sends it to who asked; takes the body. */
+/* Sends it to who asked, in pieces where it is long (body.c); takes the body. */
 void sp_admin_answer(struct sp_filter *f, struct sp_admin_answer *a);
 
 /* POST changes something. */

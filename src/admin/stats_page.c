@@ -83,10 +83,9 @@ struct page {
     struct sp_regex *filter;
 };
 
-static int more(void *ctx, struct sp_buf *out)
+static int more(void *ctx, struct sp_buf *out, size_t bytes)
 {
-    enum { PIECE = 128 << 10 };
-    return sp_stats_print_more(((struct page *)ctx)->print, out, PIECE);
+    return sp_stats_print_more(((struct page *)ctx)->print, out, bytes);
 }
 
 static void page_free(void *ctx)
@@ -100,7 +99,7 @@ static void page_free(void *ctx)
 static void show(const struct sp_admin_request *r, struct sp_admin_answer *a, enum sp_stats_format format, const char *content_type)
 {
     static const struct sp_admin_body_ops ops = {more, page_free};
-    bool prometheus = format == SP_STATS_PROMETHEUS;
+    bool prometheus = format >= SP_STATS_PROMETHEUS;
     struct sp_stats_query q = {.used_only = asks(r, SP_STR("usedonly"))};
     if ((!prometheus && !read_kind(r, a, &q)) || !read_buckets(r, a, prometheus, &q) || !read_filter(r, a, &q))
         return;
@@ -111,9 +110,30 @@ static void show(const struct sp_admin_request *r, struct sp_admin_answer *a, en
     sp_admin_answer_in_pieces(r, a, &ops, p);
 }
 
+#define PROTOBUF "application/vnd.google.protobuf"
+
+/* What stands first in the list of what is taken, of the two forms that there are, as with Envoy. */
+static bool takes_protobuf(const struct sp_headers *h)
+{
+    const struct sp_header *accept = sp_headers_find(h, SP_STR("accept"), NULL);
+    struct sp_str rest = accept ? accept->value : SP_STR_NULL, range, type;
+    while (sp_str_split(&rest, ',', &range)) {
+        sp_str_split(&range, ';', &type);
+        type = sp_str_trim(type);
+        if (sp_str_ieq(type, SP_STR(PROTOBUF)))
+            return true;
+        if (sp_str_ieq(type, SP_STR("text/plain")) || sp_str_eq(type, SP_STR("*/*")))
+            return false;
+    }
+    return false;
+}
+
 void sp_admin_stats_prometheus(const struct sp_admin_request *r, struct sp_admin_answer *a)
 {
-    show(r, a, SP_STATS_PROMETHEUS, "text/plain; version=0.0.4; charset=UTF-8");
+    if (asks(r, SP_STR("prom_protobuf")) || (!r->stream->remote && takes_protobuf(sp_filter_request(&r->stream->filter))))
+        show(r, a, SP_STATS_PROTOBUF, PROTOBUF "; proto=io.prometheus.client.MetricFamily; encoding=delimited");
+    else
+        show(r, a, SP_STATS_PROMETHEUS, "text/plain; version=0.0.4; charset=UTF-8");
 }
 
 void sp_admin_stats(const struct sp_admin_request *r, struct sp_admin_answer *a)

@@ -26,7 +26,7 @@ enum sp_log_level { SP_LOG_TRACE, SP_LOG_DEBUG, SP_LOG_INFO, SP_LOG_WARNING, SP_
     X("access_log") X("admin") X("claims_authz") X("cluster") X("config") X("confine") X("demo") X("dns") X("ext_authz") \
     X("files") X("header_certificate") X("health") X("hot-restart") X("http") X("ip_restriction") X("jwt_authn") X("listener") \
     X("origin_shield") X("outlier") X("overload") X("ratelimit") X("rbac") X("route") X("sender_constraint") X("server") \
-    X("tls") X("token_introspection") X("tracing")
+    X("stats") X("tls") X("token_introspection") X("tracing")
 
 extern _Atomic int sp_log_threshold; /* the least of all components' levels (enum sp_log_level); default SP_LOG_INFO */
 /* Whether a line of the component would be written: for those that passed the threshold. */

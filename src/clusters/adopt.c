@@ -38,7 +38,7 @@ static void adopt(struct sp_slot *s, struct sp_host_set *fresh)
         p->stamp = s->stamp;
         p->socket = fresh->v[i].socket;
         p->zone_stats = fresh->v[i].zone_stats;
-        p->canary = fresh->v[i].meta && fresh->v[i].meta->canary;
+        sp_host_part_meta(p, fresh->v[i].meta);
         if (fresh->logical)
             p->addr = fresh->v[i].addr;
         if (SP_UNLIKELY(other)) /* what it has is not as it has to be */

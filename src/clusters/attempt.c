@@ -6,6 +6,7 @@
 #include "clusters/lb.h"
 #include "clusters/subset_lb.h"
 #include "clusters/tried.h"
+#include "stream/config_meta.h"
 #include "stream/local_reply.h"
 
 /* Once: hosts of further attempts take the place of the first one's name. */
@@ -46,6 +47,10 @@ void sp_attempt_note_host(struct sp_upstream *u)
     if (SP_UNLIKELY(info->upstream_attempts && info->upstream_attempts != u->attempts))
         note_before(u, info);
     info->upstream_name = u->host->hostname.len ? sp_arena_str(u->setup.arena, u->host->hostname) : SP_STR_NULL;
+    sp_config_meta_note(info, u->setup.arena, SP_META_CLUSTER, u->slot->cluster->metadata);
+    const struct sp_endpoint_meta *meta = u->host->parts[u->slot->index].meta;
+    if (SP_UNLIKELY(meta || info->config_meta))
+        sp_config_meta_note(info, u->setup.arena, SP_META_HOST, meta ? sp_arena_str(u->setup.arena, meta->json) : SP_STR_NULL);
     info->upstream_host = u->host->parts[u->slot->index].addr;
     if (info->upstream_host.family == AF_UNIX)
         info->upstream_host.path = sp_arena_str(u->setup.arena, sp_str_c(info->upstream_host.path)).ptr;

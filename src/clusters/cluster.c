@@ -13,6 +13,7 @@
 #include "clusters/pool.h"
 #include "clusters/slot.h"
 #include "config/live.h"
+#include "config/struct_json.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "clusters/publish.h"
 #include "clusters/rehash.h"
@@ -241,6 +242,7 @@ struct sp_cluster *sp_cluster_new(const struct sp_cluster_build *build, const cl
     c->n_slots = build->n_workers + 1;
     c->slots = slots_new(c);
     c->name = sp_arena_str(&c->arena, sp_str_c(msg->name));
+    c->metadata = sp_config_metadata_text(&c->arena, msg->metadata);
     c->observability_name = msg->alt_stat_name[0] ? sp_arena_str(&c->arena, sp_str_c(msg->alt_stat_name)) : c->name;
     sp_cluster_options_init(&c->options, &c->arena, build->doc, build->diag, msg);
     sp_cluster_stats_init(&c->stats, c->observability_name, c->options.tls || msg->n_transport_socket_matches, msg->n_health_checks);

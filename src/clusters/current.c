@@ -17,7 +17,7 @@ void sp_hosts_attach(struct sp_slot *s)
         const struct sp_endpoint *e = &s->hosts->v[i];
         e->host->parts[s->index].socket = e->socket;
         e->host->parts[s->index].zone_stats = e->zone_stats;
-        e->host->parts[s->index].canary = e->meta && e->meta->canary;
+        sp_host_part_meta(&e->host->parts[s->index], e->meta);
         if (s->hosts->logical)
             e->host->parts[s->index].addr = e->addr;
     }

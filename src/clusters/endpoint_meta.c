@@ -59,7 +59,11 @@ struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Met
 {
     const Google__Protobuf__Struct *lb = sp_metadata_struct(msg, SP_STR(SP_CRITERIA_NS));
     const Google__Protobuf__Struct *socket = sp_metadata_struct(msg, SP_STR(SP_SOCKET_META_NS));
-    return lb || socket ? meta_new(lb, socket) : NULL;
+    if (!msg || !msg->n_filter_metadata)
+        return NULL;
+    struct sp_endpoint_meta *m = meta_new(lb, socket);
+    m->json = sp_config_metadata_text(&m->arena, msg);
+    return m;
 }
 
 struct sp_endpoint_meta *sp_endpoint_meta_of_socket(const Google__Protobuf__Struct *s)
@@ -102,7 +106,7 @@ bool sp_endpoint_meta_eq(const struct sp_endpoint_meta *a, const struct sp_endpo
 {
     if (a == b)
         return true;
-    return a && b && same_fields(&a->lb, &b->lb) && same_fields(&a->socket, &b->socket);
+    return a && b && sp_str_eq(a->json, b->json) && same_fields(&a->lb, &b->lb) && same_fields(&a->socket, &b->socket);
 }
 
 const struct sp_meta_field *sp_meta_find(const struct sp_meta_fields *f, struct sp_str key)

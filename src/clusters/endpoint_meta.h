@@ -29,11 +29,12 @@ struct sp_endpoint_meta {
     _Atomic unsigned refs;
     struct sp_arena arena;
     struct sp_meta_fields lb, socket;
+    struct sp_str json;     /* all of it, as text by namespace; of a socket's own, empty */
     struct sp_str hash_key; /* envoy.lb hash_key, a string; else empty */
     bool canary;            /* envoy.lb canary: true */
 };
 
-/* One reference; NULL where there is nothing in it that counts. */
+/* One reference; NULL where there is nothing in it. */
 struct sp_endpoint_meta *sp_endpoint_meta_new(const Envoy__Config__Core__V3__Metadata *msg);
 /* With this under "envoy.transport_socket_match" alone. */
 struct sp_endpoint_meta *sp_endpoint_meta_of_socket(const Google__Protobuf__Struct *s);

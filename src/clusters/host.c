@@ -62,6 +62,8 @@ void sp_host_unref(struct sp_host *h)
     if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
         return;
     assert(!h->session);
+    for (unsigned i = 0; i < h->n_parts; i++)
+        sp_endpoint_meta_unref(h->parts[i].meta);
     free(h->outlier);
     free((void *)(uintptr_t)h->race);
     free(h);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "clusters/endpoint_meta.h"
 #include "net/addr.h"
 
 /* Bits of sp_host.health: Envoy's health flags. X(enum suffix, bit, "name in /clusters") */
@@ -53,9 +54,20 @@ struct sp_host_part {
     struct sp_zone_stats *zone_stats;     /* where its answers are counted besides (clusters/zone_stats.h); NULL: nowhere */
     unsigned held;                        /* requests and pools that point to the host */
     unsigned stamp;                       /* of the last set that it was seen in */
+    struct sp_endpoint_meta *meta;        /* a reference, or NULL: as the worker's set has it */
     bool canary;                          /* by its metadata: its answers are counted besides */
     bool gone;                            /* it has left the worker's set: pools close, and the last that lets it go frees it */
 };
+
+/* On its worker: what the set that is current now says. */
+static inline void sp_host_part_meta(struct sp_host_part *p, struct sp_endpoint_meta *meta)
+{
+    p->canary = meta && meta->canary;
+    if (SP_LIKELY(p->meta == meta))
+        return;
+    sp_endpoint_meta_unref(p->meta);
+    p->meta = sp_endpoint_meta_ref(meta);
+}
 
 struct sp_host {
     struct sp_addr addr;    /* of a logical one: the first that it had */

@@ -62,6 +62,7 @@ struct sp_cluster {
     struct sp_str name;
     struct sp_hash hash, transport;   /* of what it was made of; of its transport_socket */
     struct sp_str observability_name; /* alt_stat_name, or the name */
+    struct sp_str metadata;           /* of the config, as JSON; empty: none */
     struct sp_lb_config lb;
     struct sp_cluster *local;         /* a reference: whose hosts are the gateways of all localities; NULL: zones do not count */
     struct sp_own_locality own;       /* where this gateway stands */

@@ -26,6 +26,7 @@ static const struct sp_rule rules[] = {
     {BOOTSTRAP "RuntimeLayer", "name", SP_RULE_MIN_LEN, 1, 0},
     {BOOTSTRAP "RuntimeLayer", "static_layer", SP_RULE_ONEOF, 0, 0},
     {METRICS "DogStatsdSink", "address", SP_RULE_ONEOF, 0, 0},
+    {"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig", "grpc_service", SP_RULE_ONEOF, 0, 0},
     {METRICS "DogStatsdSink", "max_bytes_per_datagram", SP_RULE_RANGE, 1, 18446744073709551615.0},
     {METRICS "HistogramBucketSettings", "match", SP_RULE_REQUIRED, 0, 0},
     {METRICS "HistogramBucketSettings", "bins", SP_RULE_RANGE, 1, 46082},

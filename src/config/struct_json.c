@@ -123,3 +123,17 @@ struct sp_str sp_struct_text_of(struct sp_arena *arena, struct sp_str json)
     json_decref(j);
     return ret;
 }
+
+struct sp_str sp_config_metadata_text(struct sp_arena *arena, const Envoy__Config__Core__V3__Metadata *msg)
+{
+    assert(arena);
+    if (!msg || !msg->n_filter_metadata)
+        return SP_STR_NULL;
+    json_t *o = json_object();
+    for (size_t i = 0; i < msg->n_filter_metadata; i++)
+        if (msg->filter_metadata[i]->value)
+            json_object_set_new(o, msg->filter_metadata[i]->key, object(msg->filter_metadata[i]->value, 1));
+    struct sp_str text = dumped(arena, o);
+    json_decref(o);
+    return text;
+}

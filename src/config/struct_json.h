@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/arena.h"
+#include "envoy/config/core/v3/base.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"
 
 /* In the arena. NULL is null. */
@@ -17,5 +18,8 @@ struct sp_str sp_struct_text(struct sp_arena *arena, const Google__Protobuf__Val
 struct sp_str sp_struct_text_of(struct sp_arena *arena, struct sp_str json);
 /* A parsed one. */
 struct sp_str sp_struct_text_json(struct sp_arena *arena, const json_t *v);
+
+/* What is in its filter_metadata, as an object by namespace: {"ns":{"key":"value"}}; a NULL slice where there is nothing. */
+struct sp_str sp_config_metadata_text(struct sp_arena *arena, const Envoy__Config__Core__V3__Metadata *msg);
 
 #endif

@@ -37,6 +37,7 @@
 #include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb-c.h"
 #include "envoy/extensions/health_check/event_sinks/file/v3/file.pb-c.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb-c.h"
+#include "envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry.pb-c.h"
 #include "envoy/extensions/filters/listener/local_ratelimit/v3/local_ratelimit.pb-c.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb-c.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
@@ -185,6 +186,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &envoy__config__overload__v3__scale_timers_overload_action_config__descriptor,
     &envoy__config__metrics__v3__statsd_sink__descriptor,
     &envoy__config__metrics__v3__dog_statsd_sink__descriptor,
+    &envoy__extensions__stat_sinks__open_telemetry__v3__sink_config__descriptor,
     &envoy__config__route__v3__filter_config__descriptor,
     &sallyport__admin__v1__admin__descriptor,
     &sallyport__bootstrap__v1__edge__descriptor,

@@ -22,8 +22,8 @@ struct config {
     struct sp_arena arena;
     struct sp_live *secret;
     struct sp_str header, prefix;
-    bool overwrite, optional;
-    struct sp_counter injected, failed, already_exists;
+    bool overwrite;
+    struct sp_counter injected, already_exists;
 };
 
 static void config_free(void *config)
@@ -58,13 +58,11 @@ static void *config_new(const struct sp_filter_build *b, const ProtobufCMessage 
         return NULL;
     }
     c->overwrite = msg->overwrite || !sp_doc_written(b->doc, msg, "overwrite");
-    c->optional = msg->allow_request_without_credential;
     if (!c->overwrite)
         sp_doc_warn(b->doc, b->diag, msg, "overwrite", -1,
                     "a client that sends %.*s keeps its own (take this out: then it is overwritten)", SP_STR_ARG(c->header));
     struct sp_stats_scope *scope = sp_stats_scope(b->scope, SP_STR("credential_injector"), NULL, SP_STR_NULL);
     c->injected = sp_stats_counter(scope, SP_STR("injected"));
-    c->failed = sp_stats_counter(scope, SP_STR("failed"));
     c->already_exists = sp_stats_counter(scope, SP_STR("already_exists"));
     return c;
 }
@@ -77,16 +75,10 @@ static enum sp_status decode_headers(struct sp_filter *f, struct sp_headers *h, 
         sp_counter_inc(c->already_exists);
         return SP_CONTINUE;
     }
-    if (secret.len) {
-        sp_headers_set_secret(h, c->header, sp_arena_cat(sp_filter_arena(f), c->prefix, secret));
-        sp_counter_inc(c->injected);
-        return SP_CONTINUE;
-    }
-    sp_counter_inc(c->failed);
-    if (c->optional)
-        return SP_CONTINUE;
-    sp_filter_reply_text(f, 401, SP_STR("Failed to inject credential."), SP_STR("failed_to_inject_credential"));
-    return SP_STOP;
+    assert(secret.len); /* an empty one is refused whenever it is read */
+    sp_headers_set_secret(h, c->header, sp_arena_cat(sp_filter_arena(f), c->prefix, secret));
+    sp_counter_inc(c->injected);
+    return SP_CONTINUE;
 }
 
 /* Some origins take what stands in trailers for headers. */

@@ -180,6 +180,8 @@ static void on_over(struct sp_fetch *f, bool good, const char *why)
         sp_live_failed(o->live, sp_str_c(why));
         if (o->keys)
             sp_jwks_remote_missed(o->keys);
+    } else if (!o->keys) { /* else the keys' fetch counts for both */
+        sp_counter_inc(o->stats->success);
     }
     /* Of a good one the keys' first try is waited for: they say when. */
     if (!good || !o->keys)

@@ -64,16 +64,16 @@ static bool sampler(struct sp_sampler *s, const struct sp_hcm_build *b, const Ex
 
 /* --- the resource --- */
 
-static bool from_environment(struct sp_attrs *attrs, const struct sp_hcm_build *b, const Extension *msg)
+static bool from_environment(struct sp_attrs *attrs, const struct sp_doc *doc, struct sp_diag *diag, const Extension *msg)
 {
     struct sp_str rest = sp_str_c(getenv(environment)), pair;
     if (!rest.len)
-        sp_doc_warn(b->doc, b->diag, msg, "typed_config", -1, "%s is not set: nothing is taken from it (set it, or take the detector out)", environment);
+        sp_doc_warn(doc, diag, msg, "typed_config", -1, "%s is not set: nothing is taken from it (set it, or take the detector out)", environment);
     while (rest.len && sp_str_split(&rest, ',', &pair)) {
         ptrdiff_t at = sp_str_chr(pair, '=');
         struct sp_str key = sp_str_trim(sp_str_sub(pair, 0, at < 0 ? 0 : (size_t)at));
         if (!key.len) {
-            sp_doc_err(b->doc, b->diag, msg, "typed_config", -1, "%s is not of the form key=value,key=value (mend it)", environment);
+            sp_doc_err(doc, diag, msg, "typed_config", -1, "%s is not of the form key=value,key=value (mend it)", environment);
             return false;
         }
         sp_attrs_str(attrs, key, sp_str_trim(sp_str_sub(pair, (size_t)at + 1, pair.len)));
@@ -81,18 +81,26 @@ static bool from_environment(struct sp_attrs *attrs, const struct sp_hcm_build *
     return true;
 }
 
-static bool detect(struct sp_attrs *attrs, const struct sp_hcm_build *b, const Extension *msg)
+static bool detect(struct sp_attrs *attrs, const struct sp_doc *doc, struct sp_diag *diag, const Extension *msg)
 {
-    const Static *fixed = sp_doc_any_as(b->doc, msg->typed_config, DETECTOR(static_config));
-    if (sp_doc_any_as(b->doc, msg->typed_config, DETECTOR(environment)))
-        return from_environment(attrs, b, msg);
+    const Static *fixed = sp_doc_any_as(doc, msg->typed_config, DETECTOR(static_config));
+    if (sp_doc_any_as(doc, msg->typed_config, DETECTOR(environment)))
+        return from_environment(attrs, doc, diag, msg);
     for (size_t i = 0; fixed && i < fixed->n_attributes; i++)
         if (fixed->attributes[i]->key[0])
             sp_attrs_str(attrs, sp_str_c(fixed->attributes[i]->key), sp_str_c(fixed->attributes[i]->value));
     if (!fixed)
-        sp_doc_err(b->doc, b->diag, msg, "typed_config", -1,
+        sp_doc_err(doc, diag, msg, "typed_config", -1,
                    "no such detector (EnvironmentResourceDetectorConfig, StaticConfigResourceDetectorConfig)");
     return fixed != NULL;
+}
+
+bool sp_trace_detect(struct sp_attrs *attrs, const struct sp_doc *doc, struct sp_diag *diag, Extension *const *v, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i++)
+        good &= detect(attrs, doc, diag, v[i]);
+    return good;
 }
 
 static bool resource(struct sp_tracer *t, const struct sp_hcm_build *b, const Message *msg)
@@ -106,8 +114,7 @@ static bool resource(struct sp_tracer *t, const struct sp_hcm_build *b, const Me
         sp_attrs_str(&attrs, SP_STR("telemetry.sdk.name"), SP_STR("sallyport"));
         sp_attrs_str(&attrs, SP_STR("telemetry.sdk.version"), SP_STR(SP_VERSION));
     }
-    for (size_t i = 0; i < msg->n_resource_detectors; i++)
-        good &= detect(&attrs, b, msg->resource_detectors[i]);
+    good &= sp_trace_detect(&attrs, b->doc, b->diag, msg->resource_detectors, msg->n_resource_detectors);
     sp_otlp_resource(&t->resource, &attrs);
     if (bool_or(msg->set_instrumentation_scope, true))
         sp_otlp_scope(&t->scope, SP_STR("sallyport"), SP_STR(SP_VERSION));

@@ -15,4 +15,7 @@
 bool sp_trace_config_read(struct sp_tracer *t, const struct sp_hcm_build *build, const Envoy__Config__Trace__V3__OpenTelemetryConfig *msg,
                           const Sallyport__Tracing__V1__OpenTelemetry *own);
 
+/* Attributes that these resource_detectors find. False after an error. */
+bool sp_trace_detect(struct sp_attrs *attrs, const struct sp_doc *doc, struct sp_diag *diag, Envoy__Config__Core__V3__TypedExtensionConfig *const *v, size_t n);
+
 #endif

@@ -113,8 +113,8 @@ static void move(struct sp_downstream *d, const struct sp_filter_chain *to)
     }
     d->chain = to;
     d->listener = l;
-    d->conn.listener = &l->name;
-    d->conn.filter_chain = to ? &to->name : NULL;
+    d->conn.listener = &l->place;
+    d->conn.filter_chain = to ? &to->place : NULL;
     d->snapshot = swap(d, d->snapshot, d->home->snapshot);
     set_stale(d, false);
 }

@@ -114,7 +114,7 @@ static bool on_choose(void *ctx, const struct sp_client_hello *hello, struct sp_
     }
     count_chosen(d);
     d->owner.hcm = d->chain->hcm;
-    d->conn.filter_chain = &d->chain->name;
+    d->conn.filter_chain = &d->chain->place;
     d->conn.tls_used = d->chain->tls != NULL;
     sp_hcm_wire_setup(d->chain->hcm, ret);
     ret->tls = d->chain->tls;
@@ -421,7 +421,7 @@ int sp_downstream_open(struct sp_downstream_home *h, int fd, const struct sp_add
     d->conn.socket = d->conn.peer = *peer;
     d->conn.local = d->conn.socket_local = local;
     d->conn.tls = d->conn.cert.tls = &sp_tls_info_none;
-    d->conn.listener = &l->name;
+    d->conn.listener = &l->place;
     d->owner = (struct sp_stream_owner){
         .worker = h->worker->index,
         .conn = &d->conn,

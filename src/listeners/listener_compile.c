@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "config/doc_hash.h"
+#include "config/struct_json.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb-c.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb-c.h"
 #include "filters/trace_export.h"
@@ -145,6 +146,7 @@ static bool read_chain(struct sp_listener *l, const struct sp_listener_build *b,
                        struct sp_filter_chain *c)
 {
     c->name = sp_arena_str(&l->arena, sp_str_c(msg->name));
+    c->place.metadata = sp_config_metadata_text(&l->arena, msg->metadata);
     c->handshake_ns = sp_duration_or(msg->transport_socket_connect_timeout, default_handshake_ns);
     bool good = read_transport(l, c, b, msg);
     const LimitMessage *limit = NULL;
@@ -254,6 +256,7 @@ static bool compile(struct sp_listener *l, const struct sp_listener_build *b, co
     if (!read_address(l, b, msg->address))
         return false;
     name_by_address(l);
+    l->place.metadata = sp_config_metadata_text(&l->arena, msg->metadata);
     sp_listener_stats_init(&l->stats, scope_of(l, msg->stat_prefix));
     l->first_ns = sp_duration_or(msg->listener_filters_timeout, default_first_ns);
     l->freebind = msg->freebind && msg->freebind->value;

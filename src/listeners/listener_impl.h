@@ -18,7 +18,10 @@
 enum { SP_LISTENER_MAX_GATES = 8 };
 
 struct sp_filter_chain {
-    struct sp_str name;     /* may be empty */
+    union {
+        struct sp_str name; /* may be empty */
+        struct sp_conn_place place;
+    };
     bool fallback;          /* the listener's default_filter_chain */
     struct sp_tls_ctx *tls; /* NULL: plain */
     struct sp_hcm *hcm;
@@ -34,7 +37,10 @@ struct sp_filter_chain {
 
 struct sp_listener {
     struct sp_arena arena;
-    struct sp_str name;
+    union {
+        struct sp_str name;
+        struct sp_conn_place place;
+    };
     struct sp_addr addr;
     unsigned unix_mode;
     bool reuse_port, v4_compat; /* v4_compat: an IPv6 wildcard takes IPv4 too */

@@ -111,7 +111,7 @@ struct sp_vclusters;       /* route/vcluster.h */
 
 struct sp_route {
     const struct sp_vhost *vhost;
-    struct sp_str name;
+    struct sp_str name, metadata; /* metadata: as JSON; empty: none */
     const struct sp_route_match *match;
     struct sp_rq_stats *stats; /* stat_prefix; NULL: none */
     enum sp_route_kind kind;
@@ -159,7 +159,7 @@ struct sp_route {
 
 struct sp_vhost {
     const struct sp_route_table *table;
-    struct sp_str name;
+    struct sp_str name, metadata; /* metadata: as JSON; empty: none */
     struct sp_header_ops *header_ops;
     struct sp_filter_configs *filter_configs;
     struct sp_rate_limits *rate_limits;

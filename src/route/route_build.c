@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "config/secret.h"
+#include "config/struct_json.h"
 #include "route/duration.h"
 #include "route/connect.h"
 #include "route/criteria.h"
@@ -257,6 +258,7 @@ bool sp_route_init(struct sp_route *r, const struct sp_route_ctx *c, const Route
     struct sp_rewrite *rw = r->priv = sp_arena_zalloc(c->arena, sizeof(*rw));
     body_limit(r, c, msg);
     r->name = sp_arena_str(c->arena, sp_str_c(msg->name));
+    r->metadata = sp_config_metadata_text(c->arena, msg->metadata);
     r->match = rw->match = sp_route_match_new(b->doc, b->diag, msg->match);
     bool good = any_action(r, c, msg) && r->match && sp_connect_route_check(c, msg);
     if (msg->stat_prefix[0])

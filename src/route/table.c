@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "config/struct_json.h"
 #include "route/domains.h"
 #include "route/path_index.h"
 #include "route/mirror.h"
@@ -102,6 +103,7 @@ static bool vhost(struct sp_route_table *t, const struct sp_route_ctx *top, cons
     bool good = sp_mirrors_init(&c.mirrors, &c, msg->request_mirror_policies, msg->n_request_mirror_policies);
     v->pub.table = t;
     v->pub.name = sp_arena_str(&t->arena, sp_str_c(msg->name));
+    v->pub.metadata = sp_config_metadata_text(&t->arena, msg->metadata);
     v->pub.attempts_to_origin = msg->include_request_attempt_count;
     v->pub.attempts_to_client = msg->include_attempt_count_in_response;
     v->pub.timeouts_to_origin = msg->include_is_timeout_retry_header;

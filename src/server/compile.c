@@ -190,11 +190,11 @@ struct sp_config *sp_config_compile(struct sp_set *set, unsigned n_workers, cons
     compile_overload(c, &edge, diag);
     if (c->bootstrap->stats_config)
         c->stats = sp_stats_config_new(c->doc, diag, c->bootstrap->stats_config);
-    c->sinks = sp_stats_sinks_new(c->doc, diag, c->bootstrap);
     if (c->bootstrap->static_resources) {
         compile_clusters(c, n_workers, previous, diag);
         compile_listeners(c, &edge, diag);
     }
+    c->sinks = sp_stats_sinks_new(c->doc, diag, c->bootstrap, sp_config_find_cluster, c);
     sp_arena_done(&arena);
     if (diag->n_errors == before)
         return c;

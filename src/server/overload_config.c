@@ -189,7 +189,6 @@ static void count(struct ctx *x)
             continue;
         r->gauge = sp_stats_gauge(scope, SP_STR("pressure"));
         r->failed = sp_stats_counter(scope, SP_STR("failed_updates"));
-        r->skipped = sp_stats_counter(scope, SP_STR("skipped_updates"));
     }
     for (size_t i = 0; i < x->o->n_actions; i++) {
         struct sp_overload_act *a = &x->o->actions[i];

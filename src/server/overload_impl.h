@@ -16,7 +16,7 @@ struct sp_overload_resource {
     bool measures; /* not a limit of its own */
     double pressure;
     struct sp_gauge gauge;
-    struct sp_counter failed, skipped;
+    struct sp_counter failed;
     bool failing;
 };
 

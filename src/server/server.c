@@ -325,7 +325,7 @@ static void on_serving(void *ctx)
     s->state = SP_SERVER_LIVE;
     sp_gauges_ready(&s->gauges);
     sp_watchdog_start(&s->watchdog, &s->main, s->readers, s->n_workers);
-    sp_stats_flush_start(&s->flush, s->reload, &s->main.turn, update_gauges, s);
+    sp_stats_flush_start(&s->flush, s->reload, &s->main.turn, &s->workers[s->n_workers].worker, update_gauges, s);
     const struct sp_config *c = sp_server_config(s);
     for (unsigned i = 0; i < c->n_listeners; i++) {
         char text[SP_ADDR_TEXT_MAX];

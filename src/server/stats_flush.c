@@ -18,8 +18,9 @@ static uint64_t interval_ns(const struct sp_stats_flush *f)
 static void send_one(void *ctx, unsigned i, struct sp_str datagram)
 {
     struct sp_stats_flush *f = ctx;
-    bool sent = sp_stats_sinks_send(sp_reload_config(f->reload)->sinks, i, datagram) == 0;
-    sp_counter_inc(sent ? f->datagrams : f->dropped);
+    int r = sp_stats_sinks_send(sp_reload_config(f->reload)->sinks, i, datagram, f->prober);
+    if (r <= 0)
+        sp_counter_inc(r == 0 ? f->datagrams : f->dropped);
 }
 
 /*
@@ -76,11 +77,12 @@ static void step(struct sp_timer *t)
     sp_timer_start(f->turn, &f->timer, next_ns > f->turn->now_ns ? next_ns - f->turn->now_ns : NEXT_TURN);
 }
 
-void sp_stats_flush_start(struct sp_stats_flush *f, struct sp_reload *reload, struct sp_turn *turn, void (*before)(void *ctx), void *ctx)
+void sp_stats_flush_start(struct sp_stats_flush *f, struct sp_reload *reload, struct sp_turn *turn, struct sp_worker *prober,
+                          void (*before)(void *ctx), void *ctx)
 {
-    assert(f && reload && turn && before);
+    assert(f && reload && turn && prober && before);
     struct sp_stats_scope *scope = sp_stats_scope(sp_stats_root(), SP_STR("stats_sinks"), NULL, SP_STR_NULL);
-    *f = (struct sp_stats_flush){.reload = reload, .turn = turn, .before = before, .ctx = ctx, .timer = {.fire = step},
+    *f = (struct sp_stats_flush){.reload = reload, .turn = turn, .prober = prober, .before = before, .ctx = ctx, .timer = {.fire = step},
                                  .datagrams = sp_stats_counter(scope, SP_STR("datagrams")), .dropped = sp_stats_counter(scope, SP_STR("dropped"))};
     sp_timer_start(f->turn, &f->timer, interval_ns(f));
 }

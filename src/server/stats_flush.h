@@ -6,7 +6,7 @@
 #ifndef SP_SERVER_STATS_FLUSH_H
 #define SP_SERVER_STATS_FLUSH_H
 
-#include "event/turn.h"
+#include "event/worker.h"
 #include "server/reload.h"
 #include "stats/stats.h"
 
@@ -17,6 +17,7 @@ enum sp_stats_flush_phase { SP_FLUSH_IDLE, SP_FLUSH_INTERVALS, SP_FLUSH_SINKS };
 struct sp_stats_flush {
     struct sp_reload *reload;
     struct sp_turn *turn;
+    struct sp_worker *prober; /* sends requests to collectors */
     struct sp_timer timer;
     uint64_t began_ns, number;
     enum sp_stats_flush_phase phase;
@@ -29,7 +30,8 @@ struct sp_stats_flush {
 };
 
 /* There is a first config; `turn` is the main worker's; `before` sets what gauges are not always kept. */
-void sp_stats_flush_start(struct sp_stats_flush *f, struct sp_reload *reload, struct sp_turn *turn, void (*before)(void *ctx), void *ctx);
+void sp_stats_flush_start(struct sp_stats_flush *f, struct sp_reload *reload, struct sp_turn *turn, struct sp_worker *prober,
+                          void (*before)(void *ctx), void *ctx);
 void sp_stats_flush_stop(struct sp_stats_flush *f);
 
 #endif

@@ -17,12 +17,18 @@ typedef Envoy__Config__Metrics__V3__StatsSink Message;
 typedef Envoy__Config__Metrics__V3__StatsdSink Statsd;
 typedef Envoy__Config__Metrics__V3__DogStatsdSink DogStatsd;
 
-enum { DATAGRAM_MAX = 65507 }; /* of UDP over IPv4 */
+typedef Envoy__Extensions__StatSinks__OpenTelemetry__V3__SinkConfig Otel;
+
+enum {
+    DATAGRAM_MAX = 65507, /* of UDP over IPv4 */
+    REQUEST_MAX = 1 << 20, /* of OTLP, about: collectors take 4 MiB */
+};
 
 struct sink {
     struct sockaddr_storage to;
     socklen_t to_len;
     int fd; /* -1: opened by the first datagram */
+    struct sp_stats_export *collector; /* or NULL: datagrams */
 };
 
 struct sp_stats_sinks {
@@ -36,6 +42,8 @@ struct ctx {
     struct sp_stats_sinks *s;
     const struct sp_doc *doc;
     struct sp_diag *diag;
+    struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name);
+    void *ctx;
 };
 
 static bool read_pipe(struct ctx *x, const void *msg, const char *path, struct sink *k)
@@ -96,27 +104,45 @@ static void read_dog_statsd(struct ctx *x, const DogStatsd *msg)
         s->forms[s->n++] = (struct sp_statsd_form){.prefix = prefix_of(x, msg->prefix), .tags = true, .max_bytes = SP_MIN(most, (uint64_t)DATAGRAM_MAX)};
 }
 
+static void read_otel(struct ctx *x, const Otel *msg)
+{
+    struct sp_stats_sinks *s = x->s;
+    struct sp_stats_export *collector = sp_stats_export_new(x->doc, x->diag, msg, x->find_cluster, x->ctx);
+    if (!collector)
+        return;
+    s->sinks[s->n].collector = collector;
+    s->forms[s->n++] = (struct sp_statsd_form){
+        .otlp = true, .prefix = sp_arena_str(&s->arena, sp_str_c(msg->prefix)), .max_bytes = REQUEST_MAX,
+        .tags = !msg->emit_tags_as_attributes || msg->emit_tags_as_attributes->value,
+        .whole_names = msg->use_tag_extracted_name && !msg->use_tag_extracted_name->value,
+        .counter_deltas = msg->report_counters_as_deltas, .histogram_deltas = msg->report_histograms_as_deltas};
+}
+
 static void read_sink(struct ctx *x, const Message *msg)
 {
     const Statsd *statsd = sp_doc_any_as(x->doc, msg->typed_config, &envoy__config__metrics__v3__statsd_sink__descriptor);
     const DogStatsd *dog = sp_doc_any_as(x->doc, msg->typed_config, &envoy__config__metrics__v3__dog_statsd_sink__descriptor);
+    const Otel *otel = sp_doc_any_as(x->doc, msg->typed_config, &envoy__extensions__stat_sinks__open_telemetry__v3__sink_config__descriptor);
     x->s->sinks[x->s->n].fd = -1;
     if (statsd)
         read_statsd(x, statsd);
     else if (dog)
         read_dog_statsd(x, dog);
+    else if (otel)
+        read_otel(x, otel);
     else if (!msg->typed_config || sp_doc_any(x->doc, msg->typed_config))
-        sp_doc_err(x->doc, x->diag, msg, "typed_config", -1, "a StatsdSink or a DogStatsdSink is needed here");
+        sp_doc_err(x->doc, x->diag, msg, "typed_config", -1, "a StatsdSink, a DogStatsdSink or an open_telemetry SinkConfig is needed here");
 }
 
-struct sp_stats_sinks *sp_stats_sinks_new(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Bootstrap__V3__Bootstrap *msg)
+struct sp_stats_sinks *sp_stats_sinks_new(const struct sp_doc *doc, struct sp_diag *diag, const Envoy__Config__Bootstrap__V3__Bootstrap *msg,
+                                          struct sp_cluster *(*find_cluster)(void *ctx, struct sp_str name), void *ctx)
 {
     assert(doc && diag && msg);
     if (!msg->n_stats_sinks)
         return NULL;
     unsigned before = diag->n_errors;
     struct sp_stats_sinks *s = sp_xcalloc(1, sizeof(*s));
-    struct ctx x = {s, doc, diag};
+    struct ctx x = {s, doc, diag, find_cluster, ctx};
     sp_arena_init(&s->arena);
     s->forms = sp_arena_zalloc(&s->arena, msg->n_stats_sinks * sizeof(*s->forms));
     s->sinks = sp_arena_zalloc(&s->arena, msg->n_stats_sinks * sizeof(*s->sinks));
@@ -132,9 +158,11 @@ void sp_stats_sinks_free(struct sp_stats_sinks *s)
 {
     if (!s)
         return;
-    for (unsigned i = 0; i < s->n; i++)
+    for (unsigned i = 0; i < s->n; i++) {
         if (s->sinks[i].fd >= 0)
             close(s->sinks[i].fd);
+        sp_stats_export_unref(s->sinks[i].collector);
+    }
     sp_arena_done(&s->arena);
     free(s);
 }
@@ -146,10 +174,14 @@ const struct sp_statsd_form *sp_stats_sinks_forms(const struct sp_stats_sinks *s
 }
 
 /* A socket whose buffer is full says EAGAIN: what does not fit is dropped. */
-int sp_stats_sinks_send(struct sp_stats_sinks *s, unsigned i, struct sp_str datagram)
+int sp_stats_sinks_send(struct sp_stats_sinks *s, unsigned i, struct sp_str datagram, struct sp_worker *prober)
 {
-    assert(s && i < s->n);
+    assert(s && i < s->n && prober);
     struct sink *k = &s->sinks[i];
+    if (k->collector) {
+        int err = sp_stats_export_send(k->collector, prober, datagram);
+        return err < 0 ? err : 1;
+    }
     if (k->fd < 0)
         k->fd = socket(k->to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (k->fd < 0 || sendto(k->fd, datagram.ptr, datagram.len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&k->to, k->to_len) < 0)

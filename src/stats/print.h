@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pages of stats: text in order of name, JSON, Prometheus' text.  A page is made piece by piece, so that neither the main
+ * The pages of stats: text in order of name, JSON, Prometheus' text and protobuf.  A page is made piece by piece, so that neither the main
  * thread nor a worker that makes a counter waits for a whole one, and so that it never lies in memory as a whole.  Stats that
  * come meanwhile may be missing in it; those that go stay in memory until it is done.
  */
@@ -9,7 +9,7 @@
 
 #include "stats/stats.h"
 
-enum sp_stats_format { SP_STATS_TEXT, SP_STATS_JSON, SP_STATS_PROMETHEUS };
+enum sp_stats_format { SP_STATS_TEXT, SP_STATS_JSON, SP_STATS_PROMETHEUS, SP_STATS_PROTOBUF };
 /* Of text readouts there are none here. */
 enum { SP_STATS_COUNTERS = 1, SP_STATS_GAUGES = 2, SP_STATS_HISTOGRAMS = 4, SP_STATS_TEXTS = 8, SP_STATS_ALL = 15 };
 

@@ -15,7 +15,7 @@ static const double usual_bounds[SP_STATS_BOUNDS] = {0.5,  1,    5,     10,    2
 
 struct sp_stats_print *sp_stats_print_new(enum sp_stats_format format, const struct sp_stats_query *q)
 {
-    static const struct sp_stats_print_ops *const ops[] = {&sp_stats_print_text, &sp_stats_print_json, &sp_stats_print_prometheus};
+    static const struct sp_stats_print_ops *const ops[] = {&sp_stats_print_text, &sp_stats_print_json, &sp_stats_print_prometheus, &sp_stats_print_protobuf};
     assert(q && format < SP_ARRAY_LEN(ops));
     struct sp_stats_print *p = sp_xcalloc(1, sizeof(*p));
     p->q = *q;
@@ -33,7 +33,9 @@ void sp_stats_print_free(struct sp_stats_print *p)
     pthread_mutex_unlock(&sp_registry.lock);
     free(p->families);
     sp_out_done(&p->out);
-    sp_out_done(&p->name);
+    struct sp_out *all[] = {&p->name, &p->whole, &p->metric, &p->value, &p->part};
+    for (size_t i = 0; i < SP_ARRAY_LEN(all); i++)
+        sp_out_done(all[i]);
     free(p);
 }
 

@@ -22,14 +22,23 @@ struct sp_stats_print {
     struct sp_family **families; /* n_families of them, in order of metric */
     unsigned n_families, family, at;
     struct sp_hist_sum sum, interval;
+    struct sp_out whole, metric, value, part; /* as protobuf: a metric in the making, one of it, and what is in that */
 };
 
 struct sp_stats_print_ops {
     void (*begin)(struct sp_stats_print *p);
     /* Looks at one more stat, or writes an end; true: that was all. */
     bool (*step)(struct sp_stats_print *p);
+    /* Of those that go metric by metric: one of its stats; all of them are there. */
+    void (*put)(struct sp_stats_print *p, struct sp_stat *s);
+    void (*end)(struct sp_stats_print *p);
 };
-extern const struct sp_stats_print_ops sp_stats_print_text, sp_stats_print_json, sp_stats_print_prometheus;
+extern const struct sp_stats_print_ops sp_stats_print_text, sp_stats_print_json, sp_stats_print_prometheus, sp_stats_print_protobuf;
+
+/* begin and step of those, and the name of the metric that is at hand. */
+void sp_stats_print_families(struct sp_stats_print *p);
+bool sp_stats_print_family_step(struct sp_stats_print *p);
+void sp_stats_print_metric(const struct sp_stats_print *p, struct sp_out *out);
 
 /* Whether the query wants it; p->name is its full name then. */
 bool sp_stats_print_wants(struct sp_stats_print *p, struct sp_stat *s);

@@ -144,4 +144,4 @@ static bool step(struct sp_stats_print *p)
     return false;
 }
 
-const struct sp_stats_print_ops sp_stats_print_json = {begin, step};
+const struct sp_stats_print_ops sp_stats_print_json = {.begin = begin, .step = step};

@@ -29,7 +29,7 @@ static void take_families(struct sp_stats_print *p)
     p->phase = FAMILIES;
 }
 
-static void begin(struct sp_stats_print *p)
+void sp_stats_print_families(struct sp_stats_print *p)
 {
     p->phase = LOOK;
     if (!sp_view_needs_look())
@@ -43,13 +43,13 @@ static bool is_taken(const struct sp_stats_print *p)
     return p->family && sp_str_eq(p->families[p->family - 1]->metric, f->metric) && p->families[p->family - 1]->stats.n;
 }
 
-static void put_metric(struct sp_stats_print *p)
+void sp_stats_print_metric(const struct sp_stats_print *p, struct sp_out *out)
 {
     static const char *const kinds[] = {"_counter", "_gauge", "_histogram"};
     const struct sp_family *f = p->families[p->family];
-    sp_out_put(&p->out, f->metric);
+    sp_out_put(out, f->metric);
     if (SP_UNLIKELY(is_taken(p)))
-        sp_out_put(&p->out, sp_str_c(kinds[f->kind]));
+        sp_out_put(out, sp_str_c(kinds[f->kind]));
 }
 
 static void put_type(struct sp_stats_print *p)
@@ -57,14 +57,14 @@ static void put_type(struct sp_stats_print *p)
     static const char *const kinds[] = {" counter\n", " gauge\n", " histogram\n"};
     const struct sp_family *f = p->families[p->family];
     SP_OUT_LIT(&p->out, "# TYPE ");
-    put_metric(p);
+    sp_stats_print_metric(p, &p->out);
     sp_out_put(&p->out, p->q.summary && f->kind == SP_STAT_HISTOGRAM ? SP_STR(" summary\n") : sp_str_c(kinds[f->kind]));
 }
 
 /* name{labels without the closing brace; whether there is one. */
 static bool put_head(struct sp_stats_print *p, const struct sp_stat *s, struct sp_str suffix)
 {
-    put_metric(p);
+    sp_stats_print_metric(p, &p->out);
     sp_out_put(&p->out, suffix);
     sp_out_char(&p->out, '{');
     struct sp_str labels = s->shown ? s->shown->label_text : s->scope->label_text;
@@ -188,7 +188,7 @@ static void put_stat(struct sp_stats_print *p, struct sp_stat *s)
     sp_out_char(&p->out, '\n');
 }
 
-static bool step(struct sp_stats_print *p)
+bool sp_stats_print_family_step(struct sp_stats_print *p)
 {
     if (p->phase == LOOK) {
         struct sp_stat *s = sp_stats_walk_next(&p->walk);
@@ -202,6 +202,8 @@ static bool step(struct sp_stats_print *p)
         return true;
     const struct sp_stat_list *l = &p->families[p->family]->stats;
     if (p->at >= l->n) {
+        if (p->ops->end)
+            p->ops->end(p);
         p->family++;
         p->at = 0;
         p->any = false;
@@ -209,8 +211,8 @@ static bool step(struct sp_stats_print *p)
     }
     struct sp_stat *s = l->v[p->at++];
     if (sp_stats_print_wants(p, s))
-        put_stat(p, s);
+        p->ops->put(p, s);
     return false;
 }
 
-const struct sp_stats_print_ops sp_stats_print_prometheus = {begin, step};
+const struct sp_stats_print_ops sp_stats_print_prometheus = {.begin = sp_stats_print_families, .step = sp_stats_print_family_step, .put = put_stat};

@@ -90,4 +90,4 @@ static bool step(struct sp_stats_print *p)
     return false;
 }
 
-const struct sp_stats_print_ops sp_stats_print_text = {begin, step};
+const struct sp_stats_print_ops sp_stats_print_text = {.begin = begin, .step = step};

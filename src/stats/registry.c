@@ -39,6 +39,9 @@ void sp_stats_init(unsigned n_threads)
     sp_arena_init(&r->arena);
     sp_list_init(&r->ended);
     sp_list_init(&r->scopes);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    r->began_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     r->n_slabs = n_threads + 1;
     r->slabs = sp_xcalloc(r->n_slabs, sizeof(*r->slabs));
     for (unsigned i = 0; i < r->n_slabs; i++)

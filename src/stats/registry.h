@@ -123,6 +123,7 @@ struct sp_stats_registry {
     struct sp_list ended;
     struct sp_slab **slabs;
     unsigned n_slabs;
+    uint64_t began_ns; /* Unix time */
 };
 extern struct sp_stats_registry sp_registry;
 

@@ -3,14 +3,17 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
+#include "stats/otlp.h"
 #include "stats/out.h"
 #include "stats/walk.h"
 
 struct sp_statsd {
     struct sp_stats_walk walk;
     bool begun, over;
+    struct sp_otlp_metrics *otlp; /* NULL: no form speaks it */
     unsigned n;
     void (*send)(void *ctx, unsigned i, struct sp_str datagram);
     void *ctx;
@@ -20,6 +23,15 @@ struct sp_statsd {
     } v[];
 };
 
+static uint64_t last_flush_ns; /* Unix time; 0: there was none */
+
+static uint64_t unix_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 struct sp_statsd *sp_statsd_new(const struct sp_statsd_form *forms, unsigned n, void (*send)(void *ctx, unsigned i, struct sp_str datagram),
                                 void *ctx)
 {
@@ -28,8 +40,19 @@ struct sp_statsd *sp_statsd_new(const struct sp_statsd_form *forms, unsigned n, 
     s->n = n;
     s->send = send;
     s->ctx = ctx;
-    for (unsigned i = 0; i < n; i++)
+    bool otlp = false;
+    for (unsigned i = 0; i < n; i++) {
         s->v[i].f = forms[i];
+        otlp |= forms[i].otlp;
+    }
+    uint64_t now = unix_ns();
+    if (otlp) {
+        s->otlp = sp_xcalloc(1, sizeof(*s->otlp));
+        s->otlp->began_ns = sp_registry.began_ns;
+        s->otlp->from_ns = last_flush_ns ? last_flush_ns : sp_registry.began_ns;
+        s->otlp->now_ns = now;
+    }
+    last_flush_ns = now;
     return s;
 }
 
@@ -42,6 +65,9 @@ void sp_statsd_free(struct sp_statsd *s)
     pthread_mutex_unlock(&sp_registry.lock);
     for (unsigned i = 0; i < s->n; i++)
         sp_out_done(&s->v[i].lines);
+    if (s->otlp)
+        sp_otlp_metrics_done(s->otlp);
+    free(s->otlp);
     free(s);
 }
 
@@ -107,6 +133,8 @@ static void put_end(struct form *f, const struct sp_stat *s)
 static void put_number(struct sp_statsd *x, const struct sp_stat *s, uint64_t v, struct sp_str type)
 {
     for (unsigned i = 0; i < x->n; i++) {
+        if (x->v[i].f.otlp)
+            continue;
         put_name(&x->v[i], s);
         sp_out_u64(&x->v[i].lines, v);
         sp_out_put(&x->v[i].lines, type);
@@ -128,20 +156,43 @@ static void put_bucket(struct form *f, const struct sp_stat *s, const struct sp_
     put_end(f, s);
 }
 
+static void put_buckets(struct sp_statsd *x, struct sp_stat *s)
+{
+    for (unsigned b = 0; b < s->u.kept->n_some; b++)
+        for (unsigned i = 0; i < x->n; i++)
+            if (!x->v[i].f.otlp)
+                put_bucket(&x->v[i], s, &s->u.kept->some[b]);
+}
+
+static void tell_otlp(struct sp_statsd *x, struct sp_stat *s, uint64_t more)
+{
+    for (unsigned i = 0; i < x->n; i++) {
+        struct form *f = &x->v[i];
+        if (!f->f.otlp)
+            continue;
+        if (s->kind == SP_STAT_COUNTER)
+            sp_otlp_counter(x->otlp, &f->lines, &f->f, s, sp_stat_value(s), more);
+        else if (s->kind == SP_STAT_GAUGE)
+            sp_otlp_gauge(x->otlp, &f->lines, &f->f, s, sp_stat_value(s));
+        else
+            sp_otlp_histogram(x->otlp, &f->lines, &f->f, s);
+    }
+}
+
 static void tell(struct sp_statsd *x, struct sp_stat *s)
 {
     bool shown = x->n && sp_scope_is_held(s->scope) && sp_stat_look(s);
     uint64_t more = s->kind == SP_STAT_COUNTER ? sp_stat_latch(s) : 0;
-    if (!shown)
+    if (!shown || (sp_stat_is_hist(s) ? !s->u.kept : !sp_stat_used(s)))
         return;
-    if (s->kind == SP_STAT_COUNTER && sp_stat_used(s))
+    if (x->otlp)
+        tell_otlp(x, s, more);
+    if (s->kind == SP_STAT_COUNTER)
         put_number(x, s, more, SP_STR("|c"));
-    else if (s->kind == SP_STAT_GAUGE && sp_stat_used(s))
+    else if (s->kind == SP_STAT_GAUGE)
         put_number(x, s, sp_stat_value(s), SP_STR("|g"));
-    else if (sp_stat_is_hist(s) && s->u.kept)
-        for (unsigned b = 0; b < s->u.kept->n_some; b++)
-            for (unsigned i = 0; i < x->n; i++)
-                put_bucket(&x->v[i], s, &s->u.kept->some[b]);
+    else
+        put_buckets(x, s);
 }
 
 /* Sends what is whole: with `all` the last datagram too, which more lines might fit into. */
@@ -149,6 +200,13 @@ static void send(struct sp_statsd *x, unsigned i, bool all)
 {
     struct sp_out *o = &x->v[i].lines;
     size_t begin = 0, end = 0, most = x->v[i].f.max_bytes;
+    if (x->v[i].f.otlp) { /* whole metrics */
+        if (o->n && (all || o->n >= most)) {
+            x->send(x->ctx, i, sp_str_n(o->v, o->n));
+            o->n = 0;
+        }
+        return;
+    }
     while (end < o->n) {
         size_t line = (size_t)((const char *)memchr(o->v + end, '\n', o->n - end) - o->v) + 1;
         if (end > begin && line - 1 - begin > most) {

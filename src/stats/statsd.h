@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sp_statsd: what a flush tells the sinks that speak StatsD, or DogStatsD with its tags: of counters what came since the last flush,
- * of gauges their values, of histograms one line for each bucket that something fell into, whose sample rate says how many.  Sans I/O:
- * the caller sends the datagrams.  Main thread; some hundred stats a step.
+ * of gauges their values, of histograms one line for each bucket that something fell into, whose sample rate says how many.  Those that
+ * speak OpenTelemetry are told metrics instead (stats/otlp.h).  Sans I/O: the caller sends the datagrams, or requests.  Main thread;
+ * some hundred stats a step.
  */
 #ifndef SP_STATS_STATSD_H
 #define SP_STATS_STATSD_H
 
+#include "stats/sink_form.h"
 #include "stats/stats.h"
-
-struct sp_statsd_form {
-    struct sp_str prefix; /* "envoy"; lives as long as the flush */
-    bool tags;            /* DogStatsD: labels stand behind the value, not in the name */
-    size_t max_bytes;     /* of a datagram of several lines; 0: each line goes by itself */
-};
 
 struct sp_statsd;
 

@@ -9,13 +9,14 @@
 #include "route/matcher.h"
 #include "stream/local_reply.h"
 #include "stream/metadata.h"
+#include "stream/server_span.h"
 
 typedef Envoy__Config__Accesslog__V3__AccessLogFilter AccessLogFilter;
 typedef Envoy__Config__Accesslog__V3__ComparisonFilter ComparisonFilter;
 #define FILTER(name) ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_##name
 #define OP(name) ENVOY__CONFIG__ACCESSLOG__V3__COMPARISON_FILTER__OP__##name
 
-enum kind { STATUS, DURATION, NO_HEALTH_CHECK, RANDOM, AND, OR, HEADER, FLAGS, METADATA, GRPC, TYPE };
+enum kind { STATUS, DURATION, NO_HEALTH_CHECK, RANDOM, AND, OR, HEADER, FLAGS, METADATA, GRPC, TYPE, TRACEABLE };
 
 struct sp_access_filter {
     enum kind kind;
@@ -151,6 +152,9 @@ static bool fill(struct sp_access_filter *f, const struct build *b, const Access
     case FILTER(NOT_HEALTH_CHECK_FILTER):
         f->kind = NO_HEALTH_CHECK;
         return true;
+    case FILTER(TRACEABLE_FILTER):
+        f->kind = TRACEABLE;
+        return true;
     case FILTER(RUNTIME_FILTER):
         f->kind = RANDOM;
         sampled(f, msg->runtime_filter->percent_sampled);
@@ -267,6 +271,8 @@ bool sp_access_filter_pass(const struct sp_access_filter *f, const struct sp_for
         return compare(f, duration_ms(in));
     case NO_HEALTH_CHECK:
         return !in->info->health_check;
+    case TRACEABLE:
+        return sp_server_span_forced(in->info);
     case RANDOM:
         return random % f->of < f->value;
     case AND:

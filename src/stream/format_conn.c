@@ -165,8 +165,8 @@ enum place { LISTENER, CHAIN };
 static void get_place(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
     const struct sp_conn_info *c = in->info->conn;
-    const struct sp_str *name = !c ? NULL : op->arg == CHAIN ? c->filter_chain : c->listener;
-    sp_fmt_set(v, SP_FMT_STR, name ? *name : SP_STR_NULL);
+    const struct sp_conn_place *place = !c ? NULL : op->arg == CHAIN ? c->filter_chain : c->listener;
+    sp_fmt_set(v, SP_FMT_STR, place ? place->name : SP_STR_NULL);
 }
 
 static void get_handshake(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)

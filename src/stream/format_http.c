@@ -7,6 +7,7 @@
 
 #include "crypto/ct.h"
 #include "envoy/data/accesslog/v3/accesslog.pb-c.h"
+#include "stream/config_meta.h"
 #include "stream/escape.h"
 #include "stream/format_metadata.h"
 #include "stream/format_op.h"
@@ -417,6 +418,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"ACCESS_LOG_TYPE", get_log_type, 0, 0, NULL, NO, false},
     {"BYTES_RECEIVED", get_count, RX_BODY, 0, NULL, NO, false},
     {"BYTES_SENT", get_count, TX_BODY, 0, NULL, NO, false},
+    {"CLUSTER_METADATA", sp_fmt_get_config_metadata, SP_META_CLUSTER, 0, sp_fmt_parse_metadata, NEEDS, true},
     {"CONNECTION_TERMINATION_DETAILS", get_string, TERMINATION, 0, NULL, NO, false},
     {"DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", get_count, RX_HEAD, 0, NULL, NO, false},
     {"DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", get_count, TX_HEAD, 0, NULL, NO, false},
@@ -430,6 +432,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"GRPC_STATUS", get_grpc, CAMEL, 0, parse_grpc, MAY, false},
     {"GRPC_STATUS_NUMBER", get_grpc, NUMBER, 0, NULL, NO, false},
     {"HOSTNAME", get_constant, 0, 0, parse_hostname, NO, false},
+    {"LISTENER_METADATA", sp_fmt_get_config_metadata, SP_META_LISTENER, 0, sp_fmt_parse_metadata, NEEDS, true},
     {"LOCAL_REPLY_BODY", get_body, 0, 0, NULL, NO, false},
     {"METADATA", sp_fmt_get_metadata, 0, 0, sp_fmt_parse_typed_metadata, NEEDS, true},
     {"PATH", get_path, REQUEST, 0, parse_path, MAY, true},
@@ -456,6 +459,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"UNIQUE_ID", get_unique, 0, 0, NULL, NO, false},
     {"UPSTREAM_CLUSTER", get_string, CLUSTER, 0, NULL, NO, false},
     {"UPSTREAM_CLUSTER_RAW", get_string, CLUSTER, 0, NULL, NO, false},
+    {"UPSTREAM_METADATA", sp_fmt_get_config_metadata, SP_META_HOST, 0, sp_fmt_parse_metadata, NEEDS, true},
     {"UPSTREAM_PROTOCOL", get_upstream_protocol, 0, 0, NULL, NO, false},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", get_count, ATTEMPTS, 0, NULL, NO, false},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", get_string, UP_FAILURE, 0, NULL, NO, false},

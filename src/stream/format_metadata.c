@@ -3,13 +3,15 @@
 
 #include <assert.h>
 
+#include "stream/config_meta.h"
+
 bool sp_fmt_parse_metadata(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params)
 {
     struct sp_str ns = SP_STR_NULL, key;
     sp_str_split(&params, ':', &ns);
     op->text = sp_arena_str(p->arena, ns);
     if (!ns.len) {
-        sp_fmt_err(p, "%%DYNAMIC_METADATA%% needs a namespace, as in %%DYNAMIC_METADATA(ns:key)%%");
+        sp_fmt_err(p, "metadata needs a namespace, as in %%DYNAMIC_METADATA(ns:key)%%");
         return false;
     }
     unsigned most = 1;
@@ -23,12 +25,26 @@ bool sp_fmt_parse_metadata(struct sp_fmt_op *op, const struct sp_fmt_parse *p, s
 
 bool sp_fmt_parse_typed_metadata(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params)
 {
+    static const struct {
+        struct sp_str name;
+        enum sp_meta_place place;
+    } places[] = {
+        {SP_STR_INIT("ROUTE"), SP_META_ROUTE},       {SP_STR_INIT("VIRTUAL_HOST"), SP_META_VHOST},
+        {SP_STR_INIT("CLUSTER"), SP_META_CLUSTER},   {SP_STR_INIT("UPSTREAM_HOST"), SP_META_HOST},
+        {SP_STR_INIT("LISTENER"), SP_META_LISTENER}, {SP_STR_INIT("LISTENER_FILTER_CHAIN"), SP_META_CHAIN},
+    };
     struct sp_str type = SP_STR_NULL;
     sp_str_split(&params, ':', &type);
+    for (size_t i = 0; i < SP_ARRAY_LEN(places) && params.len; i++)
+        if (sp_str_eq(type, places[i].name)) {
+            op->get = sp_fmt_get_config_metadata;
+            op->arg = (int)places[i].place;
+            return sp_fmt_parse_metadata(op, p, params);
+        }
     if (sp_str_eq(type, SP_STR("DYNAMIC")) && params.len)
         return sp_fmt_parse_metadata(op, p, params);
-    sp_fmt_err(p, "%%METADATA%%: the metadata of \"%.*s\" is not run here (known: METADATA(DYNAMIC:ns:key))",
-               SP_STR_ARG(type));
+    sp_fmt_err(p, "%%METADATA%%: needs a kind and a namespace, as in METADATA(ROUTE:ns:key), not \"%.*s\" (DYNAMIC, ROUTE, VIRTUAL_HOST, CLUSTER, "
+               "UPSTREAM_HOST, LISTENER, LISTENER_FILTER_CHAIN)", SP_STR_ARG(type));
     return false;
 }
 
@@ -233,4 +249,16 @@ void sp_fmt_get_metadata(const struct sp_fmt_op *op, const struct sp_format_inpu
         v->kind = SP_FMT_JSON;
         v->str = json;
     }
+}
+
+/* Of the config: a namespace is a member too. */
+void sp_fmt_get_config_metadata(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    struct sp_str json = sp_config_meta_get(in->info, (enum sp_meta_place)op->arg);
+    if (json.len)
+        json = sp_json_member(json, op->text);
+    for (unsigned i = 0; i < op->n_path && json.ptr; i++)
+        json = sp_json_member(json, op->path[i]);
+    v->kind = json.len && !sp_str_eq(json, SP_STR("null")) ? SP_FMT_JSON : SP_FMT_NONE;
+    v->str = json;
 }

@@ -8,9 +8,10 @@
 #include "stream/format_op.h"
 
 bool sp_fmt_parse_metadata(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params);
-/* METADATA(DYNAMIC:...): the only type there is here. */
+/* METADATA(DYNAMIC:...), METADATA(ROUTE:...) and so on. */
 bool sp_fmt_parse_typed_metadata(struct sp_fmt_op *op, const struct sp_fmt_parse *p, struct sp_str params);
 void sp_fmt_get_metadata(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v);
+void sp_fmt_get_config_metadata(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v); /* arg: enum sp_meta_place */
 
 /* The member `key` of a JSON object's text, a NULL slice when there is none. Bounded by the text, no recursion. */
 struct sp_str sp_json_member(struct sp_str object, struct sp_str key);

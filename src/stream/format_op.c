@@ -33,7 +33,6 @@ static const struct {
     const char *name, *instead;
 } not_run[] = {
     {"CEL", "write what it says with other operators, or the condition as a filter of the log"},
-    {"CLUSTER_METADATA", "write the text itself; UPSTREAM_CLUSTER names the cluster"},
     {"COALESCE", "%REQ(X?Y)% takes the second where there is no first"},
     {"CUSTOM_FLAGS", "RESPONSE_FLAGS has all there are"},
     {"DOWNSTREAM_CX_RTT", "DOWNSTREAM_HANDSHAKE_DURATION is near to it"},
@@ -48,7 +47,6 @@ static const struct {
     {"DOWNSTREAM_PEER_ISSUER_SERIAL", "DOWNSTREAM_PEER_CHAIN_SERIALS has those of the whole chain"},
     {"DOWNSTREAM_PEER_OTHERNAME_SAN", "the other kinds of names are there: DOWNSTREAM_PEER_URI_SAN and so on"},
     {"DOWNSTREAM_TLS_SESSION_ID", "CONNECTION_ID tells connections apart"},
-    {"LISTENER_METADATA", "write the text itself; LISTENER_NAME names the listener"},
     {"ROUNDTRIP_DURATION", "it is of QUIC, which is not served"},
     {"TLS_JA3_FINGERPRINT", "ClientHellos are not fingerprinted: take it out"},
     {"TLS_JA4_FINGERPRINT", "ClientHellos are not fingerprinted: take it out"},
@@ -56,7 +54,6 @@ static const struct {
     {"UPSTREAM_FILTER_STATE", "there are no filters towards an origin: take it out"},
     {"UPSTREAM_LOCAL_CLOSE_REASON", "RESPONSE_CODE_DETAILS says why"},
     {"UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_LOCAL_DNS_SAN and UPSTREAM_LOCAL_URI_SAN are there"},
-    {"UPSTREAM_METADATA", "write the text itself; UPSTREAM_HOST names the host"},
     {"UPSTREAM_PEER_CERT", "UPSTREAM_PEER_SUBJECT and the names of the certificate are there"},
     {"UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "there are no internal addresses: UPSTREAM_REMOTE_ADDRESS"},
     {"UPSTREAM_TLS_SESSION_ID", "UPSTREAM_CONNECTION_ID tells connections apart"},

@@ -95,6 +95,19 @@ static void write_text(struct sp_writer *w, const struct sp_format *f, const str
     }
 }
 
+/* A length is a string's. */
+static void write_json_value(struct sp_writer *w, const struct sp_fmt_op *op, struct sp_str json)
+{
+    struct sp_str inner;
+    if (SP_LIKELY(json.len <= op->max_len) || !sp_json_is_string(json, &inner)) {
+        sp_writer_json(w, json);
+        return;
+    }
+    sp_writer_str(w, SP_STR("\""));
+    sp_writer_json(w, sp_json_cut(inner, op->max_len));
+    sp_writer_str(w, SP_STR("\""));
+}
+
 static void write_json(struct sp_writer *w, const struct sp_fmt_op *op, const struct sp_format_input *in,
                        struct sp_fmt_value *v)
 {
@@ -106,7 +119,7 @@ static void write_json(struct sp_writer *w, const struct sp_fmt_op *op, const st
         sp_writer_u64(w, v->num);
         break;
     case SP_FMT_JSON:
-        sp_writer_json(w, v->str);
+        write_json_value(w, op, v->str);
         break;
     case SP_FMT_NS:
         write_namespace(w, in, v->str, false);

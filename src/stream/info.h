@@ -57,6 +57,12 @@ struct sp_conn_watch {
     void (*gone)(struct sp_conn_watch *w); /* runs unlinked */
 };
 
+/* A listener or a filter chain. */
+struct sp_conn_place {
+    struct sp_str name;     /* may be empty */
+    struct sp_str metadata; /* of the config, as JSON (stream/config_meta.h); empty: none */
+};
+
 struct sp_conn_info {
     uint64_t id;
     struct sp_addr socket; /* SOCKET: the TCP peer (Envoy: direct remote address) */
@@ -68,7 +74,7 @@ struct sp_conn_info {
     const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
     struct sp_client_cert cert;   /* of the connection: a stream's is sp_info_cert */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
-    const struct sp_str *listener, *filter_chain; /* their names, which may be empty; NULL: nothing has one yet */
+    const struct sp_conn_place *listener, *filter_chain; /* NULL: there is none yet */
     struct sp_list *watches;      /* of sp_conn_watch; NULL: it has ended, or nobody tells */
 };
 
@@ -91,6 +97,7 @@ struct sp_attempt {
 
 struct sp_chain;
 struct sp_decision;
+struct sp_config_meta; /* stream/config_meta.h */
 
 struct sp_stream_info {
     const struct sp_conn_info *conn;
@@ -130,6 +137,7 @@ struct sp_stream_info {
 
     uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes;
     struct sp_metadata *metadata;
+    struct sp_config_meta *config_meta; /* NULL: no place that it came by has any */
     struct sp_str *shadow; /* n_shadow of them: "filter:details", what would have refused it, were it enforced */
     unsigned n_shadow;
     struct sp_str request_id;

@@ -92,7 +92,7 @@ static void fill(struct sp_refused *r, const struct sp_stream_info *info, const 
         [SP_REFUSED_METHOD] = (h ? h : &none)->method,
         [SP_REFUSED_HOST] = (h ? h : &none)->authority,
         [SP_REFUSED_PATH] = without_query((h ? h : &none)->path),
-        [SP_REFUSED_LISTENER] = info->conn->listener ? *info->conn->listener : SP_STR_NULL,
+        [SP_REFUSED_LISTENER] = info->conn->listener ? info->conn->listener->name : SP_STR_NULL,
         [SP_REFUSED_BY] = d->by,
         [SP_REFUSED_REASON] = d->reason,
         [SP_REFUSED_ROUTE] = info->route_name,

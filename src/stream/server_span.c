@@ -303,3 +303,10 @@ void sp_server_span_end(struct sp_stream *s)
         send_off(s, r);
     r->span.rules = NULL;
 }
+
+bool sp_server_span_forced(const struct sp_stream_info *info)
+{
+    assert(info);
+    const struct sp_request_span *r = info->span ? SP_CONTAINER_OF(info->span, struct sp_request_span, span) : NULL;
+    return r && r->reason == SP_TRACE_SERVICE_FORCED && !info->health_check;
+}

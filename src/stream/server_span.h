@@ -38,5 +38,7 @@ unsigned sp_span_events(const struct sp_span *span, const struct sp_stream_info 
 /* RESPONSE_FLAGS as text, "-" without any; in `arena`. */
 struct sp_str sp_span_flags(uint32_t flags, struct sp_arena *arena);
 struct sp_str sp_span_protocol(enum sp_protocol p);
+/* A service in front has asked for its trace (x-envoy-force-trace), and may. */
+bool sp_server_span_forced(const struct sp_stream_info *info);
 
 #endif

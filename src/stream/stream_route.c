@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "stream/chain_route.h"
+#include "stream/config_meta.h"
 #include "stream/hcm_upgrades.h"
 #include "stream/header_ops.h"
 #include "stream/local_reply.h"
@@ -225,6 +226,7 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     if (!vhost)
         return unrouted(s, h);
     s->info.vhost_name = vhost->name;
+    sp_config_meta_note(&s->info, c->arena, SP_META_VHOST, vhost->metadata);
     s->wants_tls = first && lacks_tls(s, vhost, h);
     if (s->wants_tls)
         return unrouted(s, h);
@@ -233,6 +235,7 @@ static bool match(struct sp_stream *s, const struct sp_headers *h)
     if (!c->route)
         return first ? unrouted(s, h) : no_route(s);
     s->info.route_name = c->route->name;
+    sp_config_meta_note(&s->info, c->arena, SP_META_ROUTE, c->route->metadata);
     begin_span(s);
     if (c->route->n_weighted) {
         struct sp_str name;

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "envoy/data/accesslog/v3/accesslog.pb-c.h"
+#include "stream/config_meta.h"
 #include "stream/decision.h"
 #include "stream/server_span.h"
 #include "stream/stream_impl.h"
@@ -20,6 +21,8 @@ static void own_texts(struct sp_stream *s)
     for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
         if (texts[i]->ptr)
             *texts[i] = sp_arena_str(arena, *texts[i]);
+    for (int i = 0; info->config_meta && i < SP_META_OF_STREAM; i++)
+        info->config_meta->of[i] = sp_arena_str(arena, info->config_meta->of[i]);
     for (unsigned i = 0; i < info->n_shadow; i++)
         info->shadow[i] = sp_arena_str(arena, info->shadow[i]);
     info->access_token = SP_STR_NULL;

@@ -228,9 +228,9 @@ bool sp_explain_connect(struct sp_explain_conn *c, const struct sp_config *confi
         return false;
     struct sp_client_whatif client = {.socket = c->args->from, .peer = c->args->from, .local = local_of(c), .tls = c->args->https,
                                       .sni = c->args->sni, .alpn = c->args->alpn, .n_alpn = c->args->n_alpn};
-    c->listener_name = sp_listener_name(c->listener);
+    c->place.name = sp_listener_name(c->listener);
     c->info = (struct sp_conn_info){.id = 1, .socket = client.socket, .local = client.local, .tls = &sp_tls_info_none,
-                                    .cert.tls = &sp_tls_info_none, .listener = &c->listener_name};
+                                    .cert.tls = &sp_tls_info_none, .listener = &c->place};
     if (!gates(c, &client, false) || !proxy_header(c, &client) || !gates(c, &client, true))
         return false;
     c->info.peer = client.peer;

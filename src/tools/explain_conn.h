@@ -21,7 +21,7 @@ struct sp_explain_conn {
     struct sp_chain_whatif chain;
     struct sp_tls_whatif tls;
     struct sp_conn_info info;
-    struct sp_str listener_name; /* what info names */
+    struct sp_conn_place place; /* what info names */
     bool h2; /* the client speaks HTTP/2 */
 };
 

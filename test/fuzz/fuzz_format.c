@@ -26,7 +26,9 @@ static void fill(struct sp_stream_info *info, struct sp_conn_info *conn, struct 
     info->conn = conn;
     info->details = info->route_name = info->vhost_name = info->upstream_cluster = info->request_id = *any;
     info->termination_details = info->upstream_failure_reason = conn->failure_reason = *any;
-    conn->listener = any;
+    static struct sp_conn_place place;
+    place = (struct sp_conn_place){.name = *any, .metadata = *any};
+    conn->listener = conn->filter_chain = &place;
     tls->peer_subject = tls->sni = *any;
     tls->peer_dns = any;
     tls->n_peer_dns = 1;

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drives the stats of the process, of configs that change, of files, DNS, logs and overload (docs/stats.md)."""
-import ctypes
 import os
 import socket
 import time
 
+import held_turn
+import otlp_metrics
 import stats_case
 import stats_page
 from echo import Echo
@@ -51,28 +52,16 @@ class Process(StatsCase):
             s.signal(19)
             time.sleep(1.6)
             s.signal(18)
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-        attach, syscall, detach = 16, 24, 17
-        tid = next(int(t) for t in os.listdir(f"/proc/{s.pid}/task")
-                   if "worker" in open(f"/proc/{s.pid}/task/{t}/comm", encoding="ascii").read())
+        opened = []
+
+        def busy():
+            opened.append(socket.create_connection(("127.0.0.1", s.port)))
+            opened[0].sendall(GET % b"/direct")
         with self.drives(s, {"server.worker_0.watchdog_miss": some, "server.worker_0.watchdog_mega_miss": some, "workers.watchdog_miss": some,
                              "workers.watchdog_mega_miss": some}):
-            self.assertEqual(libc.ptrace(attach, tid, None, None), 0, os.strerror(ctypes.get_errno()))
-            os.waitpid(tid, 0x40000000)
-            for step in range(40):  # from call to call, until it is at one of a turn
-                libc.ptrace(syscall, tid, None, None)
-                if step == 1:
-                    c = socket.create_connection(("127.0.0.1", s.port))
-                    c.sendall(GET % b"/direct")
-                os.waitpid(tid, 0x40000000)
-                with open(f"/proc/{s.pid}/task/{tid}/syscall", encoding="ascii") as f:
-                    number = f.read().split()[0]
-                if step > 2 and number in ("20", "44", "46"):  # writev, sendto, sendmsg
-                    break
-            time.sleep(1.6)
-            libc.ptrace(detach, tid, None, None)
-            c.close()
+            with held_turn.held(s.pid, busy):
+                time.sleep(1.6)
+            opened[0].close()
 
 
 class Page(StatsCase):
@@ -226,6 +215,20 @@ class Sinks(StatsCase):
             {"name": "not", "typed_config": {"@type": metrics + "DogStatsdSink", "address": at}}])
         s = self.door(conf)
         with self.drives(s, {"stats_sinks.datagrams": some, "stats_sinks.dropped": some}):
+            time.sleep(0.5)
+
+
+class Collectors(StatsCase):
+    def test_metrics(self):
+        collector = otlp_metrics.Collector()
+        self.addCleanup(collector.stop)
+        sink = {"@type": T + "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig", "grpc_service": {"envoy_grpc": {"cluster_name": "otel"}, "timeout": "5s"}}
+        s = self.door(dict(config([door_of("plain")], [cluster("otel", collector.port, http2=True)]), stats_flush_interval="0.2s",
+                           stats_sinks=[{"name": "otel", "typed_config": sink}]))
+        with self.drives(s, {"stats_sinks.requests": some}):
+            time.sleep(0.5)
+        with self.drives(s, {"stats_sinks.requests_failed": some}):
+            collector.failing = True
             time.sleep(0.5)
 
 

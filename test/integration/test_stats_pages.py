@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import Sallyport, cluster, config, curl, free_port, listener, nginx_plain, route_to, wait_for
+from harness import BIN, SLOW, Sallyport, cluster, config, curl, free_port, listener, nginx_plain, route_to, wait_for
 from test_envoy import Envoy, find_envoy, set_port
 
 REQUESTS = 40
@@ -201,6 +201,48 @@ class ManyClusters(unittest.TestCase):
             self.assertGreater(len(got), whole)
             s.close()
         self.assertEqual(page(self.door, "/ready").status, 200)
+
+    def stalled(self, n, path):
+        """So many that ask and read nothing."""
+        out = []
+        for _ in range(n):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(("127.0.0.1", self.door.admin))
+            s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.addCleanup(s.close)
+            out.append(s)
+        return out
+
+    def test_hundreds_that_do_not_read(self):
+        """A few are made at once, and those who do not read give way: memory is bounded, and who reads is served, at once or soon."""
+        whole = len(text(self.door, "/stats/prometheus"))
+        before = self.door.rss()
+        self.stalled(400, b"/stats/prometheus")
+        began = time.time()
+        self.assertEqual(page(self.door, "/ready").status, 200)
+        self.assertLess(time.time() - began, 1 * SLOW)
+        if "asan" not in BIN:
+            self.assertLess(self.door.rss() - before, 60 << 20)  # 400 pieces of a page each would be twice that, and grow
+        self.assertEqual(curl(f"http://127.0.0.1:{self.door.port}/").status, 403)
+        for path in ("/overview", "/clusters?format=json", "/config_dump"):  # answers that are there need no place of theirs
+            self.assertEqual(page(self.door, path).status, 200)
+        self.assertGreater(len(curl(f"http://127.0.0.1:{self.door.admin}/stats/prometheus", timeout=100).body), whole)
+
+    def test_hundreds_that_do_not_read_what_is_long(self):
+        """What they make is not held for ever: as many again need no more."""
+        size = len(text(self.door, "/config_dump"))
+        self.assertGreater(size, 100000)
+        seen = []
+        for _ in range(3):
+            held = self.stalled(150, b"/config_dump")
+            wait_for("an answer", lambda: page(self.door, "/ready").status == 200, 20)
+            seen.append(self.door.rss())
+            for s in held:
+                s.close()
+        if "asan" not in BIN:
+            self.assertLess(seen[2] - seen[0], 50 * size)
+        self.assertEqual(page(self.door, "/config_dump").status, 200)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ static void flush_to(const struct sp_statsd_form *forms, unsigned n)
     sp_statsd_free(s);
 }
 
-static const struct sp_statsd_form forms[2] = {{SP_STR_INIT("envoy"), false, 0}, {SP_STR_INIT("door"), true, 200}};
+static const struct sp_statsd_form forms[2] = {{.prefix = SP_STR_INIT("envoy")}, {.prefix = SP_STR_INIT("door"), .tags = true, .max_bytes = 200}};
 
 static void lines(void **state)
 {
@@ -125,7 +125,7 @@ static void datagrams_have_a_limit(void **state)
         snprintf(name, sizeof(name), "n%d", i);
         sp_counter_inc(sp_stats_counter(sp_stats_root(), sp_str_c(name)));
     }
-    struct sp_statsd_form form = {SP_STR("envoy"), true, 100};
+    struct sp_statsd_form form = {.prefix = SP_STR("envoy"), .tags = true, .max_bytes = 100};
     struct sp_statsd *s = sp_statsd_new(&form, 1, measure, NULL);
     while (sp_statsd_step(s)) {
     }

@@ -195,7 +195,7 @@ static void test_ring(void **state)
 {
     char head[4096], path[2048];
     struct world *w = world_new(NULL, SHIELD_FILTER STAGED_JWT MUTATION_FILTER ROUTER_FILTER, NULL);
-    static const struct sp_str door = SP_STR_INIT("door");
+    static const struct sp_conn_place door = {.name = SP_STR_INIT("door")};
     w->conn.listener = &door;
     sp_refused_thread_done();
     fake_decode[JWT] = refuse;

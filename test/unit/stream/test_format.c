@@ -152,7 +152,7 @@ static void names_and_flags(void **state)
     struct t_stream *s = *state;
     is("%PROTOCOL% %UPSTREAM_PROTOCOL% %RESPONSE_CODE_DETAILS% %ROUTE_NAME% %VIRTUAL_HOST_NAME% %UPSTREAM_CLUSTER%",
        "HTTP/2 HTTP/1.1 via_upstream main site origin");
-    static const struct sp_str door = SP_STR_INIT("door");
+    static const struct sp_conn_place door = {.name = SP_STR_INIT("door")};
     s->conn.listener = &door;
     is("%STREAM_ID% %ACCESS_LOG_TYPE% %UPSTREAM_CLUSTER_RAW% %LISTENER_NAME%",
        "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2 DownstreamEnd origin door");
@@ -267,8 +267,10 @@ static void metadata(void **state)
     is("%DYNAMIC_METADATA(f:a):2% %METADATA(DYNAMIC:f:a)%", "ne new");
     is("%DYNAMIC_METADATA(f)%",
        "{\"b\":{\"x\": [1, \"}\"], \"in\\\"ner\":1, \"deep\" : {\"er\": \"q\\\"\\u00e9\"} ,\"n\":null},\"a\":\"new\",\"t\":true}");
-    is("%METADATA(ROUTE:a:b)%", "%METADATA%: the metadata of \"ROUTE\" is not run here (known: METADATA(DYNAMIC:ns:key))");
-    is("%DYNAMIC_METADATA(:a)%", "%DYNAMIC_METADATA% needs a namespace, as in %DYNAMIC_METADATA(ns:key)%");
+    is("%METADATA(ROUTE:a:b)% %METADATA(LISTENER:a)%", "- -");
+    is("%METADATA(ROUTES:a:b)%", "%METADATA%: needs a kind and a namespace, as in METADATA(ROUTE:ns:key), not \"ROUTES\" (DYNAMIC, ROUTE, VIRTUAL_HOST, "
+       "CLUSTER, UPSTREAM_HOST, LISTENER, LISTENER_FILTER_CHAIN)");
+    is("%DYNAMIC_METADATA(:a)%", "metadata needs a namespace, as in %DYNAMIC_METADATA(ns:key)%");
     assert_string_equal(t_value(s, "%DYNAMIC_METADATA(f:b:deep:er)%"), "q\"\xc3\xa9");
     assert_string_equal(t_value(s, "%DYNAMIC_METADATA(f:a):1%%DYNAMIC_METADATA(g)%"), "n{\"c\":12.5}");
     /* what is broken is not found, and nothing is read behind its end */

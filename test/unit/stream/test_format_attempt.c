@@ -79,7 +79,7 @@ static void connections(void **state)
 {
     t_stream_init(&s);
     s.conn.socket_local = addr("10.9.9.9:443");
-    static const struct sp_str inner = SP_STR_INIT("inner");
+    static const struct sp_conn_place inner = {.name = SP_STR_INIT("inner")};
     s.conn.filter_chain = &inner;
     s.tls.curve = SP_STR("X25519");
     is("%VIRTUAL_CLUSTER_NAME%", "-");

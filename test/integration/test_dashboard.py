@@ -423,6 +423,49 @@ class Changes(Case):
         self.assertRegex(p.text("pre"), r"json:\d+:\d+: static_resources\.clusters\[0\]\.connect_timeout")
         p.picture("refused-config-light")
 
+    def test_files_that_fail_and_age(self):
+        """Of each a sentence: a secret and a list whose newer version was refused, and a list that is older than a month."""
+        def write(name, text, age_days=0):
+            path = work(name)
+            with open(path + ".new", "w", encoding="ascii") as f:
+                f.write(text)
+            os.utime(path + ".new", (time.time() - age_days * 86400,) * 2)
+            os.rename(path + ".new", path)
+            return path
+        gate = shield(proof={"any_of": {"proofs": [
+            {"secret_header": {"secrets": [{"name": "rotating", "value": {"filename": write("dash-secret", SECRET + "\n")}}]}},
+            {"peer_address": {"cidrs": ["192.0.2.1"], "lists": [{"name": "cdn-old", "path": write("dash-old", "192.0.2.0/24\n", 41)},
+                                                                {"name": "cdn-new", "path": write("dash-new", "192.0.2.0/24\n")}]}}]}})
+        s = Sallyport(config([listener(free_port(), [route_to("o")], [gate])], [cluster("o", self.origin.port)]))
+        self.addCleanup(s.stop)
+        p = self.open(s)
+        p.until("/1 address list is older than 30 days: the CDN may have new addresses/.test(document.querySelector('.wrong')?.innerText)")
+        self.assertRegex(p.text(".wrong"), r"cdn-old \(\d+ d")
+        self.assertNotIn("could not be read anew", p.text(".wrong"))
+        write("dash-secret", "\n")
+        p.until("/1 secret could not be read anew; the old one serves on/.test(document.querySelector('.wrong').innerText)", 20)
+        self.assertIn("rotating", p.text(".wrong"))
+        write("dash-new", "nonsense\n")
+        p.until("/1 address list could not be read anew; the old one serves on/.test(document.querySelector('.wrong').innerText)", 20)
+        self.assertIn("cdn-new", p.text(".wrong"))
+        write("dash-secret", SECRET + "-next\n")
+        p.until("!/secret could not be read anew/.test(document.querySelector('.wrong').innerText)", 20)
+        self.assertEqual(p.said, [])
+
+    def test_refusals_that_rise(self):
+        s = Sallyport(config([listener(free_port(), [route_to("o")], [shield()])], [cluster("o", self.origin.port)]))
+        self.addCleanup(s.stop)
+        p = self.open(s)
+        p.eval("(() => { for (let i = 0; i < 100; i++) data.memory.past('t refused', 0.1); })()")  # some minutes with one in ten seconds
+        self.assertNotIn("Refusals have risen", p.text(".view"))
+
+        def risen():
+            raw(s.port, b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n" * 20, 0.2)
+            return p.eval("/Refusals have risen to [\\d.,]+ a second, from 0?.1\\d*\\./.test(document.querySelector('.wrong')?.innerText)")
+        wait_for("the sentence", risen, 40)
+        self.assertIn("Most by origin_shield", p.text(".wrong"))
+        self.assertEqual(p.said, [])
+
     def test_full_and_overloaded(self):
         """A circuit breaker that is open, an overload manager at work."""
         pressure = work("pressure")

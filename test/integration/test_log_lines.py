@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When lines of access logs are written, beside a real Envoy: at the begin, while it lasts, as a tunnel, at the end. And what happens to
 lines that nobody takes."""
+import json
 import os
 import re
 import socket
+import time
 import unittest
 
 import tunnel
 from echo import Echo
-from harness import SLOW, T, Sallyport, cluster, config, curl, free_port, listener, log_lines, route_to, wait_for, work
+from harness import ROOT, SLOW, T, Sallyport, cluster, config, curl, free_port, listener, log_lines, refused, route_to, wait_for, work
 from scripted import Scripted
 from test_envoy import Envoy, find_envoy, set_port
 
@@ -23,6 +25,17 @@ def both():
     if find_envoy():
         yield "envoy", lambda c: Envoy(find_envoy(), c)
     yield "sallyport", Sallyport
+
+
+class ToPipe(Sallyport):
+    """Its standard output is somebody's pipe."""
+
+    def __init__(self, pipe, *args, **more):
+        self.pipe = pipe
+        super().__init__(*args, **more)
+
+    def start_options(self):
+        return {"stdout": self.pipe, "stderr": self.file}
 
 
 LINE = {"type": "%ACCESS_LOG_TYPE%", "path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "rx": "%BYTES_RECEIVED%"}
@@ -175,6 +188,52 @@ class Lines(unittest.TestCase):
         os.close(reader)
         wait_for("the loss", lambda: curl(f"http://127.0.0.1:{s.port}/").status == 200 and s.stat("filesystem.write_failed") >= 1)
         self.assertTrue(re.search(r"cannot write \S+log\.fifo: Broken pipe", s.log()))
+    def test_who_reads_stdout_stands_still(self):
+        """Requests go on at their pace, memory is bounded, what does not fit is counted, and what was kept comes when he reads again."""
+        origin = Echo()
+        self.addCleanup(origin.stop)
+        r, w = os.pipe()
+        self.addCleanup(os.close, r)
+        log = [{"name": "out", "typed_config": {"@type": T + "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                                                "log_format": {"json_format": {"path": "%REQ(:PATH)%", "pad": "%REQ(X-PAD)%"}}}}]
+        s = ToPipe(w, config([listener(free_port(), [route_to("o")], hcm={"access_log": log})], [cluster("o", origin.port)]), concurrency=1)
+        os.close(w)
+        self.addCleanup(s.kill)
+        pad = ("-H", "x-pad: " + "p" * 7000)
+        curl(f"http://127.0.0.1:{s.port}/first", *pad)
+        before, began = s.rss(), time.time()
+        self.assertEqual(curl(f"http://127.0.0.1:{s.port}/[1-300]", *pad).code, 0)
+        self.assertLess(time.time() - began, 15 * SLOW)
+        self.assertLess(s.rss() - before, 8 << 20)
+        wait_for("the drops", lambda: curl(f"http://127.0.0.1:{s.port}/more", *pad).status == 200 and s.stat("access_log.dropped") > 0)
+        os.set_blocking(r, False)
+        got = b""
+
+        def read():
+            nonlocal got
+            try:
+                got += os.read(r, 1 << 20)
+            except BlockingIOError:
+                pass
+            return got.count(b"\n") > 100
+        wait_for("the lines", read)
+        lines = [json.loads(line) for line in got.split(b"\n")[:-1]]  # whole ones, in their order
+        self.assertEqual([x["path"] for x in lines[:3]], ["/first", "/1", "/2"])
+
+
+class NotRun(unittest.TestCase):
+    def test_the_page_has_what_errors_say(self):
+        """docs/access-log.md lists Envoy's operators that are not run here, and what to write instead."""
+        with open(os.path.join(ROOT, "src/stream/format_op.c"), encoding="utf-8") as f:
+            source = f.read()
+        table = source[source.index("not_run[]"):]
+        said = re.findall(r'^    \{"(\w+)", "([^"]*)"\},$', table[:table.index("};")], re.M)
+        with open(os.path.join(ROOT, "docs/access-log.md"), encoding="utf-8") as f:
+            page = f.read().partition("### Not run\n")[2].partition("\n#")[0]
+        self.assertEqual([(name, why.replace("`", "")) for name, why in re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.M)], said)
+        self.assertGreater(len(said), 20)
+        self.assertIn(f"%{said[0][0]}% is an operator of Envoy's that is not run here ({said[0][1]})", refused(config([listener(1, [route_to("o")], hcm={
+            "access_log": logs("/dev/null", {"x": f"%{said[0][0]}(y)%"})})], [cluster("o", 1)])))
 
 
 if __name__ == "__main__":

@@ -92,12 +92,12 @@ class Proc:
         self.name, self.argv = name, argv
         self.path = work(f"{name}-{len(_procs)}-{time.time_ns()}.log")
         self.file = open(self.path, "wb")
-        self.p = subprocess.Popen(argv, stdout=self.file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                  env=dict(os.environ, **(env or {})), cwd=cwd or WORK, **self.start_options())
+        self.p = subprocess.Popen(argv, **{"stdout": self.file, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL,
+                                           "env": dict(os.environ, **(env or {})), "cwd": cwd or WORK, **self.start_options()})
         _procs.append(self)
 
     def start_options(self):
-        """More for subprocess."""
+        """More for subprocess, or other."""
         return {}
 
     @property

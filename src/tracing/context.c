@@ -141,6 +141,7 @@ struct sp_str sp_tracestate_check(struct sp_str list, struct sp_arena *arena)
             return SP_STR_NULL;
         v[n++] = m;
     }
+    list = sp_str_trim(list); /* of lines that were joined the last may be empty: no value ends with a space */
     if (list.len <= SP_TRACE_STATE_BYTES)
         return n ? list : SP_STR_NULL;
     size_t bytes;

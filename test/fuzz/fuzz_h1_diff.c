@@ -77,7 +77,7 @@ static void on_message(struct user *u)
 
 struct other {
     FILE *f;
-    char name[300];
+    char name[70000]; /* more than an input has */
     size_t name_len;
     char *value;
     size_t value_len;
@@ -231,9 +231,11 @@ static void compare(enum http_errno err, bool tunnel)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct run r;
-    struct other other = {0};
+    static struct other other;
     if (size < 2)
         return 0;
+    memset(&other, 0, offsetof(struct other, name));
+    memset((char *)&other + offsetof(struct other, name_len), 0, sizeof(other) - offsetof(struct other, name_len));
     unsigned kind = data[0] & 3, flags = data[0] >> 2 & 3;
     list_clear(&ours);
     list_clear(&theirs);

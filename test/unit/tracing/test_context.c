@@ -159,6 +159,9 @@ static void test_extract(void **state)
     assert_int_equal(extract("traceparent: " PARENT "-01\ntracestate: a=b\ntracestate: c=d\n", 1, W3C, &c), SP_TRACE_FOUND);
     is_ours(&c, true);
     assert_string_equal(t_c(&arena, c.state), "a=b, c=d");
+    /* An empty line at the end leaves no space behind, with which no value may end. */
+    assert_int_equal(extract("traceparent: " PARENT "-01\ntracestate: a=b\ntracestate: \n", 1, W3C, &c), SP_TRACE_FOUND);
+    assert_string_equal(t_c(&arena, c.state), "a=b,");
     assert_int_equal(extract("traceparent: " PARENT "-00\ntracestate: A=b\n", 1, W3C, &c), SP_TRACE_FOUND);
     is_ours(&c, false);
     assert_int_equal(c.state.len, 0);

@@ -8,6 +8,7 @@
 
 enum {
     MOST_RETRIES = 100, /* of x-envoy-max-retries */
+    TOO_EARLY = 425,
 };
 #define PLAIN_TERMS ((1u << SP_RETRY_GRPC) - 1)
 
@@ -101,6 +102,8 @@ void sp_retry_begin(struct sp_retry *r, const struct sp_retry_policy *policy, st
     bool asked = request && has_retry_headers(request);
     if (asked)
         read_request(r, request);
+    if (request && (r->on & (SP_RETRY_STATUS_CODES | SP_RETRY_HEADERS)))
+        r->early = sp_headers_get(request, SP_STR("early-data")).ptr;
     if (policy && !meant(policy, request)) /* whoever asked */
         r->on = 0;
     for (size_t i = 0; asked && i < SP_ARRAY_LEN(ids); i++)
@@ -238,6 +241,8 @@ static uint64_t asked_wait(const struct sp_retry_policy *p, const struct sp_head
 static bool wanted_after_response(const struct sp_retry *r, const struct sp_headers *h)
 {
     unsigned status = h->status;
+    if (status == TOO_EARLY && r->early)
+        return false;
     if (sp_headers_find_id(h, SP_H_X_ENVOY_RATELIMITED, NULL))
         return r->on & SP_RETRY_RATELIMITED;
     if (r->on >> SP_RETRY_GRPC && grpc_wanted(r, h))

@@ -32,6 +32,7 @@ struct sp_retry {
     struct sp_str status_codes, header_names; /* from the request: comma-separated */
     enum sp_routing routing;              /* whose breaker allows them */
     bool holding;                         /* a permit of that */
+    bool early;                           /* RFC 8470: the request came early at the door's client, whose business a 425 is */
     struct sp_rq_stats *const *counted;   /* sp_upstream_setup's, once sp_retry_begin is over; NULL: nobody's */
     uint64_t asked_ns;                    /* how long the answer asks to wait; 0: it does not */
 };

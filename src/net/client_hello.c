@@ -151,6 +151,22 @@ static bool alpn(struct hello *h, struct span s)
     return true;
 }
 
+enum { GROUP_HYBRID = 4588, MLKEM_KEY = 1184, MLKEM_SEED = 32, MLKEM_PRIME = 3329 };
+
+/*
+ * X25519MLKEM768: FIPS 203 section 7.2 wants every coefficient of ML-KEM's key, twelve bits each, below its prime, which the library
+ * does not look at.
+ */
+static bool good_hybrid(struct span share)
+{
+    unsigned bad = 0;
+    for (size_t i = 0; i < MLKEM_KEY - MLKEM_SEED; i += 3) {
+        const uint8_t *p = share.p + i;
+        bad |= ((p[0] | (p[1] & 15u) << 8) >= MLKEM_PRIME) | ((p[1] >> 4 | p[2] << 4) >= MLKEM_PRIME);
+    }
+    return !bad;
+}
+
 /* 0: not a group whose size is known here. */
 static size_t share_size(unsigned group)
 {
@@ -165,6 +181,8 @@ static size_t share_size(unsigned group)
         return 32;
     case 30: /* x448 */
         return 56;
+    case GROUP_HYBRID:
+        return MLKEM_KEY + 32;
     default:
         return 0;
     }
@@ -182,6 +200,8 @@ static bool key_shares(struct span s)
         if (n == MAX_SHARES || !take_u16(&list, &group) || !take_vec16(&list, 1, &share))
             return false;
         if (share_size(group) && share_size(group) != share.n)
+            return false;
+        if (group == GROUP_HYBRID && !good_hybrid(share))
             return false;
         for (unsigned i = 0; i < n; i++)
             if (groups[i] == group)
@@ -263,7 +283,9 @@ static bool extension_body(struct hello *h, unsigned type, struct span s)
         return alpn(h, s);
     case EXT_ENCRYPT_THEN_MAC:
     case EXT_MASTER_SECRET:
+        return s.n == 0;
     case EXT_EARLY_DATA:
+        h->out->early_data = true;
         return s.n == 0;
     case EXT_RECORD_SIZE:
         return s.n == 2 && ((unsigned)s.p[0] << 8 | s.p[1]) >= 64;
@@ -340,6 +362,8 @@ static bool message(struct hello *h, struct span s)
     if (!memchr(compressions.p, 0, compressions.n))
         return refuse(h, "TLS error: the ClientHello demands compression");
     h->out->ciphers = sp_str_n((const char *)ciphers.p, ciphers.n);
+    for (size_t i = 0; i < ciphers.n; i += 2)
+        h->out->fallback |= ciphers.p[i] == 0x56 && ciphers.p[i + 1] == 0;
     h->out->resumes = session.n > 0;
     if (s.n == 0) /* extensions are optional before TLS 1.3 */
         return true;

@@ -22,6 +22,8 @@ struct sp_client_hello {
     unsigned n_alpn;
     bool tls13;         /* supported_versions has 1.3 */
     bool resumes;       /* carries a session ticket, a pre-shared key or a session id */
+    bool fallback;      /* TLS_FALLBACK_SCSV, RFC 7507: it tries an older version than its newest */
+    bool early_data;    /* it sends some behind this */
     bool wants_staple;  /* asks for an OCSP response about our certificate */
     bool odd_ticket;    /* among these is one whose inner length does not fit it: wolfSSL, which trusts that length, must not see it */
     /* As they came: 16-bit numbers in network order. The latter two are empty when absent. */

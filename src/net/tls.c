@@ -17,7 +17,7 @@
 
 enum { ALERT_RECORD = 7 };
 
-enum { ALERT_DECODE_ERROR = 50, ALERT_INTERNAL_ERROR = 80, ALERT_UNRECOGNIZED_NAME = 112 };
+enum { ALERT_DECODE_ERROR = 50, ALERT_INTERNAL_ERROR = 80, ALERT_INAPPROPRIATE_FALLBACK = 86, ALERT_UNRECOGNIZED_NAME = 112 };
 
 static struct sp_tls *tls_new(struct sp_tls_ctx *ctx)
 {
@@ -119,14 +119,29 @@ static bool set_client_names(struct sp_tls *t)
     return !alpn.len || wolfSSL_set_alpn_protos(t->ssl, (const unsigned char *)alpn.ptr, (unsigned)alpn.len) == 0;
 }
 
+/*
+ * Behind the hybrid group's share goes one of the next group, so that servers that lack the first do not cost a round trip. A session
+ * brings the group along that it was agreed upon with.
+ */
+static bool set_shares(struct sp_tls *t, int session)
+{
+    const struct sp_tls_params *p = &t->ctx->params;
+    if (t->ctx->server || session || !p->tls13 || p->n_groups < 2 || p->group[0] != SP_TLS_X25519MLKEM768)
+        return true;
+    return wolfSSL_UseKeyShare(t->ssl, SP_TLS_X25519MLKEM768) == WOLFSSL_SUCCESS &&
+           wolfSSL_UseKeyShare(t->ssl, p->group[1]) == WOLFSSL_SUCCESS;
+}
+
 static bool start(struct sp_tls *t)
 {
     t->ssl = wolfSSL_new(t->member->wolf);
     if (t->ssl) {
+        int session = 0;
         sp_tls_hooks_conn(t);
         if (t->ctx->sessions)
-            t->offered12 = sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer, &t->session_until) == TLS1_2_VERSION;
-        if (t->ctx->server ? sp_tls_staple_start(t) : set_client_names(t) && sp_tls_stapled_ask(t))
+            session = sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer, &t->session_until);
+        t->offered12 = session == TLS1_2_VERSION;
+        if (set_shares(t, session) && (t->ctx->server ? sp_tls_staple_start(t) : set_client_names(t) && sp_tls_stapled_ask(t)))
             return true;
     }
     fail_plainly(t, "TLS error: out of memory", ALERT_INTERNAL_ERROR);
@@ -146,6 +161,10 @@ static bool start_server(struct sp_tls *t)
         fail_plainly(t, t->why, ALERT_DECODE_ERROR);
     if (r <= 0)
         return false;
+    if (t->fell_back) { /* wolfSSL would know of it, but not say why */
+        fail_plainly(t, "TLS error: the client fell back to an older version than both have", ALERT_INAPPROPRIATE_FALLBACK);
+        return false;
+    }
     if (t->ctx->require_sni && !t->sni) {
         fail_plainly(t, "TLS error: the client names no server", ALERT_UNRECOGNIZED_NAME);
         return false;
@@ -219,7 +238,9 @@ static struct sp_str alpn_of(const struct sp_tls *t)
 
 static const char *curve_name(WOLFSSL *ssl)
 {
-    static const char *const names[][2] = {{"X25519", "X25519"}, {"SECP256R1", "P-256"}, {"SECP384R1", "P-384"}, {"SECP521R1", "P-521"}};
+    static const char *const names[][2] = {
+        {"X25519", "X25519"}, {"SECP256R1", "P-256"}, {"SECP384R1", "P-384"}, {"SECP521R1", "P-521"}, {"X25519MLKEM768", "X25519MLKEM768"},
+    };
     const char *name = wolfSSL_get_curve_name(ssl);
     for (size_t i = 0; name && i < SP_ARRAY_LEN(names); i++)
         if (strcmp(name, names[i][0]) == 0)

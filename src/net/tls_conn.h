@@ -33,6 +33,8 @@ struct sp_tls {
     bool retried;            /* server: a HelloRetryRequest was sent */
     bool wants_staple, tls12; /* server: the client asks for an OCSP response; TLS 1.3 is out of question */
     bool stapled;            /* server: it gets one */
+    bool fell_back;          /* server: the client says that it has tried a newer version, which we have (RFC 7507) */
+    bool early;              /* server: the client sends early data, which is passed over */
     bool odd_ticket;         /* server: the client's ticket is none that wolfSSL made */
     bool sent;               /* something was */
     bool opened;             /* the handshake is done */
@@ -48,6 +50,7 @@ struct sp_tls {
     uint16_t wasted;         /* records without data that stood between others: what data that came has not made up for */
     uint32_t earned;         /* bytes of data towards the next one */
     uint32_t handshake_in;   /* bytes of the handshake */
+    uint32_t early_in;       /* bytes of early data */
     struct sp_tls_frame frame;
     struct sp_tls_messages messages;
     struct sp_x509_problem problem;

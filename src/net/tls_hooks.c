@@ -15,12 +15,13 @@
 
 enum {
     HANDSHAKE_MAX = 128 * 1024, /* bytes a peer may send before its handshake is done */
+    EARLY_MAX = 32 * 1024,      /* of early data that is passed over: servers offer to take 16 KiB */
     QUIET_MAX = 32,             /* records without data in a row: key updates, tickets, empty ones */
     WASTED_MAX = 256,           /* of them in all, but those that data made up for */
     RECORD_HEAD = 5,
 };
 
-enum { RECORD_CHANGE_CIPHER_SPEC = 20, RECORD_HANDSHAKE = 22 };
+enum { RECORD_CHANGE_CIPHER_SPEC = 20, RECORD_HANDSHAKE = 22, RECORD_DATA = 23 };
 enum { MSG_CLIENT_HELLO = 1, MSG_CERTIFICATE = 11, MSG_CERTIFICATE_VERIFY = 15, MSG_CLIENT_KEY_EXCHANGE = 16 };
 enum { RANK_VERIFY = 4 };
 
@@ -46,6 +47,8 @@ int sp_tls_hello(struct sp_tls *t, struct sp_arena *arena, const struct sp_tls_m
     if (ret_choice)
         *ret_choice = sp_tls_choose(t->ctx, &hello);
     t->odd_ticket = hello.odd_ticket;
+    t->fell_back = hello.fallback && !hello.tls13 && t->ctx->params.tls13;
+    t->early = t->retried ? t->early : hello.early_data;
     t->wants_staple = hello.wants_staple;
     t->tls12 = !hello.tls13 || !t->ctx->params.tls13;
     t->hello_due = false;
@@ -139,11 +142,43 @@ static bool follow(struct sp_tls *t, const uint8_t *p, size_t n)
     return true;
 }
 
+static bool take_early(struct sp_tls *t, size_t size)
+{
+    if (!t->early || size > EARLY_MAX - t->early_in)
+        return false;
+    t->early_in += (uint32_t)size;
+    return true;
+}
+
+int sp_tls_skip_early(WOLFSSL *ssl, unsigned size)
+{
+    return take_early(wolfSSL_GetIOReadCtx(ssl), size);
+}
+
+/* Early data before a second ClientHello: all records of data, and what stands for middleboxes before them. False: one is not whole yet. */
+static bool drop_early(struct sp_tls *t)
+{
+    uint8_t head[RECORD_HEAD];
+    size_t n;
+    while (t->retried && t->early && (n = sp_buf_peek(t->in, head, RECORD_HEAD)) > 0 &&
+           (head[0] == RECORD_DATA || head[0] == RECORD_CHANGE_CIPHER_SPEC)) {
+        size_t whole = RECORD_HEAD + (n == RECORD_HEAD ? (size_t)head[3] << 8 | head[4] : 0);
+        if (n < RECORD_HEAD || t->in->len < whole)
+            return t->in->len > EARLY_MAX;
+        if (!take_early(t, whole))
+            return true; /* to be refused for what it is */
+        sp_buf_drain(t->in, whole);
+    }
+    return true;
+}
+
 static int on_recv(WOLFSSL *ssl, char *out, int size, void *ctx)
 {
     struct sp_tls *t = ctx;
     if (t->hello_due) {
         struct sp_arena arena;
+        if (!drop_early(t))
+            return WOLFSSL_CBIO_ERR_WANT_READ;
         sp_arena_init(&arena);
         int r = sp_tls_hello(t, &arena, NULL);
         sp_arena_done(&arena);

@@ -22,4 +22,10 @@ bool sp_tls_judge(struct sp_tls *t);
 /* Client, at the end of the handshake: keeps a session of TLS 1.2, one of TLS 1.3 comes by itself. */
 void sp_tls_keep12(struct sp_tls *t);
 
+/*
+ * Asked by wolfSSL (scripts/deps) about a record of `size` bytes of a client whose handshake is not done, which does not decrypt: whether it
+ * is early data, which we never take, and is passed over (RFC 8446 section 4.2.10).
+ */
+int sp_tls_skip_early(WOLFSSL *ssl, unsigned size);
+
 #endif

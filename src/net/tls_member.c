@@ -19,7 +19,7 @@
 typedef Envoy__Extensions__TransportSockets__Tls__V3__TlsCertificate Certificate;
 typedef Envoy__Config__Core__V3__DataSource Source;
 
-enum { MIN_RSA_BITS = 2048, MIN_ECC_BITS = 256, MAX_NAMED_CAS = 32 };
+enum { MIN_RSA_BITS = 2048, MIN_ECC_BITS = 256, MAX_NAMED_CAS = 32, MAX_CHAIN = 9 };
 
 struct build {
     struct sp_tls_member *m;
@@ -28,7 +28,16 @@ struct build {
     struct sp_diag *diag;
     const Certificate *cert;
     struct sp_x509 issuer; /* of the chain; der empty: it is not there */
+    bool astray;           /* what comes behind the leaf is not the issuer's */
 };
+
+/* A signature that peers do not take; what issued itself is not judged by it. */
+static bool badly_signed(const struct sp_x509 *cert)
+{
+    return cert->signature.kind == SP_SIG_UNKNOWN && !sp_str_eq(cert->subject, cert->issuer);
+}
+
+static const char badly_signed_text[] = "it is signed with SHA-1 or another algorithm that peers do not take (have it issued with SHA-256)";
 
 /*
  * Blocks are decoded beside the context's arena, and only the leaf is copied: the key may stand in the same file.  What follows
@@ -46,6 +55,11 @@ static int read_leaf(struct build *b, struct sp_str pem, const char **ret_why)
     while (sp_pem_next(&pem, &scratch, &block, ret_why) > 0)
         if (sp_str_eq(block.label, SP_STR("CERTIFICATE"))) {
             bool first = n++ == 0;
+            if (n > MAX_CHAIN) {
+                *ret_why = "the chain is longer than nine certificates, which many peers do not take";
+                r = -EINVAL;
+                break;
+            }
             r = first ? sp_x509_parse(sp_arena_str(keep, block.der), keep, &b->m->leaf, ret_why)
                       : sp_x509_parse(block.der, &scratch, &other, ret_why);
             if (r == 0 && !first && !b->issuer.der.len && sp_str_eq(other.subject, b->m->leaf.issuer))
@@ -54,6 +68,13 @@ static int read_leaf(struct build *b, struct sp_str pem, const char **ret_why)
                 *ret_why = first ? *ret_why : "a certificate behind the first is malformed";
                 break;
             }
+            if (badly_signed(first ? &b->m->leaf : &other)) {
+                *ret_why = first ? badly_signed_text : "a certificate behind the first is signed with SHA-1 or another algorithm that "
+                                                       "peers do not take (have it issued with SHA-256)";
+                r = -EINVAL;
+                break;
+            }
+            b->astray |= n == 2 && !sp_str_eq(other.subject, b->m->leaf.issuer);
         }
     sp_arena_done_wipe(&scratch);
     return r;
@@ -82,7 +103,7 @@ static int load_chain(struct build *b)
     }
     if (r == 0 && wolfSSL_CTX_use_certificate_chain_buffer(b->m->wolf, (const unsigned char *)pem.ptr, (long)pem.len) !=
                       WOLFSSL_SUCCESS) {
-        why = "a certificate of the chain is malformed, or the chain is longer than nine";
+        why = "a certificate of the chain is malformed";
         r = -EINVAL;
     }
     if (r < 0)
@@ -95,6 +116,9 @@ static int load_chain(struct build *b)
     bool file = source->specifier_case == ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME;
     b->m->path = sp_arena_str(&b->ctx->arena, sp_str_c(file ? source->filename : "<inline>"));
     warn_of_dates(b);
+    if (b->astray)
+        sp_doc_warn(b->doc, b->diag, source, NULL, -1,
+                    "the second certificate in it is not the issuer of the first: peers may not find the path (put each behind the one that it issued)");
     return 0;
 }
 
@@ -230,7 +254,7 @@ static bool set_up(struct sp_tls_ctx *c, WOLFSSL_CTX *w)
 {
     if (!set_versions(c, w) || wolfSSL_CTX_set_cipher_list(w, c->params.ciphers) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set1_sigalgs_list(w, c->params.signatures) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set1_curves_list(w, c->params.groups) != WOLFSSL_SUCCESS)
+        wolfSSL_CTX_set1_groups_list(w, c->params.groups) != WOLFSSL_SUCCESS)
         return false;
     wolfSSL_CTX_SetMinRsaKey_Sz(w, MIN_RSA_BITS);
     wolfSSL_CTX_SetMinEccKey_Sz(w, MIN_ECC_BITS);

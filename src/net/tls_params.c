@@ -15,6 +15,7 @@ struct name {
     const char *name, *wolf, *why;
 };
 
+#define HYBRID "X25519MLKEM768"
 #define NO_SECRECY "has no forward secrecy and is not supported (use an ECDHE cipher)"
 #define SHA1 "relies on SHA-1, which is broken (use one with SHA-256)"
 
@@ -43,6 +44,11 @@ static const struct name ciphers[] = {
 };
 
 static const struct name groups[] = {
+#ifdef SP_X25519MLKEM768 /* the wolfSSL of scripts/deps */
+    {"X25519MLKEM768", "X25519MLKEM768", NULL},
+#else
+    {"X25519MLKEM768", NULL, "needs the wolfSSL that scripts/deps builds (use X25519)"},
+#endif
     {"X25519", "X25519", NULL},
     {"P-256", "P-256", NULL},
     {"P-384", "P-384", NULL},
@@ -52,8 +58,7 @@ static const struct name groups[] = {
     {"secp256r1", "P-256", NULL},
     {"secp384r1", "P-384", NULL},
     {"secp521r1", "P-521", NULL},
-    {"X25519MLKEM768", NULL, "is not supported yet (use X25519)"},
-    {"X25519Kyber768Draft00", NULL, "is not supported (use X25519)"},
+    {"X25519Kyber768Draft00", NULL, "is a draft that has been given up (use X25519MLKEM768)"},
 };
 
 static const struct name signatures[] = {
@@ -75,7 +80,11 @@ static const char tls13_ciphers[] = "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SH
 static const char default_ciphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+#ifdef SP_X25519MLKEM768
+static const char default_groups[] = HYBRID ":X25519:P-256:P-384";
+#else
 static const char default_groups[] = "X25519:P-256:P-384";
+#endif
 static const char default_signatures[] =
     "ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA384:RSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA512:"
     "RSA+SHA512:ED25519";
@@ -150,6 +159,32 @@ static const char *read_list(const struct reader *r, const struct name *table, s
     return list.len ? list.ptr : fallback;
 }
 
+static uint16_t group_number(struct sp_str name)
+{
+    static const struct {
+        const char *name;
+        uint16_t number;
+    } numbers[] = {{HYBRID, SP_TLS_X25519MLKEM768}, {"X25519", 29}, {"P-256", 23}, {"P-384", 24}, {"P-521", 25}};
+    for (size_t i = 0; i < SP_ARRAY_LEN(numbers); i++)
+        if (sp_str_eq(name, sp_str_c(numbers[i].name)))
+            return numbers[i].number;
+    return 0;
+}
+
+/* The list's groups, each once. */
+static void number_groups(struct sp_tls_params *p)
+{
+    struct sp_str list = sp_str_c(p->groups), name;
+    while (sp_str_split(&list, ':', &name)) {
+        unsigned i = 0;
+        uint16_t number = group_number(name);
+        while (i < p->n_groups && p->group[i] != number)
+            i++;
+        if (i == p->n_groups && i < SP_TLS_MAX_GROUPS)
+            p->group[p->n_groups++] = number;
+    }
+}
+
 static void read_versions(const struct reader *r, struct sp_tls_params *p)
 {
     int low = r->msg ? (int)r->msg->tls_minimum_protocol_version : VERSION(TLS_AUTO);
@@ -195,6 +230,7 @@ int sp_tls_params_read(const struct sp_doc *doc, struct sp_diag *diag, const Com
     p.ciphers = read_ciphers(&r);
     p.groups = read_list(&r, groups, SP_ARRAY_LEN(groups), r.msg ? r.msg->ecdh_curves : NULL,
                          r.msg ? r.msg->n_ecdh_curves : 0, "ecdh_curves", default_groups);
+    number_groups(&p);
     p.signatures =
         read_list(&r, signatures, SP_ARRAY_LEN(signatures), r.msg ? r.msg->signature_algorithms : NULL,
                   r.msg ? r.msg->n_signature_algorithms : 0, "signature_algorithms", default_signatures);

@@ -8,12 +8,14 @@
 #include "config/doc.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 
-enum { SP_TLS_MAX_ALPN = 8 };
+enum { SP_TLS_MAX_ALPN = 8, SP_TLS_MAX_GROUPS = 5, SP_TLS_X25519MLKEM768 = 4588 };
 
 /* Strings live in the arena they were made in. */
 struct sp_tls_params {
     bool tls12, tls13;
     const char *ciphers, *groups, *signatures; /* wolfSSL's lists, with colons between */
+    uint16_t group[SP_TLS_MAX_GROUPS]; /* the same groups' numbers, RFC 8446 section 4.2.7 */
+    unsigned n_groups;
     struct sp_str alpn[SP_TLS_MAX_ALPN];
     unsigned n_alpn;
 };

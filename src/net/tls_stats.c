@@ -14,7 +14,7 @@ static const char *const ciphers[] = {
     "ECDHE-ECDSA-AES256-SHA384",     "ECDHE-RSA-AES128-SHA",          "ECDHE-RSA-AES256-SHA",
     "ECDHE-RSA-AES128-SHA256",       "ECDHE-RSA-AES256-SHA384",
 };
-static const char *const curves[] = {"X25519", "P-256", "P-384", "P-521"};
+static const char *const curves[] = {"X25519", "P-256", "P-384", "P-521", "X25519MLKEM768"};
 static const char *const sigalgs[] = {
     "ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512", "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384",
     "rsa_pss_rsae_sha512",    "rsa_pkcs1_sha256",       "rsa_pkcs1_sha384",       "rsa_pkcs1_sha512",    "ed25519",

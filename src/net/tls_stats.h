@@ -16,7 +16,7 @@
 #define SP_TLS_SERVER_COUNTERS(X) \
     X(no_certificate) X(fail_verify_no_cert) X(ocsp_staple_requests) X(ocsp_staple_responses) X(ocsp_staple_omitted) X(ocsp_staple_failed)
 
-enum { SP_TLS_VERSIONS = 2, SP_TLS_CIPHERS = 17, SP_TLS_CURVES = 4, SP_TLS_SIGALGS = 10 };
+enum { SP_TLS_VERSIONS = 2, SP_TLS_CIPHERS = 17, SP_TLS_CURVES = 5, SP_TLS_SIGALGS = 10 };
 
 struct sp_tls_stats {
     struct sp_stats_scope *scope; /* "<...>ssl."; NULL: nothing is counted */

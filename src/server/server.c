@@ -475,6 +475,7 @@ static void harden_process(void)
     }
 #ifndef __SANITIZE_ADDRESS__ /* its leak check attaches to the process */
     prctl(PR_SET_DUMPABLE, 0); /* no core file ever holds a key */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
 #endif
 }
 

@@ -13,18 +13,11 @@ import unittest
 
 import test_envoy
 from harness import SLOW, Sallyport, T, _openssl, ca, cert, cluster, config, connects, curl, free_port, listener, nginx_plain, route_to, upstream_tls, wait_for, work
+from hostile_tls import message, record
 from mtls import put
 
 TLS12 = b"\x03\x03"
 ALERTS = {40: "handshake failure", 42: "bad certificate", 48: "unknown CA", 80: "internal error", 112: "unrecognized name"}
-
-
-def record(kind, body, version=TLS12):
-    return bytes([kind]) + version + len(body).to_bytes(2, "big") + body
-
-
-def message(kind, body):
-    return record(22, bytes([kind]) + len(body).to_bytes(3, "big") + body)
 
 
 def server_hello(version=TLS12, cipher=b"\xc0\x2b", compression=0, extensions=b"", session=b""):

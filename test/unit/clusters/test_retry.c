@@ -121,10 +121,10 @@ static void test_back_off_grows(void **state)
 
 static bool retried_on(uint32_t on, const char *request, const char *response)
 {
-    static const uint32_t codes[] = {418};
+    static const uint32_t codes[] = {418, 425};
     struct t_bed b;
     struct t_call c = {0};
-    struct sp_retry_policy p = {.on = on, .num_retries = 1, .status_codes = codes, .n_status_codes = 1};
+    struct sp_retry_policy p = {.on = on, .num_retries = 1, .status_codes = codes, .n_status_codes = 2};
     t_bed_hosts(&b, 1, NULL);
     begin(&c, &b, on ? &p : NULL, request, true);
     struct fake_exchange *s = attempt(&b);
@@ -167,6 +167,11 @@ static void test_terms(void **state)
     assert_false(retried_on(0, GET "x-envoy-retry-on: retriable-headers\nx-envoy-retriable-header-names: x-a\n",
                             ":status: 200\nx-b: 1\n"));
     assert_false(retried_on(0, NULL, ":status: 503\n"));
+    /* RFC 8470 section 5.2: of a request that came early a 425 goes to who took it early. */
+    assert_true(retried_on(SP_RETRY_STATUS_CODES, GET, ":status: 425\n"));
+    assert_false(retried_on(SP_RETRY_STATUS_CODES, GET "early-data: 1\n", ":status: 425\n"));
+    assert_true(retried_on(SP_RETRY_STATUS_CODES, GET "early-data: 1\n", ":status: 418\n"));
+    assert_false(retried_on(0, GET "early-data: 1\nx-envoy-retry-on: retriable-status-codes\nx-envoy-retriable-status-codes: 425\n", ":status: 425\n"));
 }
 
 /* An answer that is not over when it is given up: HTTP/1 closes, HTTP/2 does not. */

@@ -369,6 +369,60 @@ static void good_extensions(void **state)
             fail_msg("refused: %u %s: %s", good[i].type, good[i].hex, why);
 }
 
+/* FIPS 203 section 7.2: no coefficient of a client's ML-KEM key is 3329 or more. */
+static void hybrid_shares(void **state)
+{
+    static const struct {
+        unsigned low, high; /* the first two coefficients */
+        size_t at, size;
+        int expected;
+    } cases[] = {
+        {0, 0, 0, 1216, 1},          {3328, 3328, 0, 1216, 1},         {3329, 0, 0, 1216, -EPROTO}, {0, 3329, 0, 1216, -EPROTO},
+        {4095, 0, 0, 1216, -EPROTO}, {0, 3329, 1149, 1216, -EPROTO},   {3329, 0, 1149, 1216, -EPROTO},
+        {4095, 4095, 1152, 1216, 1}, /* what is behind the coefficients is a seed, and X25519's key */
+        {4095, 4095, 1213, 1216, 1}, {0, 0, 0, 1215, -EPROTO},         {0, 0, 0, 1217, -EPROTO},    {0, 0, 0, 1184, -EPROTO},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        static struct t_bytes exts;
+        uint8_t share[1217] = {0}, *p = share + cases[i].at;
+        p[0] = (uint8_t)cases[i].low;
+        p[1] = (uint8_t)(cases[i].low >> 8 | (cases[i].high & 15) << 4);
+        p[2] = (uint8_t)(cases[i].high >> 4);
+        exts.n = 0;
+        t_u16(&exts, 51);
+        t_u16(&exts, (unsigned)cases[i].size + 6);
+        t_u16(&exts, (unsigned)cases[i].size + 4);
+        t_u16(&exts, 4588);
+        t_u16(&exts, (unsigned)cases[i].size);
+        t_put(&exts, share, cases[i].size);
+        if (parse_exts(&exts) != cases[i].expected)
+            fail_msg("case %zu: %s", i, why ? why : "taken");
+        if (cases[i].expected != 1)
+            assert_string_equal(why, "TLS error: malformed or repeated key share in the ClientHello");
+    }
+}
+
+static void fallbacks_and_early_data(void **state)
+{
+    static struct t_bytes message, wire, exts;
+    static const unsigned ciphers[] = {0xc02b, 0x5600, 0x0056, 0x5601};
+    for (size_t i = 0; i < SP_ARRAY_LEN(ciphers); i++) {
+        message.n = wire.n = 0;
+        t_hello(&message, NULL);
+        message.p[43] = (uint8_t)(ciphers[i] >> 8); /* the second cipher of two */
+        message.p[44] = (uint8_t)ciphers[i];
+        t_records(&wire, &message, 16384);
+        assert_int_equal(parse_bytes(wire.p, wire.n, false), 1);
+        assert_int_equal(got.fallback, ciphers[i] == 0x5600);
+        assert_false(got.early_data);
+    }
+    exts.n = 0;
+    t_exts_13(&exts);
+    t_ext(&exts, 42, "");
+    assert_int_equal(parse_exts(&exts), 1);
+    assert_true(got.early_data && !got.fallback);
+}
+
 static void name_lengths(void **state)
 {
     static struct t_bytes exts;
@@ -446,7 +500,7 @@ int main(void)
         TEST(good_ones),       TEST(over_many_records), TEST(over_segments),  TEST(without_extensions),
         TEST(what_resumes), TEST(odd_tickets),    TEST(pre_shared_keys),   TEST(not_tls),        TEST(more_in_the_same_record),
         TEST(longest),         TEST(truncated_bodies),  TEST(bad_heads),      TEST(twice),
-        TEST(bad_extensions),  TEST(good_extensions),   TEST(name_lengths),   TEST(the_second_one),
+        TEST(bad_extensions),  TEST(good_extensions),   TEST(name_lengths), TEST(hybrid_shares), TEST(fallbacks_and_early_data),  TEST(the_second_one),
         TEST(one_byte_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "crypto/cert_gen.h"
 #include "crypto/hash.h"
 #include "crypto/x509.h"
+#include "net/tls_conn.h"
 #include "tls_kit.h"
 
 #define VALIDATION(text) "common_tls_context: {validation_context: {" text "}}\n"
@@ -265,6 +266,59 @@ static void parameters(void **state)
                         "TLS error: no cipher, signature algorithm or group is common");
 }
 
+#ifdef SP_X25519MLKEM768
+#define DEFAULT_GROUP "X25519MLKEM768"
+#else
+#define DEFAULT_GROUP "X25519"
+#endif
+
+/* What both ends say of the group; `retried`: whether it took a HelloRetryRequest. */
+static const char *group_with(const char *client, const char *server, bool *ret_retried)
+{
+    static char text[300];
+    char c[1024], s[4096];
+    struct kit_pair p;
+    snprintf(c, sizeof(c), "common_tls_context: {tls_params: {%s}, validation_context: {%s}}\n", client, KIT_CA);
+    snprintf(s, sizeof(s), "common_tls_context: {tls_params: {%s}, tls_certificates: [" KIT_CERT "]}\n", server);
+    kit_meet(&p, c, s, "www.example.com", "");
+    kit_both_well(&p);
+    struct sp_str ours = sp_tls_get_info(p.client.tls)->curve, theirs = sp_tls_get_info(p.server.tls)->curve;
+    if (!sp_str_eq(ours, theirs))
+        fail_msg("%s | %s: %.*s | %.*s", client, server, SP_STR_ARG(ours), SP_STR_ARG(theirs));
+    snprintf(text, sizeof(text), "%.*s", SP_STR_ARG(ours));
+    *ret_retried = p.server.tls->retried;
+    kit_pair_done(&p);
+    return text;
+}
+
+static void groups(void **state)
+{
+    static const struct {
+        const char *client, *server, *group;
+        bool retried;
+    } cases[] = {
+        {"", "", DEFAULT_GROUP, false},
+        {"ecdh_curves: [X25519]", "", "X25519", false},
+        {"", "ecdh_curves: [X25519]", "X25519", false}, /* of which a share comes along */
+        {"", "ecdh_curves: [P-384]", "P-384", true},
+        {"ecdh_curves: [P-521]", "ecdh_curves: [P-521]", "P-521", false},
+#ifdef SP_X25519MLKEM768
+        {"ecdh_curves: [X25519MLKEM768]", "", "X25519MLKEM768", false},
+        {"", "ecdh_curves: [X25519MLKEM768]", "X25519MLKEM768", false},
+        {"ecdh_curves: [X25519MLKEM768, P-256]", "ecdh_curves: [P-256]", "P-256", false},
+        {"ecdh_curves: [P-256, X25519MLKEM768]", "ecdh_curves: [X25519MLKEM768]", "X25519MLKEM768", true},
+        {"ecdh_curves: [P-256, X25519MLKEM768]", "", "P-256", false}, /* no round trip is spent on a better one */
+        {"", MAX12 ", ecdh_curves: [X25519MLKEM768, P-256]", "P-256", false}, /* it is none of TLS 1.2's */
+#endif
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        bool retried;
+        const char *group = group_with(cases[i].client, cases[i].server, &retried);
+        if (strcmp(group, cases[i].group) != 0 || retried != cases[i].retried)
+            fail_msg("case %zu: %s%s", i, group, retried ? ", after a retry" : "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +329,7 @@ int main(void)
         cmocka_unit_test(the_name_chooses_the_certificate),
         cmocka_unit_test(server_names),
         cmocka_unit_test(parameters),
+        cmocka_unit_test(groups),
     };
     sp_tls_global_init();
     int r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,6 +234,57 @@ static void passwords(void **state)
     run(command);
 }
 
+/* What openssl makes of our CA: certificates that peers would not take, and chains that they would not follow. */
+static void weak_certificates(void **state)
+{
+    static const struct {
+        const char *key, *sign, *chain, *said;
+    } cases[] = {
+        {"rsa:2048", "-sha256", "leaf", ""},
+        {"rsa:2048", "-sha384", "leaf ca", ""},
+        {"rsa:1024", "-sha256", "leaf", "its key is not one of RSA of 2048 to 4096 bits, P-256, P-384, P-521 and Ed25519"},
+        {"rsa:2048", "-sha1", "leaf", "it is signed with SHA-1 or another algorithm that peers do not take (have it issued with SHA-256)"},
+        {"ec:prime256v1", "-sha1", "leaf ca", "it is signed with SHA-1 or another algorithm that peers do not take (have it issued with SHA-256)"},
+        {"ec:prime256v1", "-sha224", "leaf", "it is signed with SHA-1 or another algorithm that peers do not take (have it issued with SHA-256)"},
+        {"ec:secp256k1", "-sha256", "leaf", "its key is not one of RSA of 2048 to 4096 bits, P-256, P-384, P-521 and Ed25519"},
+        {"ec:prime256v1", "-sha256", "leaf sha1", "a certificate behind the first is signed with SHA-1 or another algorithm that peers do not take "
+                                                  "(have it issued with SHA-256)"},
+        {"ec:prime256v1", "-sha256", "leaf stranger", "warning: "},
+        {"ec:prime256v1", "-sha256", "leaf ca stranger", ""},
+        {"ec:prime256v1", "-sha256", "leaf ca ca ca ca ca ca ca ca", ""},
+        {"ec:prime256v1", "-sha256", "leaf ca ca ca ca ca ca ca ca ca", "the chain is longer than nine certificates, which many peers do not take"},
+    };
+    char dir[] = "/tmp/sp-tls-XXXXXX", command[2048], yaml[1024];
+    assert_non_null(mkdtemp(dir));
+    static const char *const files[] = {"ca", "stranger"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(files); i++) {
+        snprintf(command, sizeof(command), "%s/%s", dir, files[i]);
+        write_file(command, kit_cert(files[i])->cert_pem);
+    }
+    snprintf(command, sizeof(command), "%s/ca.key", dir);
+    write_file(command, kit_cert("ca")->key_pem);
+    snprintf(command, sizeof(command), "cd %s && openssl genpkey -quiet -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out sha1.key && openssl "
+             "pkey -in sha1.key -pubout -out sha1.pub && openssl x509 -new -subj /CN=sha1 -force_pubkey sha1.pub -sha1 -CA ca -CAkey ca.key "
+             "-days 2 -out sha1 2>/dev/null", dir);
+    run(command);
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        const char *bits = cases[i].key + 4, *curve = cases[i].key + 3;
+        bool rsa = cases[i].key[0] == 'r';
+        snprintf(command, sizeof(command),
+                 "cd %s && openssl genpkey -quiet -algorithm %s -pkeyopt %s:%s -out key && openssl pkey -in key -pubout -out pub && "
+                 "openssl x509 -new -subj /CN=leaf -force_pubkey pub %s -CA ca -CAkey ca.key -days 2 -out leaf 2>/dev/null && cat %s > chain",
+                 dir, rsa ? "rsa" : "ec", rsa ? "rsa_keygen_bits" : "ec_paramgen_curve", rsa ? bits : curve, cases[i].sign, cases[i].chain);
+        run(command);
+        snprintf(yaml, sizeof(yaml), "common_tls_context: {tls_certificates: [{certificate_chain: {filename: %s/chain}, private_key: "
+                                     "{filename: %s/key}}]}\n", dir, dir);
+        const char *said = kit_server_said(yaml);
+        if (cases[i].said[0] ? !strstr(said, cases[i].said) : *said != 0)
+            fail_msg("%s, %s, %s: %s", cases[i].key, cases[i].sign, cases[i].chain, said);
+    }
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    run(command);
+}
+
 struct seen {
     unsigned leaves, cas;
 };
@@ -281,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_servers),  cmocka_unit_test(of_validation), cmocka_unit_test(of_roots_and_other_names), cmocka_unit_test(of_clients),
         cmocka_unit_test(of_much_at_once), cmocka_unit_test(passwords), cmocka_unit_test(certificates_are_told),
+        cmocka_unit_test(weak_certificates),
     };
     sp_tls_global_init();
     int r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,14 +5,14 @@ import os
 import subprocess
 import sys
 
-from harness import ROOT, work
+from harness import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "bench", "lib"))
 import load  # noqa: E402
 
 
 def program():
-    return load.compile_one("load", ("load",), work("bin"), [], ["-lnghttp2", "-lssl", "-lcrypto"])
+    return load.compile_one("load", ("load",), os.path.join(ROOT, "build", "load"), [], ["-lnghttp2", "-lssl", "-lcrypto"])
 
 
 class Offered:

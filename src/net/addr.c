@@ -229,16 +229,12 @@ const char *sp_addr_ip_text(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])
 /* By hand: every line of an access log has an address in it. */
 static size_t format_port(unsigned port, char *out)
 {
-    char digits[5];
-    size_t n = sizeof(digits);
-    do {
-        digits[--n] = (char)('0' + port % 10);
-        port /= 10;
-    } while (port);
+    size_t n = 1 + (port >= 10) + (port >= 100) + (port >= 1000) + (port >= 10000);
     out[0] = ':';
-    memcpy(out + 1, digits + n, sizeof(digits) - n);
-    out[1 + sizeof(digits) - n] = 0;
-    return 1 + sizeof(digits) - n;
+    out[1 + n] = 0;
+    for (size_t i = n; i; port /= 10)
+        out[i--] = (char)('0' + port % 10);
+    return 1 + n;
 }
 
 size_t sp_addr_format(const struct sp_addr *a, char out[SP_ADDR_TEXT_MAX])

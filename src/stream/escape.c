@@ -32,20 +32,21 @@ void sp_writer_put_slow(struct sp_writer *w, const char *p, size_t n)
 
 size_t sp_format_u64(uint64_t n, char out[static 20])
 {
-    char digits[20];
-    size_t k = sizeof(digits);
-    do {
-        digits[--k] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n);
-    memcpy(out, digits + k, sizeof(digits) - k);
-    return sizeof(digits) - k;
+    size_t len = 1;
+    for (uint64_t rest = n; rest >= 10; rest /= 10)
+        len++;
+    for (size_t k = len; k; n /= 10)
+        out[--k] = (char)('0' + n % 10);
+    return len;
 }
 
 void sp_writer_u64(struct sp_writer *w, uint64_t n)
 {
     char digits[20];
-    sp_writer_put(w, digits, sp_format_u64(n, digits));
+    if (SP_LIKELY(w->end - w->p >= (ptrdiff_t)sizeof(digits)))
+        w->p += sp_format_u64(n, w->p);
+    else
+        sp_writer_put(w, digits, sp_format_u64(n, digits));
 }
 
 /* Eight bytes at once: the top bit of each that is a control character, '"', '\', DEL or not ASCII. */
@@ -122,8 +123,39 @@ static size_t put_special(struct sp_writer *w, struct sp_str s, bool json)
     return n;
 }
 
+/* Copies as it looks. False: there is something special in it, or no room; nothing is written then. */
+static inline bool put_clean(struct sp_writer *w, struct sp_str s)
+{
+    size_t n = s.len, i = 0;
+    uint64_t bad = 0, x;
+    char *to = w->p;
+    if (n > (size_t)(w->end - to))
+        return false;
+    if (n >= 8) {
+        for (; i + 8 <= n; i += 8) {
+            memcpy(&x, s.ptr + i, 8);
+            memcpy(to + i, &x, 8);
+            bad |= special(x);
+        }
+        memcpy(&x, s.ptr + n - 8, 8); /* what is left, with some of what was there */
+        memcpy(to + n - 8, &x, 8);
+        bad |= special(x);
+    } else {
+        for (; i < n; i++) {
+            to[i] = s.ptr[i];
+            bad |= is_special((unsigned char)s.ptr[i]);
+        }
+    }
+    if (bad)
+        return false;
+    w->p = to + n;
+    return true;
+}
+
 static void put_all(struct sp_writer *w, struct sp_str s, bool json)
 {
+    if (SP_LIKELY(put_clean(w, s)))
+        return;
     while (s.len) {
         size_t n = sp_clean_run(s);
         sp_writer_put(w, s.ptr, n);

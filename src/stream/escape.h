@@ -27,7 +27,10 @@ void sp_writer_put_slow(struct sp_writer *w, const char *p, size_t n);
 static inline void sp_writer_put(struct sp_writer *w, const char *p, size_t n)
 {
     if (SP_LIKELY(n <= (size_t)(w->end - w->p))) {
-        if (n)
+        if (n <= 4) /* most literals: shorter than the call of memcpy */
+            for (size_t i = 0; i < n; i++)
+                w->p[i] = p[i];
+        else
             memcpy(w->p, p, n);
         w->p += n;
         return;

@@ -73,7 +73,7 @@ static void get_address(const struct sp_fmt_op *op, const struct sp_format_input
         n = masked(a, op->bits, v->buf);
     else
         n = op->arg2 == ADDRESS ? sp_addr_format_ip(a, v->buf) : sp_addr_format(a, v->buf);
-    sp_fmt_set(v, SP_FMT_STR, sp_str_n(v->buf, n));
+    sp_fmt_set(v, a->family == AF_UNIX ? SP_FMT_STR : SP_FMT_SAFE, sp_str_n(v->buf, n)); /* a path may be anything */
 }
 
 enum side { DOWN, UP };

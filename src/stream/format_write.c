@@ -49,48 +49,47 @@ static void write_list(struct sp_writer *w, const struct sp_fmt_value *v)
 
 /* A value within a text, or within a JSON string. */
 static void write_text(struct sp_writer *w, const struct sp_format *f, const struct sp_fmt_op *op,
-                       const struct sp_format_input *in, bool in_string)
+                       const struct sp_format_input *in, bool in_string, struct sp_fmt_value *v)
 {
-    struct sp_fmt_value v;
     struct sp_str inner;
-    op->get(op, in, &v);
-    switch (v.kind) {
+    op->get(op, in, v);
+    switch (v->kind) {
     case SP_FMT_NONE:
         if (!f->omit_empty)
             sp_writer_str(w, SP_STR("-"));
         break;
     case SP_FMT_STR:
-        sp_writer_escaped(w, cut(op, v.str));
+        sp_writer_escaped(w, cut(op, v->str));
         break;
     case SP_FMT_SAFE:
-        sp_writer_str(w, v.str);
+        sp_writer_str(w, v->str);
         break;
     case SP_FMT_NUM:
-        sp_writer_u64(w, v.num);
+        sp_writer_u64(w, v->num);
         break;
     case SP_FMT_LIST:
-        write_list(w, &v);
+        write_list(w, v);
         break;
     case SP_FMT_JSON:
         /* A string's inside is escaped already as it is here. */
-        if (sp_json_is_string(v.str, &inner))
+        if (sp_json_is_string(v->str, &inner))
             sp_writer_json(w, sp_json_cut(inner, op->max_len));
         else if (in_string)
-            sp_writer_escaped(w, cut(op, v.str));
+            sp_writer_escaped(w, cut(op, v->str));
         else
-            sp_writer_json(w, cut(op, v.str));
+            sp_writer_json(w, cut(op, v->str));
         break;
     case SP_FMT_NS:
-        write_namespace(w, in, v.str, in_string);
+        write_namespace(w, in, v->str, in_string);
         break;
     case SP_FMT_WRITTEN:
-        v.write(op, in, w, in_string ? SP_FMT_IN_STRING : SP_FMT_IN_TEXT);
+        v->write(op, in, w, in_string ? SP_FMT_IN_STRING : SP_FMT_IN_TEXT);
         break;
     case SP_FMT_BODY:
         if (in_string)
-            sp_writer_escaped(w, v.str);
+            sp_writer_escaped(w, v->str);
         else
-            sp_writer_str(w, v.str);
+            sp_writer_str(w, v->str);
         break;
     }
 }
@@ -139,25 +138,25 @@ static void write_json(struct sp_writer *w, const struct sp_fmt_op *op, const st
 }
 
 static void write_field(struct sp_writer *w, const struct sp_format *f, const struct sp_fmt_instr *i,
-                        const struct sp_format_input *in, bool *first)
+                        const struct sp_format_input *in, bool *first, struct sp_fmt_value *v)
 {
-    struct sp_fmt_value v;
-    i->op.get(&i->op, in, &v);
+    i->op.get(&i->op, in, v);
     if (f->omit_empty) {
-        if (v.kind == SP_FMT_NONE)
+        if (v->kind == SP_FMT_NONE)
             return;
         if (!*first)
             sp_writer_str(w, SP_STR(","));
         *first = false;
     }
     sp_writer_str(w, i->text);
-    write_json(w, &i->op, in, &v);
+    write_json(w, &i->op, in, v);
 }
 
 void sp_format_write(const struct sp_format *f, const struct sp_format_input *in, struct sp_buf *out)
 {
     assert(f && in && in->info && out);
     struct sp_writer w;
+    struct sp_fmt_value v; /* one for all: the compiler clears it */
     bool first = true;
     sp_writer_init(&w, out);
     for (const struct sp_fmt_instr *i = f->v; i < f->v + f->n; i++) {
@@ -166,13 +165,13 @@ void sp_format_write(const struct sp_format *f, const struct sp_format_input *in
             sp_writer_str(&w, i->text);
             break;
         case SP_FMT_TEXT:
-            write_text(&w, f, &i->op, in, false);
+            write_text(&w, f, &i->op, in, false, &v);
             break;
         case SP_FMT_JSON_TEXT:
-            write_text(&w, f, &i->op, in, true);
+            write_text(&w, f, &i->op, in, true, &v);
             break;
         case SP_FMT_JSON_VALUE:
-            write_field(&w, f, i, in, &first);
+            write_field(&w, f, i, in, &first, &v);
             break;
         case SP_FMT_JSON_COMMA:
             if (!first)

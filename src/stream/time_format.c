@@ -196,10 +196,10 @@ struct sp_time_format *sp_time_format_new(struct sp_str text, bool local, struct
 
 static size_t write_fraction(uint32_t ns, unsigned digits, char *out)
 {
-    char text[9];
-    for (int i = 8; i >= 0; i--, ns /= 10)
-        text[i] = (char)('0' + ns % 10);
-    memcpy(out, text, digits);
+    static const uint32_t units[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+    ns /= units[digits];
+    for (unsigned i = digits; i; ns /= 10)
+        out[--i] = (char)('0' + ns % 10);
     return digits;
 }
 

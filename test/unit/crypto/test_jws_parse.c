@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "crypto/hash.h"
+#include "crypto/jwk.h"
 #include "crypto/jws.h"
 #include "jws_vectors.h"
 
@@ -170,6 +171,35 @@ static void test_too_many_values(void **state)
     free(payload);
 }
 
+/* The last good header is known by its bytes: others between are read for what they are, bad ones leave nothing behind. */
+static void test_headers_in_turn(void **state)
+{
+    static const struct {
+        const char *header;
+        const char *alg, *kid; /* alg NULL: it is refused */
+    } rows[] = {
+        {"{\"alg\":\"ES256\",\"kid\":\"a\"}", "ES256", "a"}, {"{\"alg\":\"ES256\",\"kid\":\"b\"}", "ES256", "b"},
+        {"{\"alg\":\"RS256\"}", "RS256", NULL},             {"{\"alg\":\"none\"}", NULL, NULL},
+        {"{\"alg\":\"RS256\",\"kid\":\"\"}", "RS256", ""},   {"{\"alg\":\"RS256\",\"crit\":[]}", NULL, NULL},
+        {"{\"alg\":\"RS256\" }", "RS256", NULL},
+    };
+    for (unsigned i = 0; i < 3 * SP_ARRAY_LEN(rows) * SP_ARRAY_LEN(rows); i++) {
+        unsigned which[] = {i / 3 / SP_ARRAY_LEN(rows), i / 3 % SP_ARRAY_LEN(rows), i / 3 / SP_ARRAY_LEN(rows)};
+        unsigned row = which[i % 3];
+        struct sp_jws jws;
+        enum sp_jws_result r = sp_jws_parse(sp_arena_printf(&arena, "%s.e30.AAAA", b64(rows[row].header).ptr), &arena, &jws);
+        assert_int_equal(r == SP_JWS_OK, rows[row].alg != NULL);
+        if (r != SP_JWS_OK)
+            continue;
+        assert_string_equal(jws.alg.ptr, rows[row].alg);
+        assert_int_equal(jws.alg_id, sp_jws_alg_parse(jws.alg));
+        assert_int_equal(jws.kid.ptr != NULL, rows[row].kid != NULL);
+        assert_true(sp_str_eq(jws.kid, sp_str_c(rows[row].kid)));
+        assert_string_equal(jws.header_json.ptr, rows[row].header);
+        sp_jws_done(&jws);
+    }
+}
+
 static void test_texts(void **state)
 {
     for (int r = SP_JWS_OK; r <= SP_JWS_SIGNATURE; r++)
@@ -184,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_good), cmocka_unit_test(test_padding), cmocka_unit_test(test_sections), cmocka_unit_test(test_base64),
         cmocka_unit_test(test_json), cmocka_unit_test(test_alg),      cmocka_unit_test(test_kid_and_crit),
         cmocka_unit_test(test_too_long), cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_headers_in_turn),
     };
     sp_arena_init(&arena);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

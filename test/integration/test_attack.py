@@ -142,7 +142,8 @@ class Attack(unittest.TestCase):
                       f"X-Origin-Verify: {SECRET}\r\nConnection: x-origin-verify\r\n", f"X_Origin_Verify: {SECRET}\r\n",
                       f"X-Origin-Verify: {SECRET[:-1]}\r\n", "Connection: upgrade\r\nUpgrade: websocket\r\n"):
             with self.subTest(lines):
-                self.assertEqual(self.statuses(raw(self.gated_port, f"GET / HTTP/1.1\r\nHost: a\r\n{token}{lines}\r\n".encode(), 0.2)), [403])
+                want = 400 if "Connection: x-" in lines else 403  # the proof cannot be taken out on the way
+                self.assertEqual(self.statuses(raw(self.gated_port, f"GET / HTTP/1.1\r\nHost: a\r\n{token}{lines}\r\n".encode(), 0.2)), [want])
         out = raw(self.gated_port, f"POST / HTTP/1.1\r\nHost: a\r\n{token}Transfer-Encoding: chunked\r\n\r\n0\r\nX-Origin-Verify: {SECRET}\r\n\r\n".encode(), 0.2)
         self.assertEqual(self.statuses(out), [403])
         self.assertEqual(bytes(self.origin.seen), b"")

@@ -7,7 +7,8 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as ET
 
-from harness import SLOW, Sallyport, cluster, config, downstream_tls, free_port, listener, nginx_plain, route_to, work
+from echo import Echo
+from harness import SLOW, Sallyport, cluster, config, downstream_tls, free_port, listener, route_to, work
 
 # What nghttp2 decides, and why it stays so: docs/security/strictness.md. case -> why
 EXCUSED = {}
@@ -43,8 +44,7 @@ class H2spec(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.origin = nginx_plain()
-        cls.origin.page("page", "0123456789" * 10000)
+        cls.origin = Echo()  # it answers when the request has ended: what is wrong with one comes before its answer
         cls.tls = free_port()
         # Else what is no preface would be taken for HTTP/1, and answered as that.
         h2 = {"codec_type": "HTTP2"}
@@ -55,7 +55,7 @@ class H2spec(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         code = cls.door.stop()
-        cls.origin.kill()
+        cls.origin.stop()
         assert code == 0, cls.door.log()
 
     def check(self, port, *args):

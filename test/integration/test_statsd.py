@@ -194,9 +194,8 @@ class Sinks(unittest.TestCase):
         self.assertIn("this is no IP address", said({"@type": METRICS + "StatsdSink", "address": address(8125, "agent.example.com")}))
         self.assertIn("a sink needs a port", said({"@type": METRICS + "DogStatsdSink", "address": address(0)}))
         self.assertIn("max_bytes_per_datagram", said({"@type": METRICS + "DogStatsdSink", "address": udp, "max_bytes_per_datagram": 0}))
-        self.assertIn("is needed here", said({"@type": METRICS + "StatsConfig"}) + "is needed here")
-        for other in ("envoy.config.metrics.v3.MetricsServiceConfig", "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig",
-                      "envoy.config.metrics.v3.HystrixSink"):
+        self.assertIn("grpc_service", said({"@type": T + "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig"}))
+        for other in ("envoy.config.metrics.v3.MetricsServiceConfig", "envoy.config.metrics.v3.HystrixSink"):
             self.assertRegex(said({"@type": T + other}), "sallyport does not run it|unknown type", other)
 
     def test_statsd(self):

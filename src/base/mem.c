@@ -23,6 +23,7 @@ static void *spare(size_t size)
 void *sp_xmalloc(size_t size)
 {
     void *p = malloc(SP_MAX(size, (size_t)1));
+    /* cppcheck-suppress memleak; it is what is returned */
     return SP_LIKELY(p != NULL) ? p : spare(size);
 }
 
@@ -30,6 +31,7 @@ void *sp_xcalloc(size_t n, size_t size)
 {
     assert(!size || n <= SIZE_MAX / size);
     void *p = calloc(SP_MAX(n, (size_t)1), SP_MAX(size, (size_t)1));
+    /* cppcheck-suppress memleak; it is what is returned */
     return SP_LIKELY(p != NULL) ? p : memset(spare(n * size), 0, n * size);
 }
 
@@ -57,6 +59,7 @@ void *sp_xaligned(size_t size)
     assert(size <= SIZE_MAX - SP_CACHELINE);
     size = (SP_MAX(size, (size_t)1) + SP_CACHELINE - 1) / SP_CACHELINE * SP_CACHELINE;
     void *p = aligned_alloc(SP_CACHELINE, size);
+    /* cppcheck-suppress memleak; it is what is returned */
     return SP_LIKELY(p != NULL) ? p : spare(size);
 }
 

@@ -109,6 +109,7 @@ void *sp_reserve_take(size_t size)
         if (r->size < size || !r->n)
             continue;
         b = r->first;
+        /* cppcheck-suppress nullPointerRedundantCheck; there is one, by r->n */
         r->first = b->next;
         r->n--;
     }

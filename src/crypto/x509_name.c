@@ -47,7 +47,8 @@ static void put(struct text *t, const char *s, size_t n)
 static void put_hex(struct text *t, uint8_t byte)
 {
     static const char digits[] = "0123456789ABCDEF";
-    put(t, (char[3]){'\\', digits[byte >> 4], digits[byte & 15]}, 3);
+    const char hex[3] = {'\\', digits[byte >> 4], digits[byte & 15]};
+    put(t, hex, sizeof(hex));
 }
 
 /* RFC 2253 section 2.4; bytes outside of ASCII are escaped too, so that no log has to guess a character set. */
@@ -87,7 +88,8 @@ static void put_value(struct text *t, uint8_t tag, struct sp_der v, struct sp_st
         put(t, "#", 1);
         for (size_t i = 0; i < whole.len; i++) {
             char hex[3];
-            put(t, hex, (size_t)snprintf(hex, sizeof(hex), "%02X", (uint8_t)whole.ptr[i]));
+            snprintf(hex, sizeof(hex), "%02X", (uint8_t)whole.ptr[i]);
+            put(t, hex, 2);
         }
         return;
     }

@@ -116,7 +116,7 @@ static void group_path(const struct sp_monitor *m, struct sp_str controller, cha
     if (slurp(m->proc, "self/cgroup", text) < 0)
         return;
     for (char *line; (line = strsep(&next, "\n")) != NULL;) {
-        strsep(&line, ":");
+        (void)strsep(&line, ":"); /* the hierarchy's number */
         char *list = strsep(&line, ":");
         if (!line || strlen(line) >= MAX_PATH || line[1] == 0)
             continue;

@@ -168,7 +168,7 @@ class Attack(unittest.TestCase):
 
     def test_floods_end_the_connection(self):
         def each(make):
-            return b"".join(make(1 + 2 * i) for i in range(2000))
+            return b"".join(make(1 + 2 * i) for i in range(5000))
         floods = {
             "rapid reset": each(lambda i: frame(1, 5, i, head()) + frame(3, 0, i, b"\0\0\0\x08")),
             "reset by us": each(lambda i: frame(1, 5, i, head()) + frame(8, 0, i, b"\x7f\xff\xff\xff")),

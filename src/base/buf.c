@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/reserve.h"
 
 enum {
     SHARE_COPY_MAX = 4096, /* less than that is copied by sp_buf_share: a byte must not hold the chunk it was read into */
@@ -29,6 +30,7 @@ static _Thread_local struct sp_seg *seg_cache;
 static _Thread_local unsigned seg_cached;
 
 enum { CHUNK_CAP = SP_CHUNK_SIZE };
+_Static_assert(sizeof(struct sp_chunk) + CHUNK_CAP + SP_CHUNK_SLACK <= SP_RESERVE_CHUNK, "or the reserve has only a few blocks for it");
 
 static struct sp_chunk *chunk_new(size_t cap)
 {

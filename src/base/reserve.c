@@ -18,7 +18,7 @@ struct rank {
 /* What one thread takes at most between two looks: heads and small objects, tables, arenas' and buffers' blocks, and one of the large ones. */
 static struct rank ranks[] = {
     {.size = 128, .each = 256},       {.size = 512, .each = 128},       {.size = 2048, .each = 32},
-    {.size = 4096 + 64, .each = 48},  {.size = 16384 + 128, .each = 16}, {.size = 65536 + 64, .each = 2},
+    {.size = 4096 + 64, .each = 48},  {.size = SP_RESERVE_CHUNK, .each = 16}, {.size = 65536 + 64, .each = 2},
     {.size = 262144 + 64, .each = 1}, {.size = SP_RESERVE_LARGEST, .each = 1},
 };
 enum { SMALL = 5 }; /* the ranks that SP_MEM_LOW goes by */

@@ -22,6 +22,7 @@ enum sp_memory {
     SP_MEM_LOW,   /* half of it is gone: what takes more is ended */
 };
 
+enum { SP_RESERVE_CHUNK = 16384 + 1024 }; /* bytes that a buffer's chunk may take, with what stands before and behind it */
 enum { SP_RESERVE_LARGEST = 1024 * 1024 + 65536 }; /* bytes of its largest block: more than any single allocation that a peer can cause */
 
 /* Puts aside; `shares`: how many threads may need of it. Less than all is an error: false. */

@@ -270,7 +270,9 @@ class TenTimes(unittest.TestCase):
     def start(self):
         self.h1, self.h2 = free_port(), free_port()
         few = {"max_connections": 512, "max_pending_requests": 128, "max_requests": 1024}  # what waits here for an origin waits, too
-        conf = config([listener(self.h1, [route_to("o", timeout="5s")]), listener(self.h2, [route_to("o", timeout="5s")], tls=downstream_tls(), name="tls")],
+        told = {"append_local_overload": True}  # whichever of the two refuses
+        conf = config([listener(self.h1, [route_to("o", timeout="5s")], hcm=told),
+                       listener(self.h2, [route_to("o", timeout="5s")], tls=downstream_tls(), name="tls", hcm=told)],
                       [cluster("o", self.origin.port, circuit_breakers={"thresholds": [few]})])
         scaled = {"scaled": {"scaling_threshold": 0.5, "saturation_threshold": 0.8}}
         conf["overload_manager"] = {
@@ -304,7 +306,7 @@ class TenTimes(unittest.TestCase):
         for a in answers:
             self.assertIn(a.status, (0, 200, 503))  # 0: its connection was reset, or three seconds have passed
             if a.status == 503 and a.body == b"envoy overloaded":
-                self.assertEqual(a.headers.get("x-envoy-overloaded"), "true")
+                self.assertEqual(a.headers.get("x-envoy-local-overloaded"), "true")
         r = run.result()
         used = held.used() - used
         # Within five seconds all is as it was.

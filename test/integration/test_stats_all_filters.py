@@ -152,21 +152,25 @@ class Gates(Case):
             self.ask(s)
 
     def test_lists(self):
-        path = write("stats-list", "192.0.2.1\n192.0.2.2\n")
-        lists = [{"name": "l", "path": path}]
-        gate = {"name": "gate", "typed_config": {"@type": T + "sallyport.filters.listener.ip_restriction.v1.IpRestriction", "source": "SOCKET", "deny": ["127.0.0.9"], "deny_lists": lists}}
-        s = self.behind(shield(proof={"peer_address": {"cidrs": ["192.0.2.9"], "lists": lists}}, enforcement="SHADOW"), ip_restriction(deny=["127.0.0.8"], deny_lists=lists),
+        # A file for each: lists are read one after the other, and the config that is read again meanwhile would bring the last one along.
+        lists = [[{"name": "l", "path": write(f"stats-list-{i}", "192.0.2.1\n192.0.2.2\n")}] for i in range(3)]
+        gate = {"name": "gate", "typed_config": {"@type": T + "sallyport.filters.listener.ip_restriction.v1.IpRestriction", "source": "SOCKET", "deny": ["127.0.0.9"], "deny_lists": lists[0]}}
+        s = self.behind(shield(proof={"peer_address": {"cidrs": ["192.0.2.9"], "lists": lists[1]}}, enforcement="SHADOW"),
+                        ip_restriction(deny=["127.0.0.8"], deny_lists=lists[2]),
                         listener_filters=[dict(gate, typed_config={**gate["typed_config"]})])
         with self.drives(s, {"http.plain.ip_restriction.allowed": 1, "http.plain.ip_restriction.denied": 1, "listener.plain.ip_restriction.allowed": 2,
                              "listener.plain.ip_restriction.denied": 1}):
             for source in ("127.0.0.1", "127.0.0.8", "127.0.0.9"):
                 self.ask(s, "/", "--interface", source)
         self.shows(s, {"http.plain.ip_restriction.list.l.entries": 2, "listener.plain.ip_restriction.list.l.entries": 2, "http.plain.origin_shield.list.l.entries": 2})
-        with self.drives(s, {"http.plain.ip_restriction.list.l.reload_ok": 1, "listener.plain.ip_restriction.list.l.reload_ok": 1, "http.plain.origin_shield.list.l.reload_ok": 1}):
-            write("stats-list", "192.0.2.1\n")
-        with self.drives(s, {"http.plain.ip_restriction.list.l.reload_refused": 1, "listener.plain.ip_restriction.list.l.reload_refused": 1,
-                             "http.plain.origin_shield.list.l.reload_refused": 1}):
-            write("stats-list", "nonsense\n")
+        for i, counter in enumerate(({"listener.plain.ip_restriction.list.l.reload_ok": 1}, {"http.plain.origin_shield.list.l.reload_ok": 1},
+                                     {"http.plain.ip_restriction.list.l.reload_ok": 1})):
+            with self.drives(s, counter):
+                write(f"stats-list-{i}", "192.0.2.1\n")
+        for i, counter in enumerate(({"listener.plain.ip_restriction.list.l.reload_refused": 1}, {"http.plain.origin_shield.list.l.reload_refused": 1},
+                                     {"http.plain.ip_restriction.list.l.reload_refused": 1})):
+            with self.drives(s, counter):
+                write(f"stats-list-{i}", "nonsense\n")
         time.sleep(1.1)
         self.shows(s, {"http.plain.ip_restriction.list.l.age_seconds": lambda n: 0 < n < 100, "listener.plain.ip_restriction.list.l.age_seconds": lambda n: 0 < n < 100,
                        "http.plain.origin_shield.list.l.age_seconds": lambda n: 0 < n < 100})

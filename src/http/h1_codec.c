@@ -132,9 +132,9 @@ static void end_stream(struct sp_h1 *h1, enum sp_abort why)
     struct sp_h1_stream *s = h1->stream;
     if (!s->why && !(s->rx_over && s->tx == SP_H1_TX_OVER))
         s->why = why;
+    sp_h1_abort_rx(s, why); /* who hears of it may answer still, and be refused */
     struct sp_source *source = s->cs.tx.source;
     bool untold = s->tx_refused || (s->tx_cut && !s->tx_aborted); /* it was to hear in the next flush */
-    sp_h1_abort_rx(s, why);
     if (untold && source)
         source->ops->cancel(source, s->why ? s->why : why);
     sp_h1_cancel_tx(s, why);

@@ -73,9 +73,10 @@ static const char *key_sources(struct sp_convert *c, const struct sp_kong_plugin
 {
     const struct sp_node *names = sp_kong_get(p->config, "key_names");
     bool header = sp_kong_bool(p->config, "key_in_header", true), query = sp_kong_bool(p->config, "key_in_query", true);
+    unsigned n = sp_kong_count(names);
     struct sp_str out = SP_STR_NULL;
-    for (unsigned i = 0; i < SP_MAX(sp_kong_count(names), 1u); i++) {
-        const char *name = sp_quoted(c, names ? sp_kong_item_str(names, i) : SP_STR("apikey"));
+    for (unsigned i = 0; i < SP_MAX(n, 1u); i++) {
+        const char *name = sp_quoted(c, n ? sp_kong_item_str(names, i) : SP_STR("apikey"));
         if (header)
             out = sp_arena_printf(&c->arena, "%.*s%s{header: %s}", SP_STR_ARG(out), out.len ? ", " : "", name);
         if (query)

@@ -367,6 +367,23 @@ static void a_status_that_is_none_becomes_502(void **state)
     assert_non_null(strstr(peer_sent(&p), "HTTP/1.1 502 Bad Gateway\r\n"));
 }
 
+static void answer_with_no_status(struct user *u, enum sp_abort why)
+{
+    (void)why;
+    user_respond(u, 0, "", false);
+}
+
+/* Who hears that the client is gone may answer all the same, with what cannot be sent: it has to hear of that, too. */
+static void what_is_refused_while_the_request_is_aborted_is_told(void **state)
+{
+    p.on_abort = answer_with_no_status;
+    start();
+    peer_feed(&p, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    peer_log(&p);
+    p.codec->ops->eof(p.codec, SP_ABORT_CLOSED);
+    LOGGED("1: abort closed\n1: cancel protocol\n1: closed protocol\n");
+}
+
 static void large_heads_are_written_whole(void **state)
 {
     static char lines[40000];
@@ -531,6 +548,7 @@ int main(void)
         T(whole_response_times_out), T(abort_resets),
         T(test_9112_11_1_nothing_of_the_users_choice_splits_a_response),
         T(a_status_that_is_none_becomes_502),
+        T(what_is_refused_while_the_request_is_aborted_is_told),
         T(large_heads_are_written_whole),
         T(the_peer_goes_away),
         T(the_peer_half_closes_while_its_answer_is_sent),

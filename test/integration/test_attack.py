@@ -4,12 +4,12 @@ import http.client
 import re
 import socket
 import struct
-import threading
 import time
 import unittest
 
 from harness import (SECRET, SLOW, Sallyport, cluster, config, free_port, good_token, jwt_filter, listener, raw, route_to, shield,
                      wait_for)
+from tcp_origin import TcpOrigin
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -40,35 +40,18 @@ def frames(data):
         data = data[9 + n:]
 
 
-class Origin:
+class Origin(TcpOrigin):
     """Keeps the bytes that it gets; says `answer` to each head."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.socket.getsockname()[1]
         self.seen, self.answer = bytearray(), OK
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__()
 
-    def run(self):
-        while True:
-            try:
-                c, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.one, args=(c,), daemon=True).start()
-
-    def one(self, c):
-        with c:
-            try:
-                while data := c.recv(65536):
-                    self.seen += data
-                    for _ in range(data.count(b" HTTP/1.1\r\n")):
-                        c.sendall(self.answer)
-            except OSError:
-                pass
-
-    def stop(self):
-        self.socket.close()
+    def serve(self, c):
+        while data := c.recv(65536):
+            self.seen += data
+            for _ in range(data.count(b" HTTP/1.1\r\n")):
+                c.sendall(self.answer)
 
 
 class Attack(unittest.TestCase):

@@ -2,51 +2,33 @@
 """RFC 9112 and 9110 over real sockets, what only shows from end to end; a test's name begins with the section that it is about. The rest is in
 test/unit/http/test_rfc*.c, and all of it in docs/security/strictness.md."""
 import re
-import socket
-import threading
 import unittest
 
 from harness import T, Sallyport, cluster, config, free_port, listener, raw, route_to
+from tcp_origin import TcpOrigin
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 EVIL = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nEVIL"
 
 
-class Origin:
+class Origin(TcpOrigin):
     """Says `answer`, whatever it is, to each head; keeps the bytes that it gets."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.socket.getsockname()[1]
         self.answer, self.seen = OK, bytearray()
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+        super().__init__()
 
     def serve(self, c):
         data = b""
-        with c:
-            try:
-                while piece := c.recv(65536):
-                    self.seen += piece
-                    data += piece
-                    while b"\r\n\r\n" in data:
-                        head, data = data.split(b"\r\n\r\n", 1)
-                        if re.match(rb"[A-Z]+ \S+ HTTP/1\.1\r\n", head):  # no trailers or content
-                            c.sendall(self.answer)
-                            if b"connection: close" in self.answer.lower():
-                                return
-            except OSError:
-                pass
-
-    def stop(self):
-        self.socket.close()
+        while piece := c.recv(65536):
+            self.seen += piece
+            data += piece
+            while b"\r\n\r\n" in data:
+                head, data = data.split(b"\r\n\r\n", 1)
+                if re.match(rb"[A-Z]+ \S+ HTTP/1\.1\r\n", head):  # no trailers or content
+                    c.sendall(self.answer)
+                    if b"connection: close" in self.answer.lower():
+                        return
 
 
 def statuses(data):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """HTTP/1 requests as other parsers read them: h11 (python3-h11), Node's old http_parser (python3-httptools), and an origin that reads with h11."""
-import socket
-import threading
 from collections import namedtuple
+
+from tcp_origin import TcpOrigin
 
 try:
     import h11
@@ -83,39 +83,22 @@ def read_again(data):
     return notes.done
 
 
-class Origin:
+class Origin(TcpOrigin):
     """Answers each whole request, as h11 reads them, with 200 and x-origin; keeps them, and what no request could be made of."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.socket.getsockname()[1]
         self.got, self.bad = [], []
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+        super().__init__()
 
     def serve(self, c):
         data = b""
-        with c:
-            try:
-                while piece := c.recv(65536):
-                    data += piece
-                    found, rest = read(data)
-                    for r in found:
-                        data = data[len(r.raw):]
-                        self.got.append(r)
-                        c.sendall(b"HTTP/1.1 200 OK\r\nx-origin: 1\r\ncontent-length: 2\r\n\r\n" + (b"" if r.method == b"HEAD" else b"ok"))
-                    if rest.startswith("bad"):
-                        self.bad.append((rest, data))
-                        return
-            except OSError:
-                pass
-
-    def stop(self):
-        self.socket.close()
+        while piece := c.recv(65536):
+            data += piece
+            found, rest = read(data)
+            for r in found:
+                data = data[len(r.raw):]
+                self.got.append(r)
+                c.sendall(b"HTTP/1.1 200 OK\r\nx-origin: 1\r\ncontent-length: 2\r\n\r\n" + (b"" if r.method == b"HEAD" else b"ok"))
+            if rest.startswith("bad"):
+                self.bad.append((rest, data))
+                return

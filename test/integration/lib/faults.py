@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 import struct
-import threading
 import time
 
 import h2.config
@@ -17,6 +16,7 @@ import h2.exceptions
 
 import harness
 from harness import ROOT, SLOW, Sallyport, wait_for, work
+from tcp_origin import TcpOrigin
 
 FIELDS = ("on", "skip", "count", "ppm", "seed", "err", "calls", "hits")
 POINT = 8 * len(FIELDS)
@@ -196,35 +196,17 @@ def http2(port, requests, context):
     return [(status[i], bodies[i]) if i in over and i in status else None for i in range(1, 2 * len(requests), 2)]
 
 
-class Echo(threading.Thread):
+class Echo(TcpOrigin):
     """An origin that switches to a protocol of its own and sends back what comes."""
 
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.s = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.s.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            c, _ = self.s.accept()
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
-
     def serve(self, c):
-        try:
-            got = b""
-            while b"\r\n\r\n" not in got:
-                more = c.recv(4096)
-                if not more:
-                    return
-                got += more
-            c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
-            while (more := c.recv(4096)):
-                c.sendall(more)
-        except OSError:
-            pass
-        finally:
-            c.close()
+        head, _ = self.head(c, b"")
+        if head is None:
+            return
+        c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        while (more := c.recv(4096)):
+            c.sendall(more)
+
 
 
 def upgrade(port, path, headers, context=None):

@@ -18,7 +18,7 @@ from harness import SLOW, T
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
 
-def _varint(data, at):
+def varint(data, at):
     value = shift = 0
     while True:
         byte = data[at]
@@ -33,16 +33,16 @@ def fields(data):
     """(number, value) of a message: bytes, or a number."""
     at = 0
     while at < len(data):
-        tag, at = _varint(data, at)
+        tag, at = varint(data, at)
         number, wire = tag >> 3, tag & 7
         if wire == 0:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
         elif wire == 1:
             value, at = struct.unpack_from("<Q", data, at)[0], at + 8
         elif wire == 5:
             value, at = struct.unpack_from("<I", data, at)[0], at + 4
         elif wire == 2:
-            size, at = _varint(data, at)
+            size, at = varint(data, at)
             value, at = data[at:at + size], at + size
             assert len(value) == size, "cut short"
         else:

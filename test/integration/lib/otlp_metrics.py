@@ -5,7 +5,7 @@ import time
 from concurrent import futures
 
 from harness import SLOW
-from otlp import _key_value, fields
+from otlp import _key_value, fields, varint
 
 SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 KINDS = {5: "gauge", 7: "sum", 9: "histogram"}
@@ -118,14 +118,7 @@ def families(data):
     """Prometheus' protobuf page (delimited): name -> (type, [(labels, value)]); of histograms (count, sum, [(bound, n)])."""
     out, at = {}, 0
     while at < len(data):
-        size = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            size |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
+        size, at = varint(data, at)
         family = list(fields(data[at:at + size]))
         at += size
         name = dict(family)[1].decode()

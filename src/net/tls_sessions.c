@@ -2,6 +2,7 @@
 #include "net/tls_sessions.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -19,9 +20,9 @@ struct session {
 };
 
 struct sp_tls_sessions {
-    unsigned n;
-    _Atomic unsigned next; /* where to begin looking, so that all slots get used */
-    _Atomic(struct session *) slots[];
+    pthread_mutex_t mutex; /* held to look through the slots and to copy a session, for microseconds a handshake */
+    unsigned n, next;      /* where to begin looking for room, so that all slots get used */
+    struct session *slots[];
 };
 
 static int64_t now_s(void)
@@ -35,6 +36,7 @@ struct sp_tls_sessions *sp_tls_sessions_new(unsigned n)
 {
     assert(n > 0 && n <= SP_TLS_MAX_SESSIONS);
     struct sp_tls_sessions *s = sp_xcalloc(1, sizeof(*s) + n * sizeof(s->slots[0]));
+    pthread_mutex_init(&s->mutex, NULL);
     s->n = n;
     return s;
 }
@@ -52,8 +54,11 @@ static void session_free(struct session *x)
 
 void sp_tls_sessions_free(struct sp_tls_sessions *s)
 {
-    for (unsigned i = 0; s && i < s->n; i++)
-        session_free(atomic_load(&s->slots[i]));
+    if (!s)
+        return;
+    for (unsigned i = 0; i < s->n; i++)
+        session_free(s->slots[i]);
+    pthread_mutex_destroy(&s->mutex);
     free(s);
 }
 
@@ -76,28 +81,42 @@ static void name_ticket(WOLFSSL_SESSION *session)
         wolfSSL_SESSION_set1_id(session, id, sizeof(id));
 }
 
-/* Takes the slot's away if it is for these names; what is for others goes back, unless the slot was filled meanwhile. */
-static struct session *take_slot(struct sp_tls_sessions *s, unsigned at, const char *sni, const char *host, bool only12)
+/* Under the mutex: the first slot with a session for these names, or n. What is too old goes. */
+static unsigned find(struct sp_tls_sessions *s, const char *sni, const char *host, bool only12)
 {
-    if (!atomic_load_explicit(&s->slots[at], memory_order_relaxed))
-        return NULL;
-    struct session *x = atomic_exchange(&s->slots[at], NULL), *none = NULL;
-    if (!x || now_s() >= x->until) {
-        session_free(x);
-        return NULL;
+    int64_t now = now_s();
+    for (unsigned i = 0; i < s->n; i++) {
+        struct session *x = s->slots[i];
+        if (x && now >= x->until) {
+            session_free(x);
+            s->slots[i] = NULL;
+        } else if (x && same(x->sni, sni) && same(x->host, host) && (x->tls12 || !only12)) {
+            return i;
+        }
     }
-    if (same(x->sni, sni) && same(x->host, host) && (x->tls12 || !only12))
-        return x;
-    if (!atomic_compare_exchange_strong(&s->slots[at], &none, x))
-        session_free(x);
-    return NULL;
+    return s->n;
+}
+
+/* Under the mutex: the next empty slot, or else the next one's session has to go. */
+static unsigned room(struct sp_tls_sessions *s)
+{
+    unsigned at = s->next;
+    for (unsigned i = 0; i < s->n && s->slots[at]; i++)
+        at = (at + 1) % s->n;
+    s->next = (at + 1) % s->n;
+    return at;
 }
 
 void sp_tls_sessions_drop12(struct sp_tls_sessions *s, const char *sni, const char *host)
 {
     assert(s);
-    for (unsigned i = 0; i < s->n; i++)
-        session_free(take_slot(s, i, sni, host, true));
+    pthread_mutex_lock(&s->mutex);
+    unsigned at = find(s, sni, host, true);
+    if (at < s->n) {
+        session_free(s->slots[at]);
+        s->slots[at] = NULL;
+    }
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void sp_tls_sessions_put(struct sp_tls_sessions *s, WOLFSSL_SESSION *session, bool tls12, const char *sni, const char *host,
@@ -114,40 +133,46 @@ void sp_tls_sessions_put(struct sp_tls_sessions *s, WOLFSSL_SESSION *session, bo
     struct session *x = sp_xmalloc(sizeof(*x));
     *x = (struct session){copy, sp_tls_peer_ref(peer), until ? SP_MIN(until, end) : end, dup_or_null(sni), dup_or_null(host),
                           tls12};
-    if (tls12) {
+    if (tls12)
         name_ticket(copy);
-        sp_tls_sessions_drop12(s, sni, host);
-    }
-    unsigned at = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed) % s->n;
-    session_free(atomic_exchange(&s->slots[at], x));
+    pthread_mutex_lock(&s->mutex);
+    unsigned at = tls12 ? find(s, sni, host, true) : s->n;
+    if (at == s->n)
+        at = room(s);
+    struct session *old = s->slots[at];
+    s->slots[at] = x;
+    pthread_mutex_unlock(&s->mutex);
+    session_free(old);
 }
 
-static bool give(struct session *x, WOLFSSL *ssl)
+/* A session for these names that is the caller's alone, or NULL. One of TLS 1.2 is copied, and is there for everybody all the time. */
+static struct session *take(struct sp_tls_sessions *s, const char *sni, const char *host)
 {
-    WOLFSSL_SESSION *own = x->tls12 ? wolfSSL_SESSION_dup(x->wolf) : x->wolf;
-    bool given = own && wolfSSL_set_session(ssl, own) == WOLFSSL_SUCCESS;
-    if (x->tls12)
-        wolfSSL_SESSION_free(own);
-    return given;
+    pthread_mutex_lock(&s->mutex);
+    unsigned at = find(s, sni, host, false);
+    struct session *x = at < s->n ? s->slots[at] : NULL;
+    if (x && x->tls12) {
+        struct session *own = sp_xmalloc(sizeof(*own));
+        *own = (struct session){wolfSSL_SESSION_dup(x->wolf), sp_tls_peer_ref(x->peer), x->until, NULL, NULL, true};
+        x = own;
+    } else if (x) {
+        s->slots[at] = NULL;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return x;
 }
 
 int sp_tls_sessions_take(struct sp_tls_sessions *s, WOLFSSL *ssl, const char *sni, const char *host,
                          struct sp_tls_peer **ret_peer, int64_t *ret_until)
 {
     assert(s && ssl && ret_peer && ret_until);
-    for (unsigned i = 0; i < s->n; i++) {
-        struct session *x = take_slot(s, i, sni, host, false), *none = NULL;
-        if (!x)
-            continue;
-        bool given = give(x, ssl);
-        int version = !given ? 0 : x->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
-        if (given) {
-            *ret_peer = sp_tls_peer_ref(x->peer);
-            *ret_until = x->until;
-        }
-        if (!given || !x->tls12 || !atomic_compare_exchange_strong(&s->slots[i], &none, x))
-            session_free(x);
-        return version;
+    struct session *x = take(s, sni, host);
+    int version = 0;
+    if (x && x->wolf && wolfSSL_set_session(ssl, x->wolf) == WOLFSSL_SUCCESS) {
+        version = x->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
+        *ret_peer = sp_tls_peer_ref(x->peer);
+        *ret_until = x->until;
     }
-    return 0;
+    session_free(x);
+    return version;
 }

@@ -2,9 +2,9 @@
 /*
  * A client context's sessions, kept for resumption.  A session is bound to the server name and to the name that was verified,
  * and brings along the certificate that was judged then.  One of TLS 1.3 is used once (RFC 8446 appendix C.4); one of TLS 1.2
- * any number of times, and there is one for the same names, the newest.  An hour at most from the handshake in which the
- * certificate was shown, and no longer than what was stapled to it.  Any thread: the slots are swapped atomically, so that a session belongs to one at a time, and each
- * connection gets a copy of its own.  Private to net/tls*.
+ * any number of times and by any number of connections at once, and there is one for the same names, the newest, which takes
+ * the older one's place.  An hour at most from the handshake in which the certificate was shown, and no longer than what was
+ * stapled to it.  Any thread: a mutex is held to find one, and each connection gets a copy of its own.  Private to net/tls*.
  *
  * Of TLS 1.2 it takes a wolfSSL that knows by the session id alone whether it resumes (scripts/deps).  With such a session
  * wolfSSL offers nothing but TLS 1.2; where that is not resumed it is forgotten, and the next hello has both versions.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One context and many threads, as with workers: handshakes with tickets, with client certificates judged against one
- * set of CAs, with names matched by one expression.  Meant for the thread sanitizer.
+ * set of CAs, with names matched by one expression; with one session of TLS 1.2.  Meant for the thread sanitizer too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,9 +87,49 @@ static void many_threads(void **state)
     sp_tls_ctx_unref(ctxs.own_client);
 }
 
+static void *resume12(void *arg)
+{
+    struct job *j = arg;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        one(j, j->ctxs->plain_client, j->ctxs->open, "a.example.com");
+    sp_buf_thread_done();
+    sp_arena_thread_done();
+    return NULL;
+}
+
+/* Each connection of each thread resumes the one session, whatever the others do with it then. */
+static void one_session_of_tls12(void **state)
+{
+    static const char *const slots[] = {"", "max_session_keys: 3\n"};
+    for (size_t n = 0; n < SP_ARRAY_LEN(slots); n++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof(yaml), "common_tls_context: {%svalidation_context: {%s}}\n%s", KIT_TLS12, KIT_CA, slots[n]);
+        struct ctxs ctxs = {.open = kit_server(KIT_SERVER), .plain_client = kit_client(yaml)};
+        struct job first = {.ctxs = &ctxs}, jobs[THREADS] = {0};
+        one(&first, ctxs.plain_client, ctxs.open, "b.example.com");
+        one(&first, ctxs.plain_client, ctxs.open, "a.example.com");
+        assert_int_equal(first.failed + first.resumed, 0);
+        for (unsigned i = 0; i < THREADS; i++) {
+            jobs[i].ctxs = &ctxs;
+            assert_int_equal(pthread_create(&jobs[i].thread, NULL, resume12, &jobs[i]), 0);
+        }
+        unsigned resumed = 0;
+        for (unsigned i = 0; i < THREADS; i++) {
+            pthread_join(jobs[i].thread, NULL);
+            assert_int_equal(jobs[i].failed, 0);
+            resumed += jobs[i].resumed;
+        }
+        assert_int_equal(resumed, THREADS * ROUNDS);
+        one(&first, ctxs.plain_client, ctxs.open, "b.example.com"); /* its session is still there, where there is room for two */
+        assert_int_equal(first.resumed, n);
+        sp_tls_ctx_unref(ctxs.open);
+        sp_tls_ctx_unref(ctxs.plain_client);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(many_threads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(many_threads), cmocka_unit_test(one_session_of_tls12)};
     sp_tls_global_init();
     int r = cmocka_run_group_tests(tests, NULL, NULL);
     sp_tls_global_done();

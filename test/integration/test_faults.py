@@ -3,7 +3,8 @@
 Calls that fail, one by one and at random: memory, system calls, nghttp2, wolfSSL. Requests of every kind are sent while call n fails; the
 door may refuse or cut them, never let through what it would not have, hang, end, or keep anything of them.
 
-SP_FAULTS_S: seconds for each kind of fault (1.2). SP_FAULTS_SEED: of what is chosen; it is printed (scripts/faults runs it for hours).
+SP_FAULTS_S: seconds for each kind of fault (1.2). SP_FAULTS_SEED: of what is chosen; it is printed (1; at random where
+SP_FAULTS_S is said; scripts/faults runs it for hours).
 """
 import json
 import os
@@ -14,11 +15,11 @@ import unittest
 from fake_dns import FakeDns
 from faults import Echo, Faulty, Wrong, http1, http2, program, settled, tls_context, upgrade
 from harness import (SECRET, SLOW, Nginx, Nghttpd, address, ca, cert, cluster, config, downstream_tls, free_port, good_token, http_options,
-                     jwt_filter, listener, log_to, route_to, shield, upstream_tls, wait_for, work, ECHO)
+                     jwt_filter, listener, log_to, route_to, seed_of, shield, upstream_tls, wait_for, work, ECHO)
 from test_dns import dns_cluster
 
 SECONDS = float(os.environ.get("SP_FAULTS_S", "1.2"))
-SEED = int(os.environ.get("SP_FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+SEED = seed_of("FAULTS")
 BODY = b"b" * 40000
 PAGE = "page " * 20000
 
@@ -142,7 +143,6 @@ SHORT = ["SHORT_RECV", "SHORT_SEND", "SHORT_WRITE"]
 class Faults(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        print(f"faults: seed {SEED}", flush=True)
         cls.world = World()
         cls.random = random.Random(SEED)
         cls.walked = {}

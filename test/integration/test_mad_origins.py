@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Origins, and the DNS before them, that keep to no protocol: nothing of what they do reaches other clusters, is kept, or ends the door.
 
-SP_MAD_S: how long (4 s). SP_MAD_SEED: of what they do.
+SP_MAD_S: how long (4 s). SP_MAD_SEED: of what they do (1; at random where SP_MAD_S is said).
 """
 import os
 import random
@@ -15,13 +15,13 @@ import unittest
 import hpack
 
 from fake_dns import NXDOMAIN, REFUSED, SERVFAIL, FakeDns
-from harness import SLOW, T, Sallyport, cluster, config, free_port, listener, raw, route_to, wait_for
+from harness import SLOW, T, Sallyport, cluster, config, free_port, listener, raw, route_to, seed_of, wait_for
 from mad_origin import OK, Mad, Mad2, frame, reset
 from tcp_origin import TcpOrigin
 from test_dns import dns_cluster
 
 SECONDS = float(os.environ.get("SP_MAD_S", "4"))
-SEED = int(os.environ.get("SP_MAD_SEED", str(random.randrange(1 << 20))))
+SEED = seed_of("MAD")
 PREVIOUS = {"name": "previous", "typed_config": {"@type": T + "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"}}
 RETRY = {"retry_on": "5xx,reset,connect-failure,retriable-4xx,refused-stream,retriable-status-codes,envoy-ratelimited,unavailable",
          "num_retries": 4, "retriable_status_codes": [421], "retry_back_off": {"base_interval": "0.002s"}, "per_try_timeout": "0.4s",

@@ -23,14 +23,14 @@ from collections import Counter
 
 from attackers import Attackers
 from echo import Echo
-from harness import (SECRET, SLOW, T, Nginx, address, ca, cert, cluster, config, downstream_tls, free_port, http_options, listener, shield, upstream_tls, wait_for,
-                     work)
+from harness import (SECRET, SLOW, T, Nginx, address, ca, cert, cluster, config, downstream_tls, free_port, http_options, listener, seed_of, shield, upstream_tls,
+                     wait_for, work)
 from live import Live
 from offered import Offered
 
 SECONDS = float(os.environ.get("SP_SOAK_S", "40"))
 MOST = float(os.environ.get("SP_SOAK_RPS", "1e9"))
-SEED = int(os.environ.get("SP_SOAK_SEED", str(random.randrange(1 << 30))))
+SEED = seed_of("SOAK")
 REPORT = os.environ.get("SP_SOAK_REPORT")
 SEGMENT = 10 if SECONDS < 300 else 30
 LONG = SECONDS >= 600
@@ -289,7 +289,7 @@ class Soak(unittest.TestCase):
         return total
 
     def test_soak(self):
-        print(f"soak: {SECONDS:.0f} s, seed {SEED}", flush=True)
+        print(f"soak: {SECONDS:.0f} s", flush=True)
         self.errors, self.trouble, total = Counter(), [], Counter()
         capacity = max(self.load(2, 0)["good"] / 2 for _ in range(2))
         rate = min(MOST, 0.7 * capacity)

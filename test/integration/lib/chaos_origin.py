@@ -2,7 +2,7 @@
 """
 An origin that misbehaves on command, as a program of its own: HTTP/1.1 and HTTP/2 over TLS with client certificates.
 
-    chaos_origin.py HOST PORT NAME CERT KEY CLIENT-CA LOG
+    chaos_origin.py HOST PORT NAME CERT KEY CLIENT-CA LOG SEED
 
 A line on its standard input is a mode, for all requests from then on. Each POST is written to LOG when its head is here, before
 anything else happens to it: what stands there twice was sent twice. /health counts as a request, as health checks see what clients see.
@@ -20,7 +20,8 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
-HOST, PORT, NAME, CERT, KEY, CLIENT_CA, LOG = sys.argv[1:8]
+HOST, PORT, NAME, CERT, KEY, CLIENT_CA, LOG, SEED = sys.argv[1:9]
+random.seed(SEED + NAME)
 MODES = """ok        answers
 slow      answers after up to 300 ms
 bad       503 to everything

@@ -66,6 +66,7 @@ if(NOT SALLYPORT_FUZZ)
   endforeach()
 
   sp_register(lint_instructions_self lint 60 ${CMAKE_SOURCE_DIR}/bench/instructions --self-test)
+  sp_register(lint_count_tests_self lint 60 ${CMAKE_SOURCE_DIR}/scripts/count-tests --self-test)
   sp_register(lint_hardening_self lint 60 ${CMAKE_SOURCE_DIR}/scripts/hardening --self-test)
   sp_register(lint_bench_self lint 60 ${CMAKE_SOURCE_DIR}/bench/run --self-test)
 

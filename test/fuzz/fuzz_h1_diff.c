@@ -19,6 +19,7 @@ struct message {
     char *text;
     size_t len, body; /* where the body begins */
     bool whole, nominates; /* there is a Connection header: fields may go by it */
+    bool doubtful; /* http_parser goes by a framing that is not there, or not by one that is: see end_field */
 };
 
 struct list {
@@ -82,6 +83,7 @@ struct other {
     char *value;
     size_t value_len;
     bool in_value, in_body, no_body, tunnel;
+    char stop; /* the byte where it refused to go on */
 };
 
 static struct message *current(void)
@@ -89,16 +91,31 @@ static struct message *current(void)
     return &theirs.v[theirs.n - 1];
 }
 
+/*
+ * Two faults of http_parser in the head: it takes every field whose name begins with transfer-encoding for that field, and a tab behind
+ * "chunked" for a part of it, though white space behind a value is none of it (RFC 9112 section 5, RFC 9110 section 5.6.3).
+ */
+static bool is_doubtful(struct sp_str name, struct sp_str value)
+{
+    struct sp_str te = SP_STR("transfer-encoding");
+    if (!sp_str_starts(name, te))
+        return false;
+    return name.len > te.len || (value.len && sp_str_chr(sp_str_sub(value, sp_str_trim(value).len, value.len), '\t') >= 0);
+}
+
 static void end_field(struct other *o)
 {
     if (!o->in_value)
         return;
     o->in_value = false;
-    struct sp_str name = sp_str_n(o->name, o->name_len);
-    if (!o->in_body)
-        put_field(o->f, name, sp_str_trim(sp_str_n(o->value, o->value_len)));
-    if (sp_header_id(name) == SP_H_CONNECTION)
-        current()->nominates = true;
+    struct sp_str name = sp_str_n(o->name, o->name_len), value = sp_str_n(o->value, o->value_len);
+    if (!o->in_body) {
+        put_field(o->f, name, sp_str_trim(value));
+        if (sp_header_id(name) == SP_H_CONNECTION)
+            current()->nominates = true;
+        if (is_doubtful(name, value))
+            current()->doubtful = true;
+    }
     o->name_len = 0;
     free(o->value);
     o->value = NULL;
@@ -191,9 +208,11 @@ static enum http_errno parse_theirs(const uint8_t *data, size_t size, unsigned k
     p.data = o;
     o->no_body = kind == 2;
     size_t n = http_parser_execute(&p, &settings, (const char *)data, size);
+    o->stop = n < size ? (char)data[n] : '\0';
     if (n == size && !p.upgrade && HTTP_PARSER_ERRNO(&p) == HPE_OK)
         http_parser_execute(&p, &settings, NULL, 0);
     if (o->f) {
+        end_field(o);
         fclose(o->f);
         o->f = NULL;
     }
@@ -203,14 +222,33 @@ static enum http_errno parse_theirs(const uint8_t *data, size_t size, unsigned k
 
 /* --- both --- */
 
-/* What http_parser refuses for reasons of its own: methods it has no name for, characters of targets, what comes behind a last message. */
-static bool is_excused(enum http_errno err)
+/* Where http_parser refuses `m`, or NULL what it did not come to, and we may take it. */
+static bool is_excused(const struct other *o, enum http_errno err, const struct message *m)
 {
-    return err == HPE_INVALID_METHOD || err == HPE_INVALID_URL || err == HPE_INVALID_HOST || err == HPE_CLOSED_CONNECTION ||
-           err == HPE_CB_message_begin || err == HPE_INVALID_VERSION;
+    bool length = sp_str_eq(sp_str_n(o->name, o->name_len), SP_STR("content-length"));
+    switch (err) {
+    case HPE_INVALID_METHOD: /* one that it has no name for */
+    case HPE_INVALID_URL: /* characters of targets */
+    case HPE_INVALID_HOST:
+    case HPE_INVALID_VERSION:
+    case HPE_CLOSED_CONNECTION: /* behind a last message */
+    case HPE_CB_message_begin: /* there are too many for this program */
+        return true;
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return m && m->doubtful;
+    case HPE_INVALID_CONTENT_LENGTH: /* a tab behind the number: as in is_doubtful */
+        if (m && length && !o->in_body && o->stop == '\t')
+            return true;
+        __attribute__((fallthrough));
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+        /* It goes by one among the trailers too, where it means nothing and is to be passed over (RFC 9110 section 6.5.1). */
+        return m && (m->doubtful || (length && o->in_body));
+    default:
+        return false;
+    }
 }
 
-static void compare(enum http_errno err, bool tunnel)
+static void compare(const struct other *o, enum http_errno err, bool request)
 {
     for (unsigned i = 0; getenv("SP_SHOW") && i < SP_MAX(ours.n, theirs.n); i++)
         fprintf(stderr, "%s\nours: \"%s\"\ntheirs: \"%s\"\n", http_errno_name(err), i < ours.n ? ours.v[i].text : "",
@@ -218,12 +256,13 @@ static void compare(enum http_errno err, bool tunnel)
     for (unsigned i = 0; i < ours.n; i++) {
         const struct message *a = &ours.v[i], *b = &theirs.v[i];
         if (i >= theirs.n || !b->whole) {
-            /* And a field whose name only begins with transfer-encoding: it takes that for the one itself. The one itself is not in the text. */
-            CHECK(is_excused(err) || tunnel || (err == HPE_INVALID_TRANSFER_ENCODING && strstr(a->text, "\ntransfer-encoding")));
+            CHECK(o->tunnel || is_excused(o, err, i < theirs.n ? b : NULL));
             return;
         }
         if (!b->nominates)
             CHECK(a->body == b->body && memcmp(a->text, b->text, a->body) == 0);
+        if (b->doubtful && !request) /* for which it reads until the end of the connection */
+            return;
         CHECK(a->len - a->body == b->len - b->body && memcmp(a->text + a->body, b->text + b->body, a->len - a->body) == 0);
     }
 }
@@ -247,6 +286,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run_end(&r);
     run_forget(&r);
     enum http_errno err = parse_theirs(data + 1, size - 1, kind, &other);
-    compare(err, other.tunnel);
+    compare(&other, err, kind == 0);
     return 0;
 }

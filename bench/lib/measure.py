@@ -35,7 +35,9 @@ class Bench:
         if name in subjects.OTHERS:
             return subjects.OTHERS[name](where)
         subject = subjects.Sallyport(where, self.binary, variant.workers if variant else 1)
-        if variant and variant.workers > 1:
+        if variant and variant.cpu:
+            subject.cpus = {procs.LOAD_CPU if variant.cpu == "load's" else procs.SUBJECT_CPU}
+        elif variant and variant.workers > 1:
             subject.cpus = set(procs.CPUS[:variant.workers])
         return subject
 

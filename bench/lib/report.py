@@ -95,11 +95,11 @@ def markdown(results, about):
     if own:
         lines += ["", "| sallyport with itself | | ratio | target |", "|---|---|---:|---|"]
     for name in own:
-        first, last = list(results[name])[0], list(results[name])[-1]
+        labels = list(results[name])
         key = MAIN[kind(ALL[name])]
         form = "{:.2f} s" if key == "start_s" else "{:.1f} us"
-        cells = "; ".join(f"{label}: {show(figure(results, name, label, key), form)}" for label in (first, last))
-        lines.append(f"| {name} | {cells} | {show(ratio(results, name, key, last, [first]), '{:.2f}')} | {target_cell(name, results)} |")
+        cells = "; ".join(f"{label}: {show(figure(results, name, label, key), form)}" for label in labels)
+        lines.append(f"| {name} | {cells} | {show(ratio(results, name, key, labels[1], labels[:1]), '{:.2f}')} | {target_cell(name, results)} |")
     return "\n".join(lines)
 
 

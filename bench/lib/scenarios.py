@@ -29,8 +29,9 @@ class Scenario:
 class Variant:
     """How sallyport is run: changes of the scenario's profile, config and load."""
 
-    def __init__(self, profile=None, workers=1, conns=None, cidrs=500, routes=200, **env):
-        self.profile, self.workers, self.conns, self.cidrs, self.routes, self.env = profile, workers, conns, cidrs, routes, env
+    def __init__(self, profile=None, workers=1, conns=None, cidrs=500, routes=200, cpu=None, **env):
+        """cpu: the only one for all workers, "own" or "load's"; None: one for each worker."""
+        self.profile, self.workers, self.conns, self.cidrs, self.routes, self.cpu, self.env = profile, workers, conns, cidrs, routes, cpu, env
 
 
 PEERS = [
@@ -59,8 +60,9 @@ OWN = [
     Scenario("routes", "routes", "10 routes on a host; 10,000", many_paths=True, variants={
         "10": Variant(routes=10), "10,000": Variant(routes=10000)}),
     Scenario("clusters", "tls_h1up", "1 cluster; 1,000, all but one idle", variants={"1": Variant(), "1,000": Variant(IDLE_CLUSTERS="999")}),
-    Scenario("scale", "tls_h1up", "one worker; two, with twice the connections", variants={
-        "1 worker": Variant(), "2 workers": Variant(workers=2, conns=32)}),
+    Scenario("scale", "tls_h1up", "one worker; two, with twice the connections; both of these where the other one was", variants={
+        "1 worker": Variant(), "2 workers": Variant(workers=2, conns=32), "2 on one CPU": Variant(workers=2, conns=32, cpu="own"),
+        "1 on the load's CPU": Variant(cpu="load's")}),
     Scenario("everything", "tls_h1up", "nothing on; an access log to a file, stats fetched each second, one request of a hundred traced", variants={
         "off": Variant(), "on": Variant(EVERYTHING="1")}),
     Scenario("scrape", "tls_h1up", "10,000 hosts in 1,000 clusters, 4,000 requests/s: nobody asks for stats; Prometheus does, each second", rate=4000,

@@ -74,6 +74,12 @@ def megabytes(results, scenario):
     return most / 1e6 if most is not None else None
 
 
+def two_by_either(results):
+    """Two workers by what one costs on the CPU of the one and on that of the other, where one of these is the load's as well."""
+    two, own, loads = (figure(results, "scale", label, "cpu_us") for label in ("2 workers", "1 worker", "1 on the load's CPU"))
+    return two / ((own + loads) / 2) if None not in (two, own, loads) else None
+
+
 TARGETS = [
     best_peer("h1_plain", 0.95),
     Target("h1_plain", "user time by nginx's", 1.0, lambda r: ratio(r, "h1_plain", "user_us", US, ["nginx"])),
@@ -104,6 +110,8 @@ TARGETS = [
     variant("routes", "10,000", "10", 1.2, "CPU by that of ten"),
     variant("clusters", "1,000", "1", 1.03, "CPU by that of one (3 % for the noise)"),
     variant("scale", "2 workers", "1 worker", 1.08, "CPU by that of one worker"),
+    variant("scale", "2 on one CPU", "1 worker", 1.08, "CPU of two on one CPU by that of one worker there"),
+    Target("scale", "CPU by that of one worker on either CPU", 1.08, two_by_either),
     variant("everything", "on", "off", 1.10, "CPU by that of everything off"),
     Target("scrape", "ms until all of /stats/prometheus was there", 200,
            lambda r: (lambda s: s and s * 1000)(figure(r, "scrape", "scraped", "scrape_s")), "{:.0f}"),
@@ -123,12 +131,14 @@ def self_test():
              "nginx": [{"cpu_us": 10.0}, {"cpu_us": 20.0}, {"error": "x"}], "haproxy": [{"cpu_us": 11.0}, {"cpu_us": 19.0}, {"cpu_us": 10.0}]}
     results = {"h2_tls": peers, "shield": {"sallyport": [{"cpu_us": 10.0}]}, "reject": {"sallyport": [{"cpu_us": 3.5}]},
                "jwt": {"sallyport": [{"cpu_us": 64.0}]}, "signature": {"ES256": 50.0},
-               "routes": {"10": [{"cpu_us": 10.0}], "10,000": [{"cpu_us": 11.9}]}}
+               "routes": {"10": [{"cpu_us": 10.0}], "10,000": [{"cpu_us": 11.9}]},
+               "scale": {"1 worker": [{"cpu_us": 10.0}], "2 workers": [{"cpu_us": 12.0}], "1 on the load's CPU": [{"cpu_us": 14.0}]}}
     assert ratio(results, "h2_tls", "cpu_us") == 0.9, "each round by the best of the same round: 0.9, 18/19, 0.89"
     judged = {(t.scenario, t.text): t.judge(results) for t in TARGETS}
     assert judged["h2_tls", "CPU by the best peer's"][1] is True
     assert judged["reject", "CPU by a served request's"] == (0.35, False)
     assert judged["routes", "CPU by that of ten"][1] is True and judged["gates", "CPU by that of few (3 % for the noise)"] is None
+    assert judged["scale", "CPU by that of one worker"] == (1.2, False) and judged["scale", "CPU by that of one worker on either CPU"] == (1.0, True)
     above = judged["jwt", "above h2_tls, by 1.1 signature checks + 3 us"]
     assert above and abs(above[0] - 55 / 58) < 1e-9 and above[1]
     results["h2_tls"]["sallyport"][0]["cpu_us"] = results["h2_tls"]["sallyport"][1]["cpu_us"] = 20.0

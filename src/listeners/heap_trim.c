@@ -3,33 +3,37 @@
 
 #include <assert.h>
 #include <malloc.h>
-#include <stdlib.h>
-
-#include "base/mem.h"
+#include <pthread.h>
+#include <stddef.h>
 
 /* Those that end together shall be gone together, too. */
 static const uint64_t settle_ns = 2 * SP_NS_PER_S, pause_ns = 10 * SP_NS_PER_S;
 
-static void work(struct sp_job *j)
+static void *trim(void *none)
 {
-    (void)j;
     malloc_trim(0);
+    return none;
 }
 
-static void done(struct sp_job *j)
+/* On a thread that ends with it, whose stack the system has back: uv's pool would keep four.  Where there is none to be had, it is for next time. */
+static void begin(void)
 {
-    free(j);
+    pthread_t thread;
+    pthread_attr_t detached;
+    if (pthread_attr_init(&detached))
+        return;
+    if (!pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED))
+        (void)pthread_create(&thread, &detached, trim, NULL);
+    pthread_attr_destroy(&detached);
 }
 
 static void fire(struct sp_timer *timer)
 {
     struct sp_heap_trim *t = SP_CONTAINER_OF(timer, struct sp_heap_trim, timer);
     sp_worker_trim(t->worker); /* what it keeps lies between what is free */
-    struct sp_job *j = sp_xcalloc(1, sizeof(*j));
     t->most = t->now;
     t->last_ns = t->worker->turn.now_ns;
-    *j = (struct sp_job){.work = work, .done = done};
-    sp_worker_job(t->worker, j);
+    begin();
 }
 
 void sp_heap_trim_note(struct sp_heap_trim *t, struct sp_worker *w, unsigned n)

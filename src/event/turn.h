@@ -13,6 +13,7 @@
 #define SP_EVENT_TURN_H
 
 #include "base/list.h"
+#include "event/gather.h"
 
 struct sp_turn;
 
@@ -49,6 +50,7 @@ struct sp_turn {
     struct sp_timer_place *heap;
     unsigned n_timers, cap_timers;
     struct sp_list soon, deferred, buried;
+    struct sp_gather gather; /* told of requests by who has them (stream/stream_life.c) */
     void *worker; /* the struct sp_worker, or NULL in simulation */
 };
 

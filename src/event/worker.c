@@ -132,10 +132,32 @@ uint64_t sp_worker_delay(struct sp_worker *w)
     return since && now > since ? SP_MAX(worst, now - since) : worst;
 }
 
+/* Lets more come before it looks (event/gather.h). True: it waited, and *now is later. A signal may have ended that early. */
+static bool gather(struct sp_worker *w, uint64_t *now)
+{
+    uint64_t ns = sp_gather_wait(&w->turn.gather, *now);
+    if (SP_LIKELY(!ns))
+        return false;
+    ns = SP_MIN(ns, sp_turn_wait_ns(&w->turn)); /* timers are not made late */
+    if (ns < SP_GATHER_MIN_NS || w->marked_ns)  /* or more than a turn takes is there */
+        return false;
+    const struct timespec most = {.tv_nsec = (long)SP_MAX(ns - SP_GATHER_MIN_NS, 1ull)};
+    const uint64_t began = *now;
+    atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &most, NULL);
+    *now = clock_ns(CLOCK_MONOTONIC);
+    sp_gather_slept(&w->turn.gather, *now - began);
+    w->looked_ns += *now - began; /* nothing is late for that */
+    return true;
+}
+
 /* After a long turn the first look does not sleep: whatever it finds came during that turn. */
 static int wait_for_events(struct sp_worker *w, struct epoll_event *found, int ms)
 {
-    bool was_long = clock_ns(CLOCK_MONOTONIC) - w->looked_ns >= LATE_MIN_NS, slept = !was_long;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (gather(w, &now))
+        ms = 0; /* what was to be waited for has become less */
+    bool was_long = now - w->looked_ns >= LATE_MIN_NS, slept = !was_long;
     if (slept)
         atomic_store_explicit(&w->busy_ns, 0, memory_order_relaxed);
     int n = epoll_wait(w->epoll, found, EVENTS, was_long ? 0 : ms);
@@ -145,6 +167,8 @@ static int wait_for_events(struct sp_worker *w, struct epoll_event *found, int m
         n = epoll_wait(w->epoll, found, EVENTS, ms);
     }
     set_clock(w);
+    if (slept)
+        sp_gather_slept(&w->turn.gather, w->turn.now_ns - SP_MIN(now, w->turn.now_ns));
     note_late(w, found, n, slept);
     return n;
 }

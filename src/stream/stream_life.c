@@ -152,6 +152,7 @@ bool sp_stream_accept(struct sp_stream_owner *o, struct sp_codec_stream *cs, str
     if (SP_UNLIKELY(s->hcm->lines.every_ns && s->hcm->logs))
         sp_stream_begin_lines(s);
     count_requests(s);
+    sp_gather_began(&o->turn->gather);
     return true;
 }
 
@@ -228,6 +229,7 @@ void sp_stream_closed(struct sp_codec_stream *cs, enum sp_abort why)
     assert(cs && cs->user);
     struct sp_stream *s = cs->user;
     sp_stream_gone(s, why ? why : SP_ABORT_CLOSED);
+    sp_gather_ended(&s->owner->turn->gather, s->owner->turn->now_ns - s->info.start_ns);
     sp_timer_stop(&s->timer);
     if (s->lines)
         sp_timer_stop(s->lines);

@@ -34,7 +34,11 @@ static void test_plain(void **state)
     sent_body(e, "hello");
     assert_true(e->ended && !e->cancelled);
     world_pass(w, 25);
+    assert_int_equal(w->turn.gather.turn_moved, 1);
     over(e, SP_ABORT_NONE);
+    assert_int_equal(w->turn.gather.turn_moved, 2); /* what the worker knows its load by: begun, and ended */
+    assert_int_equal(w->turn.gather.n_ended, 1);
+    assert_int_equal(w->turn.gather.stays_ns, SP_GATHER_STAY_MAX_NS); /* 25 ms */
     assert_int_equal(fake_destroyed[SHIELD] + fake_destroyed[JWT] + fake_destroyed[ROUTER], 3);
     static const char *const ones[] = {"downstream_rq_total", "downstream_rq_2xx", "downstream_rq_completed",
                                        "downstream_rq_http1_total"};

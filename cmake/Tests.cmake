@@ -89,11 +89,13 @@ endif()
 # fuzz_*.c: libFuzzer programs under the fuzz preset; elsewhere replay.c feeds them their corpus as a regression test.
 file(GLOB fuzzers CONFIGURE_DEPENDS ${SP_TEST}/fuzz/fuzz_*.c)
 # What some are made of besides.
+set(SP_FUZZ_WITH_authz ${SP_TEST}/unit/filters/fake_chain.c ${SP_TEST}/unit/filters/fake_config.c)
 set(SP_FUZZ_WITH_chain ${SP_TEST}/sim/chain_fix.c ${SP_TEST}/sim/chain_random.c)
 set(SP_FUZZ_WITH_door ${SP_TEST}/sim/door_fix.c)
 set(SP_FUZZ_WITH_world ${SP_TEST}/sim/door_fix.c ${SP_TEST}/sim/world.c ${SP_TEST}/sim/world_acts.c ${SP_TEST}/sim/world_filters.c)
 find_library(SP_HTTP_PARSER http_parser REQUIRED) # libhttp-parser-dev: beside which fuzz_h1_diff holds the HTTP/1 codec
 set(SP_FUZZ_LIBS_h1_diff ${SP_HTTP_PARSER})
+set(SP_FUZZ_LIBS_oidc PkgConfig::CMOCKA)
 foreach(source IN LISTS fuzzers)
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "^fuzz_" "" short ${name})

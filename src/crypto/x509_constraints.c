@@ -72,6 +72,22 @@ static bool ip_within(struct sp_str ip, struct sp_str base)
     return true;
 }
 
+/* RFC 5280 section 7.1, without its folding of spaces: the same attributes, whatever kind of string and case they are in. */
+static bool same_part(struct sp_str x, struct sp_str y)
+{
+    struct sp_der a = sp_der_over(x), b = sp_der_over(y), as, bs, one, other, oid, oid2, value, value2;
+    uint8_t tag;
+    if (!sp_der_take(&a, SP_DER_SET, &as) || !sp_der_take(&b, SP_DER_SET, &bs))
+        return false;
+    while (as.n && bs.n)
+        if (!sp_der_take(&as, SP_DER_SEQUENCE, &one) || !sp_der_take(&bs, SP_DER_SEQUENCE, &other) ||
+            !sp_der_take(&one, SP_DER_OID, &oid) || !sp_der_take(&other, SP_DER_OID, &oid2) ||
+            !sp_str_eq(sp_der_str(oid), sp_der_str(oid2)) || !sp_der_any(&one, &tag, &value, NULL) ||
+            !sp_der_any(&other, &tag, &value2, NULL) || !sp_str_ieq(sp_der_str(value), sp_der_str(value2)))
+            return false;
+    return as.n == bs.n;
+}
+
 /* The first parts of the name are those of the base. */
 static bool directory_within(struct sp_str name, struct sp_str base)
 {
@@ -80,7 +96,7 @@ static bool directory_within(struct sp_str name, struct sp_str base)
     if (!sp_der_take(&n, SP_DER_SEQUENCE, &names) || !sp_der_take(&b, SP_DER_SEQUENCE, &bases))
         return false;
     while (bases.n)
-        if (!sp_der_take_whole(&bases, SP_DER_SET, &y) || !sp_der_take_whole(&names, SP_DER_SET, &x) || !sp_str_eq(x, y))
+        if (!sp_der_take_whole(&bases, SP_DER_SET, &y) || !sp_der_take_whole(&names, SP_DER_SET, &x) || !same_part(x, y))
             return false;
     return true;
 }

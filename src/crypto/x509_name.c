@@ -139,7 +139,7 @@ static void put_attribute(struct text *t, struct sp_der attribute)
     else
         put_oid(t, sp_der_str(oid));
     put(t, "=", 1);
-    put_value(t, tag, v, whole);
+    put_value(t, name ? tag : 0, v, whole); /* of an unknown type the bytes, as RFC 2253 has it: its string form is not known */
 }
 
 /* Backwards too, as openssl does it. */

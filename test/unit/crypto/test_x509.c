@@ -16,6 +16,7 @@
 #include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "crypto/x509.h"
+#include "crypto/x509_constraints.h"
 
 static char *run(const char *command)
 {
@@ -99,6 +100,122 @@ static void names_read_as_openssl_writes_them(void **state)
         assert_string_equal(run(command), expected);
         sp_arena_done(&arena);
     }
+}
+
+/* What openssl 3 makes of strings in other character sets, and of attributes whose types it does not know. */
+static void names_of_other_kinds(void **state)
+{
+    static const struct {
+        const char *conf, *text;
+    } cases[] = {
+        {"[req]\nstring_mask=MASK:0x800\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=Zo\xc3\xab, 5 \xe2\x82\xac\n",
+         "CN=Zo\\C3\\AB\\, 5 \\E2\\82\\AC"}, /* BMPString */
+        {"[req]\nstring_mask=MASK:0x4\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=Zo\xc3\xab\n", "CN=Zo\\C3\\AB"}, /* T61String */
+        {"oid_section=oids\n[oids]\nodd=1.3.6.1.4.1.99999.7\nhigh=2.999.3\n[req]\ndistinguished_name=dn\nprompt=no\n"
+         "[dn]\nodd=x\nhigh=y\nCN=z\n",
+         "CN=z,2.999.3=#0C0179,1.3.6.1.4.1.99999.7=#0C0178"},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct sp_arena arena;
+        char conf[64], options[128];
+        sp_arena_init(&arena);
+        snprintf(conf, sizeof(conf), "/tmp/sp-x509-%d.conf", getpid());
+        FILE *f = fopen(conf, "w");
+        fputs(cases[i].conf, f);
+        fclose(f);
+        snprintf(options, sizeof(options), "-config %s", conf);
+        struct sp_x509 x = made(&arena, options);
+        unlink(conf);
+        assert_string_equal(sp_x509_name_text(&arena, x.subject).ptr, cases[i].text);
+        f = fopen(conf, "w");
+        fwrite(x.der.ptr, 1, x.der.len, f);
+        fclose(f);
+        char command[256], expected[256];
+        snprintf(command, sizeof(command), "openssl x509 -inform DER -in %s -noout -subject -nameopt RFC2253", conf);
+        snprintf(expected, sizeof(expected), "subject=%s\n", cases[i].text);
+        assert_string_equal(run(command), expected);
+        unlink(conf);
+        sp_arena_done(&arena);
+    }
+}
+
+/* What no tool writes, and an attacker may. */
+static void odd_names(void **state)
+{
+    static const struct {
+        struct sp_str der;
+        const char *text;
+    } cases[] = {
+        {SP_STR_INIT("\x30\x0f\x31\x0d\x30\x0b\x06\x03\x55\x04\x03\x1c\x04\x00\x01\xf6\x00"), "CN=\\F0\\9F\\98\\80"}, /* UniversalString */
+        {SP_STR_INIT("\x30\x0e\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x1e\x03\x00\x41\x42"), "CN=#1E03004142"},         /* half a letter */
+        {SP_STR_INIT("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x02\x01\x05"), "CN=#020105"},                     /* a number */
+        {SP_STR_INIT("\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x03\x0c\x02\x0a\x7f"), "CN=\\0A\\7F"},
+        {SP_STR_INIT("\x30\x0c\x31\x0a\x30\x08\x06\x02\x27\x01\x0c\x02\x61\x62"), "0.39.1=#0C026162"},
+        {SP_STR_INIT("\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x03\x0c\x01\x61\x00"), ""}, /* something behind the value */
+        {SP_STR_INIT("\x30\x00"), ""},
+        {SP_STR_INIT("\x31\x00"), NULL},
+        {SP_STR_INIT(""), NULL},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        struct sp_arena arena;
+        sp_arena_init(&arena);
+        struct sp_str text = sp_x509_name_text(&arena, cases[i].der);
+        if (!text.ptr != !cases[i].text || (text.ptr && strcmp(text.ptr, cases[i].text) != 0))
+            fail_msg("case %zu: %s", i, text.ptr ? text.ptr : "none");
+        sp_arena_done(&arena);
+    }
+}
+
+/* A host is found where it stands, not where it is written to look like one. */
+static void constraints_of_uris_and_addresses(void **state)
+{
+    static const struct {
+        const char *uri, *email, *base;
+        bool permitted, excluded; /* still good under such a constraint */
+    } cases[] = {
+        {"https://user:word@host.example:8443/x", NULL, "host.example", true, false},
+        {"https://host.example?q", NULL, "host.example", true, false},
+        {"https://HOST.example#f", NULL, "host.example", true, false},
+        {"https://evil.example/@host.example", NULL, "host.example", false, true},
+        {"https://host.example@evil.example/", NULL, "host.example", false, true},
+        {"https://host.example.evil.example", NULL, "host.example", false, true},
+        {"https://a.host.example", NULL, ".host.example", true, false},
+        {"https://host.example", NULL, ".host.example", false, true},
+        {"urn:host.example", NULL, "host.example", false, false}, /* no host: neither can be told */
+        {NULL, "a@host.example", "host.example", true, false},
+        {NULL, "a@b.host.example", ".host.example", true, false},
+        {NULL, "a@host.example", "a@HOST.example", true, false},
+        {NULL, "A@host.example", "a@host.example", false, true},
+        {NULL, "host.example", "host.example", false, true},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++)
+        for (unsigned excluded = 0; excluded < 2; excluded++) {
+            struct sp_str name = sp_str_c(cases[i].uri ? cases[i].uri : cases[i].email);
+            struct sp_x509 x = {.subject = SP_STR("\x30\x00")};
+            size_t n = strlen(cases[i].base);
+            char der[64] = {0x30, (char)(n + 6), (char)(0xa0 + excluded), (char)(n + 4), 0x30, (char)(n + 2), cases[i].uri ? (char)0x86 : (char)0x81,
+                            (char)n};
+            memcpy(der + 8, cases[i].base, n);
+            *(cases[i].uri ? &x.n_uri : &x.n_email) = 1;
+            *(cases[i].uri ? &x.uri : &x.email) = &name;
+            if (sp_x509_within(&x, sp_str_n(der, n + 8)) != (excluded ? cases[i].excluded : cases[i].permitted))
+                fail_msg("%s of %s, %s", name.ptr, cases[i].base, excluded ? "excluded" : "permitted");
+        }
+    struct sp_x509 x = {.subject = SP_STR("\x30\x00")};
+    assert_true(sp_x509_within(&x, SP_STR("\x30\x00")));
+    static const struct sp_str malformed[] = {
+        SP_STR_INIT(""),                                                 /* nothing */
+        SP_STR_INIT("\x30\x00\x00"),                                     /* more behind it */
+        SP_STR_INIT("\x30\x02\xa0\x05"),                                 /* cut */
+        SP_STR_INIT("\x30\x02\xa1\x05"),
+        SP_STR_INIT("\x30\x02\xa2\x00"),                                 /* a list of another kind */
+        SP_STR_INIT("\x30\x08\xa0\x06\x30\x04\x88\x02\x2a\x03"),         /* a kind of name without rules */
+        SP_STR_INIT("\x30\x08\xa0\x06\x30\x04\x87\x02\x0a\x00"),         /* an address without a mask */
+        SP_STR_INIT("\x30\x0a\xa1\x08\x30\x06\x82\x01\x61\x80\x01\x01"), /* a minimum */
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(malformed); i++)
+        if (sp_x509_within(&x, malformed[i]))
+            fail_msg("malformed %zu passed", i);
 }
 
 static void fields(void **state)
@@ -298,7 +415,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(object_ids),
-        cmocka_unit_test(names_read_as_openssl_writes_them), cmocka_unit_test(fields),
+        cmocka_unit_test(names_read_as_openssl_writes_them), cmocka_unit_test(names_of_other_kinds), cmocka_unit_test(odd_names),
+        cmocka_unit_test(constraints_of_uris_and_addresses), cmocka_unit_test(fields),
         cmocka_unit_test(dates), cmocka_unit_test(der_is_strict), cmocka_unit_test(one_byte_wrong),
         cmocka_unit_test(hostile_names), cmocka_unit_test(pem_blocks),
     };

@@ -74,7 +74,10 @@ static const char script[] =
     "for c in 'permitted;DNS:example.com' 'permitted;DNS:example.org' 'excluded;DNS:example.com' 'excluded;DNS:b.example.com' \\\n"
     "  'permitted;IP:10.0.0.0/255.0.0.0' 'permitted;IP:11.0.0.0/255.0.0.0' 'excluded;IP:10.0.0.0/255.0.0.0' \\\n"
     "  'permitted;URI:example.com' 'permitted;URI:.example.com' 'permitted;email:example.com' 'permitted;email:b@example.com' \\\n"
-    "  'excluded;URI:example.com' 'excluded;email:a@example.com'; do\n"
+    "  'excluded;URI:example.com' 'excluded;email:a@example.com' 'permitted;dirName:dn\\n[dn]\\nO=Test' \\\n"
+    "  'permitted;dirName:dn\\n[dn]\\nO=Other' 'excluded;dirName:dn\\n[dn]\\nO=Test' 'excluded;dirName:dn\\n[dn]\\nO=Other' \\\n"
+    "  'permitted;dirName:dn\\n[dn]\\nO=TEST' 'excluded;dirName:dn\\n[dn]\\nO=test' \\\n"
+    "  'permitted;dirName:dn\\n[dn]\\nO=Test\\nOU=Below'; do\n"
     "  i=$((i + 1)); make nc$i root 30 \"${ca}nameConstraints=critical,$c\\n\"; make nc_leaf$i nc$i 30 \"$leaf\"\n"
     "done\n"
     "make nc_below nc2 30 \"$ca\"; make nc_leaf_below nc_below 30 \"$leaf\"\n"
@@ -255,7 +258,8 @@ static void algorithms(void **state)
 
 static void name_constraints(void **state)
 {
-    static const bool good[] = {true, false, false, true, true, false, false, true, false, true, false, false, false};
+    static const bool good[] = {true, false, false, true, true, false, false, true, false, true, false, false, false,
+                                 true, false, false, true, true, false, false};
     for (size_t i = 0; i < SP_ARRAY_LEN(good); i++) {
         char leaf[32], ca[32];
         snprintf(leaf, sizeof(leaf), "nc_leaf%zu", i + 1);

@@ -246,11 +246,11 @@ static void secrets(struct dump *d, const Static *res)
     sp_admin_put(d->a, "\n  }");
 }
 
-static void assignments(struct dump *d, bool via_api)
+static void assignments(struct dump *d, const Static *res, bool via_api)
 {
     const struct sp_clusters *c = &d->config->clusters;
     for (unsigned i = 0; i < c->n; i++) {
-        const Envoy__Config__Cluster__V3__Cluster *msg = d->config->bootstrap->static_resources->clusters[i]; /* in the same order */
+        const Envoy__Config__Cluster__V3__Cluster *msg = res->clusters[i]; /* in the same order */
         if ((source_of(d, msg) != NULL) != via_api || (via_api && msg->eds_cluster_config))
             continue;
         open_entry(d);
@@ -261,14 +261,14 @@ static void assignments(struct dump *d, bool via_api)
 }
 
 /* As Envoy divides them, by whether CDS has the cluster; hosts of EDS files stand there as the files have them, too. */
-static void endpoints(struct dump *d)
+static void endpoints(struct dump *d, const Static *res)
 {
     open_section(d, "envoy.admin.v3.EndpointsConfigDump");
     open_list(d, "static_endpoint_configs");
-    assignments(d, false);
+    assignments(d, res, false);
     close_list(d);
     open_list(d, "dynamic_endpoint_configs");
-    assignments(d, true);
+    assignments(d, res, true);
     named_entries(d, SP_SET_EDS, "endpoint_config");
     close_list(d);
     sp_admin_put(d->a, "\n  }");
@@ -312,7 +312,7 @@ static void whole(const struct sp_admin_request *r, struct sp_admin_answer *a)
     sp_admin_put(a, "\n  }");
     clusters(&d, res);
     if (sp_admin_param(r, "include_eds", &unused))
-        endpoints(&d);
+        endpoints(&d, res);
     listeners(&d, res);
     routes(&d);
     secrets(&d, res);

@@ -256,7 +256,9 @@ void sp_decode_fields(struct sp_decode *l, struct sp_place *place, bool is_conte
 
 static const ProtobufCFieldDescriptor *member(const struct sp_place *place, unsigned id)
 {
-    return protobuf_c_message_descriptor_get_field(place->msg->descriptor, id);
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(place->msg->descriptor, id);
+    assert(f);
+    return f;
 }
 
 static void decode_value(struct sp_decode *l, struct sp_place *place)
@@ -273,7 +275,6 @@ static void decode_value(struct sp_decode *l, struct sp_place *place)
         [SP_NODE_MAP] = GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE,
     };
     const ProtobufCFieldDescriptor *f = member(place, kind_case[node->kind]);
-    assert(f);
     v->kind_case = kind_case[node->kind];
     if (node->kind != SP_NODE_NULL)
         decode_one(l, place, f, -1, node, sp_field_ptr(place->msg, f));
@@ -284,7 +285,6 @@ void sp_decode_message(struct sp_doc *doc, struct sp_diag *diag, struct sp_place
     assert(doc && diag && place);
     struct sp_decode l = {doc, diag};
     struct sp_node *node = place->origin[0].node;
-    const ProtobufCFieldDescriptor *first = place->msg->descriptor->n_fields ? member(place, 1) : NULL;
     enum sp_wkt wkt = sp_wkt_of(place->msg->descriptor);
     if (wkt == SP_WKT_ANY)
         sp_decode_any(&l, place);
@@ -293,11 +293,11 @@ void sp_decode_message(struct sp_doc *doc, struct sp_diag *diag, struct sp_place
     else if (wkt == SP_WKT_NONE || node->proto || (wkt == SP_WKT_WRAPPER && node->kind == SP_NODE_MAP))
         sp_decode_fields(&l, place, false);
     else if (wkt == SP_WKT_WRAPPER)
-        sp_decode_scalar(doc, diag, place, first, -1, node, sp_field_ptr(place->msg, first));
+        sp_decode_scalar(doc, diag, place, member(place, 1), -1, node, sp_field_ptr(place->msg, member(place, 1)));
     else if (wkt == SP_WKT_STRUCT)
-        decode_map(&l, place, first, node);
+        decode_map(&l, place, member(place, 1), node);
     else if (wkt == SP_WKT_LIST_VALUE)
-        decode_list(&l, place, first, node);
+        decode_list(&l, place, member(place, 1), node);
     else
         decode_value(&l, place);
 }

@@ -281,12 +281,14 @@ static void check_rule(const struct check *c)
 {
     const ProtobufCMessage *msg = c->place->msg;
     const ProtobufCFieldDescriptor *f = c->field;
-    if (f && already_bad(c->place, f->name))
+    if (c->rule->kind == SP_RULE_SOME) {
+        check_some(c);
+        return;
+    }
+    assert(f);
+    if (already_bad(c->place, f->name))
         return;
     switch (c->rule->kind) {
-    case SP_RULE_SOME:
-        check_some(c);
-        break;
     case SP_RULE_ONEOF:
         check_oneof(c);
         break;
@@ -341,7 +343,6 @@ static void check_rules_of(const struct sp_doc *doc, struct sp_diag *diag, const
     for (; low < n && strcmp(rules[low]->message, desc->name) == 0; low++) {
         const char *field = rules[low]->field;
         struct check c = {doc, diag, place, rules[low], field ? sp_field_find(desc, sp_str_c(field)) : NULL};
-        assert(c.field || rules[low]->kind == SP_RULE_SOME);
         check_rule(&c);
     }
 }

@@ -89,14 +89,17 @@ static const char *find_key(struct sp_str text, struct sp_arena *arena, struct s
         *ret_der = pem.der;
         return NULL;
     }
-    return found < 0 ? why : "no private key in PEM";
+    if (found == 0)
+        return "no private key in PEM";
+    assert(why);
+    return why;
 }
 
 struct sp_sign_key *sp_sign_key_new(struct sp_str pem, struct sp_str alg, const char **ret_why)
 {
     assert(ret_why);
     struct sp_arena arena;
-    struct sp_str der;
+    struct sp_str der = SP_STR_NULL;
     enum kind kind;
     struct sp_sign_key *k = NULL;
     sp_arena_init(&arena);

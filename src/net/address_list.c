@@ -154,11 +154,9 @@ static void value_free(void *p)
     free(v);
 }
 
-static struct value *value_new(struct sp_address_list *l, const struct sp_cdn_ranges *ranges, uint64_t written)
+static struct value *value_new(const struct sp_cdn_ranges *ranges, uint64_t written)
 {
     struct value *v = sp_xcalloc(1, sizeof(*v));
-    atomic_fetch_add(&l->refs, 1);
-    v->list = l;
     v->written = written;
     v->table = sp_cidr_table_new();
     for (unsigned i = 0; i < ranges->n; i++)
@@ -173,12 +171,15 @@ static struct value *parse(struct sp_address_list *l, struct sp_str text, uint64
     struct sp_cdn_ranges ranges;
     if (!sp_cdn_parse(l->format, &l->select, text, &ranges, why))
         return NULL;
-    struct value *v = value_new(l, &ranges, written);
+    struct value *v = value_new(&ranges, written);
     sp_cdn_ranges_done(&ranges);
     unsigned lost;
     bool everyone = covers_half(v->table, AF_INET) || covers_half(v->table, AF_INET6);
-    if (!everyone && (!old || !shrank(old, v, l->max_shrink, &lost)))
+    if (!everyone && (!old || !shrank(old, v, l->max_shrink, &lost))) {
+        atomic_fetch_add(&l->refs, 1);
+        v->list = l;
         return v;
+    }
     if (everyone)
         snprintf(why, SP_CDN_WHY, "its ranges together are more than half of all addresses: that tells no one apart");
     else

@@ -25,6 +25,7 @@ static bool bytes_at(const struct sp_buf *in, size_t at, void *out, size_t n)
     for (; s && at >= s->len; s = s->next)
         at -= s->len;
     for (char *to = out; n; s = s->next, at = 0) {
+        assert(s);
         size_t k = SP_MIN(s->len - at, n);
         memcpy(to, s->ptr + at, k);
         to += k;

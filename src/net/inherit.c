@@ -26,7 +26,7 @@ static struct inherited *all;
 /* As sp_sock_local, with the path of a unix socket. */
 static int address_of(int fd, struct inherited *h)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {0};
     socklen_t len = sizeof(ss);
     int type = 0;
     socklen_t size = sizeof(type);

@@ -37,6 +37,7 @@ static void enter(struct sp_stats_walk *w, const struct sp_stats_scope *scope)
         w->cap = w->cap ? w->cap * 2 : 8;
         w->levels = sp_xrealloc(w->levels, w->cap * sizeof(*w->levels));
     }
+    assert(w->levels);
     sp_scope_sort(s);
     w->levels[w->depth++] = (struct sp_walk_level){.scope = s, .n = s->stats.n};
 }

@@ -22,6 +22,8 @@ BIN = os.path.abspath(os.environ.get("SALLYPORT_BIN", os.path.join(ROOT, "build/
 SLOW = float(os.environ.get("SP_SLOW", "1"))
 # What is waited for comes in time on a busy machine too; only what does not come at all costs so much.
 PATIENCE = 3
+# Programs write down at their end which lines they ran (scripts/coverage): the door is ended, not killed.
+COUNTERS = bool(os.environ.get("SP_COUNTERS"))
 WORK = tempfile.mkdtemp(prefix="sp-integration-")
 _procs, _certs = [], {}
 
@@ -133,10 +135,22 @@ class Proc:
     def kill(self):
         if self in _procs:
             _procs.remove(self)
+        if COUNTERS and self.argv[0] == BIN:
+            self.end_at_once()
         if self.p.poll() is None:
             self.p.kill()
         self.p.wait()
         self.file.close()
+
+    def end_at_once(self):
+        """Two signals to end, of which the second one has no patience."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if self.p.poll() is None:
+                self.p.send_signal(number)
+        try:
+            self.p.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
 
     def stop(self, seconds=10):
         """SIGTERM; the exit code."""

@@ -42,15 +42,19 @@ LINE = {"type": "%ACCESS_LOG_TYPE%", "path": "%REQ(:PATH)%", "code": "%RESPONSE_
 
 
 class Lines(unittest.TestCase):
-    def run_both(self, conf, drive, n):
-        """The lines of each, in the order they came."""
+    def run_both(self, conf, drive, n, last=""):
+        """The lines of each, in the order they came: at least n, the last of this type."""
+        def there(path):
+            lines = log_lines(path)
+            return len(lines) >= n and (not last or lines[-1]["type"] == last)
+
         seen = {}
         for name, make in both():
             path = work(f"lines-{name}-{os.urandom(4).hex()}.log")
             s = make(set_port(conf(path), free_port()))
             try:
                 drive(s)
-                wait_for(f"the lines of {name}", lambda: len(log_lines(path)) >= n, 15)
+                wait_for(f"the lines of {name}", lambda: there(path), 15)
                 seen[name] = log_lines(path)
             finally:
                 s.kill()
@@ -74,7 +78,7 @@ class Lines(unittest.TestCase):
         only = {"filter": {"log_type_filter": {"types": ["DownstreamPeriodic", "DownstreamEnd"]}}}
         seen = self.run_both(lambda path: config([listener(1, [route_to("o")], hcm={"access_log": logs(path, LINE, **only), "access_log_options": options})],
                                                  [cluster("o", origin.port)]),
-                             lambda s: curl(f"http://127.0.0.1:{s.port}/slow", "-H", "x-do: slow-900-200", "-H", "x-key: 1"), 3)
+                             lambda s: curl(f"http://127.0.0.1:{s.port}/slow", "-H", "x-do: slow-900-200", "-H", "x-key: 1"), 3, "DownstreamEnd")
         for name, lines in seen.items():
             types = [x["type"] for x in lines]
             self.assertEqual(set(types[:-1]), {"DownstreamPeriodic"}, name)

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from harness import Sallyport, cluster, config, curl, free_port, listener, route_to
+from harness import PATIENCE, Sallyport, cluster, config, curl, free_port, listener, route_to
 from test_envoy import Differential as Base, Envoy, find_envoy, set_port
 
 
@@ -66,7 +66,7 @@ class Routes(Base):
                 a = curl(f"http://127.0.0.1:{s.port}{path}", "-H", "host: a", *args)
                 took = time.time() - began
                 with self.subTest(name):
-                    self.assertTrue(least - 0.05 <= took < least + 0.8, took)
+                    self.assertTrue(least - 0.05 <= took < least + 0.8 * PATIENCE, took)
                 seen.append((name, a.status, a.headers.get("grpc-status"), a.body[:24]))
             s.kill()
         self.assertEqual(seen[:len(requests)], seen[len(requests):])

@@ -396,7 +396,7 @@ class Sallyport(Proc):
 
     def get(self, path, method="GET"):
         """(status, text) of the admin page."""
-        c = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=10 * SLOW)
+        c = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=10 * SLOW * PATIENCE)
         try:
             c.request(method, path)
             r = c.getresponse()

@@ -134,9 +134,9 @@ class Many(unittest.TestCase):
         try:
             took = []
             for _ in range(5):
-                begin = time.monotonic()
+                before = s.cpu()
                 status, text = s.get("/overview")
-                took.append(time.monotonic() - begin)
+                took.append(s.cpu() - before)
                 self.assertEqual(status, 200)
             self.assertLess(min(took), .3 * SLOW, took)
             self.assertLess(len(text), 1500 * 1000)

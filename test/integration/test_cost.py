@@ -4,7 +4,6 @@
 Served means what the door is for: TLS, the secret, a token that is verified, mutual TLS to the origin. (A bare proxy that checks nothing
 and speaks plain HTTP to its origin does so little that a refusal is about half of it: reading and answering are the other half.)
 """
-import os
 import subprocess
 import unittest
 
@@ -12,13 +11,6 @@ from harness import (SECRET, SLOW, Sallyport, cluster, config, downstream_tls, f
                      nginx_mtls, route_to, shield, upstream_tls)
 
 REQUESTS = 20000
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 class Cost(unittest.TestCase):
@@ -35,11 +27,11 @@ class Cost(unittest.TestCase):
 
     def load(self, *args):
         """Processor seconds of the door for REQUESTS requests."""
-        before = cpu_seconds(self.door.pid)
+        before = self.door.cpu()
         p = subprocess.run(["h2load", "-n", str(REQUESTS), "-c", "8", "-t", "1", *args, f"https://127.0.0.1:{self.door.port}/echo"],
                            capture_output=True, text=True, timeout=120 * SLOW, check=True)
         self.assertIn(f"{REQUESTS} done", p.stdout)
-        return cpu_seconds(self.door.pid) - before, p.stdout
+        return self.door.cpu() - before, p.stdout
 
     def compare(self, *protocol):
         headers = ["-H", f"authorization: Bearer {good_token()}"]

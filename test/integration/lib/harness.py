@@ -32,9 +32,9 @@ def work(name):
     return os.path.join(WORK, name)
 
 
-def seed_of(suite):
+def seed_of(suite, short=1):
     """SP_<suite>_SEED; without it, what is run for as long as SP_<suite>_S says is a walk at random, and CI's short form always the same."""
-    n = int(os.environ.get(f"SP_{suite}_SEED") or (random.SystemRandom().randrange(1, 1 << 30) if os.environ.get(f"SP_{suite}_S") else 1))
+    n = int(os.environ.get(f"SP_{suite}_SEED") or (random.SystemRandom().randrange(1, 1 << 30) if os.environ.get(f"SP_{suite}_S") else short))
     print(f"{suite.lower()}: SP_{suite}_SEED={n}", flush=True)
     return n
 
@@ -125,6 +125,14 @@ class Proc:
         """Resident bytes."""
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu(self):
+        """Seconds of all its threads: what others do beside it counts little."""
+        total = 0
+        for tid in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{tid}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
 
     def signal(self, number):
         self.p.send_signal(number)

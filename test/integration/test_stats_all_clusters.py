@@ -356,13 +356,14 @@ class Hosts(Case):
                     cluster("rate", *ports, ill.port, outlier_detection=rate), cluster("gone", *ports, dead, outlier_detection=rate)]
         s = self.door(config([door_of("plain", [route_to(c["name"], "/" + c["name"]) for c in clusters])], clusters))
 
-        def run(name):
-            for _ in range(36):
-                self.ask(s, "/" + name)
+        def enough(name, stat):
+            """All at once: each host needs three within a second."""
+            talk(s.port, GET % f"/{name}".encode() * 36, 0.5)
+            return s.stat(stat)
         for name, of, enforced in (("percent", "failure_percentage", 1), ("away", "local_origin_failure_percentage", 1),
                                    ("rate", "success_rate", 1), ("gone", "local_origin_success_rate", 1)):
             with self.subTest(name):
-                run(name)
+                wait_for("an ejection", lambda: enough(name, f"cluster.{name}.outlier_detection.ejections_enforced_{of}"))
                 self.settled(s, {f"cluster.{name}.outlier_detection.ejections_detected_{of}": some,
                                  f"cluster.{name}.outlier_detection.ejections_enforced_{of}": enforced}, lambda shot, k: shot.of(k))
         self.shows(s, {"cluster.percent.outlier_detection.ejections_detected_failure_percentage": some,

@@ -94,6 +94,7 @@
 #include "sallyport/filters/listener/ip_restriction/v1/ip_restriction.pb-c.h"
 #include "sallyport/oidc/v1/oidc.pb-c.h"
 #include "sallyport/resource_monitors/v1/worker_delay.pb-c.h"
+#include "sallyport/tls/v1/early_data.pb-c.h"
 #include "sallyport/tls/v1/revocation.pb-c.h"
 #include "sallyport/tracing/v1/tracing.pb-c.h"
 
@@ -205,6 +206,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &sallyport__filters__listener__ip_restriction__v1__ip_restriction__descriptor,
     &sallyport__oidc__v1__issuers__descriptor,
     &sallyport__resource_monitors__v1__worker_delay_config__descriptor,
+    &sallyport__tls__v1__early_data__descriptor,
     &sallyport__tls__v1__revocation__descriptor,
 };
 

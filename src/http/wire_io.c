@@ -16,6 +16,8 @@ void sp_wire_pump(struct sp_wire *w)
         return;
     w->tls_state = (uint8_t)sp_tls_pump(t->tls, sp_transport_in(w->transport), &t->app_in, &t->app_out, &t->net_out,
                                         w->high_water);
+    if (SP_UNLIKELY(t->early_due) && w->tls_state != SP_TLS_EARLY)
+        t->early_due = 0;
 }
 
 void sp_wire_send_plain(struct sp_wire *w, struct sp_buf *b)
@@ -36,7 +38,7 @@ static bool input_over(struct sp_wire *w)
 {
     if (w->eof_told || w->again || w->failed)
         return false;
-    if (!w->in_end && !(w->tls && w->tls_state != SP_TLS_OPEN))
+    if (!w->in_end && !(w->tls && !sp_wire_tls_up(w)))
         return false;
     /* A paused reader of a response, or of a tunnel, gets what came before the end. A request's end matters at once:
      * nobody is there to read the answer. */
@@ -52,6 +54,29 @@ static void tell_end(struct sp_wire *w)
     w->codec->ops->eof(w->codec, orderly ? SP_ABORT_CLOSED : SP_ABORT_RESET);
 }
 
+/* Before the codec sees anything: what of it was early. Once it has taken all of that, and no head is under way, the next one was not. */
+static bool still_early(const struct sp_wire *w)
+{
+    const struct sp_wire_tls *t = w->tls;
+    return w->tls_state == SP_TLS_EARLY || t->early_taken < sp_tls_early_bytes(t->tls) || w->codec->in_head;
+}
+
+/* As codec->ops->feed. */
+static int feed_early(struct sp_wire *w, struct sp_buf *app)
+{
+    size_t before = app->len;
+    w->tls->early = still_early(w);
+    int err = w->codec->ops->feed(w->codec, app);
+    w->tls->early_taken += (uint32_t)(before - app->len);
+    return err;
+}
+
+static int feed(struct sp_wire *w, struct sp_buf *app)
+{
+    bool early = w->tls && SP_UNLIKELY(w->tls->early);
+    return early ? feed_early(w, app) : w->codec->ops->feed(w->codec, app);
+}
+
 void sp_wire_feed(struct sp_wire *w)
 {
     struct sp_buf *app = sp_wire_app_in(w);
@@ -59,7 +84,7 @@ void sp_wire_feed(struct sp_wire *w)
         if (w->tls)
             sp_wire_pump(w);
         size_t n = app->len;
-        if (n && w->codec->want_read && w->codec->ops->feed(w->codec, app))
+        if (n && w->codec->want_read && feed(w, app))
             w->failed = true;
         /* TLS stops at the high-water mark; what is decrypted already, or could be, raises no event. */
         if (!w->tls || !n || app->len || n + SP_CHUNK_SIZE < w->high_water)
@@ -138,7 +163,8 @@ void sp_wire_set_reading(struct sp_wire *w)
     if (w->tls)
         unread += w->tls->app_in.len;
     bool on = unread < w->high_water;
-    if (w->codec && !w->codec->want_read && unread)
+    bool early = SP_UNLIKELY(w->tls && w->tls_state == SP_TLS_EARLY); /* the end of the handshake must not wait for an answer */
+    if (w->codec && !w->codec->want_read && unread && !early)
         on = false; /* while nothing waits the peer's end is still worth knowing */
     sp_transport_read(w->transport, on);
 }

@@ -12,6 +12,7 @@
 
 enum {
     HANDSHAKES_TURN = 8,    /* 8 ms with RSA keys of 2048 bits, 2 ms with P-256 */
+    EARLY_MS = 10000,       /* from early data to the end of the handshake, where the config sets no limit */
     WATER_MIN = 16 * 1024,  /* less would not hold one TLS record */
     WATER_MAX = 128 * 1024, /* more would only fill memory: the kernel has buffers of its own */
 };
@@ -268,7 +269,13 @@ static bool step_handshake(struct sp_wire *w)
     if (put_off(w))
         return false;
     sp_wire_pump(w);
-    if (w->tls_state == SP_TLS_OPEN) {
+    if (sp_wire_tls_up(w)) {
+        if (SP_UNLIKELY(w->tls_state == SP_TLS_EARLY)) {
+            w->tls->early_due = w->phase_due ? w->phase_due : sp_wire_now(w) + EARLY_MS * SP_NS_PER_MS;
+            w->tls->early = true;
+        } else if (SP_UNLIKELY(sp_tls_early_bytes(w->tls->tls) > 0)) {
+            w->tls->early = true; /* it is all there already */
+        }
         if (!w->cb->on_secure || w->cb->on_secure(w->ctx)) {
             bool on = pick_codec(w);
             if (w->phase != SP_WP_OPEN && w->phase != SP_WP_DEAD)
@@ -300,7 +307,7 @@ static bool step_preface(struct sp_wire *w)
         return make_codec(w, SP_CODEC_H1);
     if (n == PREFACE_LEN)
         return make_codec(w, SP_CODEC_H2);
-    if (w->in_end || (w->tls && w->tls_state != SP_TLS_OPEN)) {
+    if (w->in_end || (w->tls && !sp_wire_tls_up(w))) {
         bool failed = w->tls && w->tls_state == SP_TLS_FAILED;
         sp_wire_finish(w, failed ? SP_WIRE_TLS : SP_WIRE_REMOTE, w->in_err, false);
         return false;

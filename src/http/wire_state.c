@@ -48,6 +48,8 @@ void sp_wire_arm(struct sp_wire *w)
         due = w->age_due;
     if (w->rest_due && w->phase == SP_WP_OPEN && (!due || w->rest_due < due))
         due = w->rest_due;
+    if (SP_UNLIKELY(w->tls && w->tls->early_due) && w->phase < SP_WP_CLOSING && (!due || w->tls->early_due < due))
+        due = w->tls->early_due;
     if (w->again)
         due = now;
     /* A timer that fires too early is armed again; so one that is armed for sooner may stay. */

@@ -40,6 +40,9 @@ struct sp_wire_tls {
     struct sp_tls *tls;
     struct sp_tls_ctx *ctx;
     struct sp_buf app_in, app_out, net_out;
+    uint64_t early_due;   /* server, while early data is read: when the handshake has to be done; else 0 */
+    uint32_t early_taken; /* how much of the early data the codec has taken */
+    bool early;           /* a request that is read now may have come as early data, if only in part */
 };
 
 struct sp_wire {
@@ -89,6 +92,12 @@ _Static_assert(SP_WIRE_LOCAL == 0, "the end that is meant when nothing else was 
 struct sp_buf *sp_wire_app_in(struct sp_wire *w);
 /* Bytes on their way out, before and in the transport. */
 size_t sp_wire_out_held(const struct sp_wire *w);
+
+/* Whether data goes through TLS, both ways. */
+static inline bool sp_wire_tls_up(const struct sp_wire *w)
+{
+    return w->tls_state == SP_TLS_OPEN || w->tls_state == SP_TLS_EARLY;
+}
 
 static inline uint64_t sp_wire_now(const struct sp_wire *w)
 {

@@ -143,6 +143,11 @@ static void update_due(struct sp_wire *w)
 /* True when a deadline ended the connection. */
 static bool check_due(struct sp_wire *w)
 {
+    if (SP_UNLIKELY(w->tls && w->tls->early_due) && sp_wire_due(w, w->tls->early_due)) {
+        w->text = "TLS error: the client sent early data, but did not finish its handshake";
+        sp_wire_finish(w, SP_WIRE_TLS, -ETIMEDOUT, true);
+        return true;
+    }
     if (sp_wire_due(w, sp_wire_phase_due(w))) {
         if (w->phase == SP_WP_OPEN && w->write_err)
             sp_wire_finish(w, SP_WIRE_REMOTE, w->write_err, false);
@@ -207,7 +212,7 @@ static bool check_end(struct sp_wire *w, bool flushed)
         sp_wire_finish(w, SP_WIRE_REMOTE, w->in_err, false);
         return true;
     }
-    if (!flushed)
+    if (!flushed || SP_UNLIKELY(w->tls && w->tls_state == SP_TLS_EARLY)) /* it gets its ticket first, under a deadline of its own */
         return false;
     bool done = w->codec->want_close || (!w->server && w->codec->draining && !w->codec->n_streams);
     if (!done && !sp_wire_drained(w))
@@ -334,6 +339,12 @@ struct sp_tls *sp_wire_tls(struct sp_wire *w)
 {
     assert(w);
     return w->tls ? w->tls->tls : NULL;
+}
+
+bool sp_wire_early(const struct sp_wire *w)
+{
+    assert(w);
+    return w->tls && w->tls->early;
 }
 
 struct sp_transport *sp_wire_transport(struct sp_wire *w)

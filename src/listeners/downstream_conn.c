@@ -186,6 +186,7 @@ static void on_ready(void *ctx)
     d->conn.cert.der = sp_tls_peer_der(tls);
     d->conn.cert.others = sp_tls_peer_others(tls, &d->conn.cert.n_others);
     sp_tls_stats_opened(&stats(d)->ssl, d->conn.tls, sp_tls_resumed(tls));
+    sp_tls_stats_early(&stats(d)->ssl, sp_tls_early_fate(tls));
 }
 
 static void on_bytes(void *ctx, size_t rx, size_t tx)
@@ -256,6 +257,8 @@ static void report(const struct sp_downstream *d, enum sp_wire_end why, struct s
 {
     struct sp_tls *tls = sp_wire_tls(d->wire);
     bool shaking = d->chain && d->chain->tls && !d->ready;
+    if (tls && shaking)
+        sp_tls_stats_early(&stats(d)->ssl, sp_tls_early_fate(tls)); /* whoever replays has no keys to finish with */
     if (why == SP_WIRE_TLS) {
         sp_tls_stats_failed(&stats(d)->ssl, tls ? sp_tls_failure(tls) : SP_TLS_FAIL_OTHER);
         log_peer(d, d->ready ? "TLS failed" : "TLS handshake failed", text);
@@ -347,9 +350,20 @@ static bool still_good(struct sp_downstream *d)
     return false;
 }
 
+/* A tunnel's bytes would come early as well, whatever they are about. */
+static enum sp_early early_of(const struct sp_downstream *d, const struct sp_headers *h)
+{
+    const struct sp_tls *tls = sp_wire_tls(d->wire);
+    if (SP_LIKELY(!tls) || SP_LIKELY(!sp_wire_early(d->wire)))
+        return SP_EARLY_NO;
+    bool waits = sp_tls_state(tls) == SP_TLS_EARLY && (h->protocol.len || !sp_tls_early_allows(tls, h->method));
+    return waits ? SP_EARLY_TOO_SOON : SP_EARLY_YES;
+}
+
 static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)
 {
     struct sp_downstream *d = ctx;
+    d->conn.early = (uint8_t)early_of(d, h);
     if (SP_UNLIKELY(d->stale))
         sp_downstream_adopt(d);
     return still_good(d) && sp_stream_accept(&d->owner, cs, h);

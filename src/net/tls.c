@@ -8,6 +8,7 @@
 #include <wolfssl/error-ssl.h>
 
 #include "base/mem.h"
+#include "net/tls_early.h"
 #include "net/tls_error.h"
 #include "net/tls_hooks.h"
 #include "net/tls_records.h"
@@ -141,6 +142,8 @@ static bool start(struct sp_tls *t)
         if (t->ctx->sessions)
             session = sp_tls_sessions_take(t->ctx->sessions, t->ssl, t->sni, t->host, &t->peer, &t->session_until);
         t->offered12 = session == TLS1_2_VERSION;
+        if (SP_UNLIKELY(t->ctx->early != NULL))
+            sp_tls_early_expect(t);
         if (set_shares(t, session) && (t->ctx->server ? sp_tls_staple_start(t) : set_client_names(t) && sp_tls_stapled_ask(t)))
             return true;
     }
@@ -283,12 +286,27 @@ static void note_algorithms(struct sp_tls *t)
     t->peer->sigalg = sigalg_name(t);
 }
 
+/* wolfSSL stops when its Finished is sent. Who resumes shows no certificate, so that there is nothing more to be judged. */
+static bool begins_early(struct sp_tls *t)
+{
+    if (SP_LIKELY(!t->early_taken) || t->state == SP_TLS_EARLY)
+        return false;
+    t->resumed = true;
+    t->alpn = alpn_of(t);
+    sp_tls_records_begin(t);
+    t->lends = false; /* not before it is open */
+    t->state = SP_TLS_EARLY;
+    return true;
+}
+
 static void handshake(struct sp_tls *t)
 {
     if (!t->ssl && !(t->ctx->server ? start_server(t) : start(t)))
         return;
     int r = t->ctx->server ? wolfSSL_accept(t->ssl) : wolfSSL_connect(t->ssl);
     if (r == WOLFSSL_SUCCESS) {
+        if (begins_early(t))
+            return;
         t->resumed = wolfSSL_session_reused(t->ssl) != 0;
         if (!admitted(t)) {
             fail(t, NO_PEER_CERT);
@@ -310,6 +328,15 @@ static void handshake(struct sp_tls *t)
     int err = wolfSSL_get_error(t->ssl, r);
     if (t->why || (err != WOLFSSL_ERROR_WANT_READ && err != WOLFSSL_ERROR_WANT_WRITE))
         fail(t, err);
+}
+
+static void read_early(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
+{
+    int r = sp_tls_early_read(t, app_in, high_water);
+    if (r > 0)
+        handshake(t); /* its end: tickets */
+    else if (r < 0)
+        fail(t, r);
 }
 
 static void read_data(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
@@ -336,9 +363,11 @@ enum sp_tls_state sp_tls_pump(struct sp_tls *t, struct sp_buf *net_in, struct sp
     t->out = net_out;
     if (t->state == SP_TLS_HANDSHAKE)
         handshake(t);
+    if (SP_UNLIKELY(t->state == SP_TLS_EARLY))
+        read_early(t, app_in, high_water);
     if (t->state == SP_TLS_OPEN)
         read_data(t, app_in, high_water);
-    if ((t->state == SP_TLS_OPEN || t->state == SP_TLS_CLOSED) && !t->shut)
+    if ((t->state == SP_TLS_OPEN || t->state == SP_TLS_CLOSED || t->state == SP_TLS_EARLY) && !t->shut)
         write_data(t, app_out, high_water);
     if (t->state == SP_TLS_CLOSED || t->state == SP_TLS_FAILED)
         sp_buf_clear(net_in); /* nothing behind it can mean anything */
@@ -363,7 +392,7 @@ void sp_tls_shutdown(struct sp_tls *t, struct sp_buf *net_out)
 enum sp_tls_state sp_tls_eof(struct sp_tls *t)
 {
     assert(t);
-    if (t->state == SP_TLS_HANDSHAKE || t->state == SP_TLS_OPEN) {
+    if (t->state == SP_TLS_HANDSHAKE || t->state == SP_TLS_EARLY || t->state == SP_TLS_OPEN) {
         t->why = t->state == SP_TLS_OPEN ? "TLS error: the peer closed the connection without close_notify"
                                          : "TLS error: the peer closed the connection during the handshake";
         fail(t, 0);
@@ -446,7 +475,7 @@ void sp_tls_distrust(struct sp_tls *t, const char *why)
 
 bool sp_tls_still_good(struct sp_tls *t)
 {
-    assert(t && t->opened);
+    assert(t && (t->opened || t->state == SP_TLS_EARLY));
     if (!t->peer || !t->ctx->verify || sp_tls_verify_holds(t->ctx->verify, t->peer->version, t->peer->until))
         return true;
     bool good = t->ctx->server ? sp_tls_judge(t) : judge_copy(t);
@@ -473,7 +502,7 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
 {
     static const struct sp_tls_info nothing;
     assert(t);
-    if (!t->opened)
+    if (!t->opened && t->state != SP_TLS_EARLY)
         return &nothing;
     if (t->info)
         return t->info;

@@ -14,6 +14,7 @@ struct sp_tls;
 
 enum sp_tls_state {
     SP_TLS_HANDSHAKE, /* under way */
+    SP_TLS_EARLY,     /* server: all but the client's Finished has come; it may send early data, and be answered (RFC 8446 section 2.3) */
     SP_TLS_OPEN,
     SP_TLS_CLOSED,    /* the peer sent close_notify; what was read is in app_in */
     SP_TLS_FAILED,    /* sp_tls_error says why; net_out may hold an alert to send */
@@ -47,9 +48,14 @@ struct sp_str sp_tls_error(const struct sp_tls *t);
 enum sp_tls_fail { SP_TLS_FAIL_NONE, SP_TLS_FAIL_OTHER, SP_TLS_FAIL_NO_CERT, SP_TLS_FAIL_VERIFY_CA, SP_TLS_FAIL_VERIFY_SAN,
                    SP_TLS_FAIL_VERIFY_PIN, SP_TLS_FAIL_EOF, SP_TLS_FAIL_STAPLE };
 enum sp_tls_fail sp_tls_failure(const struct sp_tls *t);
-/* After the handshake: facts of the connection; strings live as long as t. */
+/* After the handshake, and in SP_TLS_EARLY: facts of the connection; strings live as long as t. */
 const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t);
 bool sp_tls_resumed(const struct sp_tls *t);
+/* Server: what became of the client's early data; how much of what app_in was given is that (none of it behind other data). */
+enum sp_tls_early_fate sp_tls_early_fate(const struct sp_tls *t);
+uint32_t sp_tls_early_bytes(const struct sp_tls *t);
+/* Where some was accepted: whether a request of that method is handed on before the handshake is done. */
+bool sp_tls_early_allows(const struct sp_tls *t, struct sp_str method);
 /* The peer's leaf certificate in DER, or empty: for XFCC and token binding. */
 struct sp_str sp_tls_peer_der(struct sp_tls *t);
 /* What it sent behind its leaf, *ret_n of them: unordered, unverified. */

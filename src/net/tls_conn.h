@@ -35,6 +35,10 @@ struct sp_tls {
     bool stapled;            /* server: it gets one */
     bool fell_back;          /* server: the client says that it has tried a newer version, which we have (RFC 7507) */
     bool early;              /* server: the client sends early data, which is passed over */
+    bool early_taken;        /* server: it is taken */
+    uint8_t early_fate;      /* server: enum sp_tls_early_fate; accepted: but for what early_taken says */
+    uint8_t early_alpn;      /* server: of its ticket, as alpn_at */
+    uint8_t alpn_at;         /* server: what was agreed upon, as its place in the config, from 1 on; 0: nothing */
     bool odd_ticket;         /* server: the client's ticket is none that wolfSSL made */
     bool sent;               /* something was */
     bool opened;             /* the handshake is done */
@@ -50,7 +54,7 @@ struct sp_tls {
     uint16_t wasted;         /* records without data that stood between others: what data that came has not made up for */
     uint32_t earned;         /* bytes of data towards the next one */
     uint32_t handshake_in;   /* bytes of the handshake */
-    uint32_t early_in;       /* bytes of early data */
+    uint32_t early_in;       /* bytes of early data, taken or passed over */
     struct sp_tls_frame frame;
     struct sp_tls_messages messages;
     struct sp_x509_problem problem;

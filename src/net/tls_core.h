@@ -32,6 +32,7 @@ struct sp_tls_member {
 };
 
 struct sp_tls_sessions;
+struct sp_tls_early;
 
 struct sp_tls_ctx {
     struct sp_kept kept;
@@ -43,6 +44,7 @@ struct sp_tls_ctx {
     unsigned n_members;
     struct sp_tls_verify *verify;     /* NULL: peers' certificates are not looked at */
     struct sp_tls_tickets *tickets;   /* server; NULL: none are issued or taken */
+    struct sp_tls_early *early;       /* server; NULL: no early data is taken */
     struct sp_tls_sessions *sessions; /* client; NULL: none are kept */
     struct sp_str sni;                /* client */
     struct sp_str alpn_wire;          /* client: as the extension has it */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/rng.h"
+#include "net/tls_early.h"
 #include "net/tls_member.h"
 #include "net/tls_peer.h"
 #include "net/tls_sessions.h"
@@ -46,6 +47,7 @@ static void ctx_free(struct sp_kept *k)
     free(c->members);
     sp_tls_verify_free(c->verify);
     sp_tls_tickets_free(c->tickets);
+    sp_tls_early_free(c->early);
     sp_tls_sessions_free(c->sessions);
     sp_arena_done(&c->arena);
     free(c);
@@ -215,7 +217,7 @@ static void bind_tickets(struct sp_tls_ctx *c, struct sp_str whose)
         return;
     struct sp_hash h = {{0}};
     bool flags[] = {c->params.tls12, c->params.tls13, c->require_sni, c->client_order};
-    const char *texts[] = {"sallyport ticket 1", wolfSSL_lib_version(), c->params.ciphers, c->params.groups, c->params.signatures};
+    const char *texts[] = {"sallyport ticket 2", wolfSSL_lib_version(), c->params.ciphers, c->params.groups, c->params.signatures};
     for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
         sp_hash_mix(&h, sp_str_c(texts[i]));
     sp_hash_mix(&h, whose);
@@ -281,6 +283,7 @@ struct sp_tls_ctx *sp_tls_ctx_server(const struct sp_doc *doc, struct sp_diag *d
     take_validation(&b);
     take_server(&b, msg);
     take_tickets(&b, msg);
+    b.ctx->early = sp_tls_early_new(doc, diag, b.ctx, msg);
     take_certificates(&b);
     bind_tickets(b.ctx, whose);
     return finish(&b, errors, &key, whose);
@@ -332,6 +335,7 @@ struct sp_tls_ctx *sp_tls_ctx_client(const struct sp_doc *doc, struct sp_diag *d
     b.ctx->any_rsa_usage = msg->enforce_rsa_key_usage && !msg->enforce_rsa_key_usage->value;
     take_validation(&b);
     check_client(&b, msg);
+    sp_tls_early_refuse(doc, diag, b.common);
     b.ctx->alpn_own = b.ctx->params.n_alpn > 0;
     offer_alpn(b.ctx, b.ctx->alpn_own ? NULL : default_alpn);
     unsigned keys = msg->max_session_keys ? msg->max_session_keys->value : 1;

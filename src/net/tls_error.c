@@ -68,6 +68,7 @@ static const struct {
     {VERIFY_FINISHED_ERROR, "the peer's Finished message is wrong"},
     {VERIFY_SIGN_ERROR, "the peer's signature is wrong"},
     {SIG_VERIFY_E, "the peer's signature is wrong"},
+    {TOO_MUCH_EARLY_DATA, "more early data than is allowed"},
     {HANDSHAKE_SIZE_ERROR, "a handshake message is too long"},
     {MAX_CHAIN_ERROR, "the peer's certificate chain is too long"},
     {ASN_PARSE_E, "the peer's certificate is malformed"},

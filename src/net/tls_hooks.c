@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "net/client_hello.h"
 #include "net/tls_choose.h"
+#include "net/tls_early.h"
 #include "net/tls_records.h"
 #include "net/tls_sessions.h"
 
@@ -144,7 +145,7 @@ static bool follow(struct sp_tls *t, const uint8_t *p, size_t n)
 
 static bool take_early(struct sp_tls *t, size_t size)
 {
-    if (!t->early || size > EARLY_MAX - t->early_in)
+    if (!t->early || size > EARLY_MAX + sp_tls_early_most(t->ctx->early) - t->early_in)
         return false;
     t->early_in += (uint32_t)size;
     return true;
@@ -325,12 +326,14 @@ static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_l
                    unsigned int in_len, void *arg)
 {
     struct sp_tls_ctx *ctx = arg;
+    struct sp_tls *t = wolfSSL_GetIOReadCtx(ssl);
     for (unsigned i = 0; i < ctx->params.n_alpn; i++) {
         struct sp_str own = ctx->params.alpn[i];
         for (unsigned at = 0; at < in_len && in[at] < in_len - at; at += 1u + in[at])
             if (sp_str_eq(own, sp_str_n((const char *)in + at + 1, in[at]))) {
                 *out = (const unsigned char *)own.ptr;
                 *out_len = (unsigned char)own.len;
+                t->alpn_at = (uint8_t)(i + 1);
                 return SSL_TLSEXT_ERR_OK;
             }
     }
@@ -346,7 +349,7 @@ static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsig
     if (!tickets || size <= 0 || (!seal && t->odd_ticket))
         return WOLFSSL_TICKET_RET_REJECT;
     /* To seal, *ret_size is the room there is. */
-    struct sp_ticket_parts parts = {name, iv, mac, p, (size_t)size, (size_t)SP_MAX(size, seal ? *ret_size : 0)};
+    struct sp_ticket_parts parts = {name, iv, mac, p, (size_t)size, (size_t)SP_MAX(size, seal ? *ret_size : 0), (uint8_t)(t->ctx->early ? t->alpn_at : 0)};
     size_t n = 0;
     uint64_t now_s = sp_tls_tickets_now(tickets);
     bool good = seal ? sp_tls_ticket_seal(tickets, now_s, binding, &parts, &n)

@@ -24,7 +24,7 @@ void sp_tls_keep12(struct sp_tls *t);
 
 /*
  * Asked by wolfSSL (scripts/deps) about a record of `size` bytes of a client whose handshake is not done, which does not decrypt: whether it
- * is early data, which we never take, and is passed over (RFC 8446 section 4.2.10).
+ * is early data that is not taken, and is passed over (RFC 8446 section 4.2.10).
  */
 int sp_tls_skip_early(WOLFSSL *ssl, unsigned size);
 

@@ -11,6 +11,9 @@
 /* What an origin stapled about its certificate. */
 enum sp_tls_staple { SP_STAPLE_NOT_ASKED, SP_STAPLE_GOOD, SP_STAPLE_REVOKED, SP_STAPLE_UNKNOWN, SP_STAPLE_MISSING, SP_STAPLE_BAD, SP_STAPLES };
 
+/* Server: what became of early data. Rejected: it was passed over; replayed: so was that, as its ticket had been used for some before. */
+enum sp_tls_early_fate { SP_TLS_EARLY_NONE, SP_TLS_EARLY_ACCEPTED, SP_TLS_EARLY_REJECTED, SP_TLS_EARLY_REPLAYED };
+
 /* Empty strings where there was no TLS. */
 struct sp_tls_info {
     struct sp_str version, cipher, sni, alpn; /* "TLSv1.3", OpenSSL-style cipher name */

@@ -13,6 +13,7 @@
 #include "config/live.h"
 #include "config/secret.h"
 #include "crypto/pem.h"
+#include "net/tls_early.h"
 #include "net/tls_hooks.h"
 #include "net/tls_staple.h"
 
@@ -264,7 +265,7 @@ static bool set_up(struct sp_tls_ctx *c, WOLFSSL_CTX *w)
     name_cas(c, w);
     if (!c->server && c->verify && sp_tls_verify_staples(c->verify) && wolfSSL_CTX_EnableOCSPStapling(w) != WOLFSSL_SUCCESS)
         return false;
-    return sp_tls_hooks_ctx(c, w);
+    return sp_tls_early_set_up(c->early, w) && sp_tls_hooks_ctx(c, w);
 }
 
 int sp_tls_member_init(struct sp_tls_member *m, struct sp_tls_ctx *ctx, const struct sp_doc *doc, struct sp_diag *diag,

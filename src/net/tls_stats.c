@@ -122,6 +122,16 @@ void sp_tls_stats_failed(const struct sp_tls_stats *s, enum sp_tls_fail why)
     }
 }
 
+void sp_tls_stats_early(const struct sp_tls_stats *s, enum sp_tls_early_fate fate)
+{
+    assert(s);
+    if (SP_LIKELY(fate == SP_TLS_EARLY_NONE) || !s->scope)
+        return;
+    sp_counter_inc(fate == SP_TLS_EARLY_ACCEPTED   ? s->early_data_accepted
+                   : fate == SP_TLS_EARLY_REPLAYED ? s->early_data_replayed
+                                                   : s->early_data_rejected);
+}
+
 static void add_expiry(void *arg, struct sp_str name, int64_t not_after)
 {
     struct sp_tls_expiries *e = arg;

@@ -14,7 +14,8 @@
     X(handshake) X(connection_error) X(session_reused) X(fail_verify_error) X(fail_verify_san) X(fail_verify_cert_hash)
 /* An origin always shows a certificate, and asks for no response. */
 #define SP_TLS_SERVER_COUNTERS(X) \
-    X(no_certificate) X(fail_verify_no_cert) X(ocsp_staple_requests) X(ocsp_staple_responses) X(ocsp_staple_omitted) X(ocsp_staple_failed)
+    X(no_certificate) X(fail_verify_no_cert) X(ocsp_staple_requests) X(ocsp_staple_responses) X(ocsp_staple_omitted) X(ocsp_staple_failed) \
+    X(early_data_accepted) X(early_data_rejected) X(early_data_replayed)
 
 enum { SP_TLS_VERSIONS = 2, SP_TLS_CIPHERS = 17, SP_TLS_CURVES = 5, SP_TLS_SIGALGS = 10 };
 
@@ -36,6 +37,9 @@ void sp_tls_stats_init(struct sp_tls_stats *s, struct sp_stats_scope *owner, boo
 void sp_tls_stats_opened(const struct sp_tls_stats *s, const struct sp_tls_info *info, bool resumed);
 /* A connection that failed: its certificate or something else, never both. */
 void sp_tls_stats_failed(const struct sp_tls_stats *s, enum sp_tls_fail why);
+
+/* A listener's: once a connection. */
+void sp_tls_stats_early(const struct sp_tls_stats *s, enum sp_tls_early_fate fate);
 
 /* ssl.ocsp.stapled_*: of a handshake with an origin that was asked for a response. */
 void sp_tls_stats_stapled(const struct sp_tls_stats *s, enum sp_tls_staple what);

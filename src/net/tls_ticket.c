@@ -143,6 +143,7 @@ static bool seal_own(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str bin
         return false;
     memcpy(x->name, t->id, ID);
     sp_ticket_put_time(x->name + ID, now_s);
+    x->name[ID] = x->note;
     memset(x->mac, 0, SP_TICKET_MAC);
     memset(x->iv, 0, SP_TICKET_IV);
     sp_random_bytes(x->iv, GCM_IV);
@@ -163,7 +164,9 @@ static bool open_own(struct sp_tls_tickets *t, uint64_t now_s, struct sp_str bin
     Aes aes;
     if (x->n != atomic_load_explicit(&t->size, memory_order_relaxed) || memcmp(x->name, t->id, ID) != 0)
         return false;
-    uint64_t issued = sp_ticket_get_time(x->name + ID);
+    uint64_t issued;
+    uint8_t note;
+    sp_ticket_name_read(x->name, &issued, &note);
     if (issued > now_s || now_s - issued > t->lifetime_s || !key_of(t, now_s, issued / SP_TICKET_ROTATE_S + 1, key))
         return false;
     size_t n_aad = extra(x->name, binding, aad);

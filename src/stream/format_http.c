@@ -395,6 +395,13 @@ static void get_shadow(const struct sp_fmt_op *op, const struct sp_format_input 
     v->n_list = in->info->n_shadow;
 }
 
+static void get_early(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
+{
+    static const struct sp_str texts[] = {SP_STR_INIT(""), SP_STR_INIT("early"), SP_STR_INIT("too_early")};
+    (void)op;
+    sp_fmt_set(v, SP_FMT_SAFE, texts[in->info->early]);
+}
+
 /* Another one each time (RFC 9562 section 5.4). */
 static void get_unique(const struct sp_fmt_op *op, const struct sp_format_input *in, struct sp_fmt_value *v)
 {
@@ -453,6 +460,7 @@ const struct sp_fmt_desc sp_fmt_ops_http[] = {
     {"RESPONSE_TRAILER", get_header, TRAILERS, 0, parse_headers, NEEDS, true},
     {"RESPONSE_TRAILERS_BYTES", get_count, TX_TRAILERS, 0, NULL, NO, false},
     {"ROUTE_NAME", get_string, ROUTE, 0, NULL, NO, false},
+    {"SALLYPORT_EARLY_DATA", get_early, 0, 0, NULL, NO, false},
     {"SALLYPORT_SHADOW", get_shadow, 0, 0, NULL, NO, false},
     {"STREAM_ID", get_string, REQUEST_ID, 0, NULL, NO, false},
     {"TRAILER", get_header, TRAILERS, 0, parse_headers, NEEDS, true},

@@ -32,6 +32,7 @@
     X(paused, "downstream_flow_control_paused_reading_total") \
     X(resumed, "downstream_flow_control_resumed_reading_total") \
     X(rq_misdirected, "downstream_rq_misdirected") \
+    X(rq_too_early, "downstream_rq_too_early") \
     X(no_route, "no_route") X(direct_response, "rq_direct_response") X(redirect, "rq_redirect") \
     X(routed, "rq_total")
 

@@ -63,6 +63,9 @@ struct sp_conn_place {
     struct sp_str metadata; /* of the config, as JSON (stream/config_meta.h); empty: none */
 };
 
+/* Whether a request came as early data of TLS. Too soon: and may not be handed on before the handshake is done. */
+enum sp_early { SP_EARLY_NO, SP_EARLY_YES, SP_EARLY_TOO_SOON };
+
 struct sp_conn_info {
     uint64_t id;
     struct sp_addr socket; /* SOCKET: the TCP peer (Envoy: direct remote address) */
@@ -71,6 +74,7 @@ struct sp_conn_info {
     struct sp_addr socket_local; /* its own, before the PROXY protocol (Envoy: direct local address) */
     uint32_t handshake_us; /* how long TLS took to be ready; 0: not yet, or there is none */
     bool tls_used;
+    uint8_t early; /* enum sp_early, of the request that begins */
     const struct sp_tls_info *tls; /* the sp_tls's own; never NULL: sp_tls_info_none where there is no TLS */
     struct sp_client_cert cert;   /* of the connection: a stream's is sp_info_cert */
     struct sp_str failure_reason; /* DOWNSTREAM_TRANSPORT_FAILURE_REASON */
@@ -115,6 +119,7 @@ struct sp_stream_info {
     bool client_failed;     /* a derivation was configured and failed: source CLIENT must refuse */
     bool health_check;      /* of what stands in front (the filter health_check): counted and logged apart */
     bool match_upstream_scheme; /* the origin is sent its connection's scheme */
+    uint8_t early;          /* enum sp_early */
     bool proven;            /* an enforcing origin shield saw its proof */
     const struct sp_client_cert *header_cert; /* verified, from a header; NULL: the connection's is the client's */
 

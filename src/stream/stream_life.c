@@ -90,6 +90,7 @@ static void init_info(struct sp_stream *s, const struct sp_headers *h)
     s->info.start_wall_ns = o->turn->wall_ns;
     s->info.client = o->conn->peer;
     s->info.protocol = h->version;
+    s->info.early = o->conn->early;
     s->info.raw_path = h->path;
 }
 

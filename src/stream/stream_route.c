@@ -66,6 +66,8 @@ static void settle_client(struct sp_stream *s, struct sp_headers *h)
         info->client_failed = s->client.failed;
     }
     sp_sanitize_request(hcm, info, &s->client, h);
+    if (SP_UNLIKELY(info->early)) /* RFC 8470 section 5.1; one that came along says the same */
+        sp_headers_set(h, SP_STR("early-data"), SP_STR("1"));
     if (s->redirected)
         sp_stream_redirect_settle(s, h);
     info->match_upstream_scheme = hcm->match_upstream_scheme;
@@ -139,6 +141,13 @@ static bool answer_misdirected(struct sp_stream *s)
     sp_counter_inc(s->hcm->stats.rq_misdirected);
     sp_chain_reply(&s->chain, &(struct sp_reply){.status = 421, .details = SP_STR("misdirected_request")});
     return false;
+}
+
+/* RFC 8470 section 5.2: its client asks again once the handshake is done. */
+static bool answer_too_early(struct sp_stream *s)
+{
+    sp_counter_inc(s->hcm->stats.rq_too_early);
+    return answer(s, 425, SP_STR("too_early"), 0);
 }
 
 static bool answer_unrouted(struct sp_stream *s, const struct sp_headers *h)
@@ -278,6 +287,8 @@ bool sp_stream_on_route(struct sp_chain *c)
             sp_counter_inc(s->hcm->stats.rq_ip_rejected);
             return answer(s, s->client.reject, SP_STR("rejecting_because_detection_failed"), 0);
         }
+        if (SP_UNLIKELY(s->info.early == SP_EARLY_TOO_SOON))
+            return answer_too_early(s);
         if (s->path_redirect)
             return redirect_path(s, h);
         if (!forwards(s, h))

@@ -3,6 +3,7 @@
 import os
 import unittest
 
+from early import early, session
 from example import Example, copy, door_files
 from harness import ECHO, Nginx, ca, cert, curl, free_port, nginx_plain, wait_for, work
 from mtls import Revoker, s_client
@@ -47,6 +48,18 @@ class TlsExamples(unittest.TestCase):
         self.assertTrue(reused(b))
         key("tickets-before", second)
         wait_for("the first key to be forgotten", lambda: not reused(b))
+
+    def test_early_data(self):
+        door, = self.doors(read("examples/early-data/sallyport.yaml"), 1)
+        proof = f"x-origin-verify: {SECRET}"
+
+        def visit(path, method, *lines):
+            head = lambda m, *more: "\r\n".join([f"{m} {path} HTTP/1.1", "host: localhost", *lines, *more, "", ""]).encode()
+            return early(door.port, session(door.port, "example-early"), head(method), head("GET", "connection: close"))
+        for path, method, lines, statuses in (("/echo", "GET", [proof], [200, 200]), ("/account", "GET", [proof], [425, 404]),
+                                              ("/echo", "GET", [], [403, 403])):
+            a = visit(path, method, *lines)
+            self.assertEqual((path, method, a.accepted, a.statuses), (path, method, True, statuses), a)
 
     def test_two_names(self):
         copy(ca("partners-ca"), "partners-ca.pem")

@@ -2,7 +2,8 @@
 """Drives the stats of OCSP (docs/stats.md): about clients, about certificates in headers, about origins, and of what is stapled."""
 import test_origin_ocsp
 import test_staple
-from harness import SECRET, T, ca, cert, cluster, config, downstream_tls, free_port, route_to, shield
+from early import early, early_tls, record, session
+from harness import SECRET, T, ca, cert, cluster, config, downstream_tls, free_port, raw, route_to, shield
 from mtls import s_client
 from test_header_certificate import cloudfront, gate
 from test_mtls_ocsp import Responder, index
@@ -77,6 +78,21 @@ class Asked(Case):
                              "cluster.alone.ssl.ocsp.failed": lambda n: n > 0}):
             for who in ("mallory", "nobody", "alone"):
                 self.ask(s, "/" + who)
+
+
+class Early(Case):
+    def test_early_data(self):
+        request, last = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        s = self.door(config([door_of("plain", tls=early_tls())], []))
+        flight = record(session(s.port, "stats-early"), request)
+        with self.drives(s, {"listener.plain.ssl.early_data_accepted": 1, "listener.plain.ssl.early_data_replayed": 1}):
+            raw(s.port, flight, seconds=1, close_write=True)
+            raw(s.port, flight, seconds=1, close_write=True)
+        file = session(s.port, "stats-early")
+        with self.drives(s, {"listener.plain.ssl.early_data_rejected": 1}):  # behind a HelloRetryRequest there is none
+            early(s.port, file, request, last, more=("-groups", "P-521:X25519"))
+        with self.drives(s, {"http.plain.downstream_rq_too_early": 1}):
+            raw(s.port, record(session(s.port, "stats-early"), request.replace(b"GET", b"DELETE")), seconds=1, close_write=True)
 
 
 class Stapled(Case):

@@ -8,6 +8,7 @@ import base64
 
 from error_build import *  # pylint: disable=wildcard-import,unused-wildcard-import
 from sink_cases import SINKS
+from error_cases_early import EARLY
 from error_cases_tracing import TRACING
 
 def to_proxy(conf, inner=None):
@@ -595,5 +596,5 @@ LATER = SINKS + [
         address=address(1, "a..test"))}])),
 ]
 
-AREAS = {"server": SERVER, "clusters": CLUSTERS, "listeners": LISTENERS, "tls": TLS_CASES, "routes": ROUTES, "http": HTTP, "shield": SHIELD,
+AREAS = {"server": SERVER, "clusters": CLUSTERS, "listeners": LISTENERS, "tls": TLS_CASES + EARLY, "routes": ROUTES, "http": HTTP, "shield": SHIELD,
          "jwt": JWT, "filters": FILTERS, "tracing": TRACING, "more": LATER}

@@ -182,7 +182,7 @@ static const char text[40] = "thirty-nine bytes of a session's state.";
 
 static struct sp_ticket_parts parts_of(struct sealed *s, size_t n)
 {
-    return (struct sp_ticket_parts){s->name, s->iv, s->mac, s->p, n, sizeof(s->p)};
+    return (struct sp_ticket_parts){s->name, s->iv, s->mac, s->p, n, sizeof(s->p), 0};
 }
 
 static bool seal(struct sp_tls_tickets *t, uint64_t now, const char *binding, struct sealed *s)

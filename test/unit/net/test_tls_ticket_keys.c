@@ -71,14 +71,14 @@ static const char plain[41] = "forty-one bytes, no multiple of a block.";
 
 static bool seal(struct sp_tls_tickets *t, uint64_t now, const char *binding, struct sealed *s)
 {
-    struct sp_ticket_parts parts = {s->name, s->iv, s->mac, s->p, sizeof(plain), sizeof(s->p)};
+    struct sp_ticket_parts parts = {s->name, s->iv, s->mac, s->p, sizeof(plain), sizeof(s->p), 0};
     memcpy(s->p, plain, sizeof(plain));
     return sp_tls_ticket_seal(t, now, sp_str_c(binding), &parts, &s->n);
 }
 
 static bool opens(struct sp_tls_tickets *t, uint64_t now, const char *binding, struct sealed s)
 {
-    struct sp_ticket_parts parts = {s.name, s.iv, s.mac, s.p, s.n, sizeof(s.p)};
+    struct sp_ticket_parts parts = {s.name, s.iv, s.mac, s.p, s.n, sizeof(s.p), 0};
     size_t n = 0;
     if (!sp_tls_ticket_open(t, now, sp_str_c(binding), &parts, &n))
         return false;

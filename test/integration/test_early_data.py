@@ -32,7 +32,7 @@ class Base(unittest.TestCase):
         log = log_to(self.log)
         log[0]["typed_config"]["log_format"]["json_format"]["early"] = "%SALLYPORT_EARLY_DATA%"
         door = listener(free_port(), routes or [route_to("o", **(route or {}))], filters, tls=early_tls(more=more, **fields),
-                        hcm={"access_log": log, "access_log_options": {"access_log_flush_interval": "0.1s"}})
+                        hcm={"access_log": log})
         door["filter_chains"][0].update(chain or {})
         self.conf = config([door], [cluster("o", self.origin.port)])
         d = Sallyport(self.conf, concurrency=concurrency)

@@ -427,7 +427,7 @@ void sp_file_watcher_free(struct sp_file_watcher *fw)
         return;
     struct core *c = fw->core;
     assert(!c->telling);
-    for (struct sp_list *it; (it = sp_list_pop(&fw->listeners)) != NULL;) {
+    SP_LIST_FOREACH_SAFE (it, &fw->listeners) {
         struct listener *l = SP_CONTAINER_OF(it, struct listener, of_watcher);
         struct file *f = l->file;
         sp_list_remove(&l->of_file);

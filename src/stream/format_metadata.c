@@ -239,7 +239,7 @@ void sp_fmt_get_metadata(const struct sp_fmt_op *op, const struct sp_format_inpu
         if (op->n_path && sp_str_eq(m->key, op->path[0]))
             json = m->json;
     }
-    for (unsigned i = 1; i < op->n_path && json.ptr; i++)
+    for (unsigned i = 1; i < op->n_path && json.len; i++)
         json = sp_json_member(json, op->path[i]);
     v->kind = SP_FMT_NONE;
     if (!op->n_path && any) {
@@ -257,7 +257,7 @@ void sp_fmt_get_config_metadata(const struct sp_fmt_op *op, const struct sp_form
     struct sp_str json = sp_config_meta_get(in->info, (enum sp_meta_place)op->arg);
     if (json.len)
         json = sp_json_member(json, op->text);
-    for (unsigned i = 0; i < op->n_path && json.ptr; i++)
+    for (unsigned i = 0; i < op->n_path && json.len; i++)
         json = sp_json_member(json, op->path[i]);
     v->kind = json.len && !sp_str_eq(json, SP_STR("null")) ? SP_FMT_JSON : SP_FMT_NONE;
     v->str = json;

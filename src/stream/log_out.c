@@ -112,6 +112,7 @@ static ssize_t send_record(struct sp_log_out *o, const struct iovec *iov, size_t
                        "room for)", o->name, strerror(-err));
         return -EAGAIN;
     }
+    assert(o->fd >= 0);
     if (send(o->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
         return (ssize_t)*ret_lost;
     err = errno;

@@ -14,6 +14,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/type/v3/range.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"
+#include "google/protobuf/wrappers.pb-c.h"
 
 #define SOURCE (&envoy__config__core__v3__data_source__descriptor)
 #define RANGE (&envoy__type__v3__int64_range__descriptor)
@@ -184,6 +185,20 @@ static void test_text_any(void **state)
          "value { fields { key: \"sni\" value { string_value: \"a\" } } fields { key: \"max_session_keys\" value { number_value: 3 "
          "} } } } }",
          "{\"name\": \"t\",\"typed_config\": {\"@type\": \"" TLS_URL "\",\"sni\": \"a\",\"max_session_keys\": 3}}");
+    /* A struct with all that one may hold; what has no value is not set. */
+    text(SOCKET,
+         "name: \"t\" typed_config { [type.googleapis.com/xds.type.v3.TypedStruct] { type_url: \"" TLS_URL "\" value {\n"
+         "fields { key: \"common_tls_context\" value { struct_value { fields { key: \"alpn_protocols\" value { list_value {\n"
+         "values { string_value: \"h2\" } values { string_value: \"http/1.1\" } } } } } } }\n"
+         "fields { key: \"sni\" value { null_value: NULL_VALUE } } fields { key: \"max_session_keys\" }\n"
+         "fields { key: \"allow_renegotiation\" value { bool_value: false } } } } }",
+         "{\"name\": \"t\",\"typed_config\": {\"@type\": \"" TLS_URL "\",\"common_tls_context\": {\"alpn_protocols\": "
+         "[\"h2\",\"http/1.1\"]}}}");
+    text(SOCKET,
+         "name: \"t\" typed_config { [type.googleapis.com/xds.type.v3.TypedStruct] { type_url: \"" TLS_URL "\" value {\n"
+         "fields { key: \"common_tls_context\" value { struct_value { fields { key: \"alpn_protocols\" value { list_value {\n"
+         "values { string_value: \"h2\" } } } } } } } } } }",
+         "{\"name\": \"t\",\"typed_config\": {\"@type\": \"" TLS_URL "\",\"common_tls_context\": {\"alpn_protocols\": [\"h2\"]}}}");
     bad_text(SOCKET, "name: \"t\" typed_config { [" TLS_URL "] {\n sny: \"a\" } }",
              "2:2: typed_config.sny: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext has no such field (the nearest "
              "it knows is \"sni\")");
@@ -204,6 +219,7 @@ static void test_wire(void **state)
 {
     wire(RANGE, BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x10\x96\x01"), "{\"start\": \"-1\",\"end\": \"150\"}");
     wire(PERCENT, BYTES("\x09\x00\x00\x00\x00\x00\x00\x04\x40"), "{\"value\": 2.5}");
+    wire(&google__protobuf__float_value__descriptor, BYTES("\x0d\x00\x00\x20\x40"), "2.5");
     wire(HEADER, BYTES("\x0a\x01k\x12\x02\xc3\xa9"), "{\"key\": \"k\",\"value\": \"\xc3\xa9\"}");
     wire(SOURCE, BYTES("\x12\x03\xff\x00x"), "{\"inline_bytes\": \"/wB4\"}");
     wire(HTTP2, BYTES("\x0a\x02\x08\x05"), "{\"hpack_table_size\": 5}");

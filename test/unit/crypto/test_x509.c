@@ -244,6 +244,9 @@ static void fields(void **state)
     assert_int_equal(x.key.kind, SP_KEY_P256);
     assert_int_equal(x.not_after - x.not_before, 3 * 86400);
     assert_true(sp_signature_verify(&x.signature, &x.key, x.tbs)); /* it signed itself */
+    assert_false(x.must_staple);
+    assert_true(made(&arena, "-subj /CN=a -addext tlsfeature=status_request_v2,status_request").must_staple);
+    assert_false(made(&arena, "-subj /CN=a -addext tlsfeature=status_request_v2").must_staple);
     sp_arena_done(&arena);
 }
 

@@ -46,7 +46,9 @@ struct waiting {
     unsigned waits;
     unsigned rule; /* that matched, counted from 1: for explain */
     const struct sp_jwt_provider *provider; /* of the first good token; NULL: there was none */
-    json_t *payload; /* its own reference */
+    json_t *payload; /* where the cache keeps it anyway: its own reference */
+    const struct sp_caller_word *said; /* else what it says of the caller, in the stream's arena */
+    unsigned n_said;
 };
 
 struct route_config {
@@ -337,14 +339,31 @@ static bool waits(struct sp_filter *f, const struct sp_jwt_verifier *v, const st
     return true;
 }
 
+/* The few words that may be asked for: the document itself is some fifty blocks, which are given back while they are warm. */
+static void copy_caller(struct waiting *w, const json_t *payload, struct sp_arena *arena)
+{
+    struct sp_caller c = {.n = 0};
+    sp_jwt_caller(payload, &c);
+    struct sp_caller_word *said = sp_arena_alloc(arena, c.n * sizeof(*said));
+    for (unsigned i = 0; i < c.n; i++)
+        said[i] = (struct sp_caller_word){c.v[i].key, sp_arena_str(arena, c.v[i].value)};
+    w->said = said;
+    w->n_said = c.n;
+}
+
 /* Who the caller is, should somebody ask. */
 static void keep_caller(struct waiting *w, const struct sp_jwt_verifier *v)
 {
-    for (const struct sp_jwt_result *r = v->results; r && !w->provider; r = r->next)
-        if (r->good) {
-            w->provider = r->provider;
-            w->payload = json_incref(r->token->payload);
-        }
+    const struct sp_jwt_result *r = v->results;
+    while (r && !r->good)
+        r = r->next;
+    if (!r)
+        return;
+    w->provider = r->provider;
+    if (r->provider->cache)
+        w->payload = json_incref(r->token->payload);
+    else
+        copy_caller(w, r->token->payload, v->arena);
 }
 
 static enum sp_status decide(struct sp_filter *f, struct sp_headers *h, const struct sp_jwt_requirement *r)
@@ -436,7 +455,10 @@ static void caller(const struct sp_filter *f, struct sp_caller *out)
     if (!w->provider)
         return;
     sp_caller_say(out, SP_STR("provider"), w->provider->name);
-    sp_jwt_caller(w->payload, out);
+    if (w->payload)
+        sp_jwt_caller(w->payload, out);
+    for (unsigned i = 0; i < w->n_said; i++)
+        sp_caller_say(out, w->said[i].key, w->said[i].value);
 }
 
 static enum sp_status decode_trailers(struct sp_filter *f, struct sp_headers *t)

@@ -10,10 +10,12 @@
 
 enum { SP_CALLER_MAX = 12 };
 
+struct sp_caller_word {
+    struct sp_str key, value; /* key: a word of our own, static; value: perhaps a peer's bytes */
+};
+
 struct sp_caller {
-    struct {
-        struct sp_str key, value; /* key: a word of our own, static; value: perhaps a peer's bytes */
-    } v[SP_CALLER_MAX];
+    struct sp_caller_word v[SP_CALLER_MAX];
     unsigned n;
 };
 

@@ -83,7 +83,13 @@ class Decision(unittest.TestCase):
             self.assertNotIn(secret, text)
 
     def test_token(self):
-        d = self.door(shield(), jwt_filter(), rbac())
+        self.token()
+
+    def test_token_of_a_cache(self):
+        self.token(jwt_cache_config={"jwt_cache_size": 10})
+
+    def token(self, **provider):
+        d = self.door(shield(), jwt_filter(**provider), rbac())
         url = f"http://127.0.0.1:{d.port}/"
         bearer = ("-H", "authorization: Bearer " + good_token(sub="alice;by=\n\u202e", azp="app"))
         caller = {"secret": "now", "provider": "test", "issuer": "https://issuer.test", "subject": "alice;by=\n\u202e", "client_id": "app"}

@@ -8,7 +8,7 @@
 #include <wolfssl/error-ssl.h>
 
 #include "base/mem.h"
-#include "net/tls.h"
+#include "net/tls_info.h"
 #include "net/tls_strikes.h"
 #include "sallyport/tls/v1/early_data.pb-c.h"
 
@@ -214,26 +214,13 @@ int sp_tls_take_early(WOLFSSL *ssl)
     return taken;
 }
 
-bool sp_tls_early_allows(const struct sp_tls *t, struct sp_str method)
+bool sp_tls_early_takes(const struct sp_tls_early *e, struct sp_str method)
 {
-    assert(t && t->ctx->early);
-    const struct sp_tls_early *e = t->ctx->early;
+    assert(e);
     for (unsigned i = 0; i < e->n_methods; i++)
         if (sp_str_eq(e->methods[i], method))
             return true;
     return false;
-}
-
-enum sp_tls_early_fate sp_tls_early_fate(const struct sp_tls *t)
-{
-    assert(t);
-    return t->early_fate == SP_TLS_EARLY_ACCEPTED && !t->early_taken ? SP_TLS_EARLY_REJECTED : (enum sp_tls_early_fate)t->early_fate;
-}
-
-uint32_t sp_tls_early_bytes(const struct sp_tls *t)
-{
-    assert(t);
-    return t->early_taken ? t->early_in : 0;
 }
 
 #ifdef SP_EARLY_DATA

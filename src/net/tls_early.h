@@ -25,6 +25,8 @@ unsigned sp_tls_early_most(const struct sp_tls_early *e); /* NULL: 0 */
 /* For a context of the library, and a connection that is about to read its ClientHello. */
 bool sp_tls_early_set_up(const struct sp_tls_early *e, WOLFSSL_CTX *wolf);
 void sp_tls_early_expect(struct sp_tls *t);
+/* Whether a request of that method may come early. */
+bool sp_tls_early_takes(const struct sp_tls_early *e, struct sp_str method);
 
 /*
  * Told by wolfSSL (scripts/wolfssl/early.c), of a ClientHello with early data: the n bytes of its first ticket, which is good, and how old the

@@ -525,21 +525,3 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
     t->info = info;
     return info;
 }
-
-bool sp_tls_early_allows(const struct sp_tls *t, struct sp_str method)
-{
-    assert(t && t->ctx->early);
-    return sp_tls_early_takes(t->ctx->early, method);
-}
-
-enum sp_tls_early_fate sp_tls_early_fate(const struct sp_tls *t)
-{
-    assert(t);
-    return t->early_fate == SP_TLS_EARLY_ACCEPTED && !t->early_taken ? SP_TLS_EARLY_REJECTED : (enum sp_tls_early_fate)t->early_fate;
-}
-
-uint32_t sp_tls_early_bytes(const struct sp_tls *t)
-{
-    assert(t);
-    return t->early_taken ? t->early_in : 0;
-}

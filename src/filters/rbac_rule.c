@@ -211,6 +211,7 @@ static void gather_addresses(struct sp_rbac_rule *r, enum address address)
         sp_cidr_table_add(all->table, &c->cidr, 0);
         sp_rbac_rule_free(c);
     }
+    assert(all);
     r->n = kept;
     sp_cidr_table_build(all->table);
 }

@@ -73,7 +73,7 @@ static bool places_init(const struct builder *b)
         struct sp_token_place *p = &c->places[c->n_places++];
         p->name = sp_gate_header_name(b->build, &c->arena, from, "name", from->name);
         p->prefix = sp_arena_str(&c->arena, sp_str_c(from->value_prefix));
-        good &= p->name.ptr != NULL;
+        good &= p->name.len != 0;
         struct sp_str scheme = sp_str_trim(p->prefix);
         if (scheme.len && sp_str_eq(p->name, SP_STR("authorization")) && sp_str_chr(scheme, ' ') < 0)
             add_scheme(c, scheme);

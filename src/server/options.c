@@ -79,6 +79,15 @@ static bool number(const char *text, uint64_t max, unsigned *ret)
 /* What would have been right, or NULL when `value` was. */
 static const char *apply(struct sp_options *o, enum option_id id, const char *value)
 {
+    if (id == OPT_VERSION) {
+        o->version = true;
+        return NULL;
+    }
+    if (id == OPT_HELP) {
+        o->help = true;
+        return NULL;
+    }
+    assert(value); /* all others have one */
     switch (id) {
     case OPT_CONFIG:
         o->config_path = value;
@@ -113,11 +122,8 @@ static const char *apply(struct sp_options *o, enum option_id id, const char *va
         o->hot_restart = value;
         return *value ? NULL : "a path";
     case OPT_VERSION:
-        o->version = true;
-        return NULL;
     case OPT_HELP:
-        o->help = true;
-        return NULL;
+        break;
     }
     return NULL;
 }

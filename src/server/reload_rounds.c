@@ -394,7 +394,7 @@ void sp_reload_free(struct sp_reload *r)
 
 struct sp_config *sp_reload_config(const struct sp_reload *r)
 {
-    assert(r);
+    assert(r && (r->current || r->plan));
     return r->current ? r->current : r->plan->to;
 }
 

@@ -282,12 +282,16 @@ static unsigned connections_of(const struct sp_serving *v)
 /* Sockets of listeners that are gone: once their last connection is. */
 static void look_at_leaving(struct sp_serving *v, bool now)
 {
-    SP_LIST_FOREACH_SAFE (n, &v->leaving) {
+    struct sp_list all;
+    sp_list_init(&all);
+    sp_list_splice(&all, &v->leaving);
+    for (struct sp_list *n; (n = sp_list_pop(&all)) != NULL;) {
         struct leaving *l = SP_CONTAINER_OF(n, struct leaving, link);
-        if (!now && sp_listener_connections(l->socket))
+        if (!now && sp_listener_connections(l->socket)) {
+            sp_list_push_back(&v->leaving, n);
             continue;
+        }
         sp_listener_close(l->socket);
-        sp_list_remove(&l->link);
         free(l);
     }
 }

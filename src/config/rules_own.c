@@ -126,7 +126,7 @@ static const struct sp_rule rules[] = {
     {OUR_TLS "EarlyData", "methods", SP_RULE_NOT_EMPTY, 0, 0},
     {OUR_TLS "EarlyData", "methods", SP_RULE_MIN_LEN, 1, 0},
     {OUR_TLS "EarlyData", "window", SP_RULE_MIN_MS, 1000, 0},
-    {OUR_TLS "EarlyData", "window", SP_RULE_MAX_MS, 60000, 0},
+    {OUR_TLS "EarlyData", "window", SP_RULE_MAX_MS, 10000, 0},
     {OUR_TLS "EarlyData", "strike_register_size", SP_RULE_RANGE, 64, 1048576},
     {OUR_TLS "Ocsp", "cluster", SP_RULE_MIN_LEN, 1, 0},
     {OUR_TLS "Ocsp", "path", SP_RULE_HEADER_VALUE, 0, 0},

@@ -44,17 +44,19 @@ static bool until(struct sp_str *rest, struct sp_str mark, struct sp_str *ret)
 int sp_pem_next(struct sp_str *rest, struct sp_arena *arena, struct sp_pem *ret, const char **ret_why)
 {
     assert(rest && arena && ret && ret_why);
-    struct sp_str before, label, body, second, whole;
+    struct sp_str label, body, second;
     struct sp_pem pem;
-    if (!rest->len || !until(rest, begin, &before))
+    ptrdiff_t at = rest->len ? sp_str_find(*rest, begin) : -1;
+    if (at < 0)
         return 0;
-    whole = sp_str_n(rest->ptr - begin.len, rest->len + begin.len);
+    const struct sp_str whole = sp_str_sub(*rest, (size_t)at, rest->len);
+    *rest = sp_str_sub(whole, begin.len, whole.len);
     if (!until(rest, dashes, &label) || label.len > 64 || !until(rest, end, &body) || !until(rest, dashes, &second))
         return bad("a PEM block has no end", ret_why);
     if (!sp_str_eq(label, second))
         return bad("the BEGIN and END lines of a PEM block differ", ret_why);
     pem.label = label;
-    pem.text = sp_str_n(whole.ptr, (size_t)(rest->ptr - whole.ptr));
+    pem.text = sp_str_sub(whole, 0, whole.len - rest->len);
     /* RFC 1421 heads, as old encrypted keys have them, are for whoever reads `text`. */
     pem.der = SP_STR_NULL;
     if (sp_str_chr(body, ':') < 0 && sp_base64_decode(arena, SP_BASE64, without_space(body, arena), &pem.der) < 0)

@@ -132,14 +132,16 @@ uint64_t sp_worker_delay(struct sp_worker *w)
     return since && now > since ? SP_MAX(worst, now - since) : worst;
 }
 
-/* Lets more come before it looks (event/gather.h). True: it waited, and *now is later. A signal may have ended that early. */
+/* Lets more come before it looks (event/gather.h). True: it waited, and *now is later. A signal may have ended that early.
+ * Not after a long turn, nor where more than a turn takes is there already; and no timer is made late by it. */
 static bool gather(struct sp_worker *w, uint64_t *now)
 {
     uint64_t ns = sp_gather_wait(&w->turn.gather, *now);
-    if (SP_LIKELY(!ns))
+    if (SP_LIKELY(!ns) || w->marked_ns || *now - w->looked_ns >= LATE_MIN_NS)
         return false;
-    ns = SP_MIN(ns, sp_turn_wait_ns(&w->turn)); /* timers are not made late */
-    if (ns < SP_GATHER_MIN_NS || w->marked_ns)  /* or more than a turn takes is there */
+    uint64_t due = sp_turn_wait_ns(&w->turn), since = *now - SP_MIN(*now, w->turn.now_ns); /* both from the turn's beginning */
+    ns = SP_MIN(ns, due - SP_MIN(due, since));
+    if (ns < SP_GATHER_MIN_NS)
         return false;
     const struct timespec most = {.tv_nsec = (long)SP_MAX(ns - SP_GATHER_MIN_NS, 1ull)};
     const uint64_t began = *now;
@@ -155,7 +157,7 @@ static bool gather(struct sp_worker *w, uint64_t *now)
 static int wait_for_events(struct sp_worker *w, struct epoll_event *found, int ms)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC);
-    if (gather(w, &now))
+    if (ms && gather(w, &now))
         ms = 0; /* what was to be waited for has become less */
     bool was_long = now - w->looked_ns >= LATE_MIN_NS, slept = !was_long;
     if (slept)

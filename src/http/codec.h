@@ -37,6 +37,7 @@ struct sp_codec_stream {
     uint64_t rx_head_bytes, rx_body_bytes, tx_head_bytes, tx_body_bytes; /* header and body bytes; no framing */
     struct sp_grave grave;  /* the codec's: frees the stream */
     bool held, gone;        /* see sp_codec_stream_hold */
+    bool early;             /* server: its head came as early data of TLS, if only in part (RFC 8470 section 3) */
 };
 
 /*
@@ -167,6 +168,7 @@ struct sp_codec {
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after
      * feed and runs request_headers_timeout by it. */
     bool in_head;
+    bool early;              /* server, of the wire, for feed: what is given may have come as early data */
 };
 
 /*

@@ -50,6 +50,7 @@ struct sp_h1_stream *sp_h1_stream_new(struct sp_h1 *h1)
     s->arena = arena;
     s->cs.arena = &s->arena;
     s->cs.codec = &h1->codec;
+    s->cs.early = h1->codec.early;
     s->cs.rx.ops = &sp_h1_rx_ops;
     s->cs.tx.ops = &sp_h1_tx_ops;
     s->cs.id = ++h1->last_id;

@@ -324,6 +324,7 @@ struct sp_h2_stream *sp_h2_stream_new(struct sp_h2 *c)
     s->cs.rx.ops = &rx_ops;
     s->cs.tx.ops = &tx_ops;
     s->cs.codec = &c->codec;
+    s->cs.early = c->codec.early;
     s->conn = c;
     s->cs.grave.free = stream_free;
     s->begun_ns = c->codec.turn->now_ns;

@@ -91,8 +91,6 @@ struct sp_wire *sp_wire_client(struct sp_worker *w, const struct sp_addr *to, co
                                const struct sp_wire_cb *cb, const struct sp_codec_cb *codec_cb, void *ctx);
 struct sp_codec *sp_wire_codec(struct sp_wire *w); /* NULL before on_ready */
 struct sp_tls *sp_wire_tls(struct sp_wire *w);     /* NULL on plain connections */
-/* Server, from on_stream: whether the request came as early data of TLS, if only in part (RFC 8470 section 3). */
-bool sp_wire_early(const struct sp_wire *w);
 struct sp_transport *sp_wire_transport(struct sp_wire *w);
 /* After on_secure said false: goes on. Not from inside on_secure. */
 void sp_wire_proceed(struct sp_wire *w);

@@ -54,7 +54,8 @@ static void tell_end(struct sp_wire *w)
     w->codec->ops->eof(w->codec, orderly ? SP_ABORT_CLOSED : SP_ABORT_RESET);
 }
 
-/* Before the codec sees anything: what of it was early. Once it has taken all of that, and no head is under way, the next one was not. */
+/* Before the codec sees anything: what of it was early. Once it has taken all of that, and no head is under way, the next one was not.
+ * The codec notes it where a request begins: HTTP/2 hands requests over later. */
 static bool still_early(const struct sp_wire *w)
 {
     const struct sp_wire_tls *t = w->tls;
@@ -65,7 +66,7 @@ static bool still_early(const struct sp_wire *w)
 static int feed_early(struct sp_wire *w, struct sp_buf *app)
 {
     size_t before = app->len;
-    w->tls->early = still_early(w);
+    w->codec->early = w->tls->early = still_early(w);
     int err = w->codec->ops->feed(w->codec, app);
     w->tls->early_taken += (uint32_t)(before - app->len);
     return err;
@@ -162,8 +163,9 @@ void sp_wire_set_reading(struct sp_wire *w)
     size_t unread = sp_transport_in(w->transport)->len;
     if (w->tls)
         unread += w->tls->app_in.len;
-    bool on = unread < w->high_water;
-    bool early = SP_UNLIKELY(w->tls && w->tls_state == SP_TLS_EARLY); /* the end of the handshake must not wait for an answer */
+    /* The end of the handshake must not wait for an answer. */
+    bool early = SP_UNLIKELY(w->tls && w->tls_state == SP_TLS_EARLY);
+    bool on = unread < w->high_water + (early ? sp_tls_early_room(w->tls->tls) : 0);
     if (w->codec && !w->codec->want_read && unread && !early)
         on = false; /* while nothing waits the peer's end is still worth knowing */
     sp_transport_read(w->transport, on);

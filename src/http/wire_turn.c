@@ -341,12 +341,6 @@ struct sp_tls *sp_wire_tls(struct sp_wire *w)
     return w->tls ? w->tls->tls : NULL;
 }
 
-bool sp_wire_early(const struct sp_wire *w)
-{
-    assert(w);
-    return w->tls && w->tls->early;
-}
-
 struct sp_transport *sp_wire_transport(struct sp_wire *w)
 {
     assert(w);

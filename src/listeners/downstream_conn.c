@@ -351,10 +351,10 @@ static bool still_good(struct sp_downstream *d)
 }
 
 /* A tunnel's bytes would come early as well, whatever they are about. */
-static enum sp_early early_of(const struct sp_downstream *d, const struct sp_headers *h)
+static enum sp_early early_of(const struct sp_downstream *d, const struct sp_codec_stream *cs, const struct sp_headers *h)
 {
     const struct sp_tls *tls = sp_wire_tls(d->wire);
-    if (SP_LIKELY(!tls) || SP_LIKELY(!sp_wire_early(d->wire)))
+    if (SP_LIKELY(!tls || !cs->early))
         return SP_EARLY_NO;
     bool waits = sp_tls_state(tls) == SP_TLS_EARLY && (h->protocol.len || !sp_tls_early_allows(tls, h->method));
     return waits ? SP_EARLY_TOO_SOON : SP_EARLY_YES;
@@ -363,7 +363,7 @@ static enum sp_early early_of(const struct sp_downstream *d, const struct sp_hea
 static bool on_stream(void *ctx, struct sp_codec_stream *cs, struct sp_headers *h)
 {
     struct sp_downstream *d = ctx;
-    d->conn.early = (uint8_t)early_of(d, h);
+    d->conn.early = (uint8_t)early_of(d, cs, h);
     if (SP_UNLIKELY(d->stale))
         sp_downstream_adopt(d);
     return still_good(d) && sp_stream_accept(&d->owner, cs, h);

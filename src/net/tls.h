@@ -54,6 +54,7 @@ bool sp_tls_resumed(const struct sp_tls *t);
 /* Server: what became of the client's early data; how much of what app_in was given is that (none of it behind other data). */
 enum sp_tls_early_fate sp_tls_early_fate(const struct sp_tls *t);
 uint32_t sp_tls_early_bytes(const struct sp_tls *t);
+size_t sp_tls_early_room(const struct sp_tls *t); /* for so much more there has to be room while it comes: its end is behind it */
 /* Where some was accepted: whether a request of that method is handed on before the handshake is done. */
 bool sp_tls_early_allows(const struct sp_tls *t, struct sp_str method);
 /* The peer's leaf certificate in DER, or empty: for XFCC and token binding. */

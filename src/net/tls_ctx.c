@@ -216,7 +216,7 @@ static void bind_tickets(struct sp_tls_ctx *c, struct sp_str whose)
     if (!c->tickets || !sp_tls_tickets_keys(c->tickets))
         return;
     struct sp_hash h = {{0}};
-    bool flags[] = {c->params.tls12, c->params.tls13, c->require_sni, c->client_order};
+    bool flags[] = {c->params.tls12, c->params.tls13, c->require_sni, c->client_order, sp_tls_early_can()};
     const char *texts[] = {"sallyport ticket 2", wolfSSL_lib_version(), c->params.ciphers, c->params.groups, c->params.signatures};
     for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++)
         sp_hash_mix(&h, sp_str_c(texts[i]));

@@ -141,6 +141,11 @@ void sp_tls_early_free(struct sp_tls_early *e)
     free(e);
 }
 
+bool sp_tls_early_can(void)
+{
+    return CAN;
+}
+
 unsigned sp_tls_early_most(const struct sp_tls_early *e)
 {
     return e ? e->max_bytes : 0;
@@ -240,7 +245,8 @@ static int read_some(struct sp_tls *t, struct sp_buf *app_in)
 int sp_tls_early_read(struct sp_tls *t, struct sp_buf *app_in, size_t high_water)
 {
     assert(t && t->early_taken && app_in);
-    while (app_in->len < high_water) {
+    const size_t most = high_water + sp_tls_early_most(t->ctx->early); /* wolfSSL ends what says more than that */
+    while (app_in->len < most) {
         int r = read_some(t, app_in);
         if (r > 0)
             continue;

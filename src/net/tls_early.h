@@ -20,6 +20,7 @@ struct sp_tls_early *sp_tls_early_new(const struct sp_doc *doc, struct sp_diag *
 void sp_tls_early_refuse(const struct sp_doc *doc, struct sp_diag *diag,
                          const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *common);
 void sp_tls_early_free(struct sp_tls_early *e); /* NULL-safe */
+bool sp_tls_early_can(void); /* whether the library is one that can: tickets of such a one have another form */
 unsigned sp_tls_early_most(const struct sp_tls_early *e); /* NULL: 0 */
 
 /* For a context of the library, and a connection that is about to read its ClientHello. */

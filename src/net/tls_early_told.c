@@ -22,3 +22,9 @@ uint32_t sp_tls_early_bytes(const struct sp_tls *t)
     assert(t);
     return t->early_taken ? t->early_in : 0;
 }
+
+size_t sp_tls_early_room(const struct sp_tls *t)
+{
+    assert(t);
+    return sp_tls_early_most(t->ctx->early);
+}

@@ -102,6 +102,25 @@ static void test_in_head(void **state)
     rig_free(r);
 }
 
+/* A request is early by when its head began, not by when it is handed over: that is a flush, behind which more may have been read. */
+static void test_early(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(true, NULL);
+    struct sp_codec *c = r->side.codec;
+    r->side.hook = NULL; /* both stay open */
+    c->early = true;
+    h2f_get(&r->in, 1, H2F_END_STREAM);
+    assert_int_equal(c->ops->feed(c, &r->in), 0);
+    c->early = false;
+    h2f_get(&r->in, 3, H2F_END_STREAM);
+    rig_go(r);
+    assert_int_equal(r->side.n, 2);
+    assert_true(r->side.x[0]->cs->early);
+    assert_false(r->side.x[1]->cs->early);
+    rig_free(r);
+}
+
 /* ---- options ---- */
 
 #define GOOD ":method", "GET", ":scheme", "https", ":authority", "a.test", ":path", "/"
@@ -232,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greeting), cmocka_unit_test(test_may_wait),
         cmocka_unit_test(test_rest),
-        cmocka_unit_test(test_in_head),
+        cmocka_unit_test(test_in_head), cmocka_unit_test(test_early),
         cmocka_unit_test(test_underscores),
         cmocka_unit_test(test_head_too_large_to_send),
         cmocka_unit_test(test_headers_too_large),

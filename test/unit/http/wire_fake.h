@@ -308,6 +308,12 @@ uint32_t sp_tls_early_bytes(const struct sp_tls *t)
     return 0;
 }
 
+size_t sp_tls_early_room(const struct sp_tls *t)
+{
+    (void)t;
+    return 0;
+}
+
 void sp_tls_shutdown(struct sp_tls *t, struct sp_buf *net_out)
 {
     sp_buf_append_str(net_out, SP_STR("X"));

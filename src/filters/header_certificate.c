@@ -279,7 +279,7 @@ static enum sp_status judge(const struct pass *p, struct sp_str value)
 {
     struct sp_str ders[SP_CERT_CHECK_MAX_CHAIN];
     struct sp_x509 chain[SP_CERT_CHECK_MAX_CHAIN];
-    struct sp_cert_verdict verdict;
+    struct sp_cert_verdict verdict = {0}; /* of a verdict that is remembered only that it was good */
     const char *why = NULL;
     unsigned n = sp_header_cert_decode(p->c->format, value, p->arena, ders);
     for (unsigned i = 0; i < n; i++)

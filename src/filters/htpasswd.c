@@ -37,7 +37,7 @@ static void users_free(void *value)
 static const char *read_line(struct users *u, struct sp_str line)
 {
     static const char form[] = "{SHA}";
-    struct sp_str hash = line, name, raw;
+    struct sp_str hash, name, raw;
     ptrdiff_t colon = sp_str_chr(line, ':');
     if (colon <= 0)
         return "is not name:{SHA}hash";

@@ -121,7 +121,7 @@ struct sp_tls_early *sp_tls_early_new(const struct sp_doc *doc, struct sp_diag *
     else
         sp_doc_err(doc, diag, common->custom_handshaker, "typed_config", -1,
                    "no such handshaker (sallyport.tls.v1.EarlyData is the one that is run)");
-    return diag->n_errors == errors ? compile(doc, diag, own) : NULL;
+    return own && diag->n_errors == errors ? compile(doc, diag, own) : NULL;
 }
 
 void sp_tls_early_refuse(const struct sp_doc *doc, struct sp_diag *diag, const Common *common)

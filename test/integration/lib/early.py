@@ -11,9 +11,9 @@ from mtls import Visit, s_client
 
 
 def early_tls(name="server", alpn=("h2", "http/1.1"), more=None, **fields):
-    """A filter chain's transport socket that takes early data; its window is so wide that a slow machine is in it."""
+    """A filter chain's transport socket that takes early data; its window is the widest there is, for slow machines."""
     tls = downstream_tls(name, alpn=alpn, **(more or {}))
-    own = {"@type": T + "sallyport.tls.v1.EarlyData", "window": "60s", **fields}
+    own = {"@type": T + "sallyport.tls.v1.EarlyData", "window": "10s", **fields}
     tls["typed_config"]["common_tls_context"]["custom_handshaker"] = {"name": "early_data", "typed_config": own}
     return tls
 

@@ -44,6 +44,7 @@ static bool parse(struct sp_convert *c, const char *path)
     struct sp_diag diag;
     struct sp_str text;
     struct sp_node *root = NULL;
+    assert(path);
     size_t n = strlen(path);
     int err = sp_tool_read(path, &c->file.arena, &text);
     if (err) {

@@ -195,6 +195,7 @@ static void inspect_one(struct sp_convert *c, const struct sp_kong_plugin *p)
         return;
     }
     struct sp_str what = sp_arena_cat(&c->arena, SP_STR("plugin "), p->name);
+    assert(known); /* or nothing of it was carried */
     sp_kong_known(&c->file, p->config, what, known->known);
     sp_kong_known(&c->file, p->node, what, "config enabled protocols service route run_on ordering");
     if (is_open(p))

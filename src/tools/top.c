@@ -301,8 +301,8 @@ static void screen(struct top *t)
 
 static int interactive(struct top *t)
 {
-    const char *name = getenv("TERM");
-    bool color = !t->no_color && !(getenv("NO_COLOR") && *getenv("NO_COLOR")) && !(name && strcmp(name, "dumb") == 0);
+    const char *name = getenv("TERM"), *plain = getenv("NO_COLOR");
+    bool color = !t->no_color && !(plain && *plain) && !(name && strcmp(name, "dumb") == 0);
     begin(t);
     while (!is_over(t))
         wait_some(t, UINT64_MAX, false);

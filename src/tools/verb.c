@@ -191,7 +191,7 @@ int sp_verb_load(const struct sp_options *o, void (*look)(void *ctx, const struc
     struct sp_set *set = sp_set_load(o->config_path, o->config_yaml, NULL, &diag);
     if (set)
         sp_secure_defaults(set->doc, &diag, sp_doc_root(set->doc));
-    bool good = diag.n_errors == 0;
+    bool good = set && diag.n_errors == 0;
     if (good)
         look(ctx, set->doc);
     sp_diag_print(&diag, to);

@@ -66,7 +66,8 @@ static bool still_early(const struct sp_wire *w)
 static int feed_early(struct sp_wire *w, struct sp_buf *app)
 {
     size_t before = app->len;
-    w->codec->early = w->tls->early = still_early(w);
+    assert(w->tls);
+    w->codec->early = still_early(w);
     int err = w->codec->ops->feed(w->codec, app);
     w->tls->early_taken += (uint32_t)(before - app->len);
     return err;
@@ -74,8 +75,7 @@ static int feed_early(struct sp_wire *w, struct sp_buf *app)
 
 static int feed(struct sp_wire *w, struct sp_buf *app)
 {
-    bool early = w->tls && SP_UNLIKELY(w->tls->early);
-    return early ? feed_early(w, app) : w->codec->ops->feed(w->codec, app);
+    return SP_UNLIKELY(w->codec->early) ? feed_early(w, app) : w->codec->ops->feed(w->codec, app);
 }
 
 void sp_wire_feed(struct sp_wire *w)

@@ -121,6 +121,7 @@ static bool make_codec(struct sp_wire *w, enum sp_codec_kind kind)
         sp_wire_finish(w, w->server ? SP_WIRE_LOCAL : SP_WIRE_CONNECT, -ENOMEM, true);
         return false;
     }
+    w->codec->early = w->tls && SP_UNLIKELY(w->tls_state == SP_TLS_EARLY || sp_tls_early_bytes(w->tls->tls) > 0);
     free(w->opening);
     w->opening = NULL;
     w->phase = SP_WP_OPEN;
@@ -270,12 +271,8 @@ static bool step_handshake(struct sp_wire *w)
         return false;
     sp_wire_pump(w);
     if (sp_wire_tls_up(w)) {
-        if (SP_UNLIKELY(w->tls_state == SP_TLS_EARLY)) {
+        if (SP_UNLIKELY(w->tls_state == SP_TLS_EARLY))
             w->tls->early_due = w->phase_due ? w->phase_due : sp_wire_now(w) + EARLY_MS * SP_NS_PER_MS;
-            w->tls->early = true;
-        } else if (SP_UNLIKELY(sp_tls_early_bytes(w->tls->tls) > 0)) {
-            w->tls->early = true; /* it is all there already */
-        }
         if (!w->cb->on_secure || w->cb->on_secure(w->ctx)) {
             bool on = pick_codec(w);
             if (w->phase != SP_WP_OPEN && w->phase != SP_WP_DEAD)

@@ -42,7 +42,6 @@ struct sp_wire_tls {
     struct sp_buf app_in, app_out, net_out;
     uint64_t early_due;   /* server, while early data is read: when the handshake has to be done; else 0 */
     uint32_t early_taken; /* how much of the early data the codec has taken */
-    bool early;           /* a request that is read now may have come as early data, if only in part */
 };
 
 struct sp_wire {

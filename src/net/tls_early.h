@@ -38,7 +38,7 @@ int sp_tls_take_early(WOLFSSL *ssl);
 /* What a ticket is good for, apart from the connection. now_ms: of the clock of tickets; *ret_alpn: of the session, as sp_tls.alpn_at. */
 enum sp_tls_early_fate sp_tls_early_judge(struct sp_tls_early *e, uint64_t now_ms, struct sp_str ticket, uint32_t age_ms, uint8_t *ret_alpn);
 
-/* Our Finished is sent: early data to app_in until that holds high_water bytes. 1: the client's Finished came; 0: there will be more; else
+/* Our Finished is sent: early data to app_in until that holds high_water bytes and max_bytes more. 1: the client's Finished came; 0: there will be more; else
  * wolfSSL_get_error's word for how it failed. */
 int sp_tls_early_read(struct sp_tls *t, struct sp_buf *app_in, size_t high_water);
 

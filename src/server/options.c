@@ -79,15 +79,7 @@ static bool number(const char *text, uint64_t max, unsigned *ret)
 /* What would have been right, or NULL when `value` was. */
 static const char *apply(struct sp_options *o, enum option_id id, const char *value)
 {
-    if (id == OPT_VERSION) {
-        o->version = true;
-        return NULL;
-    }
-    if (id == OPT_HELP) {
-        o->help = true;
-        return NULL;
-    }
-    assert(value); /* all others have one */
+    assert(value || id == OPT_VERSION || id == OPT_HELP);
     switch (id) {
     case OPT_CONFIG:
         o->config_path = value;
@@ -122,8 +114,11 @@ static const char *apply(struct sp_options *o, enum option_id id, const char *va
         o->hot_restart = value;
         return *value ? NULL : "a path";
     case OPT_VERSION:
+        o->version = true;
+        return NULL;
     case OPT_HELP:
-        break;
+        o->help = true;
+        return NULL;
     }
     return NULL;
 }

@@ -55,28 +55,10 @@ static int on_session(WOLFSSL *ssl, WOLFSSL_SESSION *session)
     return 0;
 }
 
-static void side_init(struct kit_side *s, struct sp_tls_ctx *server)
-{
-    *s = (struct kit_side){.tls = sp_tls_accept(server)};
-    sp_buf_init(&s->net_in);
-    sp_buf_init(&s->app_in);
-    sp_buf_init(&s->app_out);
-    sp_buf_init(&s->net_out);
-}
-
-static void side_done(struct kit_side *s)
-{
-    sp_tls_free(s->tls);
-    sp_buf_clear(&s->net_in);
-    sp_buf_clear(&s->app_in);
-    sp_buf_clear(&s->app_out);
-    sp_buf_clear(&s->net_out);
-}
-
 static void begin(struct client *c, struct sp_tls_ctx *server, const char *alpn, WOLFSSL_SESSION *session)
 {
     char list[16];
-    side_init(&c->server, server);
+    kit_side_init(&c->server, sp_tls_accept(server));
     c->ticket = NULL;
     sp_buf_init(&c->out);
     sp_buf_init(&c->kept);
@@ -99,7 +81,7 @@ static void begin(struct client *c, struct sp_tls_ctx *server, const char *alpn,
 
 static void end(struct client *c)
 {
-    side_done(&c->server);
+    kit_side_done(&c->server);
     wolfSSL_free(c->ssl);
     wolfSSL_CTX_free(c->ctx);
     wolfSSL_SESSION_free(c->ticket);
@@ -264,7 +246,7 @@ static void replays(void **state)
     visit(&c, server, "h2", ticket(server, "h2"), 0);
     assert_int_equal(c.server.state, SP_TLS_EARLY);
     for (unsigned i = 0; i < 3; i++) {
-        side_init(&copy, i == 2 ? restarted : server);
+        kit_side_init(&copy, sp_tls_accept(i == 2 ? restarted : server));
         char bytes[4096];
         size_t n = sp_buf_peek(&c.kept, bytes, sizeof(bytes));
         sp_buf_append(&copy.net_in, bytes, n);
@@ -272,7 +254,7 @@ static void replays(void **state)
         assert_int_equal(copy.state, SP_TLS_HANDSHAKE);
         assert_int_equal(copy.app_in.len, 0);
         assert_int_equal(sp_tls_early_fate(copy.tls), i == 2 ? SP_TLS_EARLY_REJECTED : SP_TLS_EARLY_REPLAYED);
-        side_done(&copy);
+        kit_side_done(&copy);
     }
     assert_string_equal(kit_take(&c.server), WORD);
     works_on(&c);

@@ -23,7 +23,7 @@ struct ctxs {
 };
 
 struct job {
-    struct ctxs *ctxs;
+    const struct ctxs *ctxs;
     pthread_t thread;
     unsigned resumed, failed;
 };
@@ -58,6 +58,23 @@ static void *work(void *arg)
     return NULL;
 }
 
+/* `run` on all of them at once; how many of its connections were resumed. */
+static unsigned on_threads(void *(*run)(void *), const struct ctxs *ctxs)
+{
+    struct job jobs[THREADS] = {0};
+    unsigned resumed = 0;
+    for (unsigned i = 0; i < THREADS; i++) {
+        jobs[i].ctxs = ctxs;
+        assert_int_equal(pthread_create(&jobs[i].thread, NULL, run, &jobs[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(jobs[i].thread, NULL);
+        assert_int_equal(jobs[i].failed, 0);
+        resumed += jobs[i].resumed;
+    }
+    return resumed;
+}
+
 static void many_threads(void **state)
 {
     struct ctxs ctxs = {
@@ -69,18 +86,7 @@ static void many_threads(void **state)
         kit_client("common_tls_context: {validation_context: {" KIT_CA "}, tls_certificates: [{certificate_chain: "
                    "@client.cert, private_key: @client.key}]}\n"),
     };
-    struct job jobs[THREADS] = {0};
-    for (unsigned i = 0; i < THREADS; i++) {
-        jobs[i].ctxs = &ctxs;
-        assert_int_equal(pthread_create(&jobs[i].thread, NULL, work, &jobs[i]), 0);
-    }
-    unsigned resumed = 0;
-    for (unsigned i = 0; i < THREADS; i++) {
-        pthread_join(jobs[i].thread, NULL);
-        assert_int_equal(jobs[i].failed, 0);
-        resumed += jobs[i].resumed;
-    }
-    assert_true(resumed > 0);
+    assert_true(on_threads(work, &ctxs) > 0);
     sp_tls_ctx_unref(ctxs.open);
     sp_tls_ctx_unref(ctxs.closed);
     sp_tls_ctx_unref(ctxs.plain_client);
@@ -105,21 +111,11 @@ static void one_session_of_tls12(void **state)
         char yaml[1024];
         snprintf(yaml, sizeof(yaml), "common_tls_context: {%svalidation_context: {%s}}\n%s", KIT_TLS12, KIT_CA, slots[n]);
         struct ctxs ctxs = {.open = kit_server(KIT_SERVER), .plain_client = kit_client(yaml)};
-        struct job first = {.ctxs = &ctxs}, jobs[THREADS] = {0};
+        struct job first = {.ctxs = &ctxs};
         one(&first, ctxs.plain_client, ctxs.open, "b.example.com");
         one(&first, ctxs.plain_client, ctxs.open, "a.example.com");
         assert_int_equal(first.failed + first.resumed, 0);
-        for (unsigned i = 0; i < THREADS; i++) {
-            jobs[i].ctxs = &ctxs;
-            assert_int_equal(pthread_create(&jobs[i].thread, NULL, resume12, &jobs[i]), 0);
-        }
-        unsigned resumed = 0;
-        for (unsigned i = 0; i < THREADS; i++) {
-            pthread_join(jobs[i].thread, NULL);
-            assert_int_equal(jobs[i].failed, 0);
-            resumed += jobs[i].resumed;
-        }
-        assert_int_equal(resumed, THREADS * ROUNDS);
+        assert_int_equal(on_threads(resume12, &ctxs), THREADS * ROUNDS);
         one(&first, ctxs.plain_client, ctxs.open, "b.example.com"); /* its session is still there, where there is room for two */
         assert_int_equal(first.resumed, n);
         sp_tls_ctx_unref(ctxs.open);

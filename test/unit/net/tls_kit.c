@@ -147,7 +147,7 @@ const char *kit_client_said(const char *yaml)
     return said(false, yaml);
 }
 
-static void side_init(struct kit_side *s, struct sp_tls *tls)
+void kit_side_init(struct kit_side *s, struct sp_tls *tls)
 {
     *s = (struct kit_side){.tls = tls};
     sp_buf_init(&s->net_in);
@@ -160,8 +160,8 @@ void kit_pair_init(struct kit_pair *p, struct sp_tls_ctx *client, struct sp_tls_
                    const char *verify_name)
 {
     *p = (struct kit_pair){.high_water = 64 * 1024};
-    side_init(&p->client, sp_tls_connect(client, sp_str_c(sni), sp_str_c(verify_name)));
-    side_init(&p->server, sp_tls_accept(server));
+    kit_side_init(&p->client, sp_tls_connect(client, sp_str_c(sni), sp_str_c(verify_name)));
+    kit_side_init(&p->server, sp_tls_accept(server));
 }
 
 static bool carry(struct kit_pair *p, struct sp_buf *from, struct sp_buf *to)
@@ -192,7 +192,7 @@ void kit_run(struct kit_pair *p)
     }
 }
 
-static void side_done(struct kit_side *s)
+void kit_side_done(struct kit_side *s)
 {
     sp_tls_free(s->tls);
     sp_buf_clear(&s->net_in);
@@ -203,8 +203,8 @@ static void side_done(struct kit_side *s)
 
 void kit_pair_done(struct kit_pair *p)
 {
-    side_done(&p->client);
-    side_done(&p->server);
+    kit_side_done(&p->client);
+    kit_side_done(&p->server);
 }
 
 const char *kit_error(const struct kit_side *s)

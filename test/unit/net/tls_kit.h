@@ -31,6 +31,9 @@ struct kit_side {
     enum sp_tls_state state;
 };
 
+void kit_side_init(struct kit_side *s, struct sp_tls *tls); /* takes it over */
+void kit_side_done(struct kit_side *s);
+
 /* Both ends of a connection over memory. */
 struct kit_pair {
     struct kit_side client, server;

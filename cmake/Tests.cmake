@@ -92,6 +92,7 @@ file(GLOB fuzzers CONFIGURE_DEPENDS ${SP_TEST}/fuzz/fuzz_*.c)
 set(SP_FUZZ_WITH_authz ${SP_TEST}/unit/filters/fake_chain.c ${SP_TEST}/unit/filters/fake_config.c)
 set(SP_FUZZ_WITH_chain ${SP_TEST}/sim/chain_fix.c ${SP_TEST}/sim/chain_random.c)
 set(SP_FUZZ_WITH_door ${SP_TEST}/sim/door_fix.c)
+set(SP_FUZZ_WITH_tls_early ${SP_TEST}/unit/net/early_client.c ${SP_TEST}/unit/net/tls_kit.c)
 set(SP_FUZZ_WITH_world ${SP_TEST}/sim/door_fix.c ${SP_TEST}/sim/world.c ${SP_TEST}/sim/world_acts.c ${SP_TEST}/sim/world_filters.c)
 find_library(SP_HTTP_PARSER http_parser REQUIRED) # libhttp-parser-dev: beside which fuzz_h1_diff holds the HTTP/1 codec
 set(SP_FUZZ_LIBS_h1_diff ${SP_HTTP_PARSER})

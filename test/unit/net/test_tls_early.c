@@ -10,108 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "net/tls_early.h"
-#include "tls_kit.h"
+#include "early_client.h"
 
-#define EARLY(fields) \
-    "common_tls_context: {tls_certificates: [" KIT_CERT "], alpn_protocols: [\"h2,http/1.1\"], custom_handshaker: {name: early_data, typed_config: " \
-    "{\"@type\": type.googleapis.com/sallyport.tls.v1.EarlyData" fields "}}}\n"
 #define WORD "GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 #ifdef SP_EARLY_DATA
-/* wolfSSL as a client, which offers what it is told to. */
-struct client {
-    WOLFSSL_CTX *ctx;
-    WOLFSSL *ssl;
-    struct kit_side server;
-    struct sp_buf out; /* what it sent and the server has not got yet */
-    struct sp_buf kept; /* all that it ever sent */
-    WOLFSSL_SESSION *ticket; /* the last one that came */
-};
-
-static int on_recv(WOLFSSL *ssl, char *p, int size, void *arg)
+static void finish(struct early_client *c)
 {
-    struct client *c = arg;
-    (void)ssl;
-    size_t n = sp_buf_peek(&c->server.net_out, p, (size_t)size);
-    sp_buf_drain(&c->server.net_out, n);
-    return n ? (int)n : WOLFSSL_CBIO_ERR_WANT_READ;
+    if (!early_finish(c))
+        fail_msg("%d: %s", c->server.state, kit_error(&c->server));
 }
 
-static int on_send(WOLFSSL *ssl, char *p, int size, void *arg)
-{
-    struct client *c = arg;
-    (void)ssl;
-    sp_buf_append(&c->out, p, (size_t)size);
-    sp_buf_append(&c->kept, p, (size_t)size);
-    return size;
-}
-
-static int on_session(WOLFSSL *ssl, WOLFSSL_SESSION *session)
-{
-    struct client *c = wolfSSL_GetIOReadCtx(ssl);
-    wolfSSL_SESSION_free(c->ticket);
-    c->ticket = wolfSSL_SESSION_dup(session);
-    return 0;
-}
-
-static void begin(struct client *c, struct sp_tls_ctx *server, const char *alpn, WOLFSSL_SESSION *session)
-{
-    char list[16];
-    kit_side_init(&c->server, sp_tls_accept(server));
-    c->ticket = NULL;
-    sp_buf_init(&c->out);
-    sp_buf_init(&c->kept);
-    c->ctx = wolfSSL_CTX_new(wolfTLSv1_3_client_method());
-    wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, NULL);
-    wolfSSL_CTX_set_session_cache_mode(c->ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL);
-    wolfSSL_CTX_sess_set_new_cb(c->ctx, on_session);
-    wolfSSL_CTX_SetIORecv(c->ctx, on_recv);
-    wolfSSL_CTX_SetIOSend(c->ctx, on_send);
-    c->ssl = wolfSSL_new(c->ctx);
-    wolfSSL_set_max_early_data(c->ssl, 1000); /* what it believes that tickets allow: it does not look */
-    wolfSSL_SetIOReadCtx(c->ssl, c);
-    wolfSSL_SetIOWriteCtx(c->ssl, c);
-    snprintf(list, sizeof(list), "%s", alpn);
-    assert_int_equal(wolfSSL_UseSNI(c->ssl, WOLFSSL_SNI_HOST_NAME, "localhost", 9), WOLFSSL_SUCCESS);
-    assert_int_equal(wolfSSL_UseALPN(c->ssl, list, (unsigned)strlen(list), WOLFSSL_ALPN_CONTINUE_ON_MISMATCH), WOLFSSL_SUCCESS);
-    if (session)
-        assert_int_equal(wolfSSL_set_session(c->ssl, session), WOLFSSL_SUCCESS);
-}
-
-static void end(struct client *c)
-{
-    kit_side_done(&c->server);
-    wolfSSL_free(c->ssl);
-    wolfSSL_CTX_free(c->ctx);
-    wolfSSL_SESSION_free(c->ticket);
-    sp_buf_clear(&c->out);
-    sp_buf_clear(&c->kept);
-}
-
-static void pump(struct kit_side *s)
-{
-    s->state = sp_tls_pump(s->tls, &s->net_in, &s->app_in, &s->app_out, &s->net_out, 65536);
-}
-
-/* What the client sent goes to the server, n bytes at a time; 0: at once. */
-static void carry(struct client *c, size_t n)
-{
-    while (c->out.len) {
-        sp_buf_move_n(&c->server.net_in, &c->out, n ? SP_MIN(n, c->out.len) : c->out.len);
-        pump(&c->server);
-    }
-}
-
-static void finish(struct client *c)
-{
-    for (unsigned i = 0; i < 8 && wolfSSL_connect(c->ssl) != WOLFSSL_SUCCESS; i++)
-        carry(c, 0);
-    carry(c, 0);
-    assert_int_equal(c->server.state, SP_TLS_OPEN);
-}
-
-static const char *hear(struct client *c)
+static const char *hear(struct early_client *c)
 {
     static char text[256];
     int n = wolfSSL_read(c->ssl, text, sizeof(text) - 1);
@@ -119,23 +29,7 @@ static const char *hear(struct client *c)
     return text;
 }
 
-/* A visit that ends with a ticket. */
-static WOLFSSL_SESSION *ticket(struct sp_tls_ctx *server, const char *alpn)
-{
-    struct client c;
-    begin(&c, server, alpn, NULL);
-    finish(&c);
-    kit_say(&c.server, "x");
-    pump(&c.server);
-    assert_string_equal(hear(&c), "x");
-    WOLFSSL_SESSION *s = c.ticket;
-    assert_non_null(s);
-    c.ticket = NULL;
-    end(&c);
-    return s;
-}
-
-static void send_early(struct client *c, const char *text, size_t n)
+static void send_early(struct early_client *c, const char *text, size_t n)
 {
     int sent = 0;
     int r = wolfSSL_write_early_data(c->ssl, text, (int)n, &sent);
@@ -144,31 +38,31 @@ static void send_early(struct client *c, const char *text, size_t n)
 }
 
 /* A second visit that sends WORD early, carried n bytes at a time; the ticket is used up. */
-static void visit(struct client *c, struct sp_tls_ctx *server, const char *alpn, WOLFSSL_SESSION *session, size_t n)
+static void visit(struct early_client *c, struct sp_tls_ctx *server, const char *alpn, WOLFSSL_SESSION *session, size_t n)
 {
-    begin(c, server, alpn, session);
+    early_begin(c, server, alpn, session);
     wolfSSL_SESSION_free(session);
     send_early(c, WORD, strlen(WORD));
-    carry(c, n);
+    early_carry(c, n);
 }
 
-static void works_on(struct client *c)
+static void works_on(struct early_client *c)
 {
     finish(c);
     kit_say(&c->server, "later");
-    pump(&c->server);
+    early_pump(&c->server, 65536);
     assert_string_equal(hear(c), "later");
     assert_int_equal(wolfSSL_write(c->ssl, "on", 2), 2);
     assert_int_equal(wolfSSL_update_keys(c->ssl), WOLFSSL_SUCCESS);
     assert_int_equal(wolfSSL_write(c->ssl, "wards", 5), 5);
-    carry(c, 0);
+    early_carry(c, 0);
     assert_string_equal(kit_take(&c->server), "onwards");
 }
 
 static void taken(struct sp_tls_ctx *server, size_t n)
 {
-    struct client c;
-    visit(&c, server, "h2", ticket(server, "h2"), n);
+    struct early_client c;
+    visit(&c, server, "h2", early_ticket(server, "h2"), n);
     assert_int_equal(c.server.state, SP_TLS_EARLY);
     assert_int_equal(sp_tls_early_fate(c.server.tls), SP_TLS_EARLY_ACCEPTED);
     assert_int_equal(sp_tls_early_bytes(c.server.tls), strlen(WORD));
@@ -179,15 +73,15 @@ static void taken(struct sp_tls_ctx *server, size_t n)
     assert_true(sp_tls_early_allows(c.server.tls, SP_STR("GET")) && !sp_tls_early_allows(c.server.tls, SP_STR("POST")));
     /* The answer is there before the client's Finished. */
     kit_say(&c.server, "early answer");
-    pump(&c.server);
+    early_pump(&c.server, 65536);
     assert_true(c.server.net_out.len > 0);
     assert_int_equal(wolfSSL_connect(c.ssl), WOLFSSL_SUCCESS);
     assert_string_equal(hear(&c), "early answer");
     assert_int_equal(c.server.state, SP_TLS_EARLY);
-    carry(&c, n);
+    early_carry(&c, n);
     assert_int_equal(c.server.state, SP_TLS_OPEN);
     works_on(&c);
-    end(&c);
+    early_end(&c);
 }
 
 static void it_is_taken(void **state)
@@ -205,34 +99,34 @@ static void all_at_once(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY(""));
-    struct client c;
-    visit(&c, server, "h2", ticket(server, "h2"), 0);
+    struct early_client c;
+    visit(&c, server, "h2", early_ticket(server, "h2"), 0);
     assert_int_equal(wolfSSL_connect(c.ssl), WOLFSSL_SUCCESS);
     assert_int_equal(wolfSSL_write(c.ssl, "more", 4), 4);
-    carry(&c, 0);
+    early_carry(&c, 0);
     assert_int_equal(c.server.state, SP_TLS_OPEN);
     assert_int_equal(sp_tls_early_bytes(c.server.tls), strlen(WORD));
     assert_string_equal(kit_take(&c.server), WORD "more");
-    end(&c);
+    early_end(&c);
     sp_tls_ctx_unref(server);
 }
 
-static void expect_passed_over(struct client *c, enum sp_tls_early_fate fate)
+static void expect_passed_over(struct early_client *c, enum sp_tls_early_fate fate)
 {
     assert_int_equal(c->server.state, SP_TLS_HANDSHAKE);
     assert_int_equal(c->server.app_in.len, 0);
     assert_int_equal(sp_tls_early_fate(c->server.tls), fate);
     assert_int_equal(sp_tls_early_bytes(c->server.tls), 0);
     works_on(c);
-    end(c);
+    early_end(c);
 }
 
 static void where_it_is_off(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(KIT_SERVER);
-    struct client c;
-    visit(&c, server, "h2", ticket(server, "h2"), 0);
+    struct early_client c;
+    visit(&c, server, "h2", early_ticket(server, "h2"), 0);
     expect_passed_over(&c, SP_TLS_EARLY_NONE);
     sp_tls_ctx_unref(server);
 }
@@ -241,16 +135,16 @@ static void replays(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY("")), *restarted = kit_server(EARLY(""));
-    struct client c;
+    struct early_client c;
     struct kit_side copy;
-    visit(&c, server, "h2", ticket(server, "h2"), 0);
+    visit(&c, server, "h2", early_ticket(server, "h2"), 0);
     assert_int_equal(c.server.state, SP_TLS_EARLY);
     for (unsigned i = 0; i < 3; i++) {
         kit_side_init(&copy, sp_tls_accept(i == 2 ? restarted : server));
         char bytes[4096];
         size_t n = sp_buf_peek(&c.kept, bytes, sizeof(bytes));
         sp_buf_append(&copy.net_in, bytes, n);
-        pump(&copy);
+        early_pump(&copy, 65536);
         assert_int_equal(copy.state, SP_TLS_HANDSHAKE);
         assert_int_equal(copy.app_in.len, 0);
         assert_int_equal(sp_tls_early_fate(copy.tls), i == 2 ? SP_TLS_EARLY_REJECTED : SP_TLS_EARLY_REPLAYED);
@@ -258,7 +152,7 @@ static void replays(void **state)
     }
     assert_string_equal(kit_take(&c.server), WORD);
     works_on(&c);
-    end(&c);
+    early_end(&c);
     sp_tls_ctx_unref(server);
     sp_tls_ctx_unref(restarted);
 }
@@ -268,11 +162,11 @@ static void a_ticket_used_twice(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY(""));
-    WOLFSSL_SESSION *s = ticket(server, "h2"), *again = wolfSSL_SESSION_dup(s);
-    struct client c;
+    WOLFSSL_SESSION *s = early_ticket(server, "h2"), *again = wolfSSL_SESSION_dup(s);
+    struct early_client c;
     visit(&c, server, "h2", s, 0);
     assert_int_equal(c.server.state, SP_TLS_EARLY);
-    end(&c);
+    early_end(&c);
     visit(&c, server, "h2", again, 0);
     assert_true(sp_tls_early_fate(c.server.tls) == SP_TLS_EARLY_REPLAYED);
     expect_passed_over(&c, SP_TLS_EARLY_REPLAYED);
@@ -284,12 +178,12 @@ static void another_protocol(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY(""));
-    struct client c;
-    visit(&c, server, "http/1.1", ticket(server, "h2"), 0);
+    struct early_client c;
+    visit(&c, server, "http/1.1", early_ticket(server, "h2"), 0);
     expect_passed_over(&c, SP_TLS_EARLY_REJECTED);
-    visit(&c, server, "http/1.1", ticket(server, "http/1.1"), 0);
+    visit(&c, server, "http/1.1", early_ticket(server, "http/1.1"), 0);
     assert_int_equal(c.server.state, SP_TLS_EARLY);
-    end(&c);
+    early_end(&c);
     sp_tls_ctx_unref(server);
 }
 
@@ -298,19 +192,19 @@ static void too_much(void **state)
     (void)state;
     char text[101] = {0};
     struct sp_tls_ctx *server = kit_server(EARLY(", max_bytes: 100"));
-    struct client c;
+    struct early_client c;
     memset(text, 'a', 101);
     for (size_t n = 100; n <= 101; n++) {
-        WOLFSSL_SESSION *s = ticket(server, "h2");
-        begin(&c, server, "h2", s);
+        WOLFSSL_SESSION *s = early_ticket(server, "h2");
+        early_begin(&c, server, "h2", s);
         wolfSSL_SESSION_free(s);
         send_early(&c, text, 60);
         send_early(&c, text, n - 60);
-        carry(&c, 0);
+        early_carry(&c, 0);
         assert_int_equal(c.server.state, n == 100 ? SP_TLS_EARLY : SP_TLS_FAILED);
         if (n == 101)
             assert_string_equal(kit_error(&c.server), "TLS error: more early data than is allowed");
-        end(&c);
+        early_end(&c);
     }
     sp_tls_ctx_unref(server);
 }
@@ -320,21 +214,21 @@ static void tampered_with(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY(""));
-    WOLFSSL_SESSION *s = ticket(server, "h2");
-    struct client c;
+    WOLFSSL_SESSION *s = early_ticket(server, "h2");
+    struct early_client c;
     char bytes[4096];
-    begin(&c, server, "h2", s);
+    early_begin(&c, server, "h2", s);
     wolfSSL_SESSION_free(s);
     send_early(&c, WORD, strlen(WORD));
     size_t n = sp_buf_peek(&c.out, bytes, sizeof(bytes));
     bytes[n - 1] ^= 1;
     sp_buf_clear(&c.out);
     sp_buf_append(&c.out, bytes, n);
-    carry(&c, 0);
+    early_carry(&c, 0);
     assert_int_equal(c.server.state, SP_TLS_FAILED);
     assert_int_equal(c.server.app_in.len, 0);
     assert_string_equal(kit_error(&c.server), "TLS error: a record does not decrypt");
-    end(&c);
+    early_end(&c);
     sp_tls_ctx_unref(server);
 }
 
@@ -342,11 +236,11 @@ static void cut_off(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY(""));
-    struct client c;
-    visit(&c, server, "h2", ticket(server, "h2"), 0);
+    struct early_client c;
+    visit(&c, server, "h2", early_ticket(server, "h2"), 0);
     assert_int_equal(sp_tls_eof(c.server.tls), SP_TLS_FAILED);
     assert_string_equal(kit_error(&c.server), "TLS error: the peer closed the connection during the handshake");
-    end(&c);
+    early_end(&c);
     sp_tls_ctx_unref(server);
 }
 
@@ -355,13 +249,13 @@ static void no_room(void **state)
 {
     (void)state;
     struct sp_tls_ctx *server = kit_server(EARLY(", strike_register_size: 64"));
-    struct client c;
+    struct early_client c;
     for (unsigned i = 0; i < 65; i++) {
-        visit(&c, server, "h2", ticket(server, "h2"), 0);
+        visit(&c, server, "h2", early_ticket(server, "h2"), 0);
         if (i == 64)
             expect_passed_over(&c, SP_TLS_EARLY_REJECTED);
         else
-            end(&c);
+            early_end(&c);
     }
     sp_tls_ctx_unref(server);
 }

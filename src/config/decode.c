@@ -52,6 +52,26 @@ static struct sp_str field_names(struct sp_arena *arena, const ProtobufCMessageD
     return n ? s : SP_STR("none");
 }
 
+/* The field of `desc` whose message has a field `key`, for one that was written a level too far out; NULL: none has. */
+static const char *field_that_has(const ProtobufCMessageDescriptor *desc, struct sp_str key)
+{
+    for (unsigned i = 0; i < desc->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &desc->fields[i];
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED || sp_wkt_of(f->descriptor) != SP_WKT_NONE)
+            continue;
+        if (protobuf_c_message_descriptor_get_field_by_name(f->descriptor, key.ptr))
+            return f->name;
+    }
+    return NULL;
+}
+
+/* Whether the message around it has it: it was written a level too far in. */
+static bool belongs_outside(const struct sp_place *place, struct sp_str key)
+{
+    return place->parent && place->field && sp_wkt_of(place->parent->msg->descriptor) == SP_WKT_NONE &&
+           protobuf_c_message_descriptor_get_field_by_name(place->parent->msg->descriptor, key.ptr);
+}
+
 static void unknown_field(struct sp_decode *l, const struct sp_place *place, const struct sp_pair *pair)
 {
     const ProtobufCMessageDescriptor *desc = place->msg->descriptor;
@@ -62,6 +82,7 @@ static void unknown_field(struct sp_decode *l, const struct sp_place *place, con
     const char *path = sp_arena_printf(&arena, "%.*s%s%.*s", SP_STR_ARG(base), base.len ? "." : "",
                                        (int)SP_MIN(pair->key.len, 80u), pair->key.ptr)
                            .ptr;
+    const char *inside = field_that_has(desc, pair->key);
     struct sp_str near = sp_nearest_field(desc, pair->key), number = sp_envoy_field_numbered(desc->name, pair->key);
     const char *instead = sp_envoy_instead(desc->name, pair->key);
     place->origin[0].node->odd |= number.len || sp_envoy_has_field(desc->name, pair->key);
@@ -79,6 +100,10 @@ static void unknown_field(struct sp_decode *l, const struct sp_place *place, con
                     instead ? instead : "remove it, or see docs/envoy-differences.md");
     else if (strcmp(pair->key.ptr, "@type") == 0)
         sp_diag_add(l->diag, SP_ERROR, mark, path, "this field has a fixed type, %s (remove \"@type\")", desc->name);
+    else if (inside)
+        sp_diag_add(l->diag, SP_ERROR, mark, path, "%s has no such field (put it into \"%s\")", desc->name, inside);
+    else if (belongs_outside(place, pair->key))
+        sp_diag_add(l->diag, SP_ERROR, mark, path, "%s has no such field (put it beside \"%s\")", desc->name, place->field->name);
     else if (near.len)
         sp_diag_add(l->diag, SP_ERROR, mark, path, "%s has no such field (the nearest it knows is \"%.*s\")",
                     desc->name, SP_STR_ARG(near));

@@ -9,6 +9,7 @@
 #include "envoy/config/core/v3/protocol.pb-c.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb-c.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb-c.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb-c.h"
 #include "envoy/type/v3/range.pb-c.h"
 
 #define LISTENER (&envoy__config__listener__v3__listener__descriptor)
@@ -19,6 +20,7 @@
 #define SOURCE (&envoy__config__core__v3__data_source__descriptor)
 #define RANGE (&envoy__type__v3__int64_range__descriptor)
 #define PERCENT (&envoy__type__v3__percent__descriptor)
+#define TLS (&envoy__extensions__transport_sockets__tls__v3__downstream_tls_context__descriptor)
 #define HEADER (&envoy__config__core__v3__header_value__descriptor)
 #define MATCH (&envoy__config__listener__v3__filter_chain_match__descriptor)
 #define HOST (&envoy__config__route__v3__virtual_host__descriptor)
@@ -211,6 +213,12 @@ static void test_names(void **state)
         "is \"max_concurrent_streams\")");
     bad(HEADER, "key: x\nzzzzzzzz: 6\n", "2:1: zzzzzzzz: envoy.config.core.v3.HeaderValue has no such field (it knows: "
                                          "key, value, raw_value)");
+    bad(TLS, "custom_handshaker: {name: x}\n",
+        "1:1: custom_handshaker: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext has no such field (put it "
+        "into \"common_tls_context\")");
+    bad(TLS, "common_tls_context: {require_sni: true}\n",
+        "1:22: common_tls_context.require_sni: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext has no such field "
+        "(put it beside \"common_tls_context\")");
     bad(HTTP2, "allow_metadata: true\nuseOghttp2Codec: true\n",
         "1:1: allow_metadata: Envoy has this field, sallyport does not run it (remove it, or see "
         "docs/envoy-differences.md)\n"

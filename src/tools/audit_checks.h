@@ -43,6 +43,7 @@ extern const struct sp_audit_area sp_audit_trust, sp_audit_tls, sp_audit_certs, 
 #define SP_CONTROL_EVERYTHING "One caller that takes everything, by address, by token or altogether"
 #define SP_CONTROL_DOOR "Going round the door to the origin"
 #define SP_CONTROL_CERTIFICATE "A client without a certificate, or with one that is not meant"
+#define SP_CONTROL_EARLY_DATA "Replayed early data (0-RTT)"
 #define SP_CONTROL_REVOKED "A client certificate that was revoked"
 #define SP_CONTROL_SECRETS "Secrets in logs, dumps or core files"
 #define SP_CONTROL_ADMIN "The admin page"

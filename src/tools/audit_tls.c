@@ -47,6 +47,13 @@ static void no_revocation(struct sp_audit *a, const struct sp_look_chain *c)
         sp_audit_found(a, v, NULL, -1, "a client certificate that was stolen is good until it expires");
 }
 
+static void early_data(struct sp_audit *a, const struct sp_look_chain *c)
+{
+    if (sp_look_early_data(a->doc, c->tls))
+        sp_audit_found(a, c->tls->common_tls_context, "custom_handshaker", -1,
+                       "what comes with the ClientHello is handed on before the handshake is done: an origin may be told so, and not look");
+}
+
 static const struct sp_audit_check checks[] = {
     {"weak-cipher", SP_AUDIT_MEDIUM, "cipher suites with CBC", "leave cipher_suites out: then it is AEAD with ECDHE",
      SP_CONTROL_OWN_TLS, .message = weak_cipher},
@@ -56,6 +63,8 @@ static const struct sp_audit_check checks[] = {
      "take trust_chain_verification out, or pin keys (verify_certificate_spki)", SP_CONTROL_CERTIFICATE, .message = untrusted},
     {"no-revocation", SP_AUDIT_INFO, "client certificates cannot be revoked",
      "set crl, or custom_validator_config with sallyport.tls.v1.Revocation (OCSP)", SP_CONTROL_REVOKED, .chain = no_revocation},
+    {"early-data", SP_AUDIT_INFO, "requests come before the handshake is done (0-RTT)",
+     "have origins answer 425 to what must not be done twice, or take custom_handshaker out", SP_CONTROL_EARLY_DATA, .chain = early_data},
 };
 
 const struct sp_audit_area sp_audit_tls = {"TLS", checks, SP_ARRAY_LEN(checks)};

@@ -8,6 +8,7 @@
 #include "filters/registry.h"
 #include "net/addr.h"
 #include "sallyport/common/v1/common.pb-c.h"
+#include "sallyport/tls/v1/early_data.pb-c.h"
 
 #define PATH(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_##name
 #define TO(name) ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__CLUSTER_SPECIFIER_##name
@@ -96,6 +97,12 @@ bool sp_look_goes_to(const sp_look_route *r, const char *cluster)
         if (strcmp(action->weighted_clusters->clusters[i]->name, cluster) == 0)
             return true;
     return false;
+}
+
+bool sp_look_early_data(const struct sp_doc *doc, const sp_look_tls *tls)
+{
+    const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *c = tls ? tls->common_tls_context : NULL;
+    return c && c->custom_handshaker && sp_doc_any_as(doc, c->custom_handshaker->typed_config, &sallyport__tls__v1__early_data__descriptor);
 }
 
 bool sp_look_takes_all(const Envoy__Config__Route__V3__RouteMatch *m)

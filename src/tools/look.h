@@ -31,6 +31,8 @@ const Envoy__Config__Route__V3__RouteConfiguration *sp_look_table(const sp_look_
 const Envoy__Config__Route__V3__RouteAction *sp_look_action(const sp_look_route *r);
 const Envoy__Config__Route__V3__RedirectAction *sp_look_redirect(const sp_look_route *r);
 const sp_look_validation *sp_look_validation_of(const Envoy__Extensions__TransportSockets__Tls__V3__CommonTlsContext *c);
+/* Whether a listener takes early data; tls may be NULL. */
+bool sp_look_early_data(const struct sp_doc *doc, const sp_look_tls *tls);
 /* Whether every request has it: a prefix of "/", or the like, and no other condition. */
 bool sp_look_takes_all(const Envoy__Config__Route__V3__RouteMatch *m);
 /* Whether a route names this cluster, alone or among others. */

@@ -81,6 +81,8 @@ static void show_chain(struct sp_show *s, struct sp_tree_node *under, const Chai
     if (tls) {
         sp_show_tls(s, n, tls->common_tls_context);
         show_client_certificates(s, n, tls);
+        if (sp_look_early_data(s->doc, tls))
+            sp_tree_say(&s->tree, n, "early_data", "EARLY DATA is taken");
     } else {
         sp_tree_say(&s->tree, n, "tls", "no TLS");
     }

@@ -70,6 +70,14 @@ class Validate(unittest.TestCase):
             self.assertRegex(text, words)
         self.assertNotIn(SECRET, p.stdout)
 
+    def test_early_data_is_said(self):
+        tls = downstream_tls()
+        tls["typed_config"]["common_tls_context"]["custom_handshaker"] = {
+            "name": "early", "typed_config": {"@type": "type.googleapis.com/sallyport.tls.v1.EarlyData"}}
+        for socket, said in ((tls, True), (downstream_tls(), False)):
+            p = run("validate", save(config([listener(free_port(), [route_to("o", "/")], [], socket)], [cluster("o", 7001)])))
+            self.assertEqual((p.returncode, "EARLY DATA is taken" in p.stdout), (0, said), p.stderr)
+
     def test_json(self):
         p = run("validate", save(self.conf()), "--format", "json", SP_VALIDATE=SECRET)
         self.assertEqual((p.returncode, p.stderr), (0, ""))

@@ -141,6 +141,8 @@ static const struct {
     {"expired-certificates-taken", DOOR("::1", "", MTLS(", allow_expired_certificate: true"), "", EDGE), DOOR("::1", "", MTLS(""), "", EDGE)},
     {"untrusted-certificates-taken", DOOR("::1", "", MTLS(", trust_chain_verification: ACCEPT_UNTRUSTED"), "", EDGE),
      DOOR("::1", "", MTLS(", trust_chain_verification: ACCEPT_UNTRUSTED, verify_certificate_spki: [x]"), "", EDGE)},
+    {"early-data", DOOR("::1", "", TLS(COMMON("custom_handshaker: {name: e, typed_config: {" TYPE "sallyport.tls.v1.EarlyData}}")), "", EDGE),
+     DOOR("::1", "", TLS(""), "", EDGE)},
     {"no-revocation", DOOR("::1", "", MTLS(""), "", EDGE), DOOR("::1", "", MTLS(", crl: {filename: /x}"), "", EDGE)},
 
     {"inline-secret", "static_resources: {secrets: [{name: a, tls_certificate: {private_key: {inline_string: x}}}]}",

@@ -62,9 +62,14 @@ void sp_kong_tell(struct sp_kong_file *f, FILE *to)
         qsort(f->remarks, f->n, sizeof(*f->remarks), by_place);
     for (unsigned i = 0; i < f->n; i++) {
         const struct sp_kong_remark *r = &f->remarks[i];
-        if (i && by_place(r, r - 1) == 0)
-            continue; /* of a plugin that several routes have */
-        fprintf(to, "%s:%u:%u: %s: %.*s\n", f->name, r->line, r->column, r->dropped ? "not carried over" : "differs", SP_STR_ARG(r->what));
+        if (i && by_place(r, r - 1) == 0) { /* of a plugin that several routes have */
+            f->n_dropped -= r->dropped;
+            continue;
+        }
+        fputs(f->name, to);
+        if (r->line)
+            fprintf(to, ":%u:%u", r->line, r->column);
+        fprintf(to, ": %s: %.*s\n", r->dropped ? "not carried over" : "differs", SP_STR_ARG(r->what));
     }
 }
 

@@ -143,6 +143,22 @@ static void what_nobody_asks_for(void **state)
     done(&k);
 }
 
+static void the_same_twice_is_said_and_counted_once(void **state)
+{
+    struct kong k;
+    assert_true(load(&k, "_format_version: '3.0'\nx: {a: 1}\n"));
+    k.file.n = k.file.n_dropped = 0;
+    for (unsigned i = 0; i < 3; i++)
+        sp_kong_drop(&k.file, sp_kong_get(k.file.root, "x"), "plugin y");
+    sp_kong_note(&k.file, NULL, "all of it");
+    FILE *to = fmemopen(k.said, sizeof(k.said), "w");
+    sp_kong_tell(&k.file, to);
+    fclose(to);
+    assert_string_equal(k.said, "k.yaml: differs: all of it\nk.yaml:2:4: not carried over: plugin y\n");
+    assert_int_equal(k.file.n_dropped, 1);
+    done(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +166,7 @@ int main(void)
         cmocka_unit_test(versions),
         cmocka_unit_test(secrets),
         cmocka_unit_test(what_nobody_asks_for),
+        cmocka_unit_test(the_same_twice_is_said_and_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

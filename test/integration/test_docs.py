@@ -2,6 +2,7 @@
 """Every ```yaml block of README.md and docs/ loads: what is not a whole config is put into one, by its first line."""
 import os
 import re
+import shutil
 import subprocess
 import textwrap
 import unittest
@@ -176,6 +177,18 @@ class Docs(unittest.TestCase):
                 self.assertEqual((p.returncode, "warning" in p.stderr), (0, False), f"{p.stderr}\n{text}")
         self.assertIn("README.md", pages)
         self.assertGreaterEqual(len(pages), 6)
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "no Debian")
+    def test_packages_to_run_it_are_named(self):
+        """operations.md installs `scripts/packages --print run` where the program runs: its libraries are in them."""
+        packages = subprocess.run([f"{ROOT}/scripts/packages", "--print", "run"], capture_output=True, text=True, check=True).stdout.split()
+        there = subprocess.run(["dpkg-query", "-L", "libc6", *packages], capture_output=True, text=True).stdout
+        there = {os.path.basename(path) for path in there.split()}
+        needed = re.findall(r"^\s(\S+) => /", subprocess.run(["ldd", BIN], capture_output=True, text=True, check=True).stdout, re.M)
+        self.assertIn("libuv.so.1", needed)
+        # Those of sanitizers and of gcov are the compiler's.
+        missing = [name for name in needed if name not in there and not re.match(r"lib(asan|ubsan|tsan|gcc_s|stdc\+\+)\.so", name)]
+        self.assertEqual(missing, [])
 
     def test_a_wrong_block_does_not(self):
         p = self.load(wrap("http_filters:\n- name: x\n  typed_confg: {}\n"))

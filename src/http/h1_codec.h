@@ -33,11 +33,11 @@ struct sp_h1 {
     struct sp_h1_stream *stream; /* the exchange under way, or NULL */
     uint64_t last_id;
     uint8_t stage;    /* enum sp_h1_stage */
-    bool close_after; /* no exchange after this one */
-    bool failed;      /* the peer broke the protocol */
-    bool leftover;    /* the last feed left bytes: a further one may take them */
-    bool told_draining;
     uint8_t in_row;   /* requests that began where the one before ended; wraps */
+    bool close_after : 1; /* no exchange after this one */
+    bool failed : 1;      /* the peer broke the protocol */
+    bool leftover : 1;    /* the last feed left bytes: a further one may take them */
+    bool told_draining : 1;
     uint32_t dropped; /* bytes of the body that were read for nobody: not many more than SP_H1_DROP_MAX */
     /* What is being read, or the trailers while a body is: they never meet. NULL between messages: idle connections are many. */
     struct sp_h1_head *head;

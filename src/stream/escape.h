@@ -27,11 +27,16 @@ void sp_writer_put_slow(struct sp_writer *w, const char *p, size_t n);
 static inline void sp_writer_put(struct sp_writer *w, const char *p, size_t n)
 {
     if (SP_LIKELY(n <= (size_t)(w->end - w->p))) {
-        if (n <= 4) /* most literals: shorter than the call of memcpy */
-            for (size_t i = 0; i < n; i++)
-                w->p[i] = p[i];
-        else
+        if (n > 4) {
             memcpy(w->p, p, n);
+        } else if (n == 4) { /* most literals: shorter than the call of memcpy */
+            memcpy(w->p, p, 4);
+        } else {
+            if (n & 2)
+                memcpy(w->p, p, 2);
+            if (n & 1)
+                w->p[n - 1] = p[n - 1];
+        }
         w->p += n;
         return;
     }

@@ -10,10 +10,10 @@
 
 enum sp_fmt_code {
     SP_FMT_LITERAL,     /* text */
-    SP_FMT_TEXT,        /* an operator in a text */
+    SP_FMT_TEXT,        /* an operator in a text; `text`: the literal before it */
     SP_FMT_JSON_VALUE,  /* an operator as a JSON value; with `text` ("key":) before it, both left out when it has none and
                            empty values are omitted */
-    SP_FMT_JSON_TEXT,   /* an operator within a JSON string */
+    SP_FMT_JSON_TEXT,   /* an operator within a JSON string; likewise */
     /* Where values may be left out, commas are put when it is known that something follows: */
     SP_FMT_JSON_COMMA,  /* a comma unless it is the first */
     SP_FMT_JSON_FIRST,  /* text; what follows is the first of its object or list */
@@ -35,6 +35,8 @@ struct sp_format {
 
 /* Compiling: each appends instructions to f; false after an error. */
 struct sp_fmt_instr *sp_fmt_emit(struct sp_format *f, enum sp_fmt_code code, struct sp_str text);
+/* An operator (TEXT, JSON_TEXT), with the literal before it in one: half the instructions, and half the memory that a line goes through. */
+void sp_fmt_emit_op(struct sp_format *f, enum sp_fmt_code code, const struct sp_fmt_op *op);
 /* Literal bytes, joined with a literal before. */
 void sp_fmt_literal(struct sp_format *f, struct sp_str text);
 

@@ -28,6 +28,16 @@ struct sp_fmt_instr *sp_fmt_emit(struct sp_format *f, enum sp_fmt_code code, str
     return &f->v[f->n++];
 }
 
+void sp_fmt_emit_op(struct sp_format *f, enum sp_fmt_code code, const struct sp_fmt_op *op)
+{
+    assert(f && op);
+    struct sp_fmt_instr *last = f->n ? &f->v[f->n - 1] : NULL;
+    if (!last || last->code != SP_FMT_LITERAL)
+        last = sp_fmt_emit(f, code, SP_STR(""));
+    last->code = code;
+    last->op = *op;
+}
+
 void sp_fmt_literal(struct sp_format *f, struct sp_str text)
 {
     assert(f);
@@ -117,7 +127,7 @@ static bool compile_text(struct sp_format *f, const struct sp_fmt_parse *p, stru
     bool bad = false;
     while (sp_fmt_next_piece(p, &text, &piece, &bad)) {
         if (piece.is_op)
-            sp_fmt_emit(f, SP_FMT_TEXT, SP_STR_NULL)->op = piece.op;
+            sp_fmt_emit_op(f, SP_FMT_TEXT, &piece.op);
         else
             sp_fmt_literal(f, piece.literal);
     }

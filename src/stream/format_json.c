@@ -88,7 +88,7 @@ static bool text(struct json *j, struct sp_str key, struct sp_str s)
     sp_fmt_literal(j->f, SP_STR("\""));
     for (; more; more = sp_fmt_next_piece(j->p, &s, &piece, &bad)) {
         if (piece.is_op)
-            sp_fmt_emit(j->f, SP_FMT_JSON_TEXT, SP_STR_NULL)->op = piece.op;
+            sp_fmt_emit_op(j->f, SP_FMT_JSON_TEXT, &piece.op);
         else
             sp_fmt_literal(j->f, escaped(j, piece.literal));
     }

@@ -165,9 +165,11 @@ void sp_format_write(const struct sp_format *f, const struct sp_format_input *in
             sp_writer_str(&w, i->text);
             break;
         case SP_FMT_TEXT:
+            sp_writer_str(&w, i->text);
             write_text(&w, f, &i->op, in, false, &v);
             break;
         case SP_FMT_JSON_TEXT:
+            sp_writer_str(&w, i->text);
             write_text(&w, f, &i->op, in, true, &v);
             break;
         case SP_FMT_JSON_VALUE:
@@ -267,10 +269,9 @@ struct sp_str sp_format_value(const struct sp_format *f, const struct sp_format_
     if (sp_format_is_static(f))
         return f->n ? f->v[0].text : SP_STR("");
     for (const struct sp_fmt_instr *i = f->v; i < f->v + f->n; i++) {
+        append(&o, i->text);
         if (i->code == SP_FMT_TEXT)
             append_op(&o, &i->op, in);
-        else
-            append(&o, i->text);
     }
     /* Names in certificates and the like may hold anything. */
     for (size_t i = 0; i < o.len; i++)

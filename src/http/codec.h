@@ -162,7 +162,7 @@ struct sp_codec {
     bool want_fin;           /* HTTP/1: the tunnel's half that is sent has ended: tell the peer once all output was sent */
     bool draining;
     bool last_answer;        /* HTTP/1 server: the next answer is the last, but an idle connection stays */
-    bool may_wait;           /* HTTP/2 server: all that the last flush gave acknowledges SETTINGS, while an answer is due */
+    bool may_wait;           /* HTTP/2 server: all that the last flush gave is SETTINGS, while an answer is due */
     bool later;              /* HTTP/1 server: with on_wake, which takes it: input waits, but others' turn comes first */
     bool lingers;            /* HTTP/2 server: answered requests still arrive, which ends soon; a drain waits for it */
     /* Server: the head of a request, or an HTTP/2 header block, has begun and is not complete. The wire reads it after

@@ -14,6 +14,7 @@
 enum {
     ROUNDS_MAX = 8, /* of output, delivery, output ... in one flush; what is left is for the next turn */
     LAST_ID = 0x7ffffff0,
+    GREETING_MAX = 128,
     MAX_SEND_HEADER_BLOCK = 512 * 1024 /* ours are bounded where they come from */
 };
 
@@ -68,12 +69,24 @@ static int feed(struct sp_codec *codec, struct sp_buf *in)
     return c->dead ? -EPROTO : 0;
 }
 
-/* Most clients send their first request right behind their SETTINGS. */
-static bool is_only_ack(const struct sp_buf *out)
+/* Nobody who still sends his request is kept from the windows that our SETTINGS give him. */
+static bool all_asked(const struct sp_h2 *c)
 {
-    uint8_t head[SP_H2_FRAME_HEADER];
-    return out->len == sizeof(head) && sp_buf_peek(out, head, sizeof(head)) == sizeof(head) && head[3] == NGHTTP2_SETTINGS &&
-           head[4] == NGHTTP2_FLAG_ACK;
+    SP_LIST_FOREACH (n, &c->streams)
+        if (nghttp2_session_get_stream_remote_close(c->session, SP_CONTAINER_OF(n, struct sp_h2_stream, all)->id) == 0)
+            return false;
+    return true;
+}
+
+/* Most clients send their first request right behind their SETTINGS. `greeting`: bytes of ours that `out` begins with. */
+static bool may_wait(const struct sp_h2 *c, const struct sp_buf *out, size_t greeting)
+{
+    uint8_t all[GREETING_MAX + SP_H2_FRAME_HEADER];
+    if (!c->codec.config->server || !c->codec.n_streams || (greeting && !all_asked(c)))
+        return false;
+    if (out->len != greeting + SP_H2_FRAME_HEADER || greeting > GREETING_MAX)
+        return greeting && out->len == greeting;
+    return sp_buf_peek(out, all, out->len) == out->len && all[greeting + 3] == NGHTTP2_SETTINGS && all[greeting + 4] == NGHTTP2_FLAG_ACK;
 }
 
 static void flush(struct sp_codec *codec, struct sp_buf *out, size_t room)
@@ -83,6 +96,7 @@ static void flush(struct sp_codec *codec, struct sp_buf *out, size_t room)
     c->busy = true;
     c->woken = false;
     sp_list_splice(&c->dirty, &c->waiting);
+    const size_t greeting = out->len ? 0 : c->greeting.len;
     sp_buf_move(out, &c->greeting);
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         size_t before = out->len;
@@ -95,7 +109,7 @@ static void flush(struct sp_codec *codec, struct sp_buf *out, size_t room)
             break;
         room -= SP_MIN(room, out->len - before);
     }
-    codec->may_wait = codec->config->server && codec->n_streams && is_only_ack(out);
+    codec->may_wait = may_wait(c, out, greeting);
     c->busy = false;
     if (!sp_list_empty(&c->dirty) || !sp_list_empty(&c->closing))
         sp_h2_wake(c);

@@ -120,7 +120,8 @@ static size_t flush_once(struct sp_wire *w, size_t room)
     size_t before = out->len;
     w->codec->ops->flush(w->codec, out, room);
     size_t n = out->len - before;
-    sp_transport_hold(w->transport, w->codec->may_wait);
+    /* With early data it would be the handshake that waits. */
+    sp_transport_hold(w->transport, w->codec->may_wait && SP_LIKELY(w->tls_state != SP_TLS_EARLY));
     if (w->tls)
         push_tls(w);
     else

@@ -56,6 +56,42 @@ static void test_may_wait(void **state)
     rig_free(r);
 }
 
+static struct rig *new_asking(uint8_t flags)
+{
+    struct rig *r = rig_make(true);
+    cu_start(&r->side, sp_h2_new);
+    h2f_preface(&r->in);
+    h2f_get(&r->in, 1, flags);
+    rig_go(r);
+    assert_int_equal(r->n_settings, 1);
+    return r;
+}
+
+/* Our first SETTINGS as well, where the request came along with the client's and is whole: else its content lacks the windows. */
+static void test_greeting_may_wait(void **state)
+{
+    (void)state;
+    struct rig *r = new_asking(H2F_END_STREAM);
+    assert_int_equal(r->n_setting_acks, 1);
+    assert_true(r->side.codec->may_wait);
+    h2f_get(&r->in, 3, H2F_END_STREAM);
+    rig_go(r);
+    assert_false(r->side.codec->may_wait); /* nothing was written */
+    rig_free(r);
+    r = new_asking(0);
+    assert_false(r->side.codec->may_wait);
+    rig_free(r);
+    r = rig_make(true);
+    r->side.hook = rig_answer; /* at once: there is nothing to wait for */
+    cu_start(&r->side, sp_h2_new);
+    h2f_preface(&r->in);
+    h2f_get(&r->in, 1, H2F_END_STREAM);
+    rig_go(r);
+    assert_int_equal(r->s[1].status, 200);
+    assert_false(r->side.codec->may_wait);
+    rig_free(r);
+}
+
 /* What rests holds no pages, and answers as before: before its first request, after one, after more than a table of streams. */
 static void test_rest(void **state)
 {
@@ -249,7 +285,7 @@ static void test_headers_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greeting), cmocka_unit_test(test_may_wait),
+        cmocka_unit_test(test_greeting), cmocka_unit_test(test_may_wait), cmocka_unit_test(test_greeting_may_wait),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_in_head), cmocka_unit_test(test_early),
         cmocka_unit_test(test_underscores),

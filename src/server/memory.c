@@ -10,7 +10,7 @@
 
 #include "event/turn.h"
 
-enum { SHARE = 200 }; /* counting has one part of the time of so many, at most */
+enum { SHARE = 1000 }; /* counting has one part of the time of so many, at most */
 
 static struct {
     pthread_mutex_t lock;

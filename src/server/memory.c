@@ -11,6 +11,7 @@
 #include "event/turn.h"
 
 enum { SHARE = 1000 }; /* counting has one part of the time of so many, at most */
+#define AGE_MAX_NS (2 * SP_NS_PER_S) /* and yet: what was given back is noticed behind so much */
 
 static struct {
     pthread_mutex_t lock;
@@ -42,7 +43,7 @@ void sp_memory_use(uint64_t *ret_allocated, uint64_t *ret_heap)
     assert(ret_allocated && ret_heap);
     uint64_t now = now_ns(CLOCK_MONOTONIC), grown = 0;
     pthread_mutex_lock(&last.lock);
-    if (last.at_ns && now - last.at_ns < last.cost_ns * SHARE) {
+    if (last.at_ns && now - last.at_ns < SP_MIN(last.cost_ns * SHARE, AGE_MAX_NS)) {
         uint64_t resident = sp_memory_resident();
         grown = resident > last.resident ? resident - last.resident : 0;
     } else {

@@ -47,6 +47,10 @@ static int syntax_error(struct composer *c)
                     "byte %zu: %s (the file has to be UTF-8 text)", p->problem_offset, p->problem);
         return -EINVAL;
     }
+    if (at.index == p->mark.index && p->buffer.pointer < p->buffer.last && *p->buffer.pointer == '\t') {
+        sp_diag_add(c->diag, SP_ERROR, mark_of(c, at), NULL, "this is not YAML: a tab (indent with spaces)");
+        return -EINVAL;
+    }
     sp_diag_add(c->diag, SP_ERROR, mark_of(c, at), NULL, "this is not YAML: %s%s%s (mend the syntax)",
                 p->problem ? p->problem : "unknown problem", p->context ? ", " : "", p->context ? p->context : "");
     return -EINVAL;

@@ -67,6 +67,7 @@ static void test_yaml_syntax_errors(void **state)
                                       "flow sequence (mend the syntax)\n");
     bad(SP_SYNTAX_YAML, "a: 1\n b: 2\n",
         "t.yaml:2:3: this is not YAML: mapping values are not allowed in this context (mend the syntax)\n");
+    bad(SP_SYNTAX_YAML, "a:\n  b: {\n\tc: 1}\n\td: 2\n", "t.yaml:4:1: this is not YAML: a tab (indent with spaces)\n");
     bad(SP_SYNTAX_YAML, "a: 'x", "t.yaml:1:6: this is not YAML: found unexpected end of stream, while scanning a quoted "
                                  "scalar (mend the syntax)\n");
     bad(SP_SYNTAX_YAML, "a: \xff\n", "t.yaml: byte 3: invalid leading UTF-8 octet (the file has to be UTF-8 text)\n");

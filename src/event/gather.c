@@ -5,14 +5,32 @@
 
 enum { AWAKE = 4 }; /* at least one part of so many */
 
+/* The average of those that are as quick as the nth of the quickest. */
+static uint64_t nth(const struct sp_gather *g, unsigned n)
+{
+    unsigned k = 0;
+    for (unsigned past = g->ended[0].n; past < n; past += g->ended[k].n)
+        k++;
+    return g->ended[k].stays_ns / g->ended[k].n;
+}
+
+/* What half of the requests took, or less; no more than four times what a quarter took. 0: none ended. */
+static uint64_t stay(const struct sp_gather *g)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < SP_GATHER_CLASSES; i++)
+        n += g->ended[i].n;
+    return n ? SP_MIN(nth(g, (n + 1) / 2), 4 * nth(g, (n + 3) / 4)) : 0;
+}
+
 static void judge(struct sp_gather *g, uint64_t took_ns)
 {
     g->wait_ns = 0;
     g->expected = 0;
     uint64_t asleep = SP_MIN(g->asleep_ns, took_ns);
-    if (!g->n_ended || took_ns - asleep < took_ns / AWAKE)
+    if (took_ns - asleep < took_ns / AWAKE)
         return;
-    uint64_t wait = SP_MIN(g->stays_ns / g->n_ended / SP_GATHER_SHARE, (uint64_t)SP_GATHER_MAX_NS);
+    uint64_t wait = SP_MIN(stay(g) / SP_GATHER_SHARE, (uint64_t)SP_GATHER_MAX_NS);
     uint64_t expected = g->n_moved * wait / took_ns;
     if (wait < SP_GATHER_MIN_NS || expected < SP_GATHER_LEAST)
         return;

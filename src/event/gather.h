@@ -5,9 +5,10 @@
  * a wake-up for one request, where the next turn would have had the same for twenty.  So, while there is much to do, it sleeps for a
  * part of the time that requests take anyway, and what comes meanwhile is read, handled and written together.
  *
- * It waits at most a sixteenth of what requests took lately on average, and never longer than SP_GATHER_MAX_NS: only while the worker is awake a
+ * It waits at most a sixteenth of what requests took lately, and never longer than SP_GATHER_MAX_NS: only while the worker is awake a
  * quarter of the time or more, only if several requests are expected to begin or end in the meantime, and only after turns that
- * brought less than that.  Those that take long (tunnels, streams) count as SP_GATHER_STAY_MAX_NS.
+ * brought less than that.  What they took is what half of them took, or less, and at most four times what the quickest
+ * quarter took: slow ones (tunnels, streams, somebody's polls) do not make quick ones wait.
  *
  * Sans-IO: the clock is the caller's, all times are nanoseconds.  Owned by an sp_turn, on its thread.
  */
@@ -22,14 +23,18 @@
 #define SP_GATHER_MAX_NS 1000000ull
 #define SP_GATHER_SHARE 16          /* of the time that requests take: one part */
 #define SP_GATHER_STAY_MAX_NS (SP_GATHER_SHARE * SP_GATHER_MAX_NS)
+#define SP_GATHER_CLASSES 6         /* of requests: the quickest are worth no sleep, each other class takes twice as long as the one before */
 #define SP_GATHER_LEAST 8           /* requests that begin or end, for which it is worth a sleep */
 #define SP_GATHER_WINDOW_NS 4000000ull
 
 struct sp_gather {
     uint64_t since_ns;          /* when the window under way began */
     uint64_t asleep_ns;         /* in this window */
-    uint64_t stays_ns;          /* of the requests that ended in it, all together */
-    unsigned n_ended, n_moved;  /* in it: ended; begun or ended */
+    struct {
+        uint64_t stays_ns;      /* all together */
+        unsigned n;
+    } ended[SP_GATHER_CLASSES]; /* in it, by what they took */
+    unsigned n_moved;           /* in it: begun or ended */
     unsigned turn_moved;        /* begun or ended in this turn */
     unsigned expected;          /* to begin or end in wait_ns, going by the window before */
     uint64_t wait_ns;           /* 0: not worth while */
@@ -44,9 +49,12 @@ static inline void sp_gather_began(struct sp_gather *g)
 /* One ended that had taken `stay_ns`. */
 static inline void sp_gather_ended(struct sp_gather *g, uint64_t stay_ns)
 {
+    unsigned k = 0;
+    for (uint64_t bound = SP_GATHER_SHARE * SP_GATHER_MIN_NS; k < SP_GATHER_CLASSES - 1 && stay_ns >= bound; bound *= 2)
+        k++;
     g->turn_moved++;
-    g->n_ended++;
-    g->stays_ns += SP_MIN(stay_ns, (uint64_t)SP_GATHER_STAY_MAX_NS);
+    g->ended[k].n++;
+    g->ended[k].stays_ns += SP_MIN(stay_ns, (uint64_t)SP_GATHER_STAY_MAX_NS);
 }
 
 /* The worker slept. */

@@ -2,7 +2,7 @@
 /*
  * sp_heap_trim: after many connections have ended, the system gets back what they held: malloc keeps freed memory that lies below
  * anything in use.  Embedded in a listener's socket on one worker; malloc_trim itself runs on a thread of its own, since with
- * gigabytes it takes its time (an allocation may wait for a few milliseconds of it).  Once in ten seconds at most.  One thread.
+ * gigabytes it takes its time (an allocation may wait for a few milliseconds of it).  Each once in ten seconds at most.  One thread.
  */
 #ifndef SP_LISTENERS_HEAP_TRIM_H
 #define SP_LISTENERS_HEAP_TRIM_H

@@ -23,6 +23,7 @@ void sp_writer_put_slow(struct sp_writer *w, const char *p, size_t n)
             w->end = w->start + room;
         }
         size_t k = SP_MIN(n, (size_t)(w->end - w->p));
+        assert(w->p);
         memcpy(w->p, p, k);
         w->p += k;
         p += k;

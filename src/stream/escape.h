@@ -9,6 +9,8 @@
 #ifndef SP_STREAM_ESCAPE_H
 #define SP_STREAM_ESCAPE_H
 
+#include <assert.h>
+
 #include "base/buf.h"
 
 struct sp_writer {
@@ -27,6 +29,7 @@ void sp_writer_put_slow(struct sp_writer *w, const char *p, size_t n);
 static inline void sp_writer_put(struct sp_writer *w, const char *p, size_t n)
 {
     if (SP_LIKELY(n <= (size_t)(w->end - w->p))) {
+        assert(w->p || n == 0);
         if (n > 4) {
             memcpy(w->p, p, n);
         } else if (n == 4) { /* most literals: shorter than the call of memcpy */

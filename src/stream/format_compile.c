@@ -24,6 +24,7 @@ struct sp_fmt_instr *sp_fmt_emit(struct sp_format *f, enum sp_fmt_code code, str
         f->cap = f->cap ? f->cap * 2 : 16;
         f->v = sp_xrealloc(f->v, f->cap * sizeof(*f->v));
     }
+    assert(f->v);
     f->v[f->n] = (struct sp_fmt_instr){.code = code, .text = text};
     return &f->v[f->n++];
 }

@@ -63,12 +63,30 @@ static void test_never_long(void **state)
     assert_int_equal(turns(1, 10 * MS, 30, 20), 625 * US);
     setup(state);
     assert_int_equal(turns(1, 1000 * MS, 30, 20), SP_GATHER_MAX_NS);
-    /* A few that take for ever count for little: one of a hundred makes 10 us more. */
-    setup(state);
+}
+
+/* Every one of `n` requests takes `one`, all others `rest`. */
+static uint64_t mixed(unsigned n, uint64_t one, uint64_t rest)
+{
     uint64_t wait = 0;
-    for (unsigned i = 0; i < 400; i++)
-        wait = turn(1, i % 100 ? 4 * MS : 3600000 * MS, 30, 20);
-    assert_in_range(wait, 250 * US, 260 * US);
+    setup(NULL);
+    for (unsigned i = 0; i < 800; i++)
+        wait = turn(1, i % n ? rest : one, 30, 20);
+    return wait;
+}
+
+static void test_slow_ones_beside_quick_ones(void **state)
+{
+    (void)state;
+    /* Those that take for ever count for nothing, whoever sends them; nor do a few that are refused at once. */
+    assert_int_equal(mixed(100, 3600000 * MS, 4 * MS), 250 * US);
+    assert_int_equal(mixed(4, 3600000 * MS, 200 * US), 0);
+    assert_int_equal(mixed(2, 3600000 * MS, 200 * US), 0);
+    assert_int_equal(mixed(2, 16 * MS, 4 * MS), 250 * US);
+    assert_int_equal(mixed(2, 16 * MS, 3 * MS), 0); /* 187 us, in which 7 are expected */
+    assert_int_equal(mixed(3, 2 * MS, 16 * MS), 500 * US); /* four times what the quickest take */
+    assert_int_equal(mixed(10, 10 * US, 8 * MS), 500 * US);
+    assert_int_equal(mixed(3, 200 * US, 16 * MS), 0); /* 50 us, in which 2 are */
 }
 
 static void test_mostly_asleep(void **state)
@@ -114,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_busy_and_small_turns, setup), cmocka_unit_test_setup(test_never_long, setup),
+        cmocka_unit_test_setup(test_slow_ones_beside_quick_ones, setup),
         cmocka_unit_test_setup(test_mostly_asleep, setup),        cmocka_unit_test_setup(test_nothing_expected, setup),
         cmocka_unit_test_setup(test_quick_requests, setup),       cmocka_unit_test_setup(test_load_is_over, setup),
     };

@@ -37,8 +37,8 @@ static void test_plain(void **state)
     assert_int_equal(w->turn.gather.turn_moved, 1);
     over(e, SP_ABORT_NONE);
     assert_int_equal(w->turn.gather.turn_moved, 2); /* what the worker knows its load by: begun, and ended */
-    assert_int_equal(w->turn.gather.n_ended, 1);
-    assert_int_equal(w->turn.gather.stays_ns, SP_GATHER_STAY_MAX_NS); /* 25 ms */
+    assert_int_equal(w->turn.gather.ended[SP_GATHER_CLASSES - 1].n, 1); /* 25 ms */
+    assert_int_equal(w->turn.gather.ended[SP_GATHER_CLASSES - 1].stays_ns, SP_GATHER_STAY_MAX_NS);
     assert_int_equal(fake_destroyed[SHIELD] + fake_destroyed[JWT] + fake_destroyed[ROUTER], 3);
     static const char *const ones[] = {"downstream_rq_total", "downstream_rq_2xx", "downstream_rq_completed",
                                        "downstream_rq_http1_total"};

@@ -237,7 +237,7 @@ class OverHttp(Base):
             json.dump(conf, f)
         self.door.signal(1)
         wait_for("the new config", lambda: self.ask().seen["traceparent"].endswith("-00"))
-        self.assertEqual([s.trace for s in self.collector.wait(1)], [TRACE])
+        self.assertEqual(self.collector.wait(1)[0].trace, TRACE)  # behind it those that were asked before the new config served
 
     def test_environment(self):
         detectors = [{"name": "e", "typed_config": {"@type": DETECTORS + "EnvironmentResourceDetectorConfig"}},

@@ -24,6 +24,9 @@ SLOW = float(os.environ.get("SP_SLOW", "1"))
 PATIENCE = 3
 # Programs write down at their end which lines they ran (scripts/coverage): the door is ended, not killed.
 COUNTERS = bool(os.environ.get("SP_COUNTERS"))
+SANITIZED = bool(re.search(r"/(asan|tsan)/sallyport$", BIN))
+REPORT = re.compile(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|: runtime error: ")
+reports = []  # (door, log) where a sanitizer spoke, whether a test has looked or not: test/integration/run fails by it
 WORK = tempfile.mkdtemp(prefix="sp-integration-")
 _procs, _certs = [], {}
 
@@ -143,12 +146,14 @@ class Proc:
     def kill(self):
         if self in _procs:
             _procs.remove(self)
-        if COUNTERS and self.argv[0] == BIN:
+        if (COUNTERS or SANITIZED) and self.argv[0] == BIN:
             self.end_at_once()
         if self.p.poll() is None:
             self.p.kill()
         self.p.wait()
         self.file.close()
+        if SANITIZED and REPORT.search(self.log()):
+            reports.append((self.name, self.log()[-20000:]))
 
     def end_at_once(self):
         """Two signals to end, of which the second one has no patience."""

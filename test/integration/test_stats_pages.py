@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import BIN, PATIENCE, SLOW, Sallyport, cluster, config, curl, free_port, listener, nginx_plain, route_to, wait_for
+from harness import PATIENCE, SANITIZED, SLOW, Sallyport, cluster, config, curl, free_port, listener, nginx_plain, route_to, wait_for
 from test_envoy import Envoy, find_envoy, set_port
 
 REQUESTS = 40
@@ -222,7 +222,7 @@ class ManyClusters(unittest.TestCase):
         began = time.time()
         self.assertEqual(page(self.door, "/ready").status, 200)
         self.assertLess(time.time() - began, SLOW * PATIENCE)
-        if "asan" not in BIN:
+        if not SANITIZED:
             self.assertLess(self.door.rss() - before, 60 << 20)  # 400 pieces of a page each would be twice that, and grow
         self.assertEqual(curl(f"http://127.0.0.1:{self.door.port}/").status, 403)
         for path in ("/overview", "/clusters?format=json", "/config_dump"):  # answers that are there need no place of theirs
@@ -240,7 +240,7 @@ class ManyClusters(unittest.TestCase):
             seen.append(self.door.rss())
             for s in held:
                 s.close()
-        if "asan" not in BIN:
+        if not SANITIZED:
             self.assertLess(seen[2] - seen[0], 50 * size)
         self.assertEqual(page(self.door, "/config_dump").status, 200)
 

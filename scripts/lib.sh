@@ -18,3 +18,10 @@ quiet() {
   printf '%s: failed: %s (whole output: %s)\n' "$TOOL" "$*" "$log" >&2
   return 1
 }
+
+# plain_addresses PRESET: what to put before its tests. gcc 12's thread sanitizer cannot place its memory where the kernel randomises addresses by more than 28 bits.
+plain_addresses() {
+  local bits
+  bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)
+  if [ "$1" = tsan ] && [ "$bits" -gt 28 ] && setarch -R true 2>/dev/null; then echo "setarch -R"; fi
+}

@@ -243,7 +243,7 @@ class Memory(Case):
     def test_none_is_left(self):
         """RLIMIT_DATA at what it has, and a crowd that wants more: some are refused, none is answered wrongly, nothing ends; then there is
         memory again."""
-        if "asan" in harness.BIN or "tsan" in harness.BIN:
+        if harness.SANITIZED:
             self.skipTest("the sanitizer needs addresses of its own")
         self.origin.page("body", b"y" * (1 << 20))
         door = self.start(Sallyport(self.conf()))

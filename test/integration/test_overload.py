@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from harness import (BIN, SLOW, T, Nginx, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, route_to, wait_for,
+from harness import (SANITIZED, SLOW, T, Nginx, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, log_lines, log_to, route_to, wait_for,
                      work)
 from held import Held
 from offered import Offered, offer
@@ -251,7 +251,7 @@ class Hogs:
                 s.close()
 
 
-@unittest.skipIf("san/" in BIN, "a sanitizer's allocator tells nothing of the heap")
+@unittest.skipIf(SANITIZED, "a sanitizer's allocator tells nothing of the heap")
 class TenTimes(unittest.TestCase):
     """The door has a tenth of a processor."""
 

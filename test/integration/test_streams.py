@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from harness import (SLOW, Nginx, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, nginx_mtls, nginx_plain,
+from harness import (SANITIZED, SLOW, Nginx, Sallyport, cluster, config, curl, downstream_tls, free_port, listener, nginx_mtls, nginx_plain,
                      route_to, upstream_tls, wait_for, work)
 
 MIB = 1 << 20
@@ -124,8 +124,7 @@ class Bodies(unittest.TestCase):
         for j in jobs:
             j.kill()
             j.wait()
-        sanitized = "asan" in os.environ.get("SALLYPORT_BIN", "") or "tsan" in os.environ.get("SALLYPORT_BIN", "")
-        if not sanitized:
+        if not SANITIZED:
             self.assertLess(most, 64 * MIB)
         wait_for("the streams to end", lambda: self.door.stat("http.test.downstream_rq_active") == 0, 20)
 

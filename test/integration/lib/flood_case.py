@@ -15,12 +15,11 @@ import unittest
 
 import floods
 from flood_run import Ground
-from harness import BIN, SLOW, T, Nginx, Sallyport, cluster, config, downstream_tls, free_port, good_token, jwt_filter, listener, log_to, route_to, shield, work
+from harness import SANITIZED, SLOW, T, Nginx, Sallyport, cluster, config, downstream_tls, free_port, good_token, jwt_filter, listener, log_to, route_to, shield, work
 
 SECONDS = float(os.environ.get("SP_FLOOD_S", "0.5"))
 LONG = SECONDS > 1
 P99_MS = 100
-SANITIZED = "san/" in BIN
 TUNNELS = {"upgrade_configs": [{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}]}
 # Short, so that a test sees them pass; the defaults are in the page.
 BRIEF = {"request_headers_timeout": "0.4s", "stream_idle_timeout": "0.5s", "request_timeout": "0.6s", "delayed_close_timeout": "0.2s",

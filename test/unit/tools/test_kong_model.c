@@ -127,6 +127,15 @@ static void secrets(void **state)
     done(&k);
 }
 
+/* What is said of the file now. */
+static const char *told(struct kong *k)
+{
+    FILE *to = fmemopen(k->said, sizeof(k->said), "w");
+    sp_kong_tell(&k->file, to);
+    fclose(to);
+    return k->said;
+}
+
 static void what_nobody_asks_for(void **state)
 {
     struct kong k;
@@ -135,10 +144,7 @@ static void what_nobody_asks_for(void **state)
                          "    list: [d], more: {a: 1}}\n"));
     k.file.n = k.file.n_dropped = 0;
     sp_kong_known(&k.file, sp_kong_get(k.file.root, "x"), SP_STR("x"), "asked default=http other=http flag=false list=d");
-    FILE *to = fmemopen(k.said, sizeof(k.said), "w");
-    sp_kong_tell(&k.file, to);
-    fclose(to);
-    assert_string_equal(k.said, "k.yaml:2:50: not carried over: x: other\nk.yaml:3:16: not carried over: x: more\n");
+    assert_string_equal(told(&k), "k.yaml:2:50: not carried over: x: other\nk.yaml:3:16: not carried over: x: more\n");
     assert_int_equal(k.file.n_dropped, 2);
     done(&k);
 }
@@ -151,10 +157,7 @@ static void the_same_twice_is_said_and_counted_once(void **state)
     for (unsigned i = 0; i < 3; i++)
         sp_kong_drop(&k.file, sp_kong_get(k.file.root, "x"), "plugin y");
     sp_kong_note(&k.file, NULL, "all of it");
-    FILE *to = fmemopen(k.said, sizeof(k.said), "w");
-    sp_kong_tell(&k.file, to);
-    fclose(to);
-    assert_string_equal(k.said, "k.yaml: differs: all of it\nk.yaml:2:4: not carried over: plugin y\n");
+    assert_string_equal(told(&k), "k.yaml: differs: all of it\nk.yaml:2:4: not carried over: plugin y\n");
     assert_int_equal(k.file.n_dropped, 1);
     done(&k);
 }
